@@ -19,6 +19,9 @@ import numpy as np
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'})
 VIDEO_SUFFIXES = frozenset({'.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.gif'})
 
+#: A reader that is at most this far ahead of the decoder decodes on instead of seeking.
+STEP_FORWARD_FRAMES = 64
+
 #: The fingerprint reads this much from the start of a file; with the size it tells re-encoded copies apart.
 FINGERPRINT_BYTES = 1 << 20
 
@@ -51,6 +54,39 @@ def resize_within(frame: np.ndarray, size_wh: tuple[int, int] | None) -> np.ndar
     if size_wh is None or (frame.shape[1], frame.shape[0]) == size_wh:
         return frame
     return cv2.resize(frame, size_wh, interpolation=cv2.INTER_AREA)
+
+
+def fingerprint_of(path: str | Path) -> str:
+    """A short hash of a clip's bytes that needs no decoder, so that it also exists for files that cannot be decoded.
+
+    A file gives its size and its first MiB, a folder the names and sizes of its images and the start of the first.
+
+    Raises:
+        ClipError: The bytes cannot be read.
+    """
+    path = Path(path)
+    digest = hashlib.sha1(usedforsecurity=False)
+    try:
+        if path.is_dir():
+            files = _images_of(path)
+            for file in files:
+                digest.update(f'{file.name}:{file.stat().st_size};'.encode())
+            head = files[:1]
+        else:
+            digest.update(f'{path.stat().st_size};'.encode())
+            head = [path]
+        for file in head:
+            with file.open('rb') as stream:
+                digest.update(stream.read(FINGERPRINT_BYTES))
+    except OSError as error:
+        raise ClipError(path, f'cannot be read ({_reason(error)})') from error
+    return digest.hexdigest()
+
+
+def _images_of(folder: Path) -> list[Path]:
+    """The images of a folder in natural order."""
+    names = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.')]
+    return sorted(names, key=lambda p: natural_key(p.name))
 
 
 class Clip(ABC):
@@ -120,10 +156,9 @@ class FolderClip(Clip):
         self.name = self.path.name
         self.fps = fps
         try:
-            names = [p for p in self.path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.')]
+            self.files = _images_of(self.path)
         except OSError as error:
             raise ClipError(self.path, f'cannot list the folder ({error.strerror})') from error
-        self.files = sorted(names, key=lambda p: natural_key(p.name))
         if not self.files:
             raise ClipError(self.path, 'no image in this folder')
         self.frame_count = len(self.files)
@@ -159,11 +194,7 @@ class FolderClip(Clip):
             yield index, resize_within(self._checked(index, gray), size_wh)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha1(usedforsecurity=False)
-        for file in self.files:
-            digest.update(f'{file.name}:{file.stat().st_size};'.encode())
-        digest.update(self.files[0].read_bytes()[:FINGERPRINT_BYTES])
-        return digest.hexdigest()
+        return fingerprint_of(self.path)
 
 
 class VideoClip(Clip):
@@ -187,6 +218,7 @@ class VideoClip(Clip):
         self._container: av.container.InputContainer | None = None
         self._decoder: Iterator[av.VideoFrame] | None = None
         self._next_index = 0
+        self._landing = False
         try:
             with av.open(str(self.path)) as container:
                 if not container.streams.video:
@@ -204,27 +236,24 @@ class VideoClip(Clip):
 
     def _scan(self, container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> None:
         """Learn presentation times and key frames from the packets."""
-        times: list[int] = []
+        times: list[int | None] = []
         keys: list[int] = []
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
                 continue
             time = packet.pts if packet.pts is not None else packet.dts
-            if time is None:
-                # No clock at all (raw streams, some AVI): ranks are all there is, and only reading from the start is exact.
-                times, keys = [], []
-                self.frame_count = sum(1 for p in container.demux(stream) if p.size) + 1
-                self._times, self._keys = None, None
-                return
             times.append(time)
-            if packet.is_keyframe:
+            if packet.is_keyframe and time is not None:
                 keys.append(time)
-        self._times: np.ndarray | None = np.unique(np.asarray(times, np.int64))
-        self._keys: np.ndarray | None = np.asarray(sorted(keys), np.int64)
-        self.frame_count = len(self._times)
+        # AVI keeps no presentation times: with reordered frames (H.264) the clock of a packet says nothing about the rank of its frame.
+        no_clock = None in times or (container.format.name == 'avi' and stream.codec_context.name in ('h264', 'hevc'))
+        # Without a clock the rank in decoding order is all there is: reading forward is exact, reading backward starts over.
+        self._times: np.ndarray | None = None if no_clock else np.unique(np.asarray(times, np.int64))
+        self._keys = np.asarray([] if no_clock else sorted(keys), np.int64)
+        self.frame_count = len(times) if self._times is None else len(self._times)
 
-    def _restart(self, index: int) -> None:
-        """Open the decoder so that its next frame is at or before ``index``."""
+    def _restart(self, index: int, keys_back: int = 0) -> None:
+        """Open the decoder so that its next frame is at or before ``index``, ``keys_back`` key frames earlier than needed."""
         if self._container is not None:
             self._container.close()
         self._container = av.open(str(self.path))
@@ -233,40 +262,53 @@ class VideoClip(Clip):
         stream.codec_context.thread_count = self._threads
         self._next_index = 0
         if self._times is not None and index > 0:
-            before = self._keys[self._keys <= self._times[index]] if self._keys is not None else ()
+            before = self._keys[self._keys <= self._times[index]]
+            before = before[: len(before) - keys_back] if keys_back < len(before) else before[:0]
             if len(before) and before[-1] > self._times[0]:
                 self._container.seek(int(before[-1]), stream=stream, backward=True)
                 self._next_index = int(np.searchsorted(self._times, before[-1]))
+        self._landing = self._next_index > 0
         self._decoder = self._container.decode(stream)
+
+    def _next_frame(self, wanted: int) -> tuple[int, av.VideoFrame | None]:
+        """The next frame of the open decoder with its index; no frame where a seek landed behind the last."""
+        assert self._decoder is not None
+        try:
+            frame = next(self._decoder)
+        except StopIteration:
+            if self._landing:
+                return self.frame_count, None
+            self._decoder = None
+            raise ClipError(self.path, f'truncated: the decoder ended, {self.frame_count} frames were announced', wanted) from None
+        except (av.error.FFmpegError, OSError) as error:
+            self._decoder = None
+            raise ClipError(self.path, f'cannot be decoded ({_reason(error)})', wanted) from error
+        known = self._times is not None and frame.pts is not None
+        return int(np.searchsorted(self._times, frame.pts)) if known else self._next_index, frame
 
     def _frames(self, start: int, stop: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decoded frames ``start <= index < stop``; keeps the decoder for the next call."""
-        if self._decoder is None or start < self._next_index or start > self._next_index + 64:
-            self._restart(start)
-        assert self._decoder is not None
-        wanted = start
+        wanted, keys_back = start, 0
+        near = start - STEP_FORWARD_FRAMES <= self._next_index <= start
+        expected = self._next_index if near else None
         while wanted < stop:
-            try:
-                frame = next(self._decoder)
-            except StopIteration:
-                self._decoder = None
-                raise ClipError(self.path, f'truncated: the decoder ended, {self.frame_count} frames were announced', wanted) from None
-            except (av.error.FFmpegError, OSError) as error:
-                self._decoder = None
-                raise ClipError(self.path, f'cannot be decoded ({_reason(error)})', wanted) from error
-            if self._times is not None and frame.pts is not None:
-                index = int(np.searchsorted(self._times, frame.pts))
-            else:
-                index = self._next_index
-            self._next_index = index + 1
-            if index < wanted:
+            if self._decoder is None or self._next_index != expected:
+                self._restart(wanted)  # a jump, or another reader moved the decoder between two frames of this one
+            index, frame = self._next_frame(wanted)
+            if index > wanted and self._landing:
+                # Some containers (MPEG-TS) seek by decoding time and land behind the frame: go further back, in the end to the start.
+                keys_back = 2 * keys_back + 1
+                self._restart(wanted, keys_back)
+                expected = self._next_index
                 continue
             if index > wanted:
-                # A frame inside the announced range that the decoder dropped.
                 self._decoder = None
                 raise ClipError(self.path, 'the decoder skipped this frame', wanted)
-            yield index, frame
-            wanted += 1
+            self._landing = False
+            self._next_index = expected = index + 1
+            if index == wanted:
+                yield index, frame
+                wanted += 1
 
     def _to_array(self, frame: av.VideoFrame, size_wh: tuple[int, int] | None, gray: bool) -> np.ndarray:
         turns = round((frame.rotation or 0) / 90) % 4
@@ -293,15 +335,11 @@ class VideoClip(Clip):
             yield index, self._to_array(frame, size_wh, gray)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha1(usedforsecurity=False)
-        with self.path.open('rb') as stream:
-            digest.update(stream.read(FINGERPRINT_BYTES))
-        digest.update(str(self.path.stat().st_size).encode())
-        return digest.hexdigest()
+        return fingerprint_of(self.path)
 
     def __getstate__(self) -> dict:  # the decoder stays in its process
         state = self.__dict__.copy()
-        state.update(_container=None, _decoder=None, _next_index=0)
+        state.update(_container=None, _decoder=None, _next_index=0, _landing=False)
         return state
 
 
