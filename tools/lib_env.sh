@@ -1,0 +1,30 @@
+# Shared by the shell tools: find or make the virtual environment, and install with one clear line on failure. Source it from the
+# repository root.
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+check_python() {  # NAME: the interpreter
+  command -v "$1" >/dev/null 2>&1 || fail "'$1' not found: install Python 3.10 or later, or name it: PYTHON=/path/to/python3"
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+    fail "$1 is $("$1" --version 2>&1), this project needs Python 3.10 or later: name another with PYTHON=/path/to/python3"
+}
+
+activate_env() {  # the active environment (venv or conda), or .venv in the repository root
+  if [ -z "${VIRTUAL_ENV:-}" ] && [ -z "${CONDA_PREFIX:-}" ]; then
+    if [ ! -x .venv/bin/python ]; then
+      check_python "${PYTHON:-python3}"
+      "${PYTHON:-python3}" -m venv .venv || fail "could not make .venv (on Debian and Ubuntu: apt install python3-venv)"
+    fi
+    # shellcheck disable=SC1091
+    source .venv/bin/activate
+  fi
+  check_python python
+}
+
+pip_install() {  # like `pip install`, quiet, with a hint when it fails
+  python -m pip install -qq --disable-pip-version-check "$@" ||
+    fail "pip install $* failed (its own message is above; without network access, set PIP_INDEX_URL or PIP_FIND_LINKS to a local mirror)"
+}

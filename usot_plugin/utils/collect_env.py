@@ -1,0 +1,61 @@
+"""What a bug report needs to name: ``python -m usot_plugin.utils.collect_env``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+
+import torch
+
+from usot_plugin.utils.host import distribution_version, has_full_host, installed_stacks
+from usot_plugin.version import __version__
+
+#: Distributions whose version decides about behaviour, besides the host stack.
+DISTRIBUTIONS = ('numpy', 'opencv-python', 'av', 'pyarrow', 'scipy', 'lap', 'lmdb', 'ray', 'onnx', 'onnxruntime')
+
+
+def collect_env() -> dict[str, str]:
+    """Versions of this package, the host stack, torch and the devices, in the order in which they are worth reading."""
+    info = {
+        'usot_plugin': __version__,
+        'Python': f'{platform.python_version()} ({sys.executable})',
+        'Platform': platform.platform(),
+        'CPU threads': f'{torch.get_num_threads()} of {os.cpu_count()}',
+        'torch': torch.__version__,
+    }
+    stacks = installed_stacks()
+    for stack, versions in stacks.items():
+        info[f'Host ({stack})'] = ', '.join(f'{name} {version}' for name, version in versions.items())
+    if not stacks:
+        info['Host'] = 'none'
+    info['Compiled mmcv ops'] = 'yes' if has_full_host() else 'no (not needed by this package)'
+    info['CUDA'] = f'{torch.version.cuda}, {_cuda_devices()}' if torch.cuda.is_available() else 'not available'
+    info['MPS'] = 'available' if torch.backends.mps.is_available() else 'not available'
+    for name in DISTRIBUTIONS:
+        info[name] = distribution_version(name) or 'not installed'
+    return info
+
+
+def _cuda_devices() -> str:
+    return ', '.join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the environment, one item a line; ``--brief`` prints one line in all."""
+    parser = argparse.ArgumentParser(description='Print the versions that a bug report needs.')
+    parser.add_argument('--brief', action='store_true', help='one line: this package, Python, torch and the host')
+    args = parser.parse_args(argv)
+    info = collect_env()
+    if args.brief:
+        host = next((value for key, value in info.items() if key.startswith('Host')), 'none')
+        print(f'usot_plugin {info["usot_plugin"]}, Python {platform.python_version()}, torch {info["torch"]}, {host}')
+        return
+    width = max(map(len, info))
+    for name, value in info.items():
+        print(f'{name:<{width}}  {value}')
+
+
+if __name__ == '__main__':
+    main()

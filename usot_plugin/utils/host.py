@@ -1,0 +1,67 @@
+"""Which host stack is installed: OneDL, OpenMMLab, none, or (a broken mix of) both."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from importlib.util import find_spec
+
+#: Distribution names of each stack, in the order mmengine, mmcv, mmdet. Both stacks provide the same three modules.
+STACKS = {
+    'onedl': (('onedl-mmengine',), ('onedl-mmcv',), ('onedl-mmdetection',)),
+    'openmmlab': (('mmengine', 'mmengine-lite'), ('mmcv', 'mmcv-lite'), ('mmdet',)),
+}
+
+HOST_MODULES = ('mmengine', 'mmcv', 'mmdet')
+
+_HOW_TO_INSTALL = (
+    'install one of the two: `bash tools/install_stack.sh` in a clone of this repository (the tried set of versions), '
+    "`pip install 'usot_plugin[onedl]'`, or `pip install 'usot_plugin[openmmlab]'`"
+)
+
+
+class HostError(ImportError):
+    """No usable host stack; the message says what to install or to remove."""
+
+
+def distribution_version(name: str) -> str | None:
+    """Version of an installed distribution, None where it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def installed_stacks() -> dict[str, dict[str, str]]:
+    """The installed distributions of each stack: ``{'onedl': {'onedl-mmengine': '0.10.12', ...}}``; a stack without any is left out."""
+    found: dict[str, dict[str, str]] = {}
+    for stack, modules in STACKS.items():
+        versions = {name: version for names in modules for name in names if (version := distribution_version(name)) is not None}
+        if versions:
+            found[stack] = versions
+    return found
+
+
+def check_host() -> None:
+    """Refuse early, and in one line, when the host cannot work.
+
+    Raises:
+        HostError: mmengine is missing, or two installed distributions provide the same module (their files overwrite each other).
+    """
+    stacks = installed_stacks()
+    for module, onedl_names, openmmlab_names in zip(HOST_MODULES, STACKS['onedl'], STACKS['openmmlab'], strict=True):
+        providers = [name for name in (*onedl_names, *openmmlab_names) if any(name in versions for versions in stacks.values())]
+        if len(providers) > 1:
+            raise HostError(
+                f'{" and ".join(providers)} are both installed and both provide the module {module!r}: '
+                f'`pip uninstall {" ".join(providers)}`, then {_HOW_TO_INSTALL}'
+            )
+    if find_spec('mmengine') is None:
+        raise HostError(f"usot_plugin needs MMEngine, the module 'mmengine' is not installed: {_HOW_TO_INSTALL}")
+
+
+def has_full_host() -> bool:
+    """True where mmcv has its compiled ops, so that ``mmdet.models`` imports."""
+    try:
+        return find_spec('mmcv._ext') is not None and find_spec('mmdet') is not None
+    except ModuleNotFoundError:  # no mmcv at all
+        return False
