@@ -1,0 +1,99 @@
+"""Annotation text files: boxes as ``x, y, w, h`` lines and one-number-a-line labels."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from usot_plugin.structures.boxes import xywh_to_xyxy
+
+_SEPARATORS = re.compile(r'[,;\s]+')
+
+
+class AnnotationError(RuntimeError):
+    """An annotation file is missing, malformed or does not fit its frames.
+
+    Args:
+        path: File or folder.
+        cause: What is wrong, in words.
+        line: Line number, 1-based, where one is to blame.
+    """
+
+    def __init__(self, path: str | Path, cause: str, line: int | None = None) -> None:
+        self.path, self.cause, self.line = Path(path), cause, line
+        where = f'{path}' if line is None else f'{path}, line {line}'
+        super().__init__(f'{where}: {cause}')
+
+    def __reduce__(self):  # exceptions of worker processes are pickled
+        return type(self), (self.path, self.cause, self.line)
+
+
+def read_rows(path: str | Path) -> list[list[float]]:
+    """Numbers of each line, separated by commas, semicolons, blanks or tabs; blank lines are allowed at the end only.
+
+    Raises:
+        AnnotationError: The file is missing or empty, or a value is not a number.
+    """
+    try:
+        lines = Path(path).read_text(encoding='utf-8-sig').rstrip().splitlines()
+    except OSError as error:
+        raise AnnotationError(path, f'cannot be read ({error.strerror})') from error
+    except UnicodeDecodeError as error:
+        raise AnnotationError(path, 'not a text file') from error
+    if not lines:
+        raise AnnotationError(path, 'the file is empty')
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append([float(value) for value in _SEPARATORS.split(line.strip().strip(',;')) if value])
+        except ValueError as error:
+            raise AnnotationError(path, f'not a number ({error})', number) from error
+    return rows
+
+
+def parse_boxes_xywh(path: str | Path, origin: int = 0) -> np.ndarray:
+    """Boxes of a file with ``x, y, w, h`` on each line.
+
+    Args:
+        path: The file. ``nan`` on all four places, or a width or height of 0, says that the target is absent.
+        origin: Coordinates of the first pixel's corner in this data set, 0 or 1; it is subtracted.
+
+    Returns:
+        ``(T, 4)`` float64 ``xyxy``, 0-based pixels; nan = absent.
+
+    Raises:
+        AnnotationError: Not four numbers, a negative or infinite size, a box that is partly nan.
+    """
+    if origin not in (0, 1):
+        raise ValueError(f'origin is 0 or 1, got {origin!r}')
+    rows = read_rows(path)
+    for number, row in enumerate(rows, 1):
+        if len(row) != 4:
+            raise AnnotationError(path, f'a box is x, y, w, h, got {len(row)} numbers', number)
+    boxes = np.array(rows, np.float64)
+    absent = np.isnan(boxes)
+    partly = absent.any(1) & ~absent.all(1)
+    unusable = np.isinf(boxes).any(1) | (boxes[:, 2:] < 0).any(1)
+    for wrong, cause in ((partly, 'the box is partly nan'), (unusable, 'negative or infinite width or height')):
+        if wrong.any():
+            line = int(np.flatnonzero(wrong)[0])
+            raise AnnotationError(path, f'{cause}: {rows[line]}', line + 1)
+    boxes[(boxes[:, 2:] == 0).any(1)] = np.nan
+    boxes[:, :2] -= origin
+    return xywh_to_xyxy(boxes)
+
+
+def parse_labels(path: str | Path) -> np.ndarray:
+    """Flags of a file with 0 or 1 on each line, or in one comma-separated line (LaSOT), as ``(T,)`` bool.
+
+    Raises:
+        AnnotationError: A value is neither 0 nor 1.
+    """
+    rows = read_rows(path)
+    values = np.array([value for row in rows for value in row])
+    if not np.isin(values, (0, 1)).all():
+        wrong = int(np.flatnonzero(~np.isin(values, (0, 1)))[0])
+        raise AnnotationError(path, f'a label is 0 or 1, got {values[wrong]:g} as value {wrong + 1}')
+    return values.astype(bool)

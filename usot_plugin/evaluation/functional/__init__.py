@@ -1,0 +1,35 @@
+"""Measures as plain functions of arrays."""
+
+from .one_pass import (
+    CONVENTIONS,
+    NORMALISED_THRESHOLDS,
+    PRECISION_PX,
+    PRECISION_THRESHOLDS_PX,
+    SUCCESS_THRESHOLDS,
+    Convention,
+    OnePassScore,
+    centre_errors,
+    mean_score,
+    normalised_centre_errors,
+    precision_curve,
+    score_one_pass,
+    success_auc,
+    success_curve,
+)
+
+__all__ = [
+    'CONVENTIONS',
+    'NORMALISED_THRESHOLDS',
+    'PRECISION_PX',
+    'PRECISION_THRESHOLDS_PX',
+    'SUCCESS_THRESHOLDS',
+    'Convention',
+    'OnePassScore',
+    'centre_errors',
+    'mean_score',
+    'normalised_centre_errors',
+    'precision_curve',
+    'score_one_pass',
+    'success_auc',
+    'success_curve',
+]
