@@ -70,6 +70,8 @@ class DiscoveryConfig:
     #: ``gate_mean_px=float('inf')`` gives).
     gate_mean_px: float = 0.05
     gate_peak_ratio: float = 2.5
+    #: ... and max(D) is above this. Of this project: what moves less over T_f frames is noise of the flow, not an object.
+    min_peak_px: float = 0.0
     #: Connected areas and holes smaller than this are removed from a mask (release).
     min_region_px: float = 80.0
     #: A rectangle is dropped if a side is below this share of the cut map's side ...
@@ -227,7 +229,7 @@ _RULES = [
         'sample_max_corner_share', 'centrality_cap',
     )],
     *[(name, _between(0, _INF), 'a number >= 0') for name in (
-        'fast_flow_px', 'slow_flow_px', 'gate_mean_px', 'gate_peak_ratio', 'min_region_px', 'min_box_area_px', 'max_aspect', 'border_px',
+        'fast_flow_px', 'slow_flow_px', 'gate_mean_px', 'gate_peak_ratio', 'min_peak_px', 'min_region_px', 'min_box_area_px', 'max_aspect', 'border_px',
         'centre_weight', 'peak_factor', 'border_factor', 'distance_weight', 'negative_factor', 'end_noise_px', 'corner_tolerance_px',
         'fragment_distance_weight',
     )],

@@ -1,0 +1,133 @@
+"""Candidate boxes of one frame: connected areas that move differently from the rest.
+
+USOT (arXiv:2108.12711), Sec. 3.1 "Candidate Box Generation" and the rules of its release.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..structures.boxes import iou
+from .config import DiscoveryConfig
+
+
+def has_salient_motion(distance: np.ndarray, config: DiscoveryConfig) -> bool:
+    """The release's gate: the scene is still as a whole, or something in it moves far from the mean."""
+    mean, peak = float(distance.mean()), float(distance.max())
+    return peak > config.min_peak_px and (mean < config.gate_mean_px or peak > config.gate_peak_ratio * mean)
+
+
+def motion_mask(distance: np.ndarray, alpha: float) -> np.ndarray:
+    """Pixels whose distance is at least ``alpha max + (1 - alpha) mean``, ``(H, W)`` uint8 of 0 and 1."""
+    threshold = alpha * float(distance.max()) + (1 - alpha) * float(distance.mean())
+    return cv2.compare(distance, threshold, cv2.CMP_GE) // 255
+
+
+def region_boxes(mask: np.ndarray, min_area: float) -> np.ndarray:
+    """Circumscribed rectangles of the 8-connected areas of a mask.
+
+    Areas below ``min_area`` are removed first, then holes (4-connected background) below it are filled, which can join areas.
+
+    Args:
+        mask: ``(H, W)`` uint8 of 0 and 1.
+        min_area: In pixels of the mask.
+
+    Returns:
+        ``(N, 4)`` int32 ``x1, y1, x2, y2``, ends exclusive, in raster order of the areas.
+    """
+    boxes, small = _components(mask, 8, min_area)
+    if small is not None:
+        mask = mask & ~small
+    _, holes = _components(1 - mask, 4, min_area)
+    if holes is None:
+        return boxes
+    return _components(mask | holes, 8, 0)[0]
+
+
+def _components(mask: np.ndarray, connectivity: int, min_area: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """Boxes of the components of at least ``min_area`` pixels, and the mask of the smaller ones (None where there is none)."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity, ltype=cv2.CV_32S)
+    keep = stats[:, cv2.CC_STAT_AREA] >= min_area
+    keep[0] = False
+    x, y, w, h = stats[keep, :4].T
+    boxes = np.stack([x, y, x + w, y + h], axis=1)
+    keep[0] = True
+    if keep.all():
+        return boxes, None
+    return boxes, (~keep).astype(np.uint8)[labels]
+
+
+def score_boxes(
+    boxes_xyxy: np.ndarray, map_wh: tuple[int, int], peak_xy: tuple[int, int], config: DiscoveryConfig, unit_xy: tuple[float, float] = (1.0, 1.0)
+) -> np.ndarray:
+    """Score ``Sc`` of rectangles: large ones in the middle of the map win.
+
+    Args:
+        boxes_xyxy: ``(N, 4)`` in pixels of the cut map, ends exclusive.
+        map_wh: Size of the cut map.
+        peak_xy: Pixel at which the distance is largest.
+        config: Weights and bounds.
+        unit_xy: Pixels of the config's unit per map pixel.
+
+    Returns:
+        ``(N,)`` float64; ``-inf`` for rectangles that a rule drops.
+
+    Reference:
+        USOT (arXiv:2108.12711), Eq. 2; the factors and the rules that drop are the release's.
+    """
+    unit_x, unit_y = unit_xy
+    x1, y1, x2, y2 = np.asarray(boxes_xyxy, np.float64).T
+    width, height = (x2 - x1) * unit_x, (y2 - y1) * unit_y
+    full_w, full_h = map_wh[0] * unit_x, map_wh[1] * unit_y
+    gap_x = np.minimum(x1 * unit_x, full_w - x2 * unit_x)
+    gap_y = np.minimum(y1 * unit_y, full_h - y2 * unit_y)
+    near_x, near_y = gap_x <= config.border_px, gap_y <= config.border_px
+
+    score = width * height + config.centre_weight * gap_x * gap_y
+    has_peak = (x1 <= peak_xy[0]) & (peak_xy[0] < x2) & (y1 <= peak_xy[1]) & (peak_xy[1] < y2)
+    score = score * np.where(has_peak, config.peak_factor, 1) * np.where(near_x, config.border_factor, 1) * np.where(near_y, config.border_factor, 1)
+
+    dropped = (width < config.min_side_ratio * full_w) | (height < config.min_side_ratio * full_h)
+    dropped |= width * height < config.min_box_area_px
+    dropped |= np.maximum(width, height) > config.max_aspect * np.minimum(width, height)
+    dropped |= near_y & (width > config.max_border_span * full_w)
+    dropped |= near_x & (height > config.max_border_span * full_h)
+    return np.where(dropped, -np.inf, score)
+
+
+def candidate_boxes(distance: np.ndarray, config: DiscoveryConfig, unit_xy: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+    """The best rectangles of each mask of a distance map.
+
+    Args:
+        distance: ``(H, W)`` float32 in pixels of the config's unit, margin already cut.
+        config: Thresholds, rules and the number of rectangles per mask.
+        unit_xy: Pixels of the config's unit per map pixel.
+
+    Returns:
+        ``(N, 4)`` int32 in pixels of the cut map: masks in the order of ``alphas``, best first; empty where nothing moves differently.
+    """
+    if not has_salient_motion(distance, config):
+        return np.empty((0, 4), np.int32)
+    height, width = distance.shape
+    peak_y, peak_x = divmod(int(distance.argmax()), width)
+    min_area = config.min_region_px / (unit_xy[0] * unit_xy[1])
+    chosen = []
+    for alpha in config.alphas:
+        boxes = region_boxes(motion_mask(distance, alpha), min_area)
+        scores = score_boxes(boxes, (width, height), (peak_x, peak_y), config, unit_xy)
+        order = np.argsort(-scores, kind='stable')[: config.candidates_per_mask]
+        chosen.append(boxes[order[scores[order] > -np.inf]])
+    return _without_doubles(np.concatenate(chosen), config.candidate_nms)
+
+
+def _without_doubles(boxes_xyxy: np.ndarray, max_iou: float) -> np.ndarray:
+    """Drop every box that overlaps a kept earlier one by more than ``max_iou``."""
+    if max_iou >= 1 or len(boxes_xyxy) < 2:
+        return boxes_xyxy
+    boxes = boxes_xyxy.astype(np.float64)
+    kept: list[int] = []
+    for i in range(len(boxes)):
+        if not kept or iou(boxes[kept], boxes[i]).max() <= max_iou:
+            kept.append(i)
+    return boxes_xyxy[kept]
