@@ -181,7 +181,9 @@ class FolderClip(Clip):
         frame = self._decode(index, gray)
         if (frame.shape[1], frame.shape[0]) != self.size_wh:
             raise ClipError(
-                self.files[index], f'size {frame.shape[1]}x{frame.shape[0]} differs from the first frame {self.size_wh[0]}x{self.size_wh[1]}', index
+                self.files[index],
+                f'size {frame.shape[1]}x{frame.shape[0]} differs from the first frame {self.size_wh[0]}x{self.size_wh[1]}',
+                index,
             )
         return frame
 

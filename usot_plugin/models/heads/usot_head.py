@@ -48,6 +48,8 @@ class USOTHead(BaseModule):
         memory: Config of the neck that fuses the memory's correlation maps; None for a tracker without memory branch.
         tower_depth: Conv blocks in each tower.
         logit_scale: Factor on both classification outputs.
+        loss_cls: Config of the classification loss, of both branches; balanced BCE by default.
+        loss_reg: Config of the box loss; IoU loss on distances by default.
 
     Reference:
         USOT (arXiv:2108.12711), Fig. 4 and Eq. 8.
@@ -59,6 +61,8 @@ class USOTHead(BaseModule):
         memory: dict | None = None,
         tower_depth: int = 4,
         logit_scale: float = 0.1,
+        loss_cls: dict | None = None,
+        loss_reg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -71,6 +75,8 @@ class USOTHead(BaseModule):
         self.reg_conv = nn.Conv2d(channels, 4, 3, padding=1)
         self.reg_scale = nn.Parameter(torch.full((1,), 0.1))
         self.reg_bias = nn.Parameter(torch.ones(1, 4, 1, 1))
+        self.loss_cls = MODELS.build(loss_cls or dict(type='BalancedBCELoss'))
+        self.loss_reg = MODELS.build(loss_reg or dict(type='LTRBIoULoss'))
         self.memory = None
         if memory is not None:
             self.memory = MODELS.build(dict(memory, channels=channels))

@@ -1,0 +1,95 @@
+"""The model as MMEngine sees it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from usot_plugin.models import USOT
+from usot_plugin.models.necks.cycle_memory import CycleMemoryNeck
+from usot_plugin.models.schedule import value_at
+from usot_plugin.registry import MODELS
+from usot_plugin.structures.sot_sample import SOTSample
+
+from .usot_parity import usot_config
+
+
+def group(memory: int = 0):
+    inputs = {
+        'template': torch.randint(0, 255, (3, 127, 127), dtype=torch.uint8),
+        'search': torch.randint(0, 255, (3, 255, 255), dtype=torch.uint8),
+    }
+    if memory:
+        inputs['memory'] = torch.randint(0, 255, (memory, 3, 255, 255), dtype=torch.uint8)
+    sample = SOTSample(metainfo=dict(clip='a', frame_index=0))
+    sample.set_boxes('template_box_xyxy', [40, 40, 90, 80])
+    sample.set_boxes('search_box_xyxy', [100, 110, 150, 150])
+    return {'inputs': inputs, 'data_samples': sample}
+
+
+def collate(groups):
+    return {key: [item[key] for item in groups] for key in groups[0]}
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MODELS.build(dict(type='USOT', **usot_config('small', legacy=False)))
+
+
+@pytest.mark.parametrize(('epoch', 'names'), [(4, {'loss_reg', 'loss_cls'}), (5, {'loss_reg', 'loss_cls', 'loss_mem'})])
+def test_cycle_stage_begins_with_its_epoch(model, epoch, names):
+    model.set_epoch(epoch)
+    losses = model(**model.data_preprocessor(collate([group(2), group(2)]), True), mode='loss')
+    assert set(losses) == names and all(torch.isfinite(v) for v in losses.values())
+
+
+def test_every_parameter_of_the_cycle_stage_gets_a_gradient(model):
+    model.set_epoch(5)
+    losses = model(**model.data_preprocessor(collate([group(2), group(2)]), True), mode='loss')
+    sum(losses.values()).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_cycle_stage_without_memory_frames_is_named(model):
+    model.set_epoch(5)
+    with pytest.raises(KeyError, match='no memory frames'):
+        model(**model.data_preprocessor(collate([group()]), True), mode='loss')
+
+
+def test_naive_model_never_enters_the_cycle_stage():
+    model = USOT(**usot_config('small', train_cfg=dict(cycle_start_epoch=None)))
+    model.set_epoch(99)
+    assert not model.in_cycle_stage
+
+
+def test_unknown_train_key_is_refused():
+    with pytest.raises(ValueError, match='cycle_start'):
+        USOT(**usot_config('small', train_cfg=dict(cycle_start=3)))
+
+
+def test_predict_mode_points_to_the_trackers(model):
+    with pytest.raises(ValueError, match='build a tracker'):
+        model({}, [], mode='predict')
+
+
+def test_preprocessor_normalises_with_given_statistics():
+    preprocessor = MODELS.build(dict(type='SOTDataPreprocessor', mean=[100, 110, 120], std=[10, 20, 30]))
+    data = preprocessor({'inputs': [{'search': torch.full((3, 2, 2), 130, dtype=torch.uint8)}], 'data_samples': [None]})
+    assert data['inputs']['search'][0, :, 0, 0].tolist() == pytest.approx([3, 1, 1 / 3])
+
+
+def test_equal_entries_are_worth_their_multiplicity():
+    torch.manual_seed(0)
+    neck = CycleMemoryNeck(4).eval()
+    a, b = torch.rand(1, 1, 4, 5, 5), torch.rand(1, 1, 4, 5, 5)
+    repeated = neck(torch.cat([a, b, b, b], dim=1))
+    merged = neck(torch.cat([a, b, a], dim=1), torch.tensor([[1, 3, 0]]))
+    assert torch.allclose(repeated, merged, atol=1e-6)
+
+
+def test_schedule_steps_at_its_epochs():
+    schedule = [(0, 0.6), (7, 0.5), (10, 0.4)]
+    assert [value_at(schedule, epoch) for epoch in (0, 6, 7, 9, 10, 30)] == [0.6, 0.6, 0.5, 0.5, 0.4, 0.4]
+    with pytest.raises(ValueError, match='from epoch 0'):
+        value_at([(3, 1.0)], 5)

@@ -1,0 +1,42 @@
+"""Trackers from configs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from usot_plugin.registry import TASK_UTILS
+
+from .base import Tracker
+
+
+def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -> Tracker:
+    """The tracker that a config names.
+
+    Args:
+        model: The network; not used by trackers without one (:class:`StandStill`).
+        test_cfg: ``type`` and the options of the tracker.
+
+    Raises:
+        ValueError: No or an unknown ``type``, an unknown option, or the tracker needs a model and there is none.
+    """
+    options = dict(test_cfg or {})
+    kind = options.pop('type', None)
+    cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if not (inspect.isclass(cls) and issubclass(cls, Tracker)):
+        known = sorted(name for name, entry in TASK_UTILS.module_dict.items() if inspect.isclass(entry) and issubclass(entry, Tracker))
+        raise ValueError(f'{kind!r} is no tracker; known are {", ".join(known)} (set model.test_cfg.type)')
+    parameters = inspect.signature(cls).parameters
+    unknown = sorted(set(options) - set(parameters))
+    if unknown:
+        near = get_close_matches(unknown[0], parameters, 1)
+        raise ValueError(f'{cls.__name__} has no option {unknown[0]!r}' + (f', did you mean {near[0]!r}?' if near else ''))
+    if 'model' not in parameters:
+        return cls(**options)
+    if model is None:
+        raise ValueError(f'{cls.__name__} needs a model')
+    return cls(model=model, **options)

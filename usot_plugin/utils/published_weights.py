@@ -1,0 +1,103 @@
+"""Published checkpoints under this project's names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+#: Published name -> ours, in the order they are tried; the first match wins.
+USOT_RULES: tuple[tuple[str, str], ...] = (
+    (r'^features\.features\.', 'backbone.'),
+    (r'^neck\.downsample\.', 'neck.adjust.'),
+    (r'^connect_model\.adjust$', 'head.reg_scale'),
+    (r'^connect_model\.bias$', 'head.reg_bias'),
+    (r'^connect_model\.(cls|reg)_encode\.matrix11_k\.', r'head.\1_template.branches.0.'),
+    (r'^connect_model\.(cls|reg)_encode\.matrix12_k\.', r'head.\1_template.branches.1.'),
+    (r'^connect_model\.(cls|reg)_encode\.matrix21_k\.', r'head.\1_template.branches.2.'),
+    (r'^connect_model\.(cls|reg)_encode\.matrix11_s\.', r'head.\1_search.branches.0.'),
+    (r'^connect_model\.(cls|reg)_encode\.matrix12_s\.', r'head.\1_search.branches.1.'),
+    (r'^connect_model\.(cls|reg)_encode\.matrix21_s\.', r'head.\1_search.branches.2.'),
+    (r'^connect_model\.(cls|reg)_dw\.weight$', r'head.\1_correlation.weight'),
+    (r'^connect_model\.conf_fusion\.conf_gen\.', 'head.memory.confidence.'),
+    (r'^connect_model\.conf_fusion\.value_gen\.', 'head.memory.value.'),
+    (r'^connect_model\.bbox_tower\.', 'head.reg_tower.'),
+    (r'^connect_model\.cls_tower\.', 'head.cls_tower.'),
+    (r'^connect_model\.cls_memory_tower\.', 'head.memory_tower.'),
+    (r'^connect_model\.bbox_pred\.', 'head.reg_conv.'),
+    (r'^connect_model\.cls_pred\.', 'head.cls_conv.'),
+    (r'^connect_model\.cls_memory_pred\.', 'head.memory_conv.'),
+)
+
+#: Prefixes of ResNet files: MoCo-v2 keeps the query encoder behind ``module.encoder_q.``.
+RESNET_PREFIX = re.compile(r'^(?:module\.)?(?:encoder_q\.|backbone\.)?')
+
+#: Parts of a classification ResNet that a stride-8 tracker has no use for.
+RESNET_UNUSED = ('fc.', 'layer4.')
+
+
+class UnknownCheckpointError(ValueError):
+    """The file holds none of the published forms."""
+
+
+def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The state dict inside a checkpoint, ``module.`` removed.
+
+    Raises:
+        UnknownCheckpointError: There is no tensor in it.
+    """
+    state = checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
+    tensors = {key.removeprefix('module.'): value for key, value in state.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise UnknownCheckpointError('there is no tensor in this checkpoint')
+    return tensors
+
+
+def convert_usot(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A published USOT state dict under our names.
+
+    Raises:
+        UnknownCheckpointError: A key fits no rule; the message names it.
+    """
+    converted = {}
+    for key, value in state.items():
+        for pattern, replacement in USOT_RULES:
+            name, count = re.subn(pattern, replacement, key)
+            if count:
+                converted[name] = value
+                break
+        else:
+            raise UnknownCheckpointError(f'no rule for key {key!r}: not a published USOT checkpoint')
+    return converted
+
+
+def convert_resnet(state: Mapping[str, Tensor], widen_shortcuts: bool = True) -> dict[str, Tensor]:
+    """A torchvision-named ResNet (ImageNet or MoCo-v2) as the weights of :class:`SiameseResNet`.
+
+    Args:
+        state: Published state dict.
+        widen_shortcuts: Put the 1x1 shortcut of stages 2 and 3 into the centre of the 3x3 that stands there, as the release does.
+
+    Raises:
+        UnknownCheckpointError: There is no ``conv1.weight`` in it.
+    """
+    converted = {}
+    for key, value in state.items():
+        name = RESNET_PREFIX.sub('', key)
+        if key.startswith(('encoder_k.', 'queue')) or name.startswith(RESNET_UNUSED):
+            continue
+        if widen_shortcuts and re.fullmatch(r'layer[23]\.0\.downsample\.0\.weight', name) and value.shape[-1] == 1:
+            wide = value.new_zeros(*value.shape[:2], 3, 3)
+            wide[:, :, 1, 1] = value[:, :, 0, 0]
+            value = wide
+        converted[name] = value
+    if 'conv1.weight' not in converted:
+        raise UnknownCheckpointError("no 'conv1.weight': not a torchvision or MoCo ResNet")
+    return converted
+
+
+def is_usot(state: Mapping[str, Tensor]) -> bool:
+    """Whether the keys are those of a published USOT checkpoint."""
+    return any(key.startswith(('connect_model.', 'features.features.')) for key in state)
