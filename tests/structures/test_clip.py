@@ -136,7 +136,9 @@ def test_index_without_all_its_frames_names_the_frame(tmp_path):
             pass
 
 
-@pytest.mark.parametrize('name, data, cause', [('notes.mp4', b'just words\n' * 50, 'not a readable video'), ('empty.mp4', b'', 'not a readable')])
+@pytest.mark.parametrize(
+    'name, data, cause', [('notes.mp4', b'just words\n' * 50, 'not a readable video'), ('empty.mp4', b'', 'not a readable')]
+)
 def test_what_is_no_video_is_refused(tmp_path, name, data, cause):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ClipError, match=cause) as caught:

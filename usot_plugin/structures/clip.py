@@ -285,8 +285,9 @@ class VideoClip(Clip):
         except (av.error.FFmpegError, OSError) as error:
             self._decoder = None
             raise ClipError(self.path, f'cannot be decoded ({_reason(error)})', wanted) from error
-        known = self._times is not None and frame.pts is not None
-        return int(np.searchsorted(self._times, frame.pts)) if known else self._next_index, frame
+        if self._times is None or frame.pts is None:
+            return self._next_index, frame
+        return int(np.searchsorted(self._times, frame.pts)), frame
 
     def _frames(self, start: int, stop: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decoded frames ``start <= index < stop``; keeps the decoder for the next call."""
@@ -308,7 +309,7 @@ class VideoClip(Clip):
                 raise ClipError(self.path, 'the decoder skipped this frame', wanted)
             self._landing = False
             self._next_index = expected = index + 1
-            if index == wanted:
+            if index == wanted and frame is not None:
                 yield index, frame
                 wanted += 1
 
@@ -318,7 +319,7 @@ class VideoClip(Clip):
             size_wh = (size_wh[1], size_wh[0])
         width, height = size_wh or (frame.width, frame.height)
         if gray and frame.format.name.startswith(('yuv', 'nv12', 'gray')) and not frame.format.is_bit_stream:
-            array = frame.reformat(width=width, height=height, format='gray', interpolation='AREA').to_ndarray()
+            array: np.ndarray = frame.reformat(width=width, height=height, format='gray', interpolation='AREA').to_ndarray()
         else:
             array = frame.reformat(width=width, height=height, format='bgr24', interpolation='AREA' if size_wh else 'BICUBIC').to_ndarray()
             if gray:
@@ -369,7 +370,7 @@ class ArrayClip(Clip):
             yield index, resize_within(frame, size_wh)
 
     def fingerprint(self) -> str:
-        return hashlib.sha1(np.ascontiguousarray(self.frames), usedforsecurity=False).hexdigest()
+        return hashlib.sha1(np.ascontiguousarray(self.frames).data, usedforsecurity=False).hexdigest()
 
 
 def open_clip(path: str | Path) -> Clip:
