@@ -1,0 +1,32 @@
+"""Training groups from clips, annotated benchmark sequences, and rendered clips."""
+
+from . import benchmarks, transforms
+from .annotated_boxes import AnnotatedBoxes
+from .box_sources import BoxSource, CentreBoxes, ClipBoxes, DiscoveredBoxes, RandomBoxes
+from .crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
+from .frame_samplers import FrameSampler, NoFrameError, QualityFrames, WindowFrames
+from .mixture import QuotaMixture
+from .pseudo_box_dataset import PseudoBoxDataset
+from .track import Track
+
+__all__ = [
+    'AnnotatedBoxes',
+    'BoxSource',
+    'CentreBoxes',
+    'ClipBoxes',
+    'CropStoreError',
+    'CropStoreWriter',
+    'DiscoveredBoxes',
+    'FrameSampler',
+    'NoFrameError',
+    'PseudoBoxDataset',
+    'QualityFrames',
+    'QuotaMixture',
+    'RandomBoxes',
+    'StoreConfig',
+    'StoredCrops',
+    'Track',
+    'WindowFrames',
+    'benchmarks',
+    'transforms',
+]

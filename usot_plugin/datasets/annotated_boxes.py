@@ -1,0 +1,85 @@
+"""Real boxes as a box source, so that the same model trains supervised, or on a mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..registry import DATASETS, TASK_UTILS
+from ..structures.boxes import is_valid
+from .benchmarks.base import BenchmarkDataset
+from .box_sources import BoxSource, ReadFrame
+from .track import Track
+
+
+def visible_runs(visible: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last position of the unbroken run of visible frames around each frame.
+
+    Args:
+        visible: ``(T,)`` bool.
+        longest: A run reaches at most this many frames to either side.
+
+    Returns:
+        Two ``(T,)`` int32 arrays, inclusive; an invisible frame is its own run.
+    """
+    at = np.arange(len(visible))
+    starts = np.maximum.accumulate(np.where(visible, -1, at)) + 1
+    ends = np.minimum.accumulate(np.where(visible, len(visible), at)[::-1])[::-1] - 1
+    starts, ends = np.maximum(starts, at - longest), np.minimum(ends, at + longest)
+    return np.where(visible, starts, at).astype(np.int32), np.where(visible, ends, at).astype(np.int32)
+
+
+@TASK_UTILS.register_module()
+class AnnotatedBoxes(BoxSource):
+    """Annotated boxes of a benchmark's training part, read when a sequence is drawn.
+
+    A frame's quality is 1 where the target is visible and 0 where not; its passage is the unbroken run of visible frames around it.
+
+    Args:
+        sequences: A benchmark data set (or its config): ``dict(type='SequenceFolderDataset', data_root=...)``, ``GOT10kDataset`` ...
+        longest_run: A passage reaches at most this many frames to either side, as discovered ones do.
+
+    Raises:
+        TypeError: ``sequences`` is no benchmark data set.
+    """
+
+    fixed = True
+
+    def __init__(self, sequences: BenchmarkDataset | dict[str, Any], longest_run: int = 320) -> None:
+        dataset = DATASETS.build(sequences) if isinstance(sequences, dict) else sequences
+        if not isinstance(dataset, BenchmarkDataset):
+            raise TypeError(f'AnnotatedBoxes: sequences must be a benchmark data set, got {type(dataset).__name__}')
+        self._dataset, self.longest_run = dataset, longest_run
+        self.sequence_quality = np.ones(len(dataset), np.float32)
+        self.corner_share = np.zeros(len(dataset), np.float32)
+        self.samplable = np.ones(len(dataset), bool)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def track(self, row: int) -> Track:
+        return _load_track(self, row)
+
+    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+        return np.stack([track.box(index) for index in frames])
+
+
+@lru_cache(maxsize=16)
+def _load_track(source: AnnotatedBoxes, row: int) -> Track:
+    sequence = source._dataset[row]
+    boxes = sequence.boxes_xyxy.astype(np.float32)
+    visible = is_valid(boxes)
+    first, last = visible_runs(visible, source.longest_run)
+    return Track(
+        clip=sequence.name,
+        path=str(sequence.clip.path),
+        length=len(boxes),
+        boxes_xyxy=boxes,
+        frame_quality=visible.astype(np.float32),
+        centrality=np.zeros(len(boxes), np.float32),
+        fragment_first=first,
+        fragment_last=last,
+    )

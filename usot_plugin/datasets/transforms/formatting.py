@@ -1,0 +1,60 @@
+"""From views to the tensors a model is fed with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from torch import Tensor
+
+from ...registry import TRANSFORMS
+from ...structures.sot_sample import SOTSample
+from .view import View
+
+
+def image_to_tensor(image: np.ndarray) -> Tensor:
+    """``(H, W, 3)`` uint8 as a contiguous ``(3, H, W)`` uint8 tensor."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+@TRANSFORMS.register_module()
+class PackSOTInputs(BaseTransform):
+    """Pack a group: ``{'inputs': {...}, 'data_samples': SOTSample}``.
+
+    Args:
+        single: Views of one image: ``inputs[name]`` is ``(3, S, S)`` uint8 BGR, the sample has ``<name>_box_xyxy`` ``(4,)``.
+        stacked: Views of N images: ``inputs[name]`` is ``(N, 3, S, S)``, the sample has ``<name>_boxes_xyxy`` ``(N, 4)``. A view that this
+            stage does not draw (memory, in the naive stage) is left out.
+
+    Raises (when called):
+        KeyError: A view is not among those of the frame sampler, or a single one is missing.
+    """
+
+    def __init__(self, single: Sequence[str] = ('template', 'search'), stacked: Sequence[str] = ('memory',)) -> None:
+        self.single, self.stacked = tuple(single), tuple(stacked)
+
+    def transform(self, results: dict) -> dict:
+        views: dict[str, list[View]] = results['views']
+        unknown = set(self.single + self.stacked) - set(results['view_names'])
+        if unknown:
+            raise KeyError(f'PackSOTInputs: no view {sorted(unknown)}; the frame sampler gives {list(results["view_names"])}')
+        sample = SOTSample(metainfo={'clip': results['clip'], 'object_id': results['object_id']})
+        inputs: dict[str, Tensor] = {}
+        for name in self.single:
+            (view,) = views[name]
+            inputs[name] = image_to_tensor(view.image)
+            sample.set_boxes(f'{name}_box_xyxy', view.box_xyxy)
+        for name in self.stacked:
+            group = views.get(name)
+            if group:
+                inputs[name] = torch.stack([image_to_tensor(view.image) for view in group])
+                sample.set_boxes(f'{name}_boxes_xyxy', np.stack([view.box_xyxy for view in group]))
+                sample.set_metainfo({f'{name}_indices': [view.frame_index for view in group]})
+        first = next(iter(views.values()))[0]
+        sample.set_metainfo({'frame_index': views[self.single[0]][0].frame_index if self.single else first.frame_index})
+        return {'inputs': inputs, 'data_samples': sample}
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(single={self.single}, stacked={self.stacked})'
