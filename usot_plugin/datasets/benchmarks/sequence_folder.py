@@ -31,10 +31,10 @@ class SequenceFolderDataset(BenchmarkDataset):
         frames: Sub-folder of the images; ``'.'`` for the sequence folder itself.
         annotation: Name of the box file.
         absence: Name of the absence file; it need not exist.
-        metainfo: Replaces entries of ``METAINFO``.
+        metainfo: Replaces entries of ``METAINFO``; ``dataset_name`` is the folder's name by default.
     """
 
-    METAINFO = {'dataset_name': 'sequence_folder', 'convention': 'got10k'}
+    METAINFO = {'convention': 'got10k'}
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class SequenceFolderDataset(BenchmarkDataset):
         metainfo: dict[str, Any] | None = None,
     ) -> None:
         self.origin, self.frames, self.annotation, self.absence = origin, frames, annotation, absence
-        super().__init__(data_root, sequences, metainfo)
+        super().__init__(data_root, sequences, {'dataset_name': Path(data_root).resolve().name, **(metainfo or {})})
 
     def find_names(self) -> list[str]:
         try:

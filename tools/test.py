@@ -1,0 +1,198 @@
+"""Track a benchmark and score the result: ``python tools/test.py CONFIG CHECKPOINT [--sequences ROOT] [--out DIR] ...``.
+
+Result files go to ``OUT/<tracker>/<sequence>.txt``; a second run skips the finished ones. The table, ``report.json``, ``report.md`` and
+the plots are made from the files (``--score-only`` does nothing else). What the user can mend ends in one line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+import usot_plugin  # registers everything
+from usot_plugin.datasets.benchmarks import AnnotationError
+from usot_plugin.engine.distributed import prepare_launcher
+from usot_plugin.evaluation.results import ResultError
+from usot_plugin.models.trackers import needs_model
+from usot_plugin.structures.clip import ClipError
+from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
+from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.visualization.plots import plot_reports
+
+#: Exit status for everything that the user can mend.
+USER_ERROR = 2
+#: CHECKPOINT that asks for random weights.
+NO_CHECKPOINT = 'none'
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f'error: {message} (see --help)\n')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line of OpenMMLab's testing tools, and what tracking adds."""
+    parser = _OneLineParser(description='Track a benchmark and score the result.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', nargs='?', help=f"weights; '{NO_CHECKPOINT}' for random ones; not needed with --score-only")
+    parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<name of the config>)')
+    parser.add_argument('--out', metavar='DIR', help='folder for results and report (default: <work dir>/results)')
+    parser.add_argument('--sequences', metavar='ROOT', help="folder of <sequence>/{img/, groundtruth.txt}; replaces the config's test data")
+    parser.add_argument('--only', nargs='+', metavar='NAME', help='track these sequences only')
+    parser.add_argument('--tracker', help="replaces the config's tracker, e.g. StandStill, which needs no checkpoint")
+    parser.add_argument('--name', help='folder name of the results (default: the class name of the tracker)')
+    parser.add_argument('--convention', help='how absent frames and the like are counted: got10k, pysot, otb_matlab')
+    parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
+    parser.add_argument('--workers', type=int, help='processes that track side by side (they share the cores: speeds are lower)')
+    parser.add_argument('--threads', type=int, help='CPU threads of PyTorch in each tracking process')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
+    parser.add_argument('--score-only', action='store_true', help='score the results that are there, track nothing')
+    parser.add_argument('--overwrite', action='store_true', help='throw away results that are there')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def build_config(args: argparse.Namespace) -> Config:
+    """The config of the run, command line applied.
+
+    Raises:
+        ConfigError: The config is wrong, or something is missing on the command line.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
+    set_data(cfg, args)
+    loop = dict(cfg.get('test_cfg') or {})
+    loop.setdefault('type', 'SOTTestLoop')
+    loop['out_dir'] = args.out or loop.get('out_dir') or str(Path(cfg.work_dir, 'results'))
+    if args.tracker:
+        options = dict(loop.get('tracker') or {})
+        loop['tracker'] = {**(options if options.get('type', args.tracker) == args.tracker else {}), 'type': args.tracker}
+    tracker = loop.get('tracker') or (cfg.get('model') or {}).get('test_cfg')
+    if not tracker:
+        raise ConfigError(f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given')
+    loop['tracker'] = tracker
+    loop['tracker_name'] = args.name or loop.get('tracker_name') or tracker['type']
+    given = {'workers': args.workers, 'threads': args.threads, 'score_only': args.score_only or None, 'overwrite': args.overwrite or None}
+    loop.update({key: value for key, value in given.items() if value is not None})
+    cfg.test_cfg = loop
+    set_model(cfg, args, loop)
+    set_evaluator(cfg, args, Path(loop['out_dir'], loop['tracker_name']))
+    cfg.resume = False
+    prepare_launcher(cfg, args.launcher)
+    return cfg
+
+
+def set_data(cfg: Config, args: argparse.Namespace) -> None:
+    """Point the test data loader at ``--sequences`` and ``--only``."""
+    if args.sequences:
+        cfg.test_dataloader = dict(
+            batch_size=1,
+            num_workers=0,
+            dataset=dict(type='SequenceFolderDataset', data_root=args.sequences),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        )
+    if not cfg.get('test_dataloader'):
+        raise ConfigError(f'{args.config}: no test_dataloader in it, and --sequences ROOT was not given')
+    if args.only:
+        cfg.test_dataloader.dataset.sequences = args.only
+
+
+def set_model(cfg: Config, args: argparse.Namespace, loop: dict[str, Any]) -> None:
+    """Settle which weights are used; a tracker without a network, or scoring alone, builds none."""
+    args.checkpoint = args.checkpoint or cfg.get('load_from')
+    cfg.load_from = None  # loaded by load_weights, which refuses what does not fit
+    if loop.get('score_only') or (not needs_model(loop['tracker']) and args.launcher == 'none'):
+        cfg.model = dict(type='BaseDataPreprocessor')  # a module without weights, because the Runner wants one
+        args.checkpoint = NO_CHECKPOINT
+    elif not needs_model(loop['tracker']):
+        args.checkpoint = NO_CHECKPOINT  # parallel wrappers refuse a module without weights
+    elif args.checkpoint is None:
+        raise ConfigError(f"CHECKPOINT is missing: {loop['tracker']['type']} needs weights (give '{NO_CHECKPOINT}' for random ones)")
+
+
+def set_evaluator(cfg: Config, args: argparse.Namespace, report_dir: Path) -> None:
+    """Let the one-pass metric write its report beside the results."""
+    metrics = cfg.get('test_evaluator') or dict(type='SOTMetric')
+    metrics = metrics if isinstance(metrics, list) else [metrics]
+    about = {
+        'config': args.config,
+        'checkpoint': args.checkpoint,
+        'date': time.strftime('%Y-%m-%d'),
+        'software': f'usot_plugin {usot_plugin.__version__}, torch {torch.__version__}',
+        'hardware': torch.cuda.get_device_name() if get_device() == 'cuda' else f'CPU, {os.cpu_count()} cores',
+    }
+    for metric in metrics:
+        if metric.get('type') == 'SOTMetric':
+            metric.setdefault('report_dir', str(report_dir))
+            metric.setdefault('about', about)
+            if args.convention:
+                metric['convention'] = args.convention
+    cfg.test_evaluator = metrics
+
+
+def plot(out_dir: Path, tracker: str) -> None:
+    """Plots of this tracker, and of all that were scored on the same sequences beside it."""
+    report = json.loads((out_dir / tracker / 'report.json').read_text(encoding='utf-8'))
+    same = [report]
+    for file in sorted(out_dir.glob('*/report.json')):
+        other = json.loads(file.read_text(encoding='utf-8'))
+        if other['tracker'] != tracker and all(other[key] == report[key] for key in ('dataset', 'convention')):
+            same += [other] if other['sequences'].keys() == report['sequences'].keys() else []
+    for path in plot_reports(same, out_dir / tracker):
+        print(f'wrote {path}')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Track, score, report."""
+    cfg = build_config(args)
+    use_safe_loader()
+    runner = Runner.from_cfg(cfg)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    if args.checkpoint == NO_CHECKPOINT:
+        if needs_model(cfg.test_cfg.tracker) and not cfg.test_cfg.get('score_only'):
+            runner.logger.warning('no checkpoint: the weights of the tracker are random')
+    else:
+        load_weights(model, args.checkpoint, args.weights)
+    if args.device:
+        model.to(torch.device(args.device))
+    runner.test()
+    report = Path(cfg.test_cfg.out_dir, cfg.test_cfg.tracker_name, 'report.json')
+    if is_main_process() and report.is_file():
+        plot(report.parent.parent, report.parent.name)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit status."""
+    args = parse_args(argv)
+    try:
+        run(args)
+    except (ConfigError, CheckpointError, AnnotationError, ClipError, ResultError, ValueError, RuntimeError) as error:
+        known = isinstance(error, ConfigError | CheckpointError | AnnotationError | ClipError | ResultError | ValueError)
+        if not known and '--launcher' not in str(error):
+            raise
+        print(f'error: {error}', file=sys.stderr)
+        return USER_ERROR
+    except OSError as error:
+        print(f'error: {error.filename or args.out}: {error.strerror or error}', file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

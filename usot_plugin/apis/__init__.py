@@ -1,0 +1,21 @@
+"""Trackers in a few lines: build one, follow targets through a video, a folder, a camera or a stream."""
+
+from .box_input import InputError, boxes_from_json, check_boxes_in_frame, parse_box_xywh
+from .inference import init_tracker
+from .online import OnlineTracker, as_bgr_u8
+from .sources import FrameSource, SourceError, open_source
+from .tracking import track_video
+
+__all__ = [
+    'FrameSource',
+    'InputError',
+    'OnlineTracker',
+    'SourceError',
+    'as_bgr_u8',
+    'boxes_from_json',
+    'check_boxes_in_frame',
+    'init_tracker',
+    'open_source',
+    'parse_box_xywh',
+    'track_video',
+]

@@ -1,0 +1,65 @@
+"""Build a tracker from a config and a checkpoint."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+
+from usot_plugin.models.trackers import Tracker, build_tracker, needs_model
+from usot_plugin.registry import MODELS
+from usot_plugin.utils.checkpoint import Which, load_weights
+from usot_plugin.utils.config import ConfigError, load_config
+
+
+def init_tracker(
+    config: str | Path | Config | Mapping[str, Any],
+    checkpoint: str | Path | None = None,
+    device: str | torch.device | None = None,
+    tracker: Mapping[str, Any] | None = None,
+    weights: Which = 'saved',
+    cfg_options: Mapping[str, Any] | None = None,
+) -> Tracker:
+    """A tracker that is ready to :meth:`~Tracker.init`.
+
+    Args:
+        config: Config file, its content, or a mapping with the key ``model``.
+        checkpoint: Weights of the model; without it they are random, and a warning says so.
+        device: Where the model runs; the GPU if there is one by default.
+        tracker: Config of the tracker; ``model.test_cfg`` by default. One without a network (``dict(type='StandStill')``) needs neither
+            model nor checkpoint.
+        weights: ``'ema'`` and ``'raw'`` choose between averaged and last weights, see :func:`extract_state_dict`.
+        cfg_options: Dotted keys of the config and their new values.
+
+    Returns:
+        The tracker, its model in eval mode.
+
+    Raises:
+        ConfigError: The config cannot be read or has no model.
+        CheckpointError: The checkpoint cannot be read or belongs to another model.
+        ValueError: The tracker's own config is wrong.
+    """
+    import usot_plugin  # noqa: F401  registers everything
+
+    if isinstance(config, str | Path):
+        cfg = load_config(config, cfg_options)
+    else:
+        cfg = config if isinstance(config, Config) else Config(dict(config))
+        cfg = Config(cfg.to_dict())
+        cfg.merge_from_dict(dict(cfg_options or {}))
+    if tracker is not None and not needs_model(tracker):
+        return build_tracker(None, tracker)
+    if 'model' not in cfg:
+        raise ConfigError(f'{config if isinstance(config, str | Path) else "config"}: there is no model in it')
+    model = MODELS.build(cfg.model)
+    if checkpoint is None:
+        warnings.warn('no checkpoint: the weights of the tracker are random', stacklevel=2)
+    else:
+        load_weights(model, checkpoint, weights)
+    model.to(torch.device(device if device is not None else get_device())).eval()
+    return build_tracker(model, tracker if tracker is not None else cfg.model.get('test_cfg'))

@@ -1,0 +1,253 @@
+"""Frames from wherever they come: files and folders by exact index, cameras and network streams as they arrive."""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import av
+import numpy as np
+
+from usot_plugin.structures.clip import Clip, open_clip
+
+#: Schemes that are opened as a stream.
+STREAM_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'http', 'https', 'udp', 'tcp', 'srt')
+#: Schemes that send in real time: a tracker that is too slow drops frames instead of falling behind.
+REAL_TIME_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'udp', 'srt')
+#: Seconds to wait for a connection, and for the next frame.
+TIMEOUT_S = 15.0
+#: Frames decoded ahead of a source that does not drop any.
+READ_AHEAD = 4
+#: Packets in a row that may fail to decode; streams are joined between key frames.
+BAD_PACKETS = 200
+
+
+class SourceError(RuntimeError):
+    """A camera or stream cannot be opened or broke off.
+
+    Args:
+        name: Camera or URL.
+        cause: What is wrong, in words.
+    """
+
+    def __init__(self, name: str, cause: str) -> None:
+        self.name, self.cause = name, cause
+        super().__init__(f'{name}: {cause}')
+
+
+class FrameSource(ABC):
+    """Numbered BGR frames, once, in order. Use as a context manager.
+
+    Attributes:
+        name: For output files.
+        label: For messages: the path or URL.
+        fps: Frames per second; 0 where unknown.
+        live: The end is not known, and frames may be dropped.
+    """
+
+    name: str
+    label: str
+    fps: float = 0.0
+    live: bool = False
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Frames with their index; an index that is left out was dropped."""
+
+    def close(self) -> None:
+        """Let go of the camera or connection."""
+
+    def __enter__(self) -> FrameSource:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class ClipSource(FrameSource):
+    """All frames of a clip."""
+
+    def __init__(self, clip: Clip) -> None:
+        self.clip = clip
+        self.name, self.label, self.fps = clip.name, str(clip.path), clip.fps
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        return self.clip.iter_frames()
+
+
+class LiveSource(FrameSource):
+    """Frames that a thread reads while the last one is being worked on.
+
+    Args:
+        name: For output files.
+        label: For messages.
+        frames: Gives the frames; runs in the thread and ends when the source does.
+        fps: Frames per second, 0 where unknown.
+        drop: Give only the newest frame and drop those that were missed; otherwise the reader waits.
+        timeout_s: How long the next frame may take.
+
+    Raises:
+        SourceError: While iterating: the source cannot be read, or is silent for ``timeout_s``.
+    """
+
+    live = True
+
+    def __init__(
+        self, name: str, label: str, frames: Callable[[], Iterator[np.ndarray]], fps: float = 0.0, drop: bool = True, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self.name, self.label, self.fps, self.drop, self.timeout_s = name, label, fps, drop, timeout_s
+        self._frames = frames
+        self._queue: queue.Queue = queue.Queue(1 if drop else READ_AHEAD)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def _read(self) -> None:
+        end: BaseException | None = None
+        try:
+            for index, frame in enumerate(self._frames()):
+                if self._stop.is_set():
+                    return
+                self._put((index, frame), self.drop)
+        except Exception as error:  # any: the thread that iterates raises it
+            end = error
+        self._put(end, drop=False)
+
+    def _put(self, item: object, drop: bool) -> None:
+        while not self._stop.is_set():
+            try:
+                if drop:
+                    self._queue.put_nowait(item)
+                else:
+                    self._queue.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                if drop:
+                    self._discard()
+
+    def _discard(self) -> None:
+        try:
+            self._queue.get_nowait()
+        except queue.Empty:
+            return
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        if self._thread is not None:
+            raise RuntimeError(f'{self.label}: a live source can be read once')
+        self._thread = threading.Thread(target=self._read, name=f'read {self.name}', daemon=True)
+        self._thread.start()
+        while True:
+            try:
+                item = self._queue.get(timeout=self.timeout_s)
+            except queue.Empty:
+                raise SourceError(self.label, f'no frame for {self.timeout_s:g} seconds') from None
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=self.timeout_s)
+
+
+def open_source(spec: str, drop: bool | None = None) -> FrameSource:
+    """Frames of a file, a folder, a camera (its number) or a stream (its URL).
+
+    Args:
+        spec: What to open.
+        drop: Whether a live source drops frames when the tracker is too slow; by default cameras and real-time protocols do, a file behind
+            an HTTP address does not.
+
+    Raises:
+        ClipError: A file or folder that cannot be read.
+        SourceError: A camera or stream that cannot be opened.
+    """
+    if re.fullmatch(r'\d+', spec) and not Path(spec).exists():
+        return _open_camera(int(spec), True if drop is None else drop)
+    scheme = urlsplit(spec).scheme.lower()
+    if scheme in STREAM_SCHEMES:
+        return _open_stream(spec, scheme in REAL_TIME_SCHEMES if drop is None else drop)
+    return ClipSource(open_clip(spec))
+
+
+def _open_camera(index: int, drop: bool) -> LiveSource:
+    import cv2
+
+    label = f'camera {index}'
+    before = cv2.setLogLevel(0)  # OpenCV's own warnings would hide the one line
+    try:
+        capture = cv2.VideoCapture(index)
+    finally:
+        cv2.setLogLevel(before)
+    if not capture.isOpened():
+        raise SourceError(label, 'cannot be opened (no such camera, in use, or no permission)')
+
+    def frames() -> Iterator[np.ndarray]:
+        try:
+            while True:
+                good, frame = capture.read()
+                if not good:
+                    return
+                yield frame
+        finally:
+            capture.release()
+
+    return LiveSource(f'camera_{index}', label, frames, float(capture.get(cv2.CAP_PROP_FPS) or 0), drop)
+
+
+def _open_stream(url: str, drop: bool) -> LiveSource:
+    label = _without_password(url)
+    options = {'rtsp_transport': 'tcp'} if url.lower().startswith('rtsp') else {}
+    try:
+        container = av.open(url, options=options, timeout=(TIMEOUT_S, TIMEOUT_S))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(label, f'cannot be opened ({_reason(error)})') from error
+    if not container.streams.video:
+        container.close()
+        raise SourceError(label, 'no video in this stream')
+    stream = container.streams.video[0]
+
+    def frames() -> Iterator[np.ndarray]:
+        with container:
+            yield from _decoded(container, stream, label)
+
+    rate = stream.average_rate or stream.guessed_rate
+    name = Path(urlsplit(url).path).stem or urlsplit(url).hostname or 'stream'
+    return LiveSource(re.sub(r'[^\w.-]', '_', name), label, frames, float(rate) if rate else 0.0, drop)
+
+
+def _decoded(container: av.container.InputContainer, stream: av.video.stream.VideoStream, label: str) -> Iterator[np.ndarray]:
+    """Frames of a stream; packets that cannot be decoded are passed over."""
+    bad = 0
+    try:
+        for packet in container.demux(stream):
+            try:
+                pictures = packet.decode()
+            except av.error.InvalidDataError as error:
+                bad += 1
+                if bad > BAD_PACKETS:
+                    raise SourceError(label, f'cannot be decoded ({_reason(error)})') from error
+                continue
+            for picture in pictures:
+                bad = 0
+                turns = round((picture.rotation or 0) / 90) % 4
+                image = picture.to_ndarray(format='bgr24')
+                yield np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    except (av.error.FFmpegError, OSError) as error:
+        raise SourceError(label, f'broke off ({_reason(error)})') from error
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r'//[^/@]*@', '//', url)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, 'strerror', None) or str(error) or type(error).__name__

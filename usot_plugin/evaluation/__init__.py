@@ -1,0 +1,20 @@
+"""Protocols, measures, result files and reports."""
+
+from .loops import SOTTestLoop, SOTValLoop
+from .metrics import SOTMetric
+from .protocols import OPE
+from .report import OnePassReport, SequenceReport
+from .results import ResultError, ResultFolder
+from .running import run_sequences
+
+__all__ = [
+    'OPE',
+    'OnePassReport',
+    'ResultError',
+    'ResultFolder',
+    'SOTMetric',
+    'SOTTestLoop',
+    'SOTValLoop',
+    'SequenceReport',
+    'run_sequences',
+]

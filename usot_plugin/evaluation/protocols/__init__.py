@@ -1,0 +1,5 @@
+"""Rule books: how a tracker is driven over an annotated sequence."""
+
+from .ope import OPE
+
+__all__ = ['OPE']

@@ -1,0 +1,122 @@
+"""Run a tracker over sequences into result files: finished ones are skipped, several may run side by side."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import torch
+
+from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
+from usot_plugin.evaluation.results import ResultFolder
+from usot_plugin.models.trackers.base import Tracker
+
+#: Called after each sequence: its name, and frames per second of its updates, None where it had been finished before.
+Report = Callable[[str, 'float | None'], None]
+
+
+def run_sequences(
+    tracker: Tracker,
+    protocol: Any,
+    sequences: Iterable[AnnotatedSequence],
+    folder: ResultFolder,
+    workers: int = 0,
+    threads: int | None = None,
+    on_done: Report | None = None,
+) -> None:
+    """Write the result files of every sequence that has none yet.
+
+    Args:
+        tracker: The tracker; with ``workers`` it is pickled once for each of them.
+        protocol: Rule book with ``run(tracker, sequence) -> Trajectory``.
+        sequences: What to run on.
+        folder: Where the results go.
+        workers: Processes that run sequences side by side; 0 runs in this one.
+        threads: Threads of PyTorch in each process; None leaves this process as it is and gives a worker one.
+        on_done: Called in this process after each sequence.
+
+    Raises:
+        ClipError: A frame cannot be decoded; sequences that are done stay.
+        ResultError: The folder cannot be written to.
+    """
+    done = on_done or (lambda name, fps: None)
+    todo = _unfinished(sequences, folder, done)
+    if workers <= 0:
+        with _threads(threads):
+            for sequence in todo:
+                done(sequence.name, _run_one(tracker, protocol, sequence, folder))
+        return
+    context = get_context('spawn')  # a forked child of a process that has used OpenMP or CUDA can hang
+    payload = pickle.dumps((tracker, protocol, folder))
+    with ProcessPoolExecutor(workers, context, _start_worker, (payload, threads or 1)) as pool:
+        running: dict[Future, str] = {}
+        try:
+            for sequence in todo:
+                running[pool.submit(_run_in_worker, sequence)] = sequence.name
+                if len(running) >= 2 * workers:  # no more sequences open than needed to keep the workers busy
+                    _collect(running, done)
+            while running:
+                _collect(running, done)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _unfinished(sequences: Iterable[AnnotatedSequence], folder: ResultFolder, done: Report) -> Iterable[AnnotatedSequence]:
+    for sequence in sequences:
+        if folder.unfinished_reason(sequence.name, sequence.boxes_xyxy) is None:
+            done(sequence.name, None)
+        else:
+            yield sequence
+
+
+def _collect(running: dict[Future, str], done: Report) -> None:
+    finished, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in finished:
+        done(running.pop(future), future.result())
+
+
+def _run_one(tracker: Tracker, protocol: Any, sequence: AnnotatedSequence, folder: ResultFolder) -> float:
+    trajectory = protocol.run(tracker, sequence)
+    folder.write(sequence.name, trajectory)
+    return updates_per_second(trajectory.seconds)
+
+
+def updates_per_second(seconds: np.ndarray) -> float:
+    """Speed of the updates, the first entry (``init``) left out; nan where there is none."""
+    total = float(seconds[1:].sum())
+    return (len(seconds) - 1) / total if total > 0 else float('nan')
+
+
+class _threads:
+    """Sets PyTorch's threads for a block and puts the former number back."""
+
+    def __init__(self, count: int | None) -> None:
+        self.count = count
+
+    def __enter__(self) -> None:
+        self.before = torch.get_num_threads()
+        if self.count is not None:
+            torch.set_num_threads(self.count)
+
+    def __exit__(self, *error: object) -> None:
+        torch.set_num_threads(self.before)
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(payload: bytes, threads: int) -> None:
+    import usot_plugin  # noqa: F401  registers what the pickle may name
+
+    torch.set_num_threads(threads)
+    _worker['job'] = pickle.loads(payload)
+
+
+def _run_in_worker(sequence: AnnotatedSequence) -> float:
+    tracker, protocol, folder = _worker['job']
+    return _run_one(tracker, protocol, sequence, folder)
