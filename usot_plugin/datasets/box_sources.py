@@ -1,7 +1,7 @@
 """Where the boxes of training groups come from.
 
-A box source is a registered strategy (``TASK_UTILS``): it lists tracks and gives the boxes of the frames that a frame sampler chose. Sources
-that look at the picture (entropy, saliency, ...) subclass :class:`ClipBoxes` and implement :meth:`ClipBoxes.find_box`.
+A box source is a registered strategy (``TASK_UTILS``): it lists tracks and gives the boxes of the frames that a frame sampler chose.
+Sources that look at the picture (entropy, saliency, ...) subclass :class:`ClipBoxes` and implement :meth:`ClipBoxes.find_box`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,17 @@ import numpy as np
 
 from ..discovery.store import PseudoBoxTable, read_table
 from ..registry import TASK_UTILS
-from .clip_listing import list_clips
 from .track import Track
+from .video_sources import FRAME_FOLDER, find_clips
 
 #: Gives frame ``index`` of the clip, ``(H, W, 3)`` uint8 BGR.
 ReadFrame = Callable[[int], np.ndarray]
+
+
+def clip_path(video_root: str | Path, name: str) -> str:
+    """Where the clip of a table lies below another root; its frames may have a folder of their own (OTB, LaSOT)."""
+    path = Path(video_root) / name
+    return str(path / FRAME_FOLDER if (path / FRAME_FOLDER).is_dir() else path)
 
 
 class BoxSource(ABC):
@@ -67,7 +73,7 @@ class DiscoveredBoxes(BoxSource):
     fixed = True
 
     def __init__(self, table: str | Path, video_root: str | Path | None = None) -> None:
-        self.video_root = None if video_root is None else Path(video_root)
+        self.video_root = video_root
         self._table: PseudoBoxTable = read_table(table).kept()
         if not len(self._table):
             raise ValueError(f'{table}: no trajectory was kept, so there is nothing to train on')
@@ -84,7 +90,7 @@ class DiscoveredBoxes(BoxSource):
         assert found is not None  # kept rows have one
         return Track(
             clip=entry.clip,
-            path=entry.path if self.video_root is None else str(self.video_root / entry.clip),
+            path=entry.path if self.video_root is None else clip_path(self.video_root, entry.clip),
             object_id=found.object_id,
             first_frame=found.first_frame,
             length=len(found),
@@ -105,12 +111,12 @@ class ClipBoxes(BoxSource):
     """Base of the sources that need no table: one track per clip, one box for all frames of a group, found in the template's frame.
 
     Args:
-        clips: Folder of clips, list of paths, or text file with one path a line; see :func:`list_clips`.
+        clips: Video files, folders of frames, or folders of those: one path or a list; see :func:`find_clips`.
         table: Instead of ``clips``: all clips of this pseudo-box table, whatever discovery said of them.
         video_root: Where the clips of the table are; by default where they were at discovery.
 
     Raises:
-        ValueError: Not exactly one of ``clips`` and ``table`` is given.
+        ValueError: Not exactly one of ``clips`` and ``table`` is given, or no clip is there.
     """
 
     fixed = False
@@ -121,12 +127,13 @@ class ClipBoxes(BoxSource):
         if (clips is None) == (table is None):
             raise ValueError(f'{type(self).__name__}: give clips or table (one of them)')
         if clips is not None:
-            listed = list_clips(clips)
+            found = find_clips([clips] if isinstance(clips, str | Path) else clips)
+            listed = [(name, str(path)) for name, path in found.items()]
         else:
             assert table is not None
             rows = read_table(table)
             pairs = dict(zip(rows.column('clip').tolist(), rows.column('path').tolist(), strict=True))
-            listed = [(name, path if video_root is None else str(Path(video_root) / name)) for name, path in pairs.items()]
+            listed = [(name, path if video_root is None else clip_path(video_root, name)) for name, path in pairs.items()]
         # Fixed-width arrays: a list of strings would be copied into every loader process as its reference counts change.
         self._names, self._paths = (np.array([pair[i] for pair in listed], dtype=np.str_) for i in (0, 1))
         self.sequence_quality = np.ones(len(listed), np.float32)

@@ -88,7 +88,7 @@ def track_id(track: Track) -> str:
 
 def boxes_digest(track: Track) -> str:
     """Changes with any box of the track."""
-    return hashlib.sha1(np.ascontiguousarray(track.boxes_xyxy, np.float32), usedforsecurity=False).hexdigest()[:16]
+    return hashlib.sha1(np.asarray(track.boxes_xyxy, np.float32).tobytes(), usedforsecurity=False).hexdigest()[:16]
 
 
 def cut_tracks(

@@ -15,11 +15,12 @@ from .pseudo_box_dataset import PseudoBoxDataset
 class QuotaMixture(ConcatDataset):
     """Data sets one after another, each of the wanted length; a shuffling sampler mixes them.
 
-    Within its quota a set visits all its tracks before any comes again, across epochs, so that a quota may be smaller or larger than the set.
+    Within its quota a set visits all its tracks before any comes again, across epochs: a quota may be smaller or larger than the set.
 
     Args:
         datasets: :class:`PseudoBoxDataset` instances or configs.
-        quotas: Samples of each an epoch (USOT release: VID 14000, GOT-10k 19000, LaSOT 13000, YouTube-VOS 4000); by default their own lengths.
+        quotas: Samples of each an epoch (USOT release: VID 14000, GOT-10k 19000, LaSOT 13000, YouTube-VOS 4000); by default their own
+            lengths.
         lazy_init: Load the data sets when first used.
 
     Raises:
@@ -27,7 +28,7 @@ class QuotaMixture(ConcatDataset):
         TypeError: A part is no :class:`PseudoBoxDataset`.
     """
 
-    datasets: list[PseudoBoxDataset]  # type: ignore[assignment]
+    datasets: list[PseudoBoxDataset]
 
     def __init__(
         self, datasets: Sequence[PseudoBoxDataset | dict[str, Any]], quotas: Sequence[int] | None = None, lazy_init: bool = False

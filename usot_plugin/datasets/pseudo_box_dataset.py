@@ -38,16 +38,17 @@ class PseudoBoxDataset(BaseDataset):
     goes on as if it had never stopped. Epoch and stage live in shared memory, so that workers which outlive an epoch see them change.
 
     Args:
-        box_source: 'discovered', 'random', 'centre' or 'annotated', or the config of a :class:`BoxSource`. The next four keys are handed to it.
+        box_source: 'discovered', 'random', 'centre' or 'annotated', or the config of a :class:`BoxSource`, which is also given those of
+            the next four keys that are not None.
         table: Pseudo-box table.
-        clips: Folder or list of clips, for the sources that need no table.
+        clips: Folder of clips, or list of paths, for the sources that need no table.
         video_root: Where the clips of the table are now; by default where they were at discovery.
         sequences: Benchmark data set (config) of 'annotated'.
         frame_sampler: Config of a :class:`FrameSampler`.
         crop_store: Read crops from this store (tools/build_crop_store.py) in place of the clips.
         frame_root: Read ``<frame_root>/<clip>/`` in place of the video, where there is such a folder.
-        samples_per_epoch: Length of the data set; by default one sample for each track. Tracks are visited in random order, all of them once
-            before any comes again, across epochs.
+        samples_per_epoch: Length of the data set; by default one sample for each track. Tracks are visited in random order, all of them
+            once before any comes again, across epochs.
         seed: Of all random numbers.
         stage: First stage, 'naive' or 'cycle'; :meth:`set_stage` changes it.
         min_quality: A track is drawn if ``Q_v - corner_share / 3`` is at least this ...

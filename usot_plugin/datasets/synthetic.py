@@ -7,7 +7,6 @@ stand in the scene, under changing light, with a little motion blur and sensor n
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from ..structures.boxes import xyxy_to_xywh
 from ..structures.clip import VIDEO_SUFFIXES
+from ..utils.atomic import whole_file
 from .synthetic_scene import Body, draw_body, make_object, make_occluder, paint_texture, smooth_path
 
 #: An object counts as hidden in a frame when less than this share of its silhouette can be seen.
@@ -116,19 +116,13 @@ def write_clip(path: str | Path, frames: np.ndarray, fps: int = 25) -> Path:
     height, width = frames.shape[1:3]
     if height % 2 or width % 2:
         raise ValueError(f'{path}: video needs even sides, got {width}x{height}')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
     codec, options = ('libx264', {'crf': '8', 'preset': 'veryfast'}) if 'libx264' in av.codecs_available else ('mpeg4', {'qscale': '2'})
-    try:
-        with av.open(str(part), 'w') as container:
-            stream = container.add_stream(codec, rate=fps, options=options)
-            stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
-            for frame in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='bgr24')))
-            container.mux(stream.encode())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, av.open(str(part), 'w') as container:
+        stream = container.add_stream(codec, rate=fps, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='bgr24')))
+        container.mux(stream.encode())
     return path
 
 

@@ -83,7 +83,9 @@ class Body:
 
 def _make_outline(rng: np.random.Generator, aspect: float) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
-    radius = 1 + sum(rng.uniform(-0.12, 0.12) * np.sin(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 5))
+    radius = np.ones_like(angle)
+    for lobes in (2, 3, 5):
+        radius += rng.uniform(-0.12, 0.12) * np.sin(lobes * angle + rng.uniform(0, 2 * np.pi))
     points = np.stack([np.cos(angle) * np.sqrt(aspect), np.sin(angle) / np.sqrt(aspect)], -1) * radius[:, None]
     return points / np.abs(points).max()
 

@@ -34,7 +34,7 @@ def context_side(w: float, h: float, context: float = CONTEXT) -> float:
     return math.sqrt((w + margin) * (h + margin))
 
 
-def square_region(center_xy: Sequence[float], side_px: float) -> Region:
+def square_region(center_xy: Sequence[float] | np.ndarray, side_px: float) -> Region:
     """The integer square of ``round(side_px)`` pixels that the USOT release cuts around a centre.
 
     The half side is ``(side + 1) / 2`` and the corner is rounded half to even, so the centre sits up to one pixel right of the middle. What
@@ -46,7 +46,7 @@ def square_region(center_xy: Sequence[float], side_px: float) -> Region:
     return rect_region(center_xy, (side_px, side_px))
 
 
-def rect_region(center_xy: Sequence[float], size_wh: Sequence[float]) -> Region:
+def rect_region(center_xy: Sequence[float] | np.ndarray, size_wh: Sequence[float] | np.ndarray) -> Region:
     """:func:`square_region` with two side lengths."""
     values = (*center_xy, *size_wh)
     if not all(math.isfinite(v) for v in values):
@@ -94,7 +94,7 @@ def crop_region(image: np.ndarray, region: Region, out_wh: tuple[int, int], fill
 
 
 def crop_square(
-    image: np.ndarray, center_xy: Sequence[float], side_px: float, out_px: int, fill: Sequence[float] | np.ndarray
+    image: np.ndarray, center_xy: Sequence[float] | np.ndarray, side_px: float, out_px: int, fill: Sequence[float] | np.ndarray
 ) -> np.ndarray:
     """The square of ``side_px`` around a centre, resized to ``out_px``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
@@ -27,7 +28,7 @@ class SOTSample(BaseDataElement):
         torch.Size([4])
     """
 
-    def set_boxes(self, name: str, boxes_xyxy: Tensor | Sequence) -> None:
+    def set_boxes(self, name: str, boxes_xyxy: Tensor | np.ndarray | Sequence) -> None:
         """Store a box ``(4,)`` under ``<view>_box_xyxy`` or boxes ``(N, 4)`` under ``<view>_boxes_xyxy``.
 
         Raises:

@@ -1,7 +1,7 @@
 """Photometric and geometric changes of single images: plain functions, and registered transforms that draw their parameters.
 
-Ranges and probabilities of the defaults are those of the USOT release (template: flips, perspective, dropout, salt and pepper; search: hue and
-saturation, brightness, motion blur; memory: flips, perspective and the three of search).
+Ranges and probabilities of the defaults are those of the USOT release (template: flips, perspective, dropout, salt and pepper; search: hue
+and saturation, brightness, motion blur; memory: flips, perspective and the three of search).
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def scale_brightness(image: np.ndarray, factor: float) -> np.ndarray:
 
 def motion_blur(image: np.ndarray, kernel_px: int, angle_deg: float) -> np.ndarray:
     """Average along a line of ``kernel_px`` pixels."""
-    kernel = np.zeros((kernel_px, kernel_px), np.float32)
-    kernel[kernel_px // 2] = 1
+    line = np.zeros((kernel_px, kernel_px), np.float32)
+    line[kernel_px // 2] = 1
     middle = (kernel_px - 1) / 2
-    kernel = cv2.warpAffine(kernel, cv2.getRotationMatrix2D((middle, middle), angle_deg, 1), (kernel_px, kernel_px))
+    kernel = cv2.warpAffine(line, cv2.getRotationMatrix2D((middle, middle), angle_deg, 1), (kernel_px, kernel_px))
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
@@ -114,8 +114,8 @@ class ViewPerspective(ViewTransform):
     Args:
         views: Names of the views.
         prob: Probability.
-        scale: A corner moves by ``|N(0, sigma)|`` of the side on each axis, sigma drawn from this range for each image (release: 0.01-0.07 for
-            templates, 0.01-0.15 for memory).
+        scale: A corner moves by ``|N(0, sigma)|`` of the side on each axis, sigma drawn from this range for each image (release: 0.01-0.07
+            for templates, 0.01-0.15 for memory).
     """
 
     #: No corner comes closer to the middle than this share of the side.

@@ -13,7 +13,11 @@ from .view import View, ViewTransform
 
 
 def crop_view(
-    view: View, window_wh: tuple[float, float], size_px: int, shift_xy: Sequence[float] = (0, 0), scale_xy: Sequence[float] = (1, 1)
+    view: View,
+    window_wh: tuple[float, float],
+    size_px: int,
+    shift_xy: Sequence[float] | np.ndarray = (0, 0),
+    scale_xy: Sequence[float] | np.ndarray = (1, 1),
 ) -> View:
     """Cut the window around the box of a view.
 

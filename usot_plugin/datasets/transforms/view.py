@@ -73,7 +73,7 @@ class ViewTransform(BaseTransform):
         """Random parameters of :meth:`apply` for one view."""
 
     @abstractmethod
-    def apply(self, view: View, **parameters: Any) -> View:
+    def apply(self, view: View, *args: Any, **parameters: Any) -> View:
         """The changed view; deterministic."""
 
     def __repr__(self) -> str:
