@@ -14,6 +14,15 @@ from usot_plugin.registry import TASK_UTILS
 from .base import Tracker
 
 
+def needs_model(test_cfg: Mapping[str, Any]) -> bool:
+    """Whether the tracker that a config names is built around a network.
+
+    Raises:
+        ValueError: No or an unknown ``type``.
+    """
+    return 'model' in inspect.signature(_tracker_class(test_cfg.get('type'))).parameters
+
+
 def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -> Tracker:
     """The tracker that a config names.
 
@@ -26,10 +35,7 @@ def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -
     """
     options = dict(test_cfg or {})
     kind = options.pop('type', None)
-    cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
-    if not (inspect.isclass(cls) and issubclass(cls, Tracker)):
-        known = sorted(name for name, entry in TASK_UTILS.module_dict.items() if inspect.isclass(entry) and issubclass(entry, Tracker))
-        raise ValueError(f'{kind!r} is no tracker; known are {", ".join(known)} (set model.test_cfg.type)')
+    cls = _tracker_class(kind)
     parameters = inspect.signature(cls).parameters
     unknown = sorted(set(options) - set(parameters))
     if unknown:
@@ -40,3 +46,11 @@ def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -
     if model is None:
         raise ValueError(f'{cls.__name__} needs a model')
     return cls(model=model, **options)
+
+
+def _tracker_class(kind: Any) -> type[Tracker]:
+    cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if not (inspect.isclass(cls) and issubclass(cls, Tracker)):
+        known = sorted(name for name, entry in TASK_UTILS.module_dict.items() if inspect.isclass(entry) and issubclass(entry, Tracker))
+        raise ValueError(f'{kind!r} is no tracker; known are {", ".join(known)} (key model.test_cfg.type)')
+    return cls
