@@ -164,9 +164,9 @@ def _clips_below(root: Path) -> list[Path]:
             clips.append(folder)  # not lost in silence: opening it fails with the reason, and that becomes its row
             continue
         clips += [folder / name for name in files if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES]
-        if _holds_frames(files) and (folder == root or folder.name.lower() not in LABEL_FOLDERS):
+        if _holds_frames(files):
             clips.append(folder)
-        waiting += [folder / name for name in folders]
+        waiting += [folder / name for name in folders if name.lower() not in LABEL_FOLDERS]
     return clips
 
 
