@@ -19,43 +19,49 @@ def has_salient_motion(distance: np.ndarray, config: DiscoveryConfig) -> bool:
 
 
 def motion_mask(distance: np.ndarray, alpha: float) -> np.ndarray:
-    """Pixels whose distance is at least ``alpha max + (1 - alpha) mean``, ``(H, W)`` uint8 of 0 and 1."""
+    """Pixels whose distance is at least ``alpha max + (1 - alpha) mean``, ``(H, W)`` uint8, 0 or 255."""
     threshold = alpha * float(distance.max()) + (1 - alpha) * float(distance.mean())
-    return cv2.compare(distance, threshold, cv2.CMP_GE) // 255
+    return cv2.compare(distance, threshold, cv2.CMP_GE)
 
 
 def region_boxes(mask: np.ndarray, min_area: float) -> np.ndarray:
-    """Circumscribed rectangles of the 8-connected areas of a mask.
+    """Circumscribed rectangles of the 8-connected areas of a mask, without small areas and as if small holes were filled.
 
-    Areas below ``min_area`` are removed first, then holes (4-connected background) below it are filled, which can join areas.
+    Filling a hole never changes the rectangle around it, it only swallows an area that lies in it. So holes are looked at only where one
+    rectangle lies in another.
 
     Args:
-        mask: ``(H, W)`` uint8 of 0 and 1.
-        min_area: In pixels of the mask.
+        mask: ``(H, W)`` uint8, 0 for background.
+        min_area: Areas and holes (4-connected background that does not reach the border) with fewer pixels are removed.
 
     Returns:
         ``(N, 4)`` int32 ``x1, y1, x2, y2``, ends exclusive, in raster order of the areas.
     """
-    boxes, small = _components(mask, 8, min_area)
-    if small is not None:
-        mask = mask & ~small
-    _, holes = _components(1 - mask, 4, min_area)
-    if holes is None:
+    boxes, labels, small = _components(mask, 8, min_area)
+    if not _any_nested(boxes):
         return boxes
-    return _components(mask | holes, 8, 0)[0]
+    kept = np.where(small[labels], 0, mask)
+    _, labels, small = _components(cv2.compare(kept, 0, cv2.CMP_EQ), 4, min_area)
+    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    small[rim] = False
+    kept[small[labels]] = 255
+    return _components(kept, 8, min_area)[0]
 
 
-def _components(mask: np.ndarray, connectivity: int, min_area: float) -> tuple[np.ndarray, np.ndarray | None]:
-    """Boxes of the components of at least ``min_area`` pixels, and the mask of the smaller ones (None where there is none)."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity, ltype=cv2.CV_32S)
-    keep = stats[:, cv2.CC_STAT_AREA] >= min_area
-    keep[0] = False
-    x, y, w, h = stats[keep, :4].T
-    boxes = np.stack([x, y, x + w, y + h], axis=1)
-    keep[0] = True
-    if keep.all():
-        return boxes, None
-    return boxes, (~keep).astype(np.uint8)[labels]
+def _components(mask: np.ndarray, connectivity: int, min_area: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes of the components of at least ``min_area`` pixels, the label map, and for each label whether it is smaller."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, connectivity, cv2.CV_32S, cv2.CCL_GRANA)
+    small = stats[:, cv2.CC_STAT_AREA] < min_area
+    small[0] = False  # label 0 is what the mask leaves out
+    x, y, w, h = stats[1:, :4][~small[1:]].T
+    return np.stack([x, y, x + w, y + h], axis=1), labels, small
+
+
+def _any_nested(boxes_xyxy: np.ndarray) -> bool:
+    """Whether a box lies in another one."""
+    first, second = boxes_xyxy[:, None], boxes_xyxy[None]
+    inside = (first[..., :2] >= second[..., :2]).all(-1) & (first[..., 2:] <= second[..., 2:]).all(-1)
+    return bool(inside.sum() > len(boxes_xyxy))
 
 
 def score_boxes(
