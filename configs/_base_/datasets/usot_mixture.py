@@ -1,0 +1,25 @@
+"""The paper's four sets of unlabeled video with their samples per epoch.
+
+Make each table first, for example ``python tools/discover_boxes.py configs/discovery/default.py data/got10k/train --layout got10k --out
+data/pseudo_boxes/got10k``.
+"""
+
+_base_ = ['./usot_pipeline.py']
+
+tables = 'data/pseudo_boxes/'
+frame_sampler = dict(type='QualityFrames', memory=4, extra_memory=3)
+
+train_dataloader = dict(
+    batch_size=12,
+    num_workers=8,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='QuotaMixture',
+        quotas=[14_000, 19_000, 13_000, 4_000],
+        datasets=[
+            dict(type='PseudoBoxDataset', table=tables + name, frame_sampler=frame_sampler, pipeline={{_base_.train_pipeline}})
+            for name in ('imagenet_vid', 'got10k', 'lasot', 'youtube_vos')
+        ],
+    ),
+)

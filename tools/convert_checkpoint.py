@@ -1,0 +1,48 @@
+"""Turn published weights into ours: ``python tools/convert_checkpoint.py PUBLISHED OURS``.
+
+Reads the published USOT and USOT* trackers, and ResNet-50 backbones in torchvision's or MoCo-v2's form. The file is never unpickled beyond
+tensors and plain containers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint
+from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_resnet, convert_usot, is_usot, unwrap
+from usot_plugin.version import __version__
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('published', type=Path, help='published checkpoint')
+    parser.add_argument('converted', type=Path, help='where to write ours')
+    parser.add_argument('--keep-shortcuts', action='store_true', help='leave the 1x1 shortcuts of a backbone as they are')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Convert; a file that is none of the known forms ends in one line and exit status 2."""
+    args = parse_args(argv)
+    try:
+        state = unwrap(load_checkpoint(args.published))
+        kind = 'tracker' if is_usot(state) else 'backbone'
+        converted = convert_usot(state) if kind == 'tracker' else convert_resnet(state, not args.keep_shortcuts)
+    except (CheckpointError, UnknownCheckpointError) as error:
+        message = str(error) if str(args.published) in str(error) else f'{args.published}: {error}'
+        print(f'error: {message}', file=sys.stderr)
+        sys.exit(2)
+    meta = {'usot_plugin_version': __version__, 'converted_from': args.published.name}
+    with whole_file(args.converted) as temporary:
+        torch.save({'meta': meta, 'state_dict': converted}, temporary)
+    print(f'{kind}: {len(converted)} tensors -> {args.converted}')
+
+
+if __name__ == '__main__':
+    main()
