@@ -1,0 +1,39 @@
+"""What all tests share: repeatable single-threaded torch, and the reasons for skips."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from usot_plugin.utils.host import distribution_version, has_full_host
+
+#: Reference videos and numbers that are not part of the repository.
+SHARED = Path(os.environ.get('USOT_SHARED_DIR', Path(__file__).parents[2] / 'shared'))
+
+SKIPS = {
+    'shared_data': (not SHARED.is_dir(), f'no reference folder at {SHARED} (set USOT_SHARED_DIR)'),
+    'full_host': (not has_full_host(), 'mmcv has no compiled ops'),
+    'ray': (distribution_version('ray') is None, 'Ray is not installed'),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what cannot run here."""
+    for item in items:
+        for marker, (missing, reason) in SKIPS.items():
+            if missing and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope='session')
+def shared_dir() -> Path:
+    """The folder of reference videos and numbers; use it in tests marked ``shared_data``."""
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _same_start_for_every_test() -> None:
+    torch.manual_seed(0)

@@ -1,0 +1,118 @@
+"""tools/train.py and tools/dist_train.sh as their users call them: other processes, killed runs, wrong configs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.engine.tiny_training import read_losses, tiny_config
+
+ROOT = Path(__file__).parents[1]
+
+
+def _environment(**extra: str) -> dict[str, str]:
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
+    return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **extra}
+
+
+def _run(*command: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command, cwd=ROOT, env=_environment(**environment), capture_output=True, text=True, timeout=240, check=False)
+
+
+def _train(config: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return _run(sys.executable, 'tools/train.py', str(config), *arguments, **environment)
+
+
+def _write_config(folder: Path, **changes) -> Path:
+    cfg = tiny_config(folder / 'work', **changes)
+    path = folder / 'tiny.py'
+    cfg.dump(path)
+    return path
+
+
+def _state(work_dir: Path, epoch: int) -> dict[str, torch.Tensor]:
+    return torch.load(work_dir / f'epoch_{epoch}.pth', weights_only=False)['state_dict']  # written by this test
+
+
+@pytest.mark.slow
+def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path):
+    whole = _train(_write_config(tmp_path), '--work-dir', str(tmp_path / 'whole'))
+    assert whole.returncode == 0, whole.stderr[-2000:]
+    config, work_dir = tmp_path / 'tiny.py', tmp_path / 'killed'
+    killed = _train(config, '--work-dir', str(work_dir), DIE_AT_ITERATION='5')  # epoch 2, between two checkpoints
+    assert killed.returncode == -signal.SIGKILL
+    again = _train(config, '--work-dir', str(work_dir), '--resume')
+    assert again.returncode == 0, again.stderr[-2000:]
+    expected = read_losses(tmp_path / 'whole')
+    rows = read_losses(work_dir)
+    assert [row['iteration'] for row in rows] == [0, 1, 2, 3, 4, 5, 4, 5, 6, 7]
+    for row in rows:
+        assert row == pytest.approx(expected[int(row['iteration'])], rel=1e-5)
+    for name, value in _state(work_dir, 2).items():
+        torch.testing.assert_close(value, _state(tmp_path / 'whole', 2)[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
+    # Batch norm stands still: its statistics would differ between a batch and its halves.
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    config = _write_config(tmp_path, model='StillNormUSOT')
+    two = _run('bash', 'tools/dist_train.sh', str(config), '2', '--work-dir', str(tmp_path / 'two'), PORT=str(port))
+    assert two.returncode == 0, two.stderr[-3000:]
+    one = _train(config, '--work-dir', str(tmp_path / 'one'), '--cfg-options', 'train_dataloader.batch_size=4')
+    assert one.returncode == 0, one.stderr[-2000:]
+    ranks = [read_losses(tmp_path / 'two', rank) for rank in (0, 1)]
+    mean = [{key: (first[key] + second[key]) / 2 for key in first} for first, second in zip(*ranks, strict=True)]
+    assert len(mean) == 4
+    for got, expected in zip(mean, read_losses(tmp_path / 'one'), strict=True):
+        assert got == pytest.approx(expected, rel=1e-4)
+    for name, value in _state(tmp_path / 'two', 2).items():
+        torch.testing.assert_close(value, _state(tmp_path / 'one', 2)[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.slow
+def test_mixed_precision_and_scaled_learning_rate(tmp_path):
+    done = _train(_write_config(tmp_path), '--amp', '--auto-scale-lr', '--cfg-options', 'train_cfg.max_epochs=1')
+    assert done.returncode == 0, done.stderr[-2000:]
+    # 2 groups a step instead of 48, and the schedule's first factor.
+    assert read_losses(tmp_path / 'work')[0]['lr'] == pytest.approx(5e-3 * 2 / 48 * 0.5)
+
+
+def test_nan_ends_with_one_line_and_a_status(tmp_path):
+    config = _write_config(tmp_path, **{'train_dataloader.dataset.poison': 3, 'model.train_cfg.cycle_start_epoch': None})
+    failed = _train(config)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith('error: loss')
+    assert 'clip2.mp4 (frame 2), clip3.mp4 (frame 3)' in failed.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--cfg-options', 'optim_wraper.optimizer.lr=1'], "has no key 'optim_wraper', did you mean 'optim_wrapper'?"),
+        (['--cfg-options', 'model.type=UST'], "model.type = 'UST' is not registered, did you mean 'USOT'?"),
+        (['--cfg-options', 'train_cfg.max_epoch=1'], "did you mean 'max_epochs'?"),
+        (['--cfg-options', 'auto_scale_lr.base_batch_size=None', '--resume', 'nowhere.pth'], 'nowhere.pth: no such checkpoint'),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(tmp_path, arguments, message):
+    failed = _train(_write_config(tmp_path), *arguments)
+    assert failed.returncode == 1
+    assert 'Traceback' not in failed.stderr
+    assert message in failed.stderr.splitlines()[-1]
+
+
+def test_missing_config_names_its_neighbour(tmp_path):
+    _write_config(tmp_path)
+    failed = _train(tmp_path / 'tinny.py')
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].endswith("tinny.py: no such config, did you mean 'tiny.py'?")

@@ -1,0 +1,80 @@
+"""Train a model: ``python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp] ...``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.engine.distributed import enable_amp, prepare_launcher
+from usot_plugin.engine.hooks import NonFiniteLossError
+from usot_plugin.utils.checkpoint import CheckpointError, use_safe_loader
+from usot_plugin.utils.config import ConfigError, load_config
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line of OpenMMLab's training tools."""
+    parser = argparse.ArgumentParser(description='Train a tracker.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<name of the config>)')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a path, from the latest in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on CUDA, bfloat16 elsewhere')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size (auto_scale_lr of the config)'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config, e.g. randomness.seed=1'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def build_config(args: argparse.Namespace) -> Config:
+    """The config of the run, command line applied.
+
+    Raises:
+        ConfigError: The config, or an option for it, is wrong.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
+    if args.amp:
+        enable_amp(cfg)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ConfigError(f'{args.config}: --auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config')
+        cfg.auto_scale_lr.enable = True
+    if args.resume is not None:
+        cfg.resume = True
+        if args.resume != 'auto':
+            cfg.load_from = args.resume
+    prepare_launcher(cfg, args.launcher)
+    return cfg
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train; what the user can mend ends in one line and exit status 1."""
+    args = parse_args(argv)
+    try:
+        cfg = build_config(args)
+        use_safe_loader()
+        Runner.from_cfg(cfg).train()
+    except (ConfigError, CheckpointError, NonFiniteLossError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()

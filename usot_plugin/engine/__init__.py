@@ -1,0 +1,15 @@
+"""Training: schedules, hooks, optimizer wrappers and the start of distributed runs."""
+
+from .hooks import FrozenBackboneHook, NonFiniteLossError, NonFiniteLossHook, TrainingStageHook
+from .optim_wrappers import AutocastOptimWrapper, PartwiseOptimWrapperConstructor
+from .schedulers import LogSpaceLR
+
+__all__ = [
+    'AutocastOptimWrapper',
+    'FrozenBackboneHook',
+    'LogSpaceLR',
+    'NonFiniteLossError',
+    'NonFiniteLossHook',
+    'PartwiseOptimWrapperConstructor',
+    'TrainingStageHook',
+]

@@ -1,0 +1,58 @@
+"""What a run needs before MMEngine's Runner is built, so that the same command works with and without a GPU."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config, ConfigDict
+
+
+def prepare_launcher(cfg: Config, launcher: str) -> None:
+    """Set the launcher in ``cfg`` and, where there is no CUDA device, start the process group over Gloo.
+
+    MMEngine's own start binds each process to a CUDA device; on a machine without one it is done here, and the model wrapper is told so.
+
+    Args:
+        cfg: Config of the run; changed in place.
+        launcher: ``'none'``, ``'pytorch'`` (torchrun) or ``'slurm'``.
+
+    Raises:
+        RuntimeError: ``'pytorch'`` without torchrun's environment, or ``'slurm'`` on a machine without CUDA.
+    """
+    cfg.launcher = launcher
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    if launcher != 'pytorch':
+        raise RuntimeError(f'--launcher {launcher} needs a CUDA device, this machine has none; use --launcher pytorch (torchrun)')
+    missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
+    if missing:
+        raise RuntimeError(f'--launcher pytorch needs {missing[0]} in the environment: start through tools/dist_train.sh or torchrun')
+    if not dist.is_initialized():
+        dist.init_process_group('gloo')
+    wrapper = ConfigDict(cfg.get('model_wrapper_cfg') or {})
+    wrapper.setdefault('type', 'MMDistributedDataParallel')
+    wrapper.setdefault('broadcast_buffers', False)
+    wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
+    wrapper.device_ids = None
+    cfg.model_wrapper_cfg = wrapper
+
+
+def enable_amp(cfg: Config) -> None:
+    """Turn on mixed precision in ``cfg``: float16 with loss scaling on CUDA, bfloat16 elsewhere.
+
+    Raises:
+        ValueError: The config's optimizer wrapper is of a kind that has no mixed-precision twin.
+    """
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind in ('AmpOptimWrapper', 'AutocastOptimWrapper'):
+        return
+    if kind != 'OptimWrapper':
+        raise ValueError(f'--amp replaces OptimWrapper, the config has {kind}')
+    if torch.cuda.is_available():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        wrapper.type = 'AutocastOptimWrapper'

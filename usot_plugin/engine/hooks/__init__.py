@@ -1,0 +1,7 @@
+"""Training hooks."""
+
+from .frozen_backbone import FrozenBackboneHook
+from .non_finite_loss import NonFiniteLossError, NonFiniteLossHook
+from .training_stage import TrainingStageHook
+
+__all__ = ['FrozenBackboneHook', 'NonFiniteLossError', 'NonFiniteLossHook', 'TrainingStageHook']

@@ -1,0 +1,161 @@
+"""Reading a config, with one clear line for what is wrong in it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import Registry, root
+from mmengine.runner import Runner
+
+#: Top-level keys that MMEngine's Runner reads besides the arguments of its constructor.
+EXTRA_RUNNER_KEYS = frozenset(
+    {
+        'activation_checkpointing',
+        'compile',
+        'custom_imports',
+        'efficient_conv_bn_eval',
+        'env_cfg',
+        'find_unused_parameters',
+        'model_wrapper_cfg',
+        'strategy',
+        'sync_bn',
+        'vis_backends',
+    }
+)
+#: A key this similar to one that means something is a slip, not a variable of the config's own.
+SLIP_SIMILARITY = 0.9
+#: Classes whose arguments are compared with the config: ours and the parts of MMEngine that are built from nothing else.
+CHECKED_MODULES = ('usot_plugin.', 'mmengine.hooks.', 'mmengine.runner.loops', 'mmengine.optim.scheduler.')
+#: Keys that registries and the Runner take out before the class sees them.
+BUILD_KEYS = frozenset({'type', '_scope_', 'priority', 'convert_to_iter_based', '_delete_'})
+
+
+class ConfigError(ValueError):
+    """A config cannot be read or means nothing; the message is one line that names the file and the key."""
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """``", did you mean 'x'?"``, or nothing where nothing is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f', did you mean {found[0]!r}?' if found else ''
+
+
+def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file, apply ``--cfg-options`` and check it.
+
+    Args:
+        path: A Python config of MMEngine.
+        options: Dotted keys and their new values.
+
+    Raises:
+        ConfigError: No such file, it cannot be read, or :func:`check_config` refuses it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        beside = path.parent.glob('*.py') if path.parent.is_dir() else ()
+        raise ConfigError(f'{path}: no such config{nearest(path.name, (file.name for file in beside))}')
+    try:
+        cfg = Config.fromfile(path)
+    except (OSError, SyntaxError, NameError, KeyError, ImportError, AttributeError, TypeError) as error:
+        raise ConfigError(f'{path}: cannot be read as a config: {type(error).__name__}: {error}') from error
+    known = {*cfg, *runner_keys()}
+    for key in options or {}:
+        if key.split('.')[0] not in known:
+            raise ConfigError(f'--cfg-options {key}: {path} has no key {key.split(".")[0]!r}{nearest(key.split(".")[0], known)}')
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except (KeyError, TypeError, IndexError, AssertionError) as error:
+        raise ConfigError(f'--cfg-options {" ".join(options or {})}: {error}') from error
+    check_config(cfg, path)
+    return cfg
+
+
+def runner_keys() -> set[str]:
+    """Every top-level key that means something to MMEngine's Runner."""
+    return (set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}) | EXTRA_RUNNER_KEYS
+
+
+def check_config(cfg: Config, path: str | Path) -> None:
+    """Find misspelt keys and types before anything is built.
+
+    Checked are top-level keys that nearly are one of the Runner's, every ``type`` (is it registered anywhere?), and the arguments of this
+    plugin's own classes and of MMEngine's loops, hooks and schedules.
+
+    Raises:
+        ConfigError: The first thing found.
+    """
+    keys = runner_keys()
+    for key in cfg:
+        slip = difflib.get_close_matches(key, keys, n=1, cutoff=SLIP_SIMILARITY)
+        if key not in keys and slip:
+            raise ConfigError(f'{path}: unknown key {key!r}, did you mean {slip[0]!r}?')
+    registered = _registered()
+    loop = cfg.get('train_cfg') or {}
+    if 'by_epoch' in loop:  # the Runner's short form of a loop's type
+        kind = 'EpochBasedTrainLoop' if loop['by_epoch'] else 'IterBasedTrainLoop'
+        short = {key: value for key, value in loop.items() if key != 'by_epoch'}
+        _check_arguments({'type': kind, **short}, registered[kind], 'train_cfg', path)
+    for where, node in _typed_nodes(cfg.to_dict(), ''):
+        name = node['type']
+        if isinstance(name, str):
+            plain = name.rsplit('.', 1)[-1]
+            if plain not in registered:
+                raise ConfigError(f'{path}: {where}.type = {name!r} is not registered{nearest(plain, registered)}')
+            _check_arguments(node, registered[plain], where, path)
+
+
+def _registered() -> dict[str, Any]:
+    """Name to class of every entry of MMEngine's root registries and their children; the root's own entry wins."""
+    entries: dict[str, Any] = {}
+    for registry in (value for value in vars(root).values() if isinstance(value, Registry)):
+        _collect(registry, entries)
+    return entries
+
+
+def _collect(registry: Registry, entries: dict[str, Any]) -> None:
+    registry.import_from_location()
+    for name, target in registry.module_dict.items():
+        entries.setdefault(name, target)
+    for child in registry.children.values():
+        _collect(child, entries)
+
+
+def _typed_nodes(node: Any, where: str) -> Iterator[tuple[str, dict]]:
+    """Every dict with a ``type`` below ``node``, with its dotted place."""
+    if isinstance(node, dict):
+        if 'type' in node and where:
+            yield where, node
+        for key, value in node.items():
+            yield from _typed_nodes(value, f'{where}.{key}' if where else str(key))
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _typed_nodes(value, f'{where}.{index}')
+
+
+def _check_arguments(node: dict, target: Any, where: str, path: str | Path) -> None:
+    module = getattr(target, '__module__', '') or ''
+    if not module.startswith(CHECKED_MODULES):
+        return
+    arguments = _arguments(target)
+    if arguments is None:
+        return
+    for key in node:
+        if key not in arguments and key not in BUILD_KEYS:
+            raise ConfigError(f'{path}: {where}.{key}: {node["type"]} has no argument {key!r}{nearest(key, arguments)}')
+
+
+def _arguments(target: Any) -> set[str] | None:
+    """Names of all arguments, those that ``**kwargs`` hands to base classes included; None where they cannot be known."""
+    names: set[str] = set()
+    constructors = [vars(cls)['__init__'] for cls in target.__mro__ if '__init__' in vars(cls)] if inspect.isclass(target) else [target]
+    for constructor in constructors:
+        parameters = inspect.signature(constructor).parameters.values()
+        names |= {parameter.name for parameter in parameters if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)}
+        if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
+            return names - {'self'}
+    return None
