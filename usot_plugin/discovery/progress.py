@@ -123,7 +123,7 @@ class Progress:
             self.line(result.traceback.rstrip())
         if result.status == SKIPPED and not (self._quiet and result.reason not in FAILED_REASONS):
             detail = result.detail if result.clip in result.detail else f'{result.clip}: {result.detail}'
-            self.line(f'skipped ({result.reason}) {detail}')
+            self.line(f'skipped {detail}' if result.reason in detail else f'skipped {detail} [{result.reason}]')
         if self._bar is not None:
             self._bar.set_postfix_str(self._state(), refresh=False)
             self._bar.update(1)
