@@ -62,7 +62,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     try:
         cfg = Config.fromfile(path)
     except (OSError, SyntaxError, NameError, KeyError, ImportError, AttributeError, TypeError) as error:
-        raise ConfigError(f'{path}: cannot be read as a config: {type(error).__name__}: {error}') from error
+        raise ConfigError(f'{path}: cannot be read as a config: {type(error).__name__}: {_first_line(error)}') from error
     known = {*cfg, *runner_keys()}
     for key in options or {}:
         if key.split('.')[0] not in known:
@@ -70,9 +70,13 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     try:
         cfg.merge_from_dict(dict(options or {}))
     except (KeyError, TypeError, IndexError, AssertionError) as error:
-        raise ConfigError(f'--cfg-options {" ".join(options or {})}: {error}') from error
+        raise ConfigError(f'--cfg-options {" ".join(options or {})}: {_first_line(error)}') from error
     check_config(cfg, path)
     return cfg
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition('\n')[0]
 
 
 def runner_keys() -> set[str]:

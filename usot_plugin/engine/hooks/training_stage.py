@@ -33,8 +33,12 @@ def walk_datasets(dataset: Any) -> Iterator[Any]:
 
 
 def restart_workers(dataloader: DataLoader) -> None:
-    """Make persistent workers start again at the next epoch: they hold copies of the data set and see no later change of it."""
-    if dataloader.persistent_workers:
+    """Make persistent workers start again at the next epoch, if they would miss a change of epoch or stage.
+
+    They hold copies of the data set. One whose state reaches its copies says so with the attribute ``state_is_shared = True``.
+    """
+    parts = [part for part in walk_datasets(dataloader.dataset) if not hasattr(part, 'dataset') and not hasattr(part, 'datasets')]
+    if dataloader.persistent_workers and not all(getattr(part, 'state_is_shared', False) for part in parts):
         dataloader._iterator = None
 
 
@@ -68,16 +72,12 @@ class TrainingStageHook(Hook):
             model.set_epoch(epoch)
         stage = self._stage(model, epoch)
         dataloader = runner.train_dataloader
-        changed = False
         for dataset in walk_datasets(dataloader.dataset):
             if hasattr(dataset, 'set_epoch'):
                 dataset.set_epoch(epoch)
-                changed = True
             if stage is not None and hasattr(dataset, 'set_stage'):
                 dataset.set_stage(stage)
-                changed = True
-        if changed:
-            restart_workers(dataloader)
+        restart_workers(dataloader)
         if stage is not None and stage != self._stage(model, epoch - 1):
             print_log(f'epoch {epoch + 1}: the {stage} stage begins', logger='current')
 

@@ -1,0 +1,52 @@
+"""Every config can be read, means something and builds its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS
+
+from usot_plugin.utils.config import load_config
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
+
+
+def _identity(path: Path) -> str:
+    return str(path.relative_to(ROOT / 'configs'))
+
+
+def test_there_are_configs():
+    assert ROOT / 'configs/usot_r50.py' in CONFIGS
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=_identity)
+def test_config_reads_and_builds(path):
+    cfg = load_config(path)
+    if 'discovery' in cfg:
+        from usot_plugin.discovery.config import DiscoveryConfig
+
+        DiscoveryConfig.from_dict(cfg.discovery.to_dict())
+    if 'model' not in cfg:
+        assert 'discovery' in cfg, 'neither a model nor a discovery config'
+        return
+    if 'backbone' in cfg.model:
+        cfg.model.backbone.pop('init_cfg', None)
+    model = MODELS.build(cfg.model)
+    if 'optim_wrapper' in cfg:
+        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+        owned = sum(parameter.numel() for group in wrapper.optimizer.param_groups for parameter in group['params'])
+        assert owned == sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    hooks = cfg.get('custom_hooks') or []
+    assert cfg.get('train_dataloader') is None or cfg.get('find_unused_parameters'), 'branches without gradient need it on several GPUs'
+    for hook in hooks:
+        if hook['type'] == 'FrozenBackboneHook':
+            assert all(hasattr(model.backbone, name) for name in hook.get('trained', ()))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=_identity)
+def test_config_says_what_it_is_for(path):
+    text = path.read_text(encoding='utf-8')
+    assert text.startswith('"""') or '\n# ' in text, 'a leaf config is a sentence: base, difference, reason'

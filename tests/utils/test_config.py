@@ -1,0 +1,88 @@
+"""What is said about a wrong config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from usot_plugin.utils.config import ConfigError, load_config, nearest, runner_keys
+
+BASE = """
+model = dict(type='USOT', backbone=dict(type='SiameseResNet'), neck=dict(type='AdjustNeck', in_channels=1024), head=dict(type='USOTHead'))
+default_hooks = dict(stage=dict(type='TrainingStageHook', priority='NORMAL'))
+param_scheduler = [dict(type='LogSpaceLR', begin=0, end=2, convert_to_iter_based=True)]
+my_own_variable = 3
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(text: str, name: str = 'config.py') -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding='utf-8')
+        return path
+
+    return to_file
+
+
+def test_good_config_passes_with_options(write):
+    cfg = load_config(write(BASE), {'model.backbone.base_channels': 8, 'work_dir': 'somewhere'})
+    assert cfg.model.backbone.base_channels == 8
+    assert cfg.work_dir == 'somewhere'
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('train_dataloder = dict()', "unknown key 'train_dataloder', did you mean 'train_dataloader'?"),
+        (
+            "model['backbone']['type'] = 'SiameseResNt'",
+            "model.backbone.type = 'SiameseResNt' is not registered, did you mean 'SiameseResNet'?",
+        ),
+        ("model['hed'] = 1", "model.hed: USOT has no argument 'hed', did you mean 'head'?"),
+        ("param_scheduler[0]['start'] = 1", "param_scheduler.0.start: LogSpaceLR has no argument 'start'"),
+        (
+            'train_cfg = dict(by_epoch=True, max_epoch=3)',
+            "train_cfg.max_epoch: EpochBasedTrainLoop has no argument 'max_epoch', did you mean",
+        ),
+        ('model = ', 'cannot be read as a config: SyntaxError'),
+        ("_base_ = './missing.py'", 'cannot be read as a config: FileNotFoundError'),
+        ("custom_imports = dict(imports=['no_such_module'], allow_failed_imports=False)", 'cannot be read as a config: ImportError'),
+    ],
+)
+def test_wrong_config_is_one_line_with_file_and_key(write, line, message):
+    path = write(f'{BASE}{line}\n')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f'{path}: {message}')
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'modl.type': 'USOT'}, "has no key 'modl', did you mean 'model'?"),
+        ({'my_own_variable.x': 1}, '--cfg-options my_own_variable.x'),
+        ({'param_scheduler.7.end': 1}, '--cfg-options param_scheduler.7.end'),
+    ],
+)
+def test_wrong_option_is_one_line(write, options, message):
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(BASE), options)
+    assert message in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_missing_file_names_its_neighbour(write, tmp_path):
+    write(BASE, 'usot_r50.py')
+    with pytest.raises(ConfigError, match=r"usot_r5.py: no such config, did you mean 'usot_r50.py'\?"):
+        load_config(tmp_path / 'usot_r5.py')
+
+
+def test_nearest_says_nothing_when_nothing_is_near():
+    assert nearest('abc', ['xyz']) == ''
+
+
+def test_runner_keys_hold_what_the_runner_reads():
+    assert {'model', 'train_dataloader', 'compile', 'find_unused_parameters', 'custom_imports'} <= runner_keys()
