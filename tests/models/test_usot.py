@@ -79,6 +79,14 @@ def test_preprocessor_normalises_with_given_statistics():
     assert data['inputs']['search'][0, :, 0, 0].tolist() == pytest.approx([3, 1, 1 / 3])
 
 
+def test_an_untrained_head_predicts_the_initial_distance():
+    model = USOT(**usot_config('small', head=dict(type='USOTHead', channels=16, initial_distance_px=32.0)))
+    torch.nn.init.zeros_(model.head.reg_conv.weight)
+    torch.nn.init.zeros_(model.head.reg_conv.bias)
+    _, ltrb = model.head.predict(model.head.encode_search(torch.rand(1, 16, 31, 31)), model.head.encode_template(torch.rand(1, 16, 7, 7)))
+    assert torch.allclose(ltrb, torch.full_like(ltrb, 32.0))
+
+
 def test_equal_entries_are_worth_their_multiplicity():
     torch.manual_seed(0)
     neck = CycleMemoryNeck(4).eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -48,6 +49,8 @@ class USOTHead(BaseModule):
         memory: Config of the neck that fuses the memory's correlation maps; None for a tracker without memory branch.
         tower_depth: Conv blocks in each tower.
         logit_scale: Factor on both classification outputs.
+        initial_distance_px: Distance l, t, r, b that an untrained head predicts. The release starts at e pixels; starting near half a target's
+            side (about 32) saves a net without pretrained weights the first few hundred steps.
         loss_cls: Config of the classification loss, of both branches; balanced BCE by default.
         loss_reg: Config of the box loss; IoU loss on distances by default.
 
@@ -61,6 +64,7 @@ class USOTHead(BaseModule):
         memory: dict | None = None,
         tower_depth: int = 4,
         logit_scale: float = 0.1,
+        initial_distance_px: float = math.e,
         loss_cls: dict | None = None,
         loss_reg: dict | None = None,
         init_cfg: dict | None = None,
@@ -74,7 +78,7 @@ class USOTHead(BaseModule):
         self.cls_conv = nn.Conv2d(channels, 1, 3, padding=1)
         self.reg_conv = nn.Conv2d(channels, 4, 3, padding=1)
         self.reg_scale = nn.Parameter(torch.full((1,), 0.1))
-        self.reg_bias = nn.Parameter(torch.ones(1, 4, 1, 1))
+        self.reg_bias = nn.Parameter(torch.full((1, 4, 1, 1), math.log(initial_distance_px)))
         self.loss_cls = MODELS.build(loss_cls or dict(type='BalancedBCELoss'))
         self.loss_reg = MODELS.build(loss_reg or dict(type='LTRBIoULoss'))
         self.memory = None

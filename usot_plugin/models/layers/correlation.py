@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 (the name everybody knows)
+from torch.nn import functional as F
 
 
 def correlate_depthwise(search: Tensor, kernel: Tensor) -> Tensor:
