@@ -158,7 +158,7 @@ def test_a_flow_that_cannot_be_built_stops_before_the_first_clip(clips, tmp_path
     assert not (tmp_path / 't').exists()
 
 
-# --- workers that die ---------------------------------------------------------------------------------------------------------------------
+# --- workers that die ---
 
 
 @pytest.mark.parametrize('workers', [1, 2])
@@ -203,7 +203,7 @@ def test_the_way_a_worker_died_is_told(code, text, tmp_path):
     assert text in result.detail and 'x.mp4' in result.detail
 
 
-# --- disk full ------------------------------------------------------------------------------------------------------------------------------
+# --- disk full ---
 
 
 def test_full_disk_stops_the_run_with_one_line_and_nothing_half_written(clips, tmp_path, monkeypatch):
@@ -232,7 +232,7 @@ def test_folder_that_cannot_be_made_is_one_line(clips, tmp_path):
         discover_clips(clips, CONFIG, tmp_path / 'file', RunOptions(workers=0))
 
 
-# --- shards, progress -------------------------------------------------------------------------------------------------------------------------
+# --- shards, progress ---
 
 
 def test_shards_are_disjoint_complete_and_do_not_depend_on_order(clips):
@@ -280,5 +280,13 @@ def test_summary_counts_every_reason():
     progress.add(ClipResult('c', 'skipped', 'no moving object', 'c: still', frames=5))
     progress.add(ClipResult('d', 'dropped', 'corner share', 'x', frames=5))
     text = ' '.join(progress.tally.summary().split())
-    for part in ('4 of 4 clips', '20 frames', 'kept 1 (25.0%), 2 objects', 'samplable 1 (25.0%)', 'dropped 1', 'corner share 1', 'unreadable 1'):
+    for part in (
+        '4 of 4 clips',
+        '20 frames',
+        'kept 1 (25.0%), 2 objects',
+        'samplable 1 (25.0%)',
+        'dropped 1',
+        'corner share 1',
+        'unreadable 1',
+    ):
         assert part in text

@@ -214,7 +214,7 @@ def test_pandas_and_plain_parquet_readers_see_plain_columns(folder):
     assert duckdb.sql(query).fetchall() == [('a.mp4', 9), ('b/two.mp4', 5), ('c', 1)]
 
 
-# --- what is refused ------------------------------------------------------------------------------------------------------------------------
+# --- what is refused ---
 
 
 def test_reading_what_is_no_table_names_file_and_cause(tmp_path):
@@ -287,7 +287,7 @@ def test_a_track_with_uneven_columns_is_refused():
         track_columns(track)
 
 
-# --- going on with a table -------------------------------------------------------------------------------------------------------------------
+# --- going on with a table ---
 
 
 def test_opening_again_tells_what_is_finished(folder, tracks):
