@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import queue
 import re
+import shutil
+import tempfile
 import threading
+import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +17,7 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 
-from usot_plugin.structures.clip import Clip, open_clip
+from usot_plugin.structures.clip import Clip, ClipError, open_clip
 
 #: Schemes that are opened as a stream.
 STREAM_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'http', 'https', 'udp', 'tcp', 'srt')
@@ -79,6 +82,36 @@ class ClipSource(FrameSource):
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         return self.clip.iter_frames()
+
+
+class DownloadedSource(ClipSource):
+    """A file behind an HTTP address whose server cannot send parts of it, kept in a temporary file while it is used.
+
+    Args:
+        url: Address.
+        label: The address for messages.
+
+    Raises:
+        SourceError: It cannot be fetched or is no video.
+    """
+
+    def __init__(self, url: str, label: str) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        file = Path(self._folder.name, Path(urlsplit(url).path).name or 'download')
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response, file.open('wb') as stream:
+                shutil.copyfileobj(response, stream)
+            super().__init__(open_clip(file))
+        except OSError as error:
+            self.close()
+            raise SourceError(label, f'cannot be fetched ({_reason(error)})') from error
+        except ClipError as error:
+            self.close()
+            raise SourceError(label, error.cause) from error
+        self.label = label
+
+    def close(self) -> None:
+        self._folder.cleanup()
 
 
 class LiveSource(FrameSource):
@@ -182,11 +215,12 @@ def _open_camera(index: int, drop: bool) -> LiveSource:
     import cv2
 
     label = f'camera {index}'
-    before = cv2.setLogLevel(0)  # OpenCV's own warnings would hide the one line
+    logging = cv2.utils.logging
+    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # OpenCV's own warnings would hide the one line
     try:
         capture = cv2.VideoCapture(index)
     finally:
-        cv2.setLogLevel(before)
+        logging.setLogLevel(before)
     if not capture.isOpened():
         raise SourceError(label, 'cannot be opened (no such camera, in use, or no permission)')
 
@@ -203,7 +237,17 @@ def _open_camera(index: int, drop: bool) -> LiveSource:
     return LiveSource(f'camera_{index}', label, frames, float(capture.get(cv2.CAP_PROP_FPS) or 0), drop)
 
 
-def _open_stream(url: str, drop: bool) -> LiveSource:
+def _sends_whole_files_only(url: str) -> bool:
+    """Whether an HTTP server announces a file of known length and no byte ranges: a video whose index is at its end cannot be read from it."""
+    request = urllib.request.Request(url, method='HEAD')
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+            return 'Content-Length' in response.headers and 'bytes' not in response.headers.get('Accept-Ranges', '')
+    except (OSError, ValueError):  # it does not answer HEAD; the stream itself was opened
+        return False
+
+
+def _open_stream(url: str, drop: bool) -> FrameSource:
     label = _without_password(url)
     options = {'rtsp_transport': 'tcp'} if url.lower().startswith('rtsp') else {}
     try:
@@ -213,6 +257,9 @@ def _open_stream(url: str, drop: bool) -> LiveSource:
     if not container.streams.video:
         container.close()
         raise SourceError(label, 'no video in this stream')
+    if url.lower().startswith('http') and _sends_whole_files_only(url):
+        container.close()
+        return DownloadedSource(url, label)
     stream = container.streams.video[0]
 
     def frames() -> Iterator[np.ndarray]:

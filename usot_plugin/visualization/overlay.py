@@ -41,34 +41,37 @@ def draw_targets(
         lost: ``(B,)`` bool.
         ids: Numbers to write and to colour by; 0, 1, ... by default.
         annotated_xyxy: ``(B, 4)`` true boxes, drawn thin and white below the others.
-        caption: Text in the upper left corner.
+        caption: Text in the lower left corner.
 
     Returns:
         A new image of the same size.
     """
     canvas = np.ascontiguousarray(frame).copy()
     boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
-    line = max(1, round(min(frame.shape[:2]) / 240))
     if annotated_xyxy is not None:
         for box in np.asarray(annotated_xyxy, np.float64).reshape(-1, 4):
-            _draw_box(canvas, box, ANNOTATION_BGR, 1, dashed=False)
+            _draw_box(canvas, box, ANNOTATION_BGR, dashed=False, thickest=1)
+    labels = []
     for index, box in enumerate(boxes):
         target_id = ids[index] if ids is not None else index
         is_lost = bool(lost[index]) if lost is not None else False
         color = LOST_BGR if is_lost else target_color(target_id)
-        if not _draw_box(canvas, box, color, line, dashed=is_lost):
-            continue
-        parts = [f'#{target_id}', 'lost' if is_lost else '', f'{scores[index]:.2f}' if scores is not None else '']
-        _label_box(canvas, ' '.join(part for part in parts if part), box, color)
+        if _draw_box(canvas, box, color, dashed=is_lost):
+            parts = [f'#{target_id}', 'lost' if is_lost else '', f'{scores[index]:.2f}' if scores is not None else '']
+            labels.append((' '.join(part for part in parts if part), box, color))
+    for text, box, color in labels:  # after all boxes, so that no line crosses a text
+        _label_box(canvas, text, box, color)
     if caption:
-        _write(canvas, caption, (4, 4), (32, 32, 32))
+        _write(canvas, caption, (0, canvas.shape[0] - _text_size(canvas, caption)[1]), (32, 32, 32))
     return canvas
 
 
-def _draw_box(canvas: np.ndarray, box_xyxy: np.ndarray, color: tuple[int, int, int], line: int, dashed: bool) -> bool:
-    """Outline of a box, also of one that sticks out of the frame; says whether there was anything to draw."""
+def _draw_box(canvas: np.ndarray, box_xyxy: np.ndarray, color: tuple[int, int, int], dashed: bool, thickest: int = 8) -> bool:
+    """Outline of a box, also of one that sticks out of the frame; says whether there was anything to draw. Small boxes get thin lines."""
     if not np.isfinite(box_xyxy).all():
         return False
+    side = min(*canvas.shape[:2], 20 * float((box_xyxy[2:] - box_xyxy[:2]).min()))
+    line = int(np.clip(round(side / 240), 1, thickest))
     # OpenCV takes int coordinates of pixel centres; far-away ones would overflow them.
     height, width = canvas.shape[:2]
     limit = 4 * max(height, width)
@@ -108,7 +111,7 @@ def _font(canvas: np.ndarray) -> tuple[float, int]:
 def _text_size(canvas: np.ndarray, text: str) -> tuple[int, int]:
     scale, line = _font(canvas)
     (width, height), baseline = cv2.getTextSize(text, _FONT, scale, line)
-    return width + 4, height + baseline + 2
+    return width + 4, height + baseline + 4
 
 
 def _write(canvas: np.ndarray, text: str, left_top: tuple[int, int], background: tuple[int, int, int]) -> None:

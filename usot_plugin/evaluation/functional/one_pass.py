@@ -149,7 +149,7 @@ def score_one_pass(
         present = present[present]
     absent_value = -1.0 if rules.absent == 'minus_one' else np.nan
     measures = []
-    overlap, centre_error = (_matlab_overlaps, _matlab_centre_errors) if rules.matlab else (iou, centre_errors)
+    overlap, centre_error = (_matlab_overlaps, _matlab_centre_errors) if rules.matlab else (_overlaps, centre_errors)
     for measure in (overlap, centre_error, normalised_centre_errors):
         values = np.full(len(annotated), absent_value)
         values[present] = measure(predicted[present], annotated[present])
@@ -181,7 +181,13 @@ def _frame_count(values: np.ndarray) -> int:
 
 
 def _centre_offsets(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
-    return (predicted_xyxy[..., :2] + predicted_xyxy[..., 2:] - annotated_xyxy[..., :2] - annotated_xyxy[..., 2:]) / 2
+    # Sums before the difference: equal boxes have exactly no error, which the threshold 0 asks for.
+    return ((predicted_xyxy[..., :2] + predicted_xyxy[..., 2:]) - (annotated_xyxy[..., :2] + annotated_xyxy[..., 2:])) / 2
+
+
+def _overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
+    """IoU without the rounding that lifts equal boxes above 1, which would pass the last threshold."""
+    return np.minimum(iou(predicted_xyxy, annotated_xyxy), 1)
 
 
 def _one_based_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:

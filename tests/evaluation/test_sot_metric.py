@@ -1,0 +1,103 @@
+"""The metric of MMEngine's evaluator, its report and its plots."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.evaluator import Evaluator
+from pytest import approx
+
+from usot_plugin.evaluation import SOTMetric
+from usot_plugin.visualization.plots import plot_reports
+
+BOX = np.array([10.0, 10, 30, 30])
+
+
+def sample(name: str, hits: int, misses: int, seconds: float = 0.1) -> dict:
+    annotated = np.tile(BOX, (hits + misses, 1))
+    predicted = annotated.copy()
+    predicted[hits:] += 500
+    return {
+        'name': name,
+        'tracker': 'T',
+        'boxes_xyxy': predicted,
+        'annotated_xyxy': annotated,
+        'seconds': np.full(hits + misses, seconds),
+    }
+
+
+def evaluate(metric: SOTMetric, *samples: dict) -> dict:
+    metric.dataset_meta = {'dataset_name': 'toy', 'convention': 'pysot'}
+    metric.process([], samples)
+    return metric.evaluate(len(samples))
+
+
+def test_numbers_and_names():
+    result = evaluate(SOTMetric(), sample('a', 2, 0), sample('b', 1, 1))
+    assert set(result) == {'sot/success', 'sot/precision', 'sot/norm_precision', 'sot/norm_precision_auc', 'sot/fps'}
+    assert result['sot/success'] == approx(75 * 20 / 21)
+    assert result['sot/precision'] == result['sot/norm_precision'] == result['sot/norm_precision_auc'] == approx(75)
+    assert result['sot/fps'] == approx(10)
+
+
+def test_speed_is_all_frames_over_all_seconds():
+    # 2 updates of 0.1 s and 1 of 0.4 s.
+    assert evaluate(SOTMetric(), sample('a', 3, 0), sample('b', 2, 0, 0.4))['sot/fps'] == approx(3 / 0.6)
+
+
+def test_convention_comes_from_the_data_unless_asked_for():
+    absent = sample('a', 1, 1)
+    absent['annotated_xyxy'][1] = np.nan
+    assert evaluate(SOTMetric(), absent)['sot/precision'] == approx(50)
+    assert evaluate(SOTMetric(convention='got10k'), absent)['sot/precision'] == approx(100)
+
+
+def test_evaluator_accepts_it():
+    evaluator = Evaluator([SOTMetric()])
+    evaluator.dataset_meta = {'dataset_name': 'toy'}
+    evaluator.process(data_samples=[sample('a', 4, 0)], data_batch=[None])
+    assert evaluator.evaluate(1)['sot/precision'] == approx(100)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'), [(dict(metrics='EAO'), "'EAO' is not known"), (dict(convention='pysott'), "did you mean 'pysot'")]
+)
+def test_unknown_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SOTMetric(**options)
+
+
+def test_sequence_without_frames_is_named():
+    empty = sample('a', 1, 0)
+    empty['annotated_xyxy'][:] = np.nan
+    with pytest.raises(ValueError, match='a: no frame to score'):
+        evaluate(SOTMetric(convention='got10k'), empty)
+
+
+def test_report_files_and_plots(tmp_path):
+    metric = SOTMetric(report_dir=tmp_path / 'T', about={'config': 'c.py'})
+    evaluate(metric, sample('a', 2, 0), sample('b', 1, 1))
+    report = json.loads((tmp_path / 'T' / 'report.json').read_text())
+    assert report['mean']['auc'] == approx(0.75 * 20 / 21)
+    assert report['sequences']['b']['precision_20px'] == 0.5
+    assert len(report['mean']['curves']['success']) == len(report['thresholds']['success']) == 21
+    text = (tmp_path / 'T' / 'report.md').read_text()
+    assert '| a | 95.2 | 100.0 | 100.0 | 100.0 | 10.0 |' in text and '- config: c.py' in text and '- convention: pysot' in text
+    other = dict(report, tracker='other')
+    paths = plot_reports([report, other], tmp_path)
+    assert [path.name for path in paths] == ['success.png', 'precision.png', 'norm_precision.png']
+    for path in paths:
+        image = cv2.imread(str(path))
+        assert image.shape == (576, 768, 3) and image.std() > 5
+    with pytest.raises(ValueError, match='different data'):
+        plot_reports([report, dict(report, convention='got10k')], tmp_path)
+
+
+def test_unmeasured_time_is_no_number(tmp_path):
+    metric = SOTMetric(report_dir=tmp_path)
+    evaluate(metric, sample('a', 2, 0, float('nan')))
+    assert '| a | 95.2 | 100.0 | 100.0 | 100.0 | - |' in (tmp_path / 'report.md').read_text()
+    assert json.loads((tmp_path / 'report.json').read_text())['sequences']['a']['seconds'] is None
