@@ -18,7 +18,7 @@ from .ray_engine import run_ray
 from .table_format import TableInfo
 
 ENGINES = ('local', 'ray')
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_ROOM = {errno.ENOSPC: 'the disk is full', errno.EDQUOT: 'the disk quota is used up', errno.EFBIG: 'a file may not grow so large'}
 
 
 class TableWriteError(RuntimeError):
@@ -140,6 +140,6 @@ def _merge(parts: PartFolder, progress: Progress) -> None:
 
 
 def _write_error(path: Path, error: OSError) -> TableWriteError:
-    cause = 'the disk is full' if error.errno in _NO_ROOM else error.strerror or str(error)
+    cause = _NO_ROOM.get(error.errno or 0, error.strerror or str(error))
     hint = '; the finished clips are safe, the same command goes on from here' if error.errno in _NO_ROOM else ''
     return TableWriteError(f'{path}: cannot be written ({cause}){hint}')

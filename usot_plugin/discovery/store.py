@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ class PseudoBoxRow:
     reason: str
     detail: str
     samplable: bool
-    _batch: pa.RecordBatch
-    _index: int
+    _batch: pa.RecordBatch = field(repr=False)
+    _index: int = field(repr=False)
 
     @property
     def track(self) -> PseudoTrack | None:
