@@ -59,7 +59,7 @@ class VideoWriter:
             temporary = self._stack.enter_context(whole_file(self.path))
             self._container = av.open(str(temporary), 'w')
         except (OSError, av.error.FFmpegError, ValueError) as error:
-            self._stack.close()
+            self._stack.__exit__(type(error), error, error.__traceback__)
             raise VideoWriteError(self.path, f'cannot be written ({getattr(error, "strerror", None) or error})') from error
         return self
 

@@ -1,0 +1,180 @@
+"""Files, cameras and streams as sources of frames."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from usot_plugin.apis.sources import LiveSource, SourceError, open_source
+from usot_plugin.structures.clip import ClipError
+from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
+
+
+@pytest.fixture(scope='module')
+def frames() -> np.ndarray:
+    return moving_square_frames(12)[0]
+
+
+class RangeHandler(SimpleHTTPRequestHandler):
+    """Python's own handler, plus byte ranges where ``ranges`` is set."""
+
+    ranges = False
+
+    def log_message(self, *arguments):
+        """Quiet."""
+
+    def end_headers(self):
+        if self.ranges:
+            self.send_header('Accept-Ranges', 'bytes')
+        super().end_headers()
+
+    def do_GET(self):
+        wanted = self.headers.get('Range', '')
+        file = Path(self.translate_path(self.path))
+        if not self.ranges or not wanted.startswith('bytes=') or not file.exists():
+            return super().do_GET()
+        content = file.read_bytes()
+        start, _, stop = wanted[len('bytes=') :].partition('-')
+        part = content[int(start) : int(stop) + 1 if stop else None]
+        self.send_response(206)
+        self.send_header('Content-Range', f'bytes {start}-{int(start) + len(part) - 1}/{len(content)}')
+        self.send_header('Content-Length', str(len(part)))
+        self.end_headers()
+        with contextlib.suppress(OSError):  # the reader seeks elsewhere
+            self.wfile.write(part)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    servers = []
+
+    def start(ranges: bool) -> str:
+        handler = partial(type('Handler', (RangeHandler,), {'ranges': ranges}), directory=str(tmp_path))
+        server = ThreadingHTTPServer(('127.0.0.1', 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f'http://127.0.0.1:{server.server_address[1]}'
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_file_and_folder(frames, tmp_path):
+    write_frames(tmp_path / 'shots', frames)
+    with open_source(str(tmp_path / 'shots')) as source:
+        assert not source.live and source.name == 'shots'
+        assert [index for index, _ in source] == list(range(12))
+    with open_source(str(write_video(tmp_path / 'v.mp4', frames, fps=10))) as source:
+        assert source.fps == 10 and len(list(source)) == 12
+    with pytest.raises(ClipError, match='no such file'):
+        open_source(str(tmp_path / 'none'))
+
+
+@pytest.mark.parametrize('ranges', [True, False], ids=['server with ranges', 'server without ranges'])
+def test_http(frames, tmp_path, serve, ranges):
+    write_video(tmp_path / 'v.mp4', frames)
+    with open_source(f'{serve(ranges)}/v.mp4') as source:
+        read = list(source)
+    assert source.name == 'v' and source.label.startswith('http://')
+    assert [index for index, _ in read] == list(range(12))
+    np.testing.assert_allclose(read[5][1].astype(float).mean(), frames[5].mean(), atol=3)
+
+
+@pytest.mark.parametrize('ranges', [True, False])
+def test_http_errors_name_the_address(tmp_path, serve, ranges):
+    (tmp_path / 'text.mp4').write_text('no video')
+    base = serve(ranges)
+    with pytest.raises(SourceError, match=r'text.mp4: cannot be opened'):
+        open_source(f'{base}/text.mp4')
+    with pytest.raises(SourceError, match=r'none.mp4: cannot be opened \(.*404'):
+        open_source(f'{base}/none.mp4')
+
+
+def test_no_server_and_no_password_in_the_message():
+    with pytest.raises(SourceError) as caught:
+        open_source('rtsp://user:secret@127.0.0.1:9/cam')
+    assert 'secret' not in str(caught.value) and str(caught.value).startswith('rtsp://127.0.0.1:9/cam: cannot be opened')
+
+
+def test_no_such_camera():
+    with pytest.raises(SourceError, match='camera 97: cannot be opened'):
+        open_source('97')
+
+
+def live(generator, **options) -> LiveSource:
+    return LiveSource('cam', 'cam', generator, **options)
+
+
+def test_a_slow_reader_of_a_camera_gets_the_newest_frame():
+    image = np.zeros((4, 4, 3), np.uint8)
+    gate = threading.Event()
+
+    def camera():
+        yield image
+        gate.wait(5)
+        for _ in range(50):
+            yield image
+        time.sleep(0.05)
+
+    with live(camera) as source:
+        seen = []
+        for index, _ in source:
+            seen.append(index)
+            gate.set()
+            time.sleep(0.02 if index else 0.2)
+    assert seen[0] == 0 and seen[-1] == 50 and len(seen) < 20
+    assert seen == sorted(seen)
+
+
+def test_without_dropping_every_frame_arrives():
+    image = np.zeros((4, 4, 3), np.uint8)
+    with live(lambda: iter([image] * 30), drop=False) as source:
+        seen = []
+        for index, _ in source:
+            seen.append(index)
+            time.sleep(0.001)
+    assert seen == list(range(30))
+
+
+def test_a_source_that_breaks_off_says_so():
+    def camera():
+        yield np.zeros((4, 4, 3), np.uint8)
+        raise SourceError('cam', 'cable pulled')
+
+    with live(camera, drop=False) as source, pytest.raises(SourceError, match='cable pulled'):
+        assert len(list(source)) == 1
+
+
+def test_a_silent_source_times_out():
+    stop = threading.Event()
+
+    def camera():
+        stop.wait(5)
+        yield np.zeros((4, 4, 3), np.uint8)
+
+    with live(camera, timeout_s=0.05) as source:
+        with pytest.raises(SourceError, match='no frame for 0.05 seconds'):
+            next(iter(source))
+        stop.set()
+
+
+def test_closing_ends_the_thread():
+    def camera():
+        while True:
+            yield np.zeros((4, 4, 3), np.uint8)
+
+    source = live(camera)
+    next(iter(source))
+    source.close()
+    assert source._thread is not None and not source._thread.is_alive()
+    with pytest.raises(RuntimeError, match='can be read once'):
+        next(iter(source))

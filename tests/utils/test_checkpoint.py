@@ -1,0 +1,143 @@
+"""Reading checkpoints: what MMEngine saves is read, what could run code is not."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
+from torch import nn
+
+from usot_plugin.utils.checkpoint import (
+    CheckpointError,
+    describe_misfit,
+    extract_state_dict,
+    load_checkpoint,
+    load_weights,
+    use_safe_loader,
+)
+
+
+def test_what_the_runner_saves_is_read(tmp_path):
+    hub = MessageHub.get_instance('test_checkpoint')
+    hub.update_scalar('loss', 0.5)
+    hub.update_scalar('loss', np.float32(0.25))
+    hub.update_info('iter', np.int64(3))
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
+    content = {'state_dict': nn.Linear(2, 2).state_dict(), 'message_hub': hub.state_dict(), 'optimizer': optimizer.state_dict()}
+    content['meta'] = {'epoch': 1, 'cfg': 'x = 1', 'time': '2026', 'dataset_meta': {'classes': ('a',)}}
+    torch.save(content, tmp_path / 'epoch_1.pth')
+    back = load_checkpoint(tmp_path / 'epoch_1.pth')
+    assert back['message_hub']['log_scalars']['loss'].mean() == 0.375
+    assert back['message_hub']['runtime_info']['iter'] == 3 and back['meta']['epoch'] == 1
+
+
+class Call:
+    """Calls a function when it is unpickled the unsafe way."""
+
+    def __init__(self, function, *arguments) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize('save', [torch.save, lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2))], ids=['torch', 'pickle'])
+def test_code_is_refused(tmp_path, save):
+    save({'a': Call(os.mkdir, str(tmp_path / 'ran'))}, tmp_path / 'bad.pth')
+    with pytest.raises(CheckpointError, match='refused'):
+        load_checkpoint(tmp_path / 'bad.pth')
+    assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.parametrize('attribute', ['__init__', 'update', '__class__', '_statistics_methods'])
+def test_getattr_reaches_nothing_but_statistics(tmp_path, attribute):
+    torch.save({'a': Call(getattr, HistoryBuffer, attribute)}, tmp_path / 'bad.pth')
+    with pytest.raises(CheckpointError, match='refused: it holds the Python object'):
+        load_checkpoint(tmp_path / 'bad.pth')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'hello there', 'not a PyTorch checkpoint'),
+        (b'', 'cut short or damaged'),
+        (b'PK\x03\x04 no archive', 'cut short or damaged'),
+        (pickle.dumps([1, 2], protocol=4), 'refused|not a PyTorch'),
+        (bytes(range(256)), 'not a PyTorch checkpoint|refused'),
+    ],
+)
+def test_other_files_are_refused_in_one_line(tmp_path, content, message):
+    (tmp_path / 'x.pth').write_bytes(content)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_checkpoint(tmp_path / 'x.pth')
+    assert '\n' not in str(caught.value)
+
+
+def test_half_a_checkpoint(tmp_path):
+    torch.save({'a': torch.zeros(1000)}, tmp_path / 'x.pth')
+    (tmp_path / 'x.pth').write_bytes((tmp_path / 'x.pth').read_bytes()[:2000])
+    with pytest.raises(CheckpointError, match='cut short'):
+        load_checkpoint(tmp_path / 'x.pth')
+    with pytest.raises(CheckpointError, match='folder'):
+        load_checkpoint(tmp_path)
+
+
+def number(value: float) -> dict[str, torch.Tensor]:
+    return {'w': torch.tensor(value)}
+
+
+MMENGINE_EMA = {'state_dict': number(1), 'ema_state_dict': {'module.w': torch.tensor(2.0), 'steps': torch.tensor(9)}}
+TIMM_EMA = {'state_dict': number(3), 'state_dict_ema': number(4)}
+
+
+@pytest.mark.parametrize(
+    ('content', 'which', 'value'),
+    [
+        (MMENGINE_EMA, 'saved', 1),
+        (MMENGINE_EMA, 'ema', 1),
+        (MMENGINE_EMA, 'raw', 2),
+        (TIMM_EMA, 'saved', 3),
+        (TIMM_EMA, 'ema', 4),
+        (TIMM_EMA, 'raw', 3),
+        ({'model': {'module.w': torch.tensor(5.0)}, 'epoch': 1}, 'saved', 5),
+        (number(6), 'saved', 6),
+    ],
+)
+def test_which_weights(content, which, value):
+    state = extract_state_dict(content, 'x.pth', which)
+    assert list(state) == ['w'] and state['w'] == value
+
+
+@pytest.mark.parametrize(
+    ('content', 'which', 'message'),
+    [(number(1), 'ema', 'no averaged'), ({'epoch': 1}, 'saved', 'no tensors'), (torch.zeros(2), 'saved', 'holds a Tensor')],
+)
+def test_files_without_such_weights(content, which, message):
+    with pytest.raises(CheckpointError, match=message):
+        extract_state_dict(content, 'x.pth', which)
+
+
+def test_nothing_is_changed_by_a_checkpoint_that_does_not_fit(tmp_path):
+    model = nn.Linear(2, 3)
+    before = model.weight.detach().clone()
+    torch.save({'weight': torch.zeros(3, 2), 'bias': torch.zeros(4)}, tmp_path / 'x.pth')
+    with pytest.raises(CheckpointError, match=r'1 have another shape \(bias \(4,\) in the file, \(3,\) in the model\)'):
+        load_weights(model, tmp_path / 'x.pth')
+    assert torch.equal(model.weight, before)
+    assert describe_misfit(model, model.state_dict()) is None
+
+
+def test_the_runners_loader_is_replaced(tmp_path):
+    torch.save({'a': Call(os.mkdir, str(tmp_path / 'ran'))}, tmp_path / 'bad.pth')
+    try:
+        use_safe_loader()
+        with pytest.raises(CheckpointError):
+            CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'))
+    finally:
+        CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    assert not (tmp_path / 'ran').exists()
