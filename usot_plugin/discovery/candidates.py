@@ -19,9 +19,9 @@ def has_salient_motion(distance: np.ndarray, config: DiscoveryConfig) -> bool:
 
 
 def motion_mask(distance: np.ndarray, alpha: float) -> np.ndarray:
-    """Pixels whose distance is at least ``alpha max + (1 - alpha) mean``, ``(H, W)`` uint8, 0 or 255."""
+    """Pixels whose distance is at least ``alpha max + (1 - alpha) mean``, ``(H, W)`` uint8, 0 or 1."""
     threshold = alpha * float(distance.max()) + (1 - alpha) * float(distance.mean())
-    return cv2.compare(distance, threshold, cv2.CMP_GE)
+    return (distance >= threshold).view(np.uint8)
 
 
 def region_boxes(mask: np.ndarray, min_area: float) -> np.ndarray:
@@ -41,10 +41,10 @@ def region_boxes(mask: np.ndarray, min_area: float) -> np.ndarray:
     if not _any_nested(boxes):
         return boxes
     kept = np.where(small[labels], 0, mask)
-    _, labels, small = _components(cv2.compare(kept, 0, cv2.CMP_EQ), 4, min_area)
+    _, labels, small = _components((kept == 0).view(np.uint8), 4, min_area)
     rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     small[rim] = False
-    kept[small[labels]] = 255
+    kept[small[labels]] = 1
     return _components(kept, 8, min_area)[0]
 
 
@@ -65,7 +65,11 @@ def _any_nested(boxes_xyxy: np.ndarray) -> bool:
 
 
 def score_boxes(
-    boxes_xyxy: np.ndarray, map_wh: tuple[int, int], peak_xy: tuple[int, int], config: DiscoveryConfig, unit_xy: tuple[float, float] = (1.0, 1.0)
+    boxes_xyxy: np.ndarray,
+    map_wh: tuple[int, int],
+    peak_xy: tuple[int, int],
+    config: DiscoveryConfig,
+    unit_xy: tuple[float, float] = (1.0, 1.0),
 ) -> np.ndarray:
     """Score ``Sc`` of rectangles: large ones in the middle of the map win.
 
@@ -92,7 +96,12 @@ def score_boxes(
 
     score = width * height + config.centre_weight * gap_x * gap_y
     has_peak = (x1 <= peak_xy[0]) & (peak_xy[0] < x2) & (y1 <= peak_xy[1]) & (peak_xy[1] < y2)
-    score = score * np.where(has_peak, config.peak_factor, 1) * np.where(near_x, config.border_factor, 1) * np.where(near_y, config.border_factor, 1)
+    score = (
+        score
+        * np.where(has_peak, config.peak_factor, 1)
+        * np.where(near_x, config.border_factor, 1)
+        * np.where(near_y, config.border_factor, 1)
+    )
 
     dropped = (width < config.min_side_ratio * full_w) | (height < config.min_side_ratio * full_h)
     dropped |= width * height < config.min_box_area_px

@@ -7,19 +7,11 @@ in the paper nor in the release) says so.
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-PIXEL_UNITS = ('flow', 'frame')
-
-
-def nearest_name(name: str, known: list[str]) -> str:
-    """`` (did you mean 'x'?)`` for the known name that looks most like ``name``, or an empty string."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" (did you mean '{close[0]}'?)" if close else ''
+from .config_rules import check_values, nearest_name
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ class DiscoveryConfig:
     gate_mean_px: float = 0.05
     gate_peak_ratio: float = 2.5
     #: ... and max(D) is above this. Of this project: what moves less over T_f frames is noise of the flow, not an object.
-    min_peak_px: float = 0.0
+    min_peak_px: float = 0.5
     #: Connected areas and holes smaller than this are removed from a mask (release).
     min_region_px: float = 80.0
     #: A rectangle is dropped if a side is below this share of the cut map's side ...
@@ -101,6 +93,8 @@ class DiscoveryConfig:
     link_candidates: int | None = 100
     #: ... and only those of this many earlier frames that have candidates; None for no bound (release: 100, without the bound above).
     link_frames: int | None = None
+    #: No link below this reward; None for no bound (of this project; paper and release: any link, so a path may jump to another object).
+    min_link_reward: float | None = None
 
     # --- fill ---------------------------------------------------------------------------------------------------------------------------
     #: Swap the two weights of the interpolation between picks, a slip of the release that its authors kept for comparability.
@@ -159,17 +153,20 @@ class DiscoveryConfig:
 
     def __post_init__(self) -> None:
         for name in ('flow_size_wh', 'alphas', 'end_noise_min_px'):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, 'flow', dict(self.flow))
-        for name, test, wanted in _RULES:
-            value = getattr(self, name)
-            if not test(value):
-                raise ValueError(f'discovery config: {name} must be {wanted}, got {value!r}')
+            if isinstance(getattr(self, name), list):  # JSON and command lines have no tuples
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_values(self)
         if self.interval_min > self.interval_max or not self.interval_min <= self.interval_start <= self.interval_max:
             raise ValueError(
                 'discovery config: interval_min <= interval_start <= interval_max is needed, got '
                 f'{self.interval_min}, {self.interval_start}, {self.interval_max}'
             )
+        if self.window_frames is not None and self.window_frames < 2 * self.eval_gap_frames + 1:
+            raise ValueError(
+                f'discovery config: window_frames must be at least 2 eval_gap_frames + 1 = {2 * self.eval_gap_frames + 1}, '
+                f'got {self.window_frames}'
+            )
+        object.__setattr__(self, 'flow', dict(self.flow))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DiscoveryConfig:
@@ -186,55 +183,11 @@ class DiscoveryConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; :meth:`from_dict` of it gives an equal config."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {key: _plain(value) for key, value in asdict(self).items()}
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
-
-
-def _is_count(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _between(low: float, high: float):
-    return lambda value: _is_number(value) and low <= value <= high
-
-
-def _count_or_none(least: int):
-    return lambda value: value is None or _is_count(value, least)
-
-
-def _at_least(least: int):
-    return lambda value: _is_count(value, least)
-
-
-_INF = math.inf
-#: (field, test, what the message asks for)
-_RULES = [
-    ('flow', lambda v: bool(v.get('type')), "a dict with a 'type'"),
-    ('flow_size_wh', lambda v: len(v) == 2 and all(_is_count(s, 16) for s in v), 'two sides of at least 16 pixels'),
-    ('pixel_unit', lambda v: v in PIXEL_UNITS, f'one of {PIXEL_UNITS}'),
-    ('alphas', lambda v: len(v) > 0 and all(_between(0, 1)(a) for a in v), 'one or more numbers in [0, 1]'),
-    ('margin', lambda v: _is_number(v) and 0 <= v < 0.5, 'in [0, 0.5)'),
-    ('end_noise_min_px', lambda v: len(v) == 2 and all(map(_is_number, v)), 'two numbers'),
-    *[(name, _at_least(1), 'a whole number >= 1') for name in (
-        'eval_gap_frames', 'interval_min', 'interval_max', 'interval_start', 'candidates_per_mask', 'fragment_step', 'fragment_reach',
-        'objects_per_clip', 'min_picks',
-    )],
-    *[(name, _at_least(0), 'a whole number >= 0') for name in ('window_overlap', 'quality_radius', 'fragment_trim', 'seed')],
-    *[(name, _count_or_none(1), 'a whole number >= 1 or None') for name in ('max_frames', 'window_frames', 'link_candidates', 'link_frames')],
-    *[(name, _between(0, 1), 'in [0, 1]') for name in (
-        'min_side_ratio', 'max_border_span', 'edge_weight', 'corner_discount', 'suppress_overlap', 'candidate_nms', 'max_corner_share',
-        'sample_max_corner_share', 'centrality_cap',
-    )],
-    *[(name, _between(0, _INF), 'a number >= 0') for name in (
-        'fast_flow_px', 'slow_flow_px', 'gate_mean_px', 'gate_peak_ratio', 'min_peak_px', 'min_region_px', 'min_box_area_px', 'max_aspect', 'border_px',
-        'centre_weight', 'peak_factor', 'border_factor', 'distance_weight', 'negative_factor', 'end_noise_px', 'corner_tolerance_px',
-        'fragment_distance_weight',
-    )],
-    *[(name, _between(-_INF, _INF), 'a number') for name in (
-        'pick_reward', 'min_sequence_quality', 'min_value', 'sample_min_value', 'fragment_min_reward', 'fragment_min_quality',
-    )],
-    *[(name, lambda v: isinstance(v, bool), 'True or False') for name in ('legacy_fill', 'trim_ends')],
-]
+def _plain(value: Any) -> Any:
+    """Tuples as lists and mappings as dicts, all the way down."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -84,15 +84,35 @@ def _with_neighbours(
         yield frame, held
 
 
-def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry) -> Observation:
-    """Candidates of the frames ``start <= t < stop`` of a clip.
+@dataclass(frozen=True)
+class FrameEvidence:
+    """What flow tells about one evaluated frame.
+
+    Attributes:
+        frame: Index in the window.
+        interval: Frames to the second frame of the flow, ``T_f``.
+        flow_uv: ``(H, W, 2)`` float32 in map pixels, margin included.
+        distance: ``D``, ``(H - 2 cut_y, W - 2 cut_x)`` float32.
+        boxes_xyxy: ``(N, 4)`` float64 candidates in pixels of the full frame.
+    """
+
+    frame: int
+    interval: int
+    flow_uv: np.ndarray
+    distance: np.ndarray
+    boxes_xyxy: np.ndarray
+
+
+def watch(
+    clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry
+) -> Iterator[FrameEvidence]:
+    """The evidence of every evaluated frame among ``start <= t < stop``, in order.
 
     Raises:
         ClipError: A frame cannot be decoded.
     """
     length = stop - start
     evaluated = evaluated_frames(length, config.eval_gap_frames)
-    boxes: list[np.ndarray] = []
     interval = config.interval_start
     for frame, held in _with_neighbours(clip, start, evaluated, stop, config.interval_max, geometry.map_wh, estimator):
         known: dict[tuple[int, int], np.ndarray] = {}
@@ -106,10 +126,21 @@ def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimato
             return known[key]
 
         flow_uv, interval = adapt_interval(flow_over, interval, config, geometry.unit_xy)
-        found = candidate_boxes(distance_map(flow_uv, geometry), config, geometry.unit_xy)
-        boxes.append(map_boxes_to_frame(found, geometry))
+        distance = distance_map(flow_uv, geometry)
+        boxes = map_boxes_to_frame(candidate_boxes(distance, config, geometry.unit_xy), geometry)
+        yield FrameEvidence(frame, interval, flow_uv, distance, boxes)
+
+
+def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry) -> Observation:
+    """Candidates of the frames ``start <= t < stop`` of a clip.
+
+    Raises:
+        ClipError: A frame cannot be decoded.
+    """
+    boxes = [evidence.boxes_xyxy for evidence in watch(clip, start, stop, config, estimator, geometry)]
+    evaluated = evaluated_frames(stop - start, config.eval_gap_frames)
     counts = [len(found) for found in boxes]
-    return Observation(start, length, evaluated, np.concatenate(boxes) if boxes else np.empty((0, 4)), np.repeat(evaluated, counts))
+    return Observation(start, stop - start, evaluated, np.concatenate(boxes) if boxes else np.empty((0, 4)), np.repeat(evaluated, counts))
 
 
 def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, geometry: MapGeometry) -> PseudoTrack:

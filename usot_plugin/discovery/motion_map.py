@@ -102,10 +102,9 @@ def distance_map(flow_uv: np.ndarray, geometry: MapGeometry) -> np.ndarray:
     height, width = flow_uv.shape[:2]
     cut_x, cut_y = geometry.cut_xy
     inner = np.asarray(flow_uv[cut_y : height - cut_y, cut_x : width - cut_x], np.float32)
-    u, v = cv2.split(cv2.subtract(inner, cv2.mean(inner)))
-    if geometry.unit_xy != (1.0, 1.0):
-        u, v = u * geometry.unit_xy[0], v * geometry.unit_xy[1]
-    return cv2.magnitude(u, v)
+    mean_u, mean_v = cv2.mean(inner)[:2]
+    u, v = cv2.split(inner)
+    return cv2.magnitude((u - mean_u) * geometry.unit_xy[0], (v - mean_v) * geometry.unit_xy[1])
 
 
 def map_boxes_to_frame(boxes_xyxy: np.ndarray, geometry: MapGeometry) -> np.ndarray:

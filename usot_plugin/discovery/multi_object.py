@@ -39,10 +39,9 @@ def link_objects(boxes_xyxy: np.ndarray, frames: np.ndarray, config: DiscoveryCo
     found: list[np.ndarray] = []
     while len(left) and len(found) < config.objects_per_clip:
         path = left[best_trajectory(boxes[left], frames[left], config)]
-        if len(path) >= config.min_picks:
-            found.append(path)
-        if len(path) == 0 or config.objects_per_clip == 1:
+        if len(path) < config.min_picks:  # what follows has still less reward
             break
+        found.append(path)
         first = frames[path[0]]
         along = fill_boxes(boxes[path], frames[path] - first, int(frames[path[-1]] - first) + 1, config)
         inside = (frames[left] >= first) & (frames[left] <= frames[path[-1]])

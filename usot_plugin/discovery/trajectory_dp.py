@@ -40,7 +40,7 @@ def best_trajectory(boxes_xyxy: np.ndarray, frames: np.ndarray, config: Discover
     Args:
         boxes_xyxy: ``(N, 4)`` candidates.
         frames: ``(N,)`` their frames, ascending.
-        config: gamma, K and the reach of a link.
+        config: gamma, K, and the reach and least reward of a link.
 
     Returns:
         Indices of the picked candidates, ``(M,)`` int64 ascending; empty for no candidate. Equal sums: the earliest end, the latest
@@ -54,10 +54,12 @@ def best_trajectory(boxes_xyxy: np.ndarray, frames: np.ndarray, config: Discover
     gain = config.pick_reward
     value = np.full(len(frames), gain)
     previous = np.full(len(frames), -1, np.int64)
-    for first, start, end in zip(_first_links(frames, starts, config), starts, ends):
+    for first, start, end in zip(_first_links(frames, starts, config), starts, ends, strict=True):
         if first == start:
             continue
         reward = transition_reward(boxes[start:end, None], boxes[None, first:start], config.distance_weight, config.negative_factor)
+        if config.min_link_reward is not None:
+            reward = np.where(reward < config.min_link_reward, -np.inf, reward)
         through = (value[first:start] + reward + gain)[:, ::-1]  # reversed: argmax then gives the latest of equals
         best = through.argmax(1)
         reached = through[np.arange(end - start), best]
@@ -101,7 +103,10 @@ def fill_boxes(
 def _shake_ends(filled_xyxy: np.ndarray, first: int, last: int, config: DiscoveryConfig, frame_per_unit: float) -> None:
     """Add uniform noise to the repeated boxes, in place, where the repeated box lies far enough from the top left corner."""
     rng = np.random.default_rng(config.seed)
-    for part, pick, least in ((slice(0, first), first, config.end_noise_min_px[0]), (slice(last + 1, None), last, config.end_noise_min_px[1])):
+    for part, pick, least in (
+        (slice(0, first), first, config.end_noise_min_px[0]),
+        (slice(last + 1, None), last, config.end_noise_min_px[1]),
+    ):
         noise = rng.uniform(-config.end_noise_px, config.end_noise_px, filled_xyxy[part].shape) * frame_per_unit
         if filled_xyxy[pick].min() >= least * frame_per_unit:
             filled_xyxy[part] += noise

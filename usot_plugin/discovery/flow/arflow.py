@@ -40,8 +40,10 @@ def load_pwc_lite(checkpoint: str | Path) -> PWCLite:
     for name, shape in wanted.items():
         given = tuple(weights[name].shape) if name in weights else None
         if given != shape:
-            raise ValueError(f"{path}: not a PWC-Lite checkpoint (weight '{name}' should have shape {shape}, " + (
-                f'it has {given})' if given else 'it is missing)'))
+            raise ValueError(
+                f"{path}: not a PWC-Lite checkpoint (weight '{name}' should have shape {shape}, "
+                + (f'it has {given})' if given else 'it is missing)')
+            )
     model.load_state_dict({name: weights[name] for name in wanted})
     return model.eval()
 
@@ -61,7 +63,9 @@ class ARFlow(FlowEstimator):
 
     color = 'bgr'
 
-    def __init__(self, checkpoint: str | Path | None = None, input_size_wh: tuple[int, int] = (640, 384), device: str | None = None) -> None:
+    def __init__(
+        self, checkpoint: str | Path | None = None, input_size_wh: tuple[int, int] = (640, 384), device: str | None = None
+    ) -> None:
         if checkpoint is None:
             raise ValueError('ARFlow needs checkpoint=<path of a published pwclite_*.tar>; DISFlow needs no weights')
         if any(side < SIZE_MULTIPLE or side % SIZE_MULTIPLE for side in input_size_wh):

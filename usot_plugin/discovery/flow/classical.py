@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -33,10 +35,10 @@ class DISFlow(FlowEstimator):
         if preset not in DIS_PRESETS:
             raise ValueError(f"DISFlow: preset must be one of {sorted(DIS_PRESETS)}, got '{preset}'")
         self.preset = preset
-        self._dis = cv2.DISOpticalFlow_create(DIS_PRESETS[preset])
+        self._dis = cv2.DISOpticalFlow.create(DIS_PRESETS[preset])
 
     def flow(self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
-        return self._dis.calc(np.ascontiguousarray(frame0), np.ascontiguousarray(frame1), None)
+        return self._dis.calc(np.ascontiguousarray(frame0), np.ascontiguousarray(frame1), None)  # type: ignore[call-overload]
 
     def __reduce__(self):  # the OpenCV object cannot be pickled
         return type(self), (self.preset,)
@@ -59,13 +61,21 @@ class FarnebackFlow(FlowEstimator):
     """
 
     def __init__(
-        self, pyramid_scale: float = 0.5, levels: int = 5, window_px: int = 15, iterations: int = 3, poly_n: int = 5, poly_sigma: float = 1.1
+        self,
+        pyramid_scale: float = 0.5,
+        levels: int = 5,
+        window_px: int = 15,
+        iterations: int = 3,
+        poly_n: int = 5,
+        poly_sigma: float = 1.1,
     ) -> None:
         if not 0 < pyramid_scale < 1:
             raise ValueError(f'FarnebackFlow: pyramid_scale must be in (0, 1), got {pyramid_scale}')
         if poly_n not in (5, 7):
             raise ValueError(f'FarnebackFlow: poly_n must be 5 or 7, got {poly_n}')
-        self._options = (pyramid_scale, levels, window_px, iterations, poly_n, poly_sigma, 0)
+        self._options: dict[str, Any] = dict(
+            pyr_scale=pyramid_scale, levels=levels, winsize=window_px, iterations=iterations, poly_n=poly_n, poly_sigma=poly_sigma, flags=0
+        )
 
     def flow(self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
-        return cv2.calcOpticalFlowFarneback(frame0, frame1, None, *self._options)
+        return cv2.calcOpticalFlowFarneback(frame0, frame1, None, **self._options)  # type: ignore[call-overload]

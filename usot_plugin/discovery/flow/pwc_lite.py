@@ -6,6 +6,8 @@ Module names and shapes are those of the checkpoints that ARFlow's authors publi
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -76,7 +78,7 @@ class FeaturePyramid(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        pairs = zip(PYRAMID_CHANNELS[:-1], PYRAMID_CHANNELS[1:])
+        pairs = pairwise(PYRAMID_CHANNELS)
         self.convs = nn.ModuleList(nn.Sequential(_conv(c_in, c_out, stride=2), _conv(c_out, c_out)) for c_in, c_out in pairs)
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -137,7 +139,7 @@ class ContextNetwork(nn.Module):
         super().__init__()
         widths, dilations = (128, 128, 128, 96, 64, 32), (1, 2, 4, 8, 16, 1)
         layers = []
-        for width, dilation in zip(widths, dilations):
+        for width, dilation in zip(widths, dilations, strict=True):
             layers.append(_conv(channels_in, width, dilation=dilation))
             channels_in = width
         self.convs = nn.Sequential(*layers, _conv(channels_in, 2, active=False))
@@ -196,7 +198,8 @@ class PWCLite(nn.Module):
     def _refine(self, level: int, features: Tensor, others: list[Tensor], flows: list[Tensor]) -> list[Tensor]:
         """The flows of one level, from those of the level above."""
         matches = [
-            F.leaky_relu(correlate_patches(features, warp(other, flow) if level else other), 0.1) for other, flow in zip(others, flows)
+            F.leaky_relu(correlate_patches(features, warp(other, flow) if level else other), 0.1)
+            for other, flow in zip(others, flows, strict=True)
         ]
         embedded = self.conv_1x1[level](features)
         if self.frames == 2:
@@ -204,9 +207,7 @@ class PWCLite(nn.Module):
             flow = flows[0] + update
             return [flow + self.context_networks(torch.cat([inner, flow], dim=1))]
         # One set of weights serves both directions: each sees itself first and the other one mirrored.
-        decoded = [
-            self.flow_estimators(torch.cat([embedded, matches[i], matches[1 - i], flows[i], -flows[1 - i]], dim=1)) for i in (0, 1)
-        ]
-        flows = [flow + update for flow, (_, update) in zip(flows, decoded)]
+        decoded = [self.flow_estimators(torch.cat([embedded, matches[i], matches[1 - i], flows[i], -flows[1 - i]], dim=1)) for i in (0, 1)]
+        flows = [flow + update for flow, (_, update) in zip(flows, decoded, strict=True)]
         inner = [features for features, _ in decoded]
         return [flows[i] + self.context_networks(torch.cat([inner[i], inner[1 - i], flows[i], -flows[1 - i]], dim=1)) for i in (0, 1)]

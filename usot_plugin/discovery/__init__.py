@@ -1,0 +1,21 @@
+"""Moving objects of unlabeled video: from a clip to pseudo tracks."""
+
+from .config import DiscoveryConfig
+from .discover import NoMovingObjectError, discover
+from .flow import ARFlow, CallableFlow, DISFlow, FarnebackFlow, FlowEstimator, build_flow
+from .quality import drop_reason, is_kept, is_samplable
+
+__all__ = [
+    'ARFlow',
+    'CallableFlow',
+    'DISFlow',
+    'DiscoveryConfig',
+    'FarnebackFlow',
+    'FlowEstimator',
+    'NoMovingObjectError',
+    'build_flow',
+    'discover',
+    'drop_reason',
+    'is_kept',
+    'is_samplable',
+]
