@@ -63,7 +63,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)  # CHECKPOINT may come after options
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 

@@ -20,6 +20,7 @@ from usot_plugin.utils.config import ConfigError
 
 MODEL = dict(
     type='USOT',
+    data_preprocessor=dict(type='SOTDataPreprocessor', mean=[104, 117, 123], std=[57, 57, 58]),
     backbone=dict(type='SiameseResNet', blocks='basic', stage_blocks=(1, 1, 1), base_channels=4),
     neck=dict(type='AdjustNeck', in_channels=16, out_channels=8),
     head=dict(type='USOTHead', channels=8, tower_depth=1, memory=dict(type='CycleMemoryNeck')),
@@ -116,3 +117,16 @@ def test_a_checkpoint_with_code_is_refused_and_not_run(tmp_path):
 def test_missing_checkpoint(tmp_path):
     with pytest.raises(CheckpointError, match='no such checkpoint'):
         init_tracker(dict(model=MODEL), tmp_path / 'none.pth')
+
+
+def test_a_diverged_network_loses_its_target_and_does_not_fail():
+    with pytest.warns(UserWarning):
+        tracker = init_tracker(dict(model=MODEL), device='cpu')
+    for parameter in tracker.model.parameters():
+        parameter.data.fill_(torch.nan)
+    frames, boxes = moving_square_frames(5)
+    state = tracker.init(frames[0], boxes[0])
+    for frame in frames[1:]:
+        prediction, state = tracker.update(frame, state)
+    np.testing.assert_allclose(prediction.boxes_xyxy[0], boxes[0])
+    assert prediction.scores[0] == 0 and prediction.lost[0]

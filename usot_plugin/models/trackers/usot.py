@@ -214,14 +214,21 @@ class USOTTracker(Tracker):
         """Best cell of each response map, ``(B, H, W)``, after penalty and window."""
         target_wh = np.stack([t.box_cxcywh[2:] * window.scale for t, window in zip(targets, windows, strict=True)])
         boxes_wh = np.stack([boxes_xyxy[:, 2] - boxes_xyxy[:, 0], boxes_xyxy[:, 3] - boxes_xyxy[:, 1]], axis=1)
-        penalty = scale_ratio_penalty(boxes_wh, target_wh, self.penalty_k, self.context)
-        blended = penalty * scores * (1 - self.window_influence) + hann_window(scores.shape[-1]) * self.window_influence
-        best = blended.reshape(len(scores), -1).argmax(axis=1)
+        with np.errstate(invalid='ignore', over='ignore', divide='ignore'):
+            penalty = scale_ratio_penalty(boxes_wh, target_wh, self.penalty_k, self.context)
+            blended = penalty * scores * (1 - self.window_influence) + hann_window(scores.shape[-1]) * self.window_influence
+        # A diverged network predicts sizes of exp(large); no such cell is ever chosen.
+        usable = np.isfinite(blended) & np.isfinite(boxes_xyxy).all(axis=1)
+        best = np.where(usable, blended, -np.inf).reshape(len(scores), -1).argmax(axis=1)
         rows, columns = np.unravel_index(best, scores.shape[1:])
-        return [
-            _Choice(boxes_xyxy[i, :, row, column].astype(np.float64), float(scores[i, row, column]), float(penalty[i, row, column]))
-            for i, (row, column) in enumerate(zip(rows, columns, strict=True))
-        ]
+        choices = []
+        for i, (row, column) in enumerate(zip(rows, columns, strict=True)):
+            if usable[i, row, column]:
+                box = boxes_xyxy[i, :, row, column].astype(np.float64)
+                choices.append(_Choice(box, float(scores[i, row, column]), float(penalty[i, row, column])))
+            else:
+                choices.append(_Choice(windows[i].to_crop(cxcywh_to_xyxy(targets[i].box_cxcywh)), score=0.0, penalty=0.0))
+        return choices
 
     def _move(self, frame: np.ndarray, target: TargetState, window: SearchWindow, choice: _Choice, entry: Entry | None) -> TargetState:
         """The target after the chosen box: centre taken over, size smoothed, both kept inside the frame."""
