@@ -14,7 +14,7 @@ from usot_plugin.models import USOT
 from usot_plugin.utils.published_weights import convert_usot
 
 GOLDEN = Path(__file__).parents[1] / 'golden' / 'usot'
-SHARED_GOLDEN = Path(os.environ.get('USOT_SHARED', Path(__file__).parents[3] / 'shared')) / 'golden' / 'usot'
+SHARED_GOLDEN = Path(os.environ.get('USOT_SHARED_DIR', Path(__file__).parents[3] / 'shared')) / 'golden' / 'usot'
 
 sys.path.insert(0, str(GOLDEN))
 from formula import formula_state  # noqa: E402

@@ -39,7 +39,7 @@ def test_tracked_boxes_equal_the_release(kind, frames):
 
 @pytest.mark.shared_data
 def test_tracked_boxes_equal_the_release_on_real_video():
-    folder = Path(os.environ.get('USOT_SHARED', SHARED_GOLDEN.parents[1])) / 'data' / 'eval' / 'Crossing' / 'img'
+    folder = Path(os.environ.get('USOT_SHARED_DIR', SHARED_GOLDEN.parents[1])) / 'data' / 'eval' / 'Crossing' / 'img'
     path = SHARED_GOLDEN / 'track_Crossing_small_formula.npz'
     if not path.exists() or not folder.exists():
         pytest.skip('needs the shared folder')
