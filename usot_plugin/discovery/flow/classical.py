@@ -46,7 +46,7 @@ class DISFlow(FlowEstimator):
 
 @TASK_UTILS.register_module()
 class FarnebackFlow(FlowEstimator):
-    """Polynomial expansion: smoother than DIS, slower, and without its search for large motion.
+    """Polynomial expansion: smoother than DIS, about ten times slower, and without its search for large motion.
 
     Args:
         pyramid_scale: Size ratio of neighbouring pyramid levels.
