@@ -127,6 +127,30 @@ def cut_tracks(
     return entries + [(f'{key}/meta', json.dumps(asdict(meta)).encode()) for key, meta in stored.items()]
 
 
+#: Databases that this process reads. LMDB allows one handle a process and database, and none may be used across a fork.
+_backends: dict[str, LmdbBackend] = {}
+_backends_pid = os.getpid()
+
+
+def _backend(path: Path) -> LmdbBackend:
+    """The one handle of a database in this process."""
+    global _backends_pid
+    if _backends_pid != os.getpid():
+        for inherited in list(_backends):
+            _close_backend(Path(inherited))
+        _backends_pid = os.getpid()
+    name = str(path.resolve())
+    if name not in _backends:
+        _backends[name] = LmdbBackend(name)
+    return _backends[name]
+
+
+def _close_backend(path: Path) -> None:
+    backend = _backends.pop(str(path.resolve()), None)
+    if backend is not None and backend._client is not None:
+        backend._client.close()
+
+
 class CropStoreWriter:
     """Adds clips to a crop store; one process may write at a time, any number may read.
 
@@ -141,6 +165,7 @@ class CropStoreWriter:
     def __init__(self, path: str | Path, config: StoreConfig | None = None) -> None:
         self.path, self.config = Path(path), config or StoreConfig()
         self.path.mkdir(parents=True, exist_ok=True)
+        _close_backend(self.path)
         try:
             self._env = lmdb.open(str(self.path), map_size=FIRST_MAP_BYTES, subdir=True)
         except lmdb.Error as error:
@@ -195,7 +220,7 @@ class StoredCrops(FrameReader):
         self.path = Path(path)
         if not (self.path / 'data.mdb').is_file():
             raise CropStoreError(f'{path}: no crop store here (tools/build_crop_store.py makes one)')
-        self._open()
+        self._meta = lru_cache(maxsize=32)(self._read_meta)
         known = self._get('config')
         if known is None:
             raise CropStoreError(f'{path}: an LMDB database, but not a crop store')
@@ -204,16 +229,9 @@ class StoredCrops(FrameReader):
             raise CropStoreError(f'{path}: crop store of version {values.get("version")}, this package reads version {STORE_VERSION}')
         self.config = StoreConfig(**values)
 
-    def _open(self) -> None:
-        self._pid = os.getpid()
-        self._backend = LmdbBackend(str(self.path))
-        self._meta = lru_cache(maxsize=32)(self._read_meta)
-
     def _get(self, key: str) -> bytes | None:
-        if self._pid != os.getpid():  # an LMDB environment must not cross a fork
-            self._open()
         try:
-            return self._backend.get(key)
+            return _backend(self.path).get(key)
         except lmdb.Error as error:
             raise CropStoreError(f'{self.path}: cannot be read ({error})') from error
 
@@ -222,8 +240,6 @@ class StoredCrops(FrameReader):
         return None if known is None else StoredTrack(**json.loads(known))
 
     def _stored(self, track: Track) -> StoredTrack:
-        if self._pid != os.getpid():
-            self._open()
         meta = self._meta(track_id(track))
         if meta is None:
             raise ClipError(track.clip, f'object {track.object_id} is not in the crop store {self.path}')

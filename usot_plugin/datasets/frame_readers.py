@@ -39,7 +39,8 @@ class ClipPool:
             ClipError: It cannot be opened.
         """
         if self._pid != os.getpid():
-            self._clips, self._pid = OrderedDict(), os.getpid()
+            # The parent's decoders are put aside, not closed: closing one waits for its threads, which do not exist in a forked process.
+            self._inherited, self._clips, self._pid = self._clips, OrderedDict(), os.getpid()
         clip = self._clips.pop(path, None)
         if clip is None:
             clip = open_clip(path)

@@ -101,6 +101,8 @@ class QualityFrames(FrameSampler):
         """The memory frames, ascending (a video is decoded forward)."""
         first, last = track.fragment(template)
         pool = usable[(usable >= first) & (usable <= last)]
+        if not len(pool):
+            raise NoFrameError(f'{track.clip}: no usable frame in the passage {first}..{last} around frame {template}')
         if len(pool) < self.memory:
             drawn = rng.choice(pool, self.memory)  # a passage shorter than the memory repeats frames
         else:
