@@ -13,9 +13,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+
 from tests.apis.test_inference import MODEL, Payload
 from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
-
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import open_clip
 from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
@@ -25,14 +25,15 @@ assert TemplateMatcher  # registered by its import
 
 
 def tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / 'tools' / f'{name}.py')
+    spec = importlib.util.spec_from_file_location(f'tool_{Path(name).name}', ROOT / 'tools' / f'{name}.py')
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
 
-test_tool, demo_tool = tool('test'), tool('demo')
+test_tool, demo_tool, speed_tool = tool('test'), tool('demo'), tool('analysis/measure_speed')
 test_tool.__test__ = False  # not a test of pytest
 
 
@@ -74,7 +75,14 @@ def test_benchmark_as_a_command(tmp_path, config, benchmark, checkpoint):
     folder = tmp_path / 'out' / 'USOTTracker'
     for name, frames in (('a', 6), ('b', 7), ('c', 8)):
         assert np.loadtxt(folder / f'{name}.txt', delimiter=',').shape == (frames, 4)
-    assert {path.name for path in folder.iterdir()} >= {'report.json', 'report.md', 'success.png', 'precision.png', 'run.json', 'a_time.txt'}
+    assert {path.name for path in folder.iterdir()} >= {
+        'report.json',
+        'report.md',
+        'success.png',
+        'precision.png',
+        'run.json',
+        'a_time.txt',
+    }
     report = json.loads((folder / 'report.json').read_text())
     assert report['about']['config'] == str(config) and list(report['sequences']) == ['a', 'b', 'c']
     assert 'AUC' in done.stderr + done.stdout
@@ -266,7 +274,11 @@ def test_refusals_of_the_demo(tmp_path, video, capsys, monkeypatch, args, messag
 
 @pytest.mark.parametrize(
     ('args', 'message'),
-    [(('x.mp4',), '--config and --checkpoint are missing'), (('x.mp4', '--tracker', 'A', '--max-frames', '0'), 'at least 1'), ((), 'required')],
+    [
+        (('x.mp4',), '--config and --checkpoint are missing'),
+        (('x.mp4', '--tracker', 'A', '--max-frames', '0'), 'at least 1'),
+        ((), 'required'),
+    ],
 )
 def test_refusals_of_the_demos_command_line(capsys, args, message):
     with pytest.raises(SystemExit) as caught:
@@ -292,3 +304,49 @@ def test_standing_still_on_real_sequences(tmp_path, config, shared_dir):
     assert run_test(tmp_path, config, '--sequences', shared_dir / 'data' / 'eval', '--tracker', 'StandStill', '--workers', 0) == 0
     report = json.loads((tmp_path / 'out' / 'StandStill' / 'report.json').read_text())
     assert report['mean']['auc'] == pytest.approx(0.123, abs=5e-4) and len(report['sequences']) == 13
+
+
+def test_speed_of_training_and_tracking(tmp_path, config, capsys):
+    args = [
+        config,
+        '--parts',
+        'train',
+        'track',
+        '--seconds',
+        0.05,
+        '--train-batch',
+        2,
+        '--track-batch',
+        1,
+        2,
+        '--json',
+        tmp_path / 's.json',
+    ]
+    assert speed_tool.main([str(arg) for arg in args]) == 0
+    content = json.loads((tmp_path / 's.json').read_text())
+    assert [row['part'] for row in content['rows']] == 2 * ['train'] + 3 * ['track']
+    assert all(row['value'] > 0 and row['peak_memory_mb'] > 10 for row in content['rows'])
+    assert content['rows'][0]['ratio'] == content['rows'][2]['ratio'] == 1 and 'torch' in content['machine']
+    assert '8 targets' not in capsys.readouterr().out
+
+
+def test_the_speed_baseline_gives_the_same_boxes():
+    torch.manual_seed(0)
+    model = MODELS.build(dict(MODEL))
+    frames, boxes = moving_square_frames(12)
+    tracks = []
+    for tracker in (speed_tool.EncodingAnew(model), speed_tool.build_tracker(model, dict(type='USOTTracker'))):
+        state = tracker.init(frames[0], boxes[0])
+        found = []
+        for frame in frames[1:]:
+            prediction, state = tracker.update(frame, state)
+            found.append(prediction.boxes_xyxy[0])
+        tracks.append(found)
+    np.testing.assert_allclose(tracks[0], tracks[1], atol=1e-2)
+
+
+def test_refusals_of_the_speed_tool(tmp_path, config, capsys):
+    assert speed_tool.main([str(tmp_path / 'none.py')]) == 2
+    assert 'no such config' in one_line(capsys.readouterr().err)
+    assert speed_tool.main([str(config), '--parts', 'discovery', '--clips', str(tmp_path / 'none')]) == 2
+    assert str(tmp_path / 'none') in one_line(capsys.readouterr().err)

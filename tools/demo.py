@@ -60,7 +60,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--no-video', action='store_true', help='write the result files only')
     parser.add_argument('--show', action='store_true', help='show the frames in a window; q or ESC ends')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
-    parser.add_argument('--drop-frames', action=argparse.BooleanOptionalAction, default=None, help='drop frames of a live source when too slow')
+    parser.add_argument(
+        '--drop-frames', action=argparse.BooleanOptionalAction, default=None, help='drop frames of a live source when too slow'
+    )
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
     parser.add_argument('--threads', type=int, help='CPU threads of PyTorch')
     args = parser.parse_args(argv)
@@ -104,7 +106,9 @@ def show_frame(image: np.ndarray) -> bool:
     return cv2.waitKey(1) & 0xFF not in (ord('q'), 27)
 
 
-def limited(frames: Iterator[tuple[int, np.ndarray]], source: FrameSource, last: int | None, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+def limited(
+    frames: Iterator[tuple[int, np.ndarray]], source: FrameSource, last: int | None, indices: list[int]
+) -> Iterator[tuple[int, np.ndarray]]:
     """Frames until the source ends. A live source that breaks off, or Ctrl-C, ends the frames; what was tracked so far is kept."""
     try:
         for count, (index, frame) in enumerate(frames, 1):
@@ -122,7 +126,9 @@ def limited(frames: Iterator[tuple[int, np.ndarray]], source: FrameSource, last:
         print(f'stopped; keeping {len(indices)} frames', file=sys.stderr)
 
 
-def write_results(folder: Path, name: str, source: FrameSource, tracker: Tracker, tracks: list[Trajectory], indices: list[int], size: tuple[int, int]) -> None:
+def write_results(
+    folder: Path, name: str, source: FrameSource, tracker: Tracker, tracks: list[Trajectory], indices: list[int], size: tuple[int, int]
+) -> None:
     """The result files beside the video."""
     targets = []
     for target, track in enumerate(tracks):

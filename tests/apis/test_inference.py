@@ -9,8 +9,8 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from tests.evaluation.tiny_benchmark import TemplateMatcher
 
+from tests.evaluation.tiny_benchmark import TemplateMatcher
 from usot_plugin.apis import init_tracker
 from usot_plugin.models.trackers import StandStill, USOTTracker
 from usot_plugin.registry import MODELS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.evaluation.tiny_benchmark import TemplateMatcher
 
+from tests.evaluation.tiny_benchmark import TemplateMatcher
 from usot_plugin.apis import InputError, OnlineTracker, as_bgr_u8, track_video
 from usot_plugin.models.trackers import StandStill
 from usot_plugin.structures.clip import ArrayClip, ClipError

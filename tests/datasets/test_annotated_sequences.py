@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from tests.evaluation.tiny_benchmark import write_benchmark, write_sequence
 
+from tests.evaluation.tiny_benchmark import write_benchmark, write_sequence
 from usot_plugin.datasets.benchmarks import AnnotatedSequence, AnnotationError, SequenceFolderDataset, parse_boxes_xywh, parse_labels
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ArrayClip, ClipError
@@ -33,7 +33,7 @@ def test_reads_boxes_and_frames(root):
 
 @pytest.mark.parametrize('separator', [',', ' ', '\t', ', ', '; '])
 def test_separators(tmp_path, separator):
-    (tmp_path / 'g.txt').write_text(separator.join('1 2.5 3 4'.split()) + '\n' + separator.join(['nan'] * 4) + '\n\n')
+    (tmp_path / 'g.txt').write_text(separator.join(['1', '2.5', '3', '4']) + '\n' + separator.join(['nan'] * 4) + '\n\n')
     boxes = parse_boxes_xywh(tmp_path / 'g.txt')
     assert boxes[0].tolist() == [1, 2.5, 4, 6.5] and np.isnan(boxes[1]).all()
 

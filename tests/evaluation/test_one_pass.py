@@ -123,7 +123,9 @@ def test_perfect_track():
     assert score.precision.min() == 1 and score.normalised_precision_auc == approx(1)
 
 
-@pytest.mark.parametrize(('convention', 'auc', 'precision'), [('got10k', 20 / 21, 1.0), ('pysot', 10 / 21, 0.5), ('otb_matlab', 10 / 21, 1.0)])
+@pytest.mark.parametrize(
+    ('convention', 'auc', 'precision'), [('got10k', 20 / 21, 1.0), ('pysot', 10 / 21, 0.5), ('otb_matlab', 10 / 21, 1.0)]
+)
 def test_absent_frames(convention, auc, precision):
     present = np.array([10.0, 10, 30, 30])
     annotated = np.stack([present, ABSENT])

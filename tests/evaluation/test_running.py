@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
 
+from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
 from usot_plugin.datasets.benchmarks import AnnotatedSequence, SequenceFolderDataset
 from usot_plugin.evaluation import OPE, ResultFolder, run_sequences
 from usot_plugin.models.trackers import StandStill

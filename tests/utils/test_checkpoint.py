@@ -46,7 +46,9 @@ class Call:
         return self.call
 
 
-@pytest.mark.parametrize('save', [torch.save, lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2))], ids=['torch', 'pickle'])
+@pytest.mark.parametrize(
+    'save', [torch.save, lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2))], ids=['torch', 'pickle']
+)
 def test_code_is_refused(tmp_path, save):
     save({'a': Call(os.mkdir, str(tmp_path / 'ran'))}, tmp_path / 'bad.pth')
     with pytest.raises(CheckpointError, match='refused'):

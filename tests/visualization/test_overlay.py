@@ -51,7 +51,9 @@ def test_absent_boxes_are_not_drawn(frame):
     np.testing.assert_array_equal(draw_targets(frame, np.empty((0, 4))), frame)
 
 
-@pytest.mark.parametrize('box', [[-1e12, -1e12, 1e12, 1e12], [-50, -50, 20, 20], [310, 230, 400, 400], [500, 500, 600, 600], [10, 10, 10.2, 10.2]])
+@pytest.mark.parametrize(
+    'box', [[-1e12, -1e12, 1e12, 1e12], [-50, -50, 20, 20], [310, 230, 400, 400], [500, 500, 600, 600], [10, 10, 10.2, 10.2]]
+)
 @pytest.mark.parametrize('lost', [False, True])
 def test_boxes_beyond_the_frame(frame, box, lost):
     image = draw_targets(frame, np.array([box]), np.array([0.5]), np.array([lost]), caption='frame 1')

@@ -22,7 +22,7 @@ def parse_box_xywh(text: str) -> np.ndarray:
     Raises:
         InputError: Not four finite numbers, or a size that is not positive.
     """
-    return _as_box([part for part in text.replace(',', ' ').split()], f'--box {text}')
+    return _as_box(text.replace(',', ' ').split(), f'--box {text}')
 
 
 def boxes_from_json(path: str | Path) -> np.ndarray:
@@ -81,14 +81,18 @@ def select_boxes(frame: np.ndarray, title: str = 'Draw boxes: drag, ENTER after 
         InputError: No display, an OpenCV without windows, or no box drawn.
     """
     if not has_display():
-        raise InputError('boxes cannot be drawn with the mouse: there is no display (DISPLAY is not set); give --box x,y,w,h or --boxes FILE')
+        raise InputError(
+            'boxes cannot be drawn with the mouse: there is no display (DISPLAY is not set); give --box x,y,w,h or --boxes FILE'
+        )
     import cv2
 
     try:
         drawn = cv2.selectROIs(title, frame, showCrosshair=False)
         cv2.destroyWindow(title)
     except cv2.error as error:
-        raise InputError(f'boxes cannot be drawn with the mouse: this OpenCV cannot open windows ({error.err}); give --box x,y,w,h') from error
+        raise InputError(
+            f'boxes cannot be drawn with the mouse: this OpenCV cannot open windows ({error.err}); give --box x,y,w,h'
+        ) from error
     boxes = np.array([box for box in drawn if box[2] > 0 and box[3] > 0], np.float64)
     if not len(boxes):
         raise InputError('no box was drawn')

@@ -21,7 +21,12 @@ def as_bgr_u8(image: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: Another shape or dtype, or an empty image.
     """
-    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)) or not image.size:
+    if (
+        not isinstance(image, np.ndarray)
+        or image.ndim not in (2, 3)
+        or (image.ndim == 3 and image.shape[2] not in (1, 3, 4))
+        or not image.size
+    ):
         raise ValueError(f'an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got {getattr(image, "shape", type(image).__name__)}')
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
@@ -69,7 +74,10 @@ class OnlineTracker:
         return _start(boxes_xyxy)
 
     def add(self, frame: np.ndarray, boxes_xyxy: np.ndarray | list) -> Prediction:
-        """Follow these targets too, from this frame on; they come after the others in later predictions. :meth:`update` was called for it."""
+        """Follow these targets too, from this frame on.
+
+        They come after the others in later predictions. Call :meth:`update` for the frame first, if there are others.
+        """
         state = self.tracker.init(as_bgr_u8(frame), np.atleast_2d(np.asarray(boxes_xyxy, np.float64)))
         self._states.append(state)
         return _start(boxes_xyxy)

@@ -59,12 +59,12 @@ class FrameSource(ABC):
     fps: float = 0.0
     live: bool = False
 
+    def close(self) -> None:  # noqa: B027  files have nothing to let go of
+        """Let go of the camera or connection."""
+
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         """Frames with their index; an index that is left out was dropped."""
-
-    def close(self) -> None:
-        """Let go of the camera or connection."""
 
     def __enter__(self) -> FrameSource:
         return self
@@ -132,7 +132,13 @@ class LiveSource(FrameSource):
     live = True
 
     def __init__(
-        self, name: str, label: str, frames: Callable[[], Iterator[np.ndarray]], fps: float = 0.0, drop: bool = True, timeout_s: float = TIMEOUT_S
+        self,
+        name: str,
+        label: str,
+        frames: Callable[[], Iterator[np.ndarray]],
+        fps: float = 0.0,
+        drop: bool = True,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.name, self.label, self.fps, self.drop, self.timeout_s = name, label, fps, drop, timeout_s
         self._frames = frames
@@ -238,7 +244,10 @@ def _open_camera(index: int, drop: bool) -> LiveSource:
 
 
 def _sends_whole_files_only(url: str) -> bool:
-    """Whether an HTTP server announces a file of known length and no byte ranges: a video whose index is at its end cannot be read from it."""
+    """Whether an HTTP server announces a file of known length and no byte ranges.
+
+    A video whose index is at its end cannot be read from such a server.
+    """
     request = urllib.request.Request(url, method='HEAD')
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:

@@ -22,6 +22,10 @@ from usot_plugin.utils.atomic import write_text
 #: Column head, and the format of its number.
 COLUMNS = {'AUC': '{:.1f}', 'P@20px': '{:.1f}', 'NP@0.2': '{:.1f}', 'NP-AUC': '{:.1f}', 'fps': '{:.1f}'}
 MEAN = 'mean'
+LEGEND = (
+    'AUC: mean of the success curve (21 thresholds). P@20px: centre error within 20 px. NP@0.2 (pysot, MMTracking) and NP-AUC (got10k '
+    'toolkit, TrackingNet: mean over 0..0.5) are the two definitions of normalised precision. All in per cent.'
+)
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,7 @@ class OnePassReport:
         lines = [f'# {self.tracker} on {self.dataset}', '', *(f'- {key}: {value}' for key, value in facts.items()), '']
         lines += [f'| sequence | {" | ".join(COLUMNS)} |', f'|---|{"---:|" * len(COLUMNS)}']
         lines += [f'| {name} | {" | ".join(_formatted(row))} |' for name, row in self.rows().items()]
-        lines += ['', 'AUC: mean of the success curve (21 thresholds). P@20px: centre error within 20 px. NP@0.2 (pysot, MMTracking) and NP-AUC',
-                  '(got10k toolkit, TrackingNet: mean over 0..0.5) are the two definitions of normalised precision. All in per cent.', '']  # fmt: skip
-        return '\n'.join(lines)
+        return '\n'.join([*lines, '', LEGEND, ''])
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for a program: numbers in [0, 1] and the curves with their thresholds."""
@@ -113,7 +115,10 @@ def _formatted(row: Mapping[str, float]) -> list[str]:
 
 def _aligned(head: list[str], body: list[list[str]]) -> str:
     widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
-    lines = ['  '.join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]) for row in [head, *body]]
+    lines = [
+        '  '.join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        for row in [head, *body]
+    ]
     rule = '-' * len(lines[0])
     return '\n'.join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 

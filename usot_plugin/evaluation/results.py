@@ -1,7 +1,7 @@
 """Result files: the line between running a tracker and scoring it.
 
-``OUT/<tracker>/<sequence>.txt`` holds ``x,y,w,h`` a frame (0-based, four decimals, ``nan`` where nothing was predicted), ``<sequence>_score.txt``
-``confidence,lost`` and ``<sequence>_time.txt`` the seconds. ``OUT/<tracker>/run.json`` says what produced them.
+``OUT/<tracker>/<sequence>.txt`` holds ``x,y,w,h`` a frame (0-based, four decimals, ``nan`` where nothing was predicted),
+``<sequence>_score.txt`` ``confidence,lost`` and ``<sequence>_time.txt`` the seconds. ``OUT/<tracker>/run.json`` says what produced them.
 """
 
 from __future__ import annotations

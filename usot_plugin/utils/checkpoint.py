@@ -1,7 +1,7 @@
 """Checkpoints as data: no file of a user is ever unpickled with code allowed.
 
-MMEngine's own loader falls back to ``weights_only=False`` when the safe reading fails, and its allow-list holds ``getattr``, which is enough
-to run code. :func:`load_checkpoint` does neither.
+MMEngine's own loader falls back to ``weights_only=False`` when the safe reading fails, and its allow-list holds ``getattr``, which is
+enough to run code. :func:`load_checkpoint` does neither.
 """
 
 from __future__ import annotations

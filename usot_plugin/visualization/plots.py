@@ -14,7 +14,13 @@ from usot_plugin.utils.atomic import whole_file
 PLOTS = {
     'success': ('success', 'Success', 'overlap threshold', 'success', 'auc'),
     'precision': ('precision_px', 'Precision', 'centre error threshold (px)', 'precision_px', 'precision_20px'),
-    'norm_precision': ('normalised_precision', 'Normalised precision', 'centre error threshold (target sizes)', 'normalised_precision', 'norm_precision_auc'),
+    'norm_precision': (
+        'normalised_precision',
+        'Normalised precision',
+        'centre error threshold (target sizes)',
+        'normalised_precision',
+        'norm_precision_auc',
+    ),
 }
 _STYLES = ('-', '--', '-.', ':')
 

@@ -14,7 +14,12 @@ import numpy as np
 from usot_plugin.utils.atomic import whole_file
 
 #: Encoders in order of preference with their options; all write yuv420p, which every player shows.
-ENCODERS = (('libx264', {'crf': '20', 'preset': 'veryfast'}), ('libopenh264', {}), ('h264', {}), ('mpeg4', {'qscale': '3'}))
+ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
+    ('libx264', {'crf': '20', 'preset': 'veryfast'}),
+    ('libopenh264', {}),
+    ('h264', {}),
+    ('mpeg4', {'qscale': '3'}),
+)
 #: Used where a source does not know its rate.
 DEFAULT_FPS = 25.0
 
@@ -69,6 +74,7 @@ class VideoWriter:
         options = dict(next((o for name, o in ENCODERS if name == self.encoder), {}))
         rate = Fraction(self.fps).limit_denominator(1001)
         stream = self._container.add_stream(self.encoder, rate=rate, options=options)
+        assert isinstance(stream, av.video.stream.VideoStream)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = 'yuv420p'
         stream.codec_context.thread_count = 1
@@ -84,7 +90,9 @@ class VideoWriter:
                 self._stream, self._size_wh = self._open_stream(frame), size
             elif size != self._size_wh:
                 raise VideoWriteError(self.path, f'frame {self.frame_count} is {size[0]}x{size[1]}, the first is {self._size_wh}')
-            padded = cv2.copyMakeBorder(frame, 0, size[1] % 2, 0, size[0] % 2, cv2.BORDER_REPLICATE) if size[0] % 2 or size[1] % 2 else frame
+            padded = (
+                cv2.copyMakeBorder(frame, 0, size[1] % 2, 0, size[0] % 2, cv2.BORDER_REPLICATE) if size[0] % 2 or size[1] % 2 else frame
+            )
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format='bgr24')
             self._container.mux(self._stream.encode(picture))
         except (OSError, av.error.FFmpegError) as error:

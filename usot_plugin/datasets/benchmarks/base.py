@@ -54,7 +54,9 @@ class BenchmarkDataset(Dataset, ABC):
     def _known(self, name: str, found: list[str]) -> str:
         if name not in found:
             near = get_close_matches(name, found, 1)
-            raise ValueError(f'{self.data_root}: no sequence {name!r}' + (f', did you mean {near[0]!r}?' if near else f' among {len(found)}'))
+            raise ValueError(
+                f'{self.data_root}: no sequence {name!r}' + (f', did you mean {near[0]!r}?' if near else f' among {len(found)}')
+            )
         return name
 
     def full_init(self) -> None:

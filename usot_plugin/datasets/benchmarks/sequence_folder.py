@@ -56,7 +56,9 @@ class SequenceFolderDataset(BenchmarkDataset):
             raise ValueError(f'{self.data_root}: cannot list the sequences ({error.strerror})') from error
         names = [path.name for path in folders if (path / self.annotation).exists() or (path / self.frames).is_dir()]
         if not names:
-            raise ValueError(f'{self.data_root}: no sequence here, expected <sequence>/{self.frames}/*.jpg and <sequence>/{self.annotation}')
+            raise ValueError(
+                f'{self.data_root}: no sequence here, expected <sequence>/{self.frames}/*.jpg and <sequence>/{self.annotation}'
+            )
         return sorted(names, key=natural_key)
 
     def load(self, name: str) -> AnnotatedSequence:

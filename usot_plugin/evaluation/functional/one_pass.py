@@ -38,8 +38,8 @@ class Convention:
             overlap and error to -1, so that they fail in success and **pass** in precision, as the MATLAB toolkit does.
         start_from_annotation: Replace the first predicted box by the annotation before anything is measured.
         repeat_invalid: Replace a predicted box that is nan or has no area by the one before it; otherwise it is a miss.
-        matlab: Thresholds, overlaps and centres computed with the MATLAB toolkit's rounding, and frames called absent by the toolkit's own rule: the four
-            annotation values, 1-based, are not all positive.
+        matlab: Thresholds, overlaps and centres computed with the MATLAB toolkit's rounding, and frames called absent by the toolkit's own
+            rule: the four annotation values, 1-based, are not all positive.
     """
 
     absent: Literal['drop', 'failure', 'minus_one'] = 'drop'

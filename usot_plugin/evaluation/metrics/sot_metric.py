@@ -22,8 +22,8 @@ KNOWN_METRICS = ('OPE',)
 class SOTMetric(BaseMetric):
     """Success, precision and normalised precision of single-object tracking.
 
-    Gives ``sot/success`` (AUC), ``sot/precision`` (20 px), ``sot/norm_precision`` (at 0.20, as pysot and MMTracking), ``sot/norm_precision_auc``
-    (over 0..0.5, as the got10k toolkit and TrackingNet), in per cent, and ``sot/fps``.
+    Gives ``sot/success`` (AUC), ``sot/precision`` (20 px), ``sot/norm_precision`` (at 0.20, as pysot and MMTracking),
+    ``sot/norm_precision_auc`` (over 0..0.5, as the got10k toolkit and TrackingNet), in per cent, and ``sot/fps``.
 
     Args:
         metrics: Rule book of the results: ``'OPE'``.
@@ -74,7 +74,8 @@ class SOTMetric(BaseMetric):
 
         Args:
             data_batch: Not used.
-            data_samples: One dict a sequence: ``name``, ``tracker``, ``boxes_xyxy`` (T, 4) predicted, ``annotated_xyxy`` (T, 4), ``seconds`` (T,).
+            data_samples: One dict a sequence: ``name``, ``tracker``, ``boxes_xyxy`` (T, 4) predicted, ``annotated_xyxy`` (T, 4),
+                ``seconds`` (T,).
         """
         convention = self.used_convention()
         for sample in data_samples:
@@ -103,4 +104,6 @@ class SOTMetric(BaseMetric):
 def _check_convention(name: str) -> None:
     if name not in CONVENTIONS:
         near = get_close_matches(name, CONVENTIONS, 1)
-        raise ValueError(f'unknown convention {name!r}' + (f', did you mean {near[0]!r}?' if near else f'; known are {", ".join(CONVENTIONS)}'))
+        raise ValueError(
+            f'unknown convention {name!r}' + (f', did you mean {near[0]!r}?' if near else f'; known are {", ".join(CONVENTIONS)}')
+        )

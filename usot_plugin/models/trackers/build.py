@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -48,7 +48,7 @@ def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -
     return cls(model=model, **options)
 
 
-def _tracker_class(kind: Any) -> type[Tracker]:
+def _tracker_class(kind: Any) -> Callable[..., Tracker]:
     cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
     if not (inspect.isclass(cls) and issubclass(cls, Tracker)):
         known = sorted(name for name, entry in TASK_UTILS.module_dict.items() if inspect.isclass(entry) and issubclass(entry, Tracker))
