@@ -1,0 +1,156 @@
+"""One HTML file with many pictures in it: sorted, filtered by status, searched by name. It needs no server and no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Card:
+    """One entry.
+
+    Attributes:
+        name: Title, what the search looks at.
+        status: Group the buttons filter by.
+        quality: What the gallery is sorted by; -1 for none.
+        facts: Short texts below the title.
+        jpeg: The picture; None gives a card of text.
+        color: Of the status.
+    """
+
+    name: str
+    status: str
+    quality: float
+    facts: Sequence[str]
+    jpeg: bytes | None = None
+    color: str = '#6b7280'
+
+
+def gallery_html(title: str, cards: Sequence[Card], notes: dict[str, Any] | None = None) -> str:
+    """The page.
+
+    Args:
+        title: Its heading.
+        cards: The entries; best quality first on the page.
+        notes: Shown as JSON behind a fold, such as the config.
+    """
+    ordered = sorted(cards, key=lambda card: (-card.quality, card.name))
+    counts = Counter(card.status for card in ordered)
+    colors = {card.status: card.color for card in ordered}
+    buttons = [f'<button data-status="" class="on">all <b>{len(ordered)}</b></button>']
+    buttons += [
+        f'<button data-status="{html.escape(status)}"><i style="background:{colors[status]}"></i>{html.escape(status)} <b>{count}</b>'
+        '</button>'
+        for status, count in counts.most_common()
+    ]
+    folded = f'<details><summary>config</summary><pre>{html.escape(json.dumps(notes, indent=2))}</pre></details>' if notes else ''
+    return _PAGE.format(
+        title=html.escape(title),
+        style=_STYLE,
+        script=_SCRIPT,
+        buttons=''.join(buttons),
+        folded=folded,
+        cards='\n'.join(map(_card, ordered)),
+    )
+
+
+def _card(card: Card) -> str:
+    facts = ''.join(f'<span>{html.escape(fact)}</span>' for fact in card.facts if fact)
+    picture = ''
+    if card.jpeg is not None:
+        data = base64.b64encode(card.jpeg).decode()
+        picture = f'<img loading="lazy" alt="{html.escape(card.name)}" src="data:image/jpeg;base64,{data}">'
+    return (
+        f'<article data-status="{html.escape(card.status)}" data-quality="{card.quality:.4f}" data-name="{html.escape(card.name.lower())}">'
+        f'<h2><i style="background:{card.color}"></i>{html.escape(card.name)}</h2><p>{facts}</p>{picture}</article>'
+    )
+
+
+_STYLE = """
+:root { color-scheme: light; --ink: #1f2733; --soft: #5b6675; --line: #e2e6ec; }
+* { box-sizing: border-box; }
+body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: #f4f6f8; }
+header { position: sticky; top: 0; z-index: 1; background: #fff; border-bottom: 1px solid var(--line); padding: 12px 20px; }
+h1 { font-size: 19px; margin: 0 0 8px; overflow-wrap: anywhere; }
+nav { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
+button, select, input { font: inherit; color: inherit; background: #fff; }
+button, select, input { border: 1px solid var(--line); border-radius: 6px; padding: 4px 10px; }
+button { cursor: pointer; } button.on { border-color: var(--ink); background: #eef1f5; }
+i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
+input { flex: 1; min-width: 160px; max-width: 340px; }
+details { margin-top: 8px; color: var(--soft); }
+pre { max-height: 45vh; overflow: auto; background: #f4f6f8; padding: 10px; border-radius: 6px; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(560px, 100%), 1fr)); gap: 16px; padding: 16px 20px; }
+article { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; min-width: 0; }
+article[hidden] { display: none; }
+h2 { font-size: 15px; margin: 0 0 4px; overflow-wrap: anywhere; }
+article p { margin: 0 0 8px; color: var(--soft); display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; overflow-wrap: anywhere; }
+article img { width: 100%; display: block; border-radius: 4px; cursor: zoom-in; }
+#none { padding: 40px; text-align: center; color: var(--soft); }
+dialog { border: 0; padding: 0; max-width: 98vw; max-height: 96vh; overflow: auto; border-radius: 8px; }
+dialog img { display: block; max-width: none; width: min(1800px, 97vw); cursor: zoom-out; }
+dialog::backdrop { background: rgba(15, 20, 28, 0.75); }
+"""
+
+_SCRIPT = """
+const cards = [...document.querySelectorAll('article')], main = document.querySelector('main'), none = document.querySelector('#none');
+const search = document.querySelector('input'), order = document.querySelector('select'), view = document.querySelector('dialog');
+let status = '';
+function show() {
+  const words = search.value.toLowerCase();
+  let left = 0;
+  for (const card of cards) {
+    card.hidden = (status && card.dataset.status !== status) || !card.dataset.name.includes(words);
+    left += !card.hidden;
+  }
+  none.hidden = left > 0;
+}
+for (const button of document.querySelectorAll('button')) button.onclick = () => {
+  status = button.dataset.status;
+  document.querySelectorAll('button').forEach((other) => other.classList.toggle('on', other === button));
+  show();
+};
+search.oninput = show;
+order.onchange = () => {
+  const up = order.value === 'worst' ? 1 : -1;
+  const byName = (a, b) => a.dataset.name.localeCompare(b.dataset.name);
+  const byQuality = (a, b) => up * (a.dataset.quality - b.dataset.quality);
+  cards.sort(order.value === 'name' ? byName : byQuality);
+  main.append(...cards);
+};
+main.onclick = (event) => {
+  if (event.target.tagName !== 'IMG') return;
+  view.querySelector('img').src = event.target.src;
+  view.showModal();
+};
+view.onclick = () => view.close();
+"""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{style}</style>
+</head>
+<body>
+<header><h1>{title}</h1>
+<nav>{buttons}
+<select aria-label="order">
+<option value="best">best first</option><option value="worst">worst first</option><option value="name">by name</option>
+</select>
+<input type="search" placeholder="search by name" aria-label="search by name"></nav>{folded}</header>
+<main>
+{cards}
+</main>
+<div id="none" hidden>no clip fits</div>
+<dialog><img alt=""></dialog>
+<script>{script}</script>
+</body>
+</html>
+"""
