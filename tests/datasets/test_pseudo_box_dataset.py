@@ -294,3 +294,11 @@ def test_a_pool_keeps_the_clips_used_last(rendered):
     pool.get(paths[2])  # the second goes
     assert len(pool) == 2 and pool.get(paths[0]) is first
     assert len(pickle.loads(pickle.dumps(pool))) == 0
+
+
+@pytest.mark.shared_data
+def test_real_clips_of_every_kind_need_no_table(shared_dir):
+    clips = sorted(str(path) for path in (shared_dir / 'data' / 'unlabeled').iterdir())[::6]
+    dataset = PseudoBoxDataset(box_source='random', clips=clips, pipeline=PIPELINE, max_failures=0)
+    drawn = [dataset[index]['data_samples'] for index in range(len(dataset))]
+    assert {sample.clip for sample in drawn} == {Path(clip).name for clip in clips}

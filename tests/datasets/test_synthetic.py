@@ -8,7 +8,10 @@ import pytest
 
 from usot_plugin.datasets import synthetic, synthetic_scene
 from usot_plugin.datasets.synthetic import render_clip, write_clip, write_sequence
-from usot_plugin.structures.clip import open_clip
+from usot_plugin.discovery.config import DiscoveryConfig
+from usot_plugin.discovery.discover import discover
+from usot_plugin.structures.boxes import iou
+from usot_plugin.structures.clip import ArrayClip, open_clip
 
 
 def test_one_seed_one_clip():
@@ -101,3 +104,12 @@ def test_command_line(tmp_path):
         subprocess.run([*command, '--size', '64', '48'], check=True, capture_output=True)
     assert open_clip(tmp_path / 'clips' / 'clip_000.mp4').frame_count == 5
     assert len((tmp_path / 'sequences' / 'seq_000' / 'groundtruth.txt').read_text().splitlines()) == 5
+
+
+def test_discovery_finds_the_rendered_object():
+    overlaps = []
+    for seed in (0, 1, 2, 8):
+        video, boxes = render_clip(seed, 60, occluders=0)
+        track = discover(ArrayClip(video), DiscoveryConfig())[0]
+        overlaps.append(iou(track.boxes_xyxy.astype(float), boxes[0, track.first_frame : track.first_frame + len(track)]).mean())
+    assert np.mean(overlaps) > 0.5
