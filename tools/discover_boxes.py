@@ -11,11 +11,11 @@ import sys
 from mmengine.config import DictAction
 
 from usot_plugin.datasets.video_sources import LAYOUTS, VideoSourceError, find_clips
-from usot_plugin.discovery.config import DiscoveryConfig
+from usot_plugin.discovery.config_file import load_discovery
 from usot_plugin.discovery.local_engine import WorkerStartError
 from usot_plugin.discovery.pipeline import ENGINES, RunOptions, TableWriteError, discover_clips, parse_shard
 from usot_plugin.discovery.table_format import TableError
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -28,9 +28,9 @@ exit code:
   {EXIT_INTERRUPTED}  interrupted: the same command goes on
 
 examples:
-  discover_boxes.py configs/discovery/usot.py videos/ --out work_dirs/boxes
-  discover_boxes.py configs/discovery/usot.py GOT-10k/ --layout got10k --out boxes/got10k --shard 0/4   (and 1/4, 2/4, 3/4 elsewhere)
-  discover_boxes.py configs/discovery/usot.py videos/ --out work_dirs/boxes --engine ray --ray-address auto
+  discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes
+  discover_boxes.py configs/discovery/default.py GOT-10k/ --layout got10k --out boxes/got10k --shard 0/4   (and 1/4, 2/4, 3/4 elsewhere)
+  discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes --engine ray --ray-address auto
 """
 
 
@@ -56,21 +56,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if args.ray_address is not None and args.engine != 'ray':
         parser.error('--ray-address needs --engine ray')
     return args
-
-
-def load_discovery(path: str, options: dict | None) -> tuple[DiscoveryConfig, list[str]]:
-    """The discovery config of a file, and the modules it wants imported.
-
-    Raises:
-        ValueError: The file, a key of it or an option is wrong.
-    """
-    cfg = load_config(path, options)
-    if 'discovery' not in cfg:
-        raise ConfigError(f'{path}: no discovery config in it (discovery = dict(...))')
-    try:
-        return DiscoveryConfig.from_dict(cfg.discovery.to_dict()), list(cfg.get('custom_imports', {}).get('imports', []))
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f'{path}: {error}') from error
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,0 +1,176 @@
+"""Hold pseudo boxes against real ones on annotated sequences (Table 5 of the USOT paper).
+
+SEQUENCES holds one folder per sequence: frames in img/ (or in the folder itself) and groundtruth.txt with x, y, w, h per frame (0-based,
+commas or blanks; nan = target absent). Discovery runs on the frames and never sees the boxes.
+
+    python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py data/eval --out work_dirs/boxes_eval
+
+The folder --out gets boxes/ (the pseudo-box table; a second run goes on with it), scores.json and scores.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+from io import StringIO
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import DictAction
+
+from usot_plugin.datasets.benchmarks.annotations import AnnotationError, parse_boxes_xywh, parse_labels
+from usot_plugin.discovery.config import DiscoveryConfig
+from usot_plugin.discovery.config_file import load_discovery
+from usot_plugin.discovery.files import write_whole
+from usot_plugin.discovery.local_engine import WorkerStartError
+from usot_plugin.discovery.pipeline import RunOptions, TableWriteError, discover_clips
+from usot_plugin.discovery.store import PseudoBoxTable, read_table
+from usot_plugin.discovery.table_format import TableError, TableInfo
+from usot_plugin.evaluation.pseudo_boxes import SequenceScore, format_scores, score_sequence, total_scores
+from usot_plugin.utils.config import ConfigError
+
+EXIT_FINE, EXIT_SEQUENCES_FAILED, EXIT_USAGE = 0, 1, 2
+ANNOTATION, ABSENCE, FRAMES = 'groundtruth.txt', 'absence.label', 'img'
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='exit code: 0 = all scored; 1 = some sequences could not be read, the others are; 2 = wrong arguments, config or table',
+    )
+    parser.add_argument('config', help='discovery config')
+    parser.add_argument('sequences', help='folder of annotated sequences, or one of them')
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder for the table and the scores')
+    parser.add_argument('--table', help='score this table instead of running discovery (its clips are named like the sequences)')
+    parser.add_argument('--workers', type=int, metavar='N', help='clips at once (default: one per CPU)')
+    parser.add_argument('--draws', type=int, default=200, metavar='N', help='training groups drawn per sequence (default: 200)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.eval_gap_frames=1')
+    args = parser.parse_args(argv)
+    if args.draws < 1:
+        parser.error(f'--draws must be at least 1, not {args.draws}')
+    return args
+
+
+def find_sequences(root: Path) -> dict[str, Path]:
+    """Folder of each sequence by its name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not root.is_dir():
+        raise ValueError(f'{root}: no such folder of sequences')
+    folders = [root] if (root / ANNOTATION).exists() else []
+    if not folders:
+        for place, below, files in os.walk(root, followlinks=True):
+            if ANNOTATION in files:
+                folders.append(Path(place))
+                below.clear()  # frames, masks
+        folders.sort()
+    if not folders:
+        raise ValueError(f'{root}: no annotated sequence in it (<sequence>/{ANNOTATION} and <sequence>/{FRAMES}/)')
+    return {folder.name if folder == root else folder.relative_to(root).as_posix(): folder for folder in folders}
+
+
+def frames_of(folder: Path) -> Path:
+    """Folder of the frames of a sequence."""
+    return folder / FRAMES if (folder / FRAMES).is_dir() else folder
+
+
+def read_truth(folder: Path, frame_count: int) -> np.ndarray:
+    """Annotated boxes ``(T, 4)`` xyxy, nan where the target is absent.
+
+    Raises:
+        AnnotationError: The file is malformed, or does not have a line for each frame.
+    """
+    boxes = parse_boxes_xywh(folder / ANNOTATION)
+    if (folder / ABSENCE).exists():
+        absent = parse_labels(folder / ABSENCE)
+        if len(absent) != len(boxes):
+            raise AnnotationError(folder / ABSENCE, f'{len(absent)} labels for {len(boxes)} boxes')
+        boxes[absent] = np.nan
+    if len(boxes) != frame_count:
+        raise AnnotationError(folder / ANNOTATION, f'{len(boxes)} boxes for {frame_count} frames')
+    return boxes
+
+
+def table_of(args: argparse.Namespace, config: DiscoveryConfig, imports: list[str], folders: dict[str, Path]) -> PseudoBoxTable:
+    """The table to score, made where none is given."""
+    if args.table is None:
+        clips = {name: frames_of(folder) for name, folder in folders.items()}
+        discover_clips(clips, config, Path(args.out) / 'boxes', RunOptions(workers=args.workers, imports=imports))
+        return read_table(Path(args.out) / 'boxes')
+    table = read_table(args.table)
+    wanted = TableInfo(config.to_dict())
+    if table.info.config_hash != wanted.config_hash:
+        raise TableError(f'{args.table}: made with another discovery config ({"; ".join(table.info.differences(wanted))})')
+    return table
+
+
+def score_all(table: PseudoBoxTable, folders: dict[str, Path], draws: int) -> tuple[list[SequenceScore], int]:
+    """Scores of all sequences that can be read, and the number of the others, which are named."""
+    rows = {clip: list(group) for clip, group in groupby(table.rows, key=lambda row: row.clip)}
+    scores, failed = [], 0
+    for name, folder in folders.items():
+        found = rows.get(name) or rows.get(f'{name}/{FRAMES}')
+        try:
+            if found is None:
+                raise AnnotationError(folder, f'the table {table.path} has no clip of this name')
+            if not found[0].frame_count:
+                raise AnnotationError(folder, found[0].detail)
+            scores.append(score_sequence(name, found, read_truth(folder, found[0].frame_count), draws))
+        except AnnotationError as error:
+            print(f'not scored: {error}', file=sys.stderr)
+            failed += 1
+    return scores, failed
+
+
+def write_scores(out: Path, scores: list[SequenceScore], total: dict[str, float], config: DiscoveryConfig) -> None:
+    """``scores.json`` and ``scores.csv``."""
+    rows = [score.flat() for score in scores]
+    report = {'total': total, 'sequences': rows, 'discovery': config.to_dict()}
+    write_whole(out / 'scores.json', json.dumps(_without_nan(report), indent=2).encode())
+    text = StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(out / 'scores.csv', text.getvalue().encode())
+
+
+def _without_nan(value):
+    """JSON has no nan: null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns its exit code."""
+    args = parse_args(argv)
+    out = Path(args.out)
+    try:
+        config, imports = load_discovery(args.config, args.cfg_options)
+        folders = find_sequences(Path(args.sequences))
+        out.mkdir(parents=True, exist_ok=True)
+        scores, failed = score_all(table_of(args, config, imports, folders), folders, args.draws)
+        if not scores:
+            raise ValueError(f'{args.sequences}: no sequence could be scored')
+        total = total_scores(scores)
+        write_scores(out, scores, total, config)
+    except (ConfigError, TableError, TableWriteError, WorkerStartError, ValueError, OSError) as error:
+        print(f'score_pseudo_boxes: {error}', file=sys.stderr)
+        return EXIT_USAGE
+    print(format_scores(scores, total))
+    return EXIT_SEQUENCES_FAILED if failed else EXIT_FINE
+
+
+if __name__ == '__main__':
+    sys.exit(main())
