@@ -49,4 +49,4 @@ def test_config_reads_and_builds(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=_identity)
 def test_config_says_what_it_is_for(path):
     text = path.read_text(encoding='utf-8')
-    assert text.startswith('"""') or '\n# ' in text, 'a leaf config is a sentence: base, difference, reason'
+    assert text.startswith(('"""', '# ')) or '\n# ' in text, 'a leaf config is a sentence: base, difference, reason'

@@ -6,6 +6,7 @@
 # Nothing is compiled: mmcv is installed without its ops, which this package does not need. A second run changes nothing and needs no
 # network. An already installed torch is kept.
 #
+#   STACK=openmmlab        the official mmengine, mmcv-lite and mmdet instead of their OneDL continuation
 #   PYTHON=python3.12      the interpreter a new .venv is made with
 #   TORCH_INDEX_URL=URL    where torch comes from, e.g. https://download.pytorch.org/whl/cpu (small, no CUDA)
 set -euo pipefail
@@ -26,10 +27,16 @@ fi
 extras=$(IFS=,; echo "$*")
 pip_install -c "$constraints" setuptools wheel
 # MMCV_WITH_OPS=0: seconds instead of half an hour. No build isolation: its newest setuptools lacks pkg_resources.
-MMCV_WITH_OPS=0 pip_install -c "$constraints" --no-build-isolation onedl-mmengine onedl-mmcv
-# onedl-mmdetection asks for imaug, which asks for two old OpenCV packages at once. Both run with the one OpenCV that is here, so their
-# other needs are named one by one.
-pip_install -c "$constraints" matplotlib pycocotools scipy shapely six terminaltables tqdm scikit-image imageio numba opencv-python
-pip_install -c "$constraints" --no-deps onedl-mmdetection imaug imagecorruptions-imaug
+case ${STACK:-onedl} in
+  onedl)
+    MMCV_WITH_OPS=0 pip_install -c "$constraints" --no-build-isolation onedl-mmengine onedl-mmcv
+    # onedl-mmdetection asks for imaug, which asks for two old OpenCV packages at once. Both run with the one OpenCV that is here, so their
+    # other needs are named one by one.
+    pip_install -c "$constraints" matplotlib pycocotools scipy shapely six terminaltables tqdm scikit-image imageio numba opencv-python
+    pip_install -c "$constraints" --no-deps onedl-mmdetection imaug imagecorruptions-imaug
+    ;;
+  openmmlab) MMCV_WITH_OPS=0 pip_install -c "$constraints" --no-build-isolation mmengine mmcv-lite mmdet ;;
+  *) fail "STACK=$STACK is not known: onedl or openmmlab" ;;
+esac
 pip_install -c "$constraints" --no-build-isolation -e ".${extras:+[$extras]}"
 python -m usot_plugin.utils.collect_env --brief

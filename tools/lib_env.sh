@@ -26,5 +26,5 @@ activate_env() {  # the active environment (venv or conda), or .venv in the repo
 
 pip_install() {  # like `pip install`, quiet, with a hint when it fails
   python -m pip install -qq --disable-pip-version-check "$@" ||
-    fail "pip install $* failed (its own message is above; without network access, set PIP_INDEX_URL or PIP_FIND_LINKS to a local mirror)"
+    fail "pip could not install '$*' (its own message is above). Is there a network? A local mirror is named by PIP_INDEX_URL or PIP_FIND_LINKS."
 }

@@ -26,8 +26,10 @@ step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 step 'install'
 activate_env
 # Without an NVIDIA GPU the small CPU build of torch is enough.
-if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null 2>&1; then
-  export TORCH_INDEX_URL=${TORCH_INDEX_URL:-https://download.pytorch.org/whl/cpu}
+cpu_builds=https://download.pytorch.org/whl/cpu
+if [ -z "${TORCH_INDEX_URL:-}" ] && [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null 2>&1 &&
+  python -c "import urllib.request; urllib.request.urlopen('$cpu_builds/torch/', timeout=5)" 2>/dev/null; then
+  export TORCH_INDEX_URL=$cpu_builds
 fi
 bash tools/install_stack.sh eval
 export CUDA_VISIBLE_DEVICES=
@@ -52,7 +54,27 @@ python tools/discover_boxes.py configs/discovery/default.py "$clips" --out "$run
   # 1: some clips could not be read, each is named above; the others are enough to go on with.
   [ "$status" -eq 1 ] || exit "$status"
 }
-python tools/analysis/show_pseudo_boxes.py "$run/table" --out "$run/pseudo_boxes.png" --start "$run/start.json"
+# Clip and first box of the best object, to try the tracker on; stops here when there is nothing to train on.
+python - "$run/table" "$run/start.json" "$rendered/sequences/seq_000" <<'PYTHON'
+import json, pathlib, sys
+from usot_plugin.discovery.store import read_table
+from usot_plugin.structures.boxes import xyxy_to_xywh
+
+table_path, start_path, sequence = map(pathlib.Path, sys.argv[1:])
+table = read_table(table_path)
+good = sorted(table.samplable(), key=lambda row: -row.track.sequence_quality)
+if not good:
+    reasons = sorted({f'  {row.clip}: {row.detail or row.reason or "boxes too unreliable to train on"}' for row in table})
+    sys.exit('error: no moving object that is good enough to train on; a few clips with one clearly moving thing each are enough\n' + '\n'.join(reasons[:20]))
+start = {'clip': str(sequence / 'img'), 'box': (sequence / 'groundtruth.txt').read_text().splitlines()[0]}
+for row in good:
+    if row.track.first_frame == 0:
+        box_xywh = xyxy_to_xywh(row.track.boxes_xyxy[:1].astype(float))[0]
+        start = {'clip': row.path, 'box': ','.join(f'{value:.2f}' for value in box_xywh)}
+        break
+start_path.write_text(json.dumps(start))
+PYTHON
+python tools/analysis/browse_pseudo_boxes.py "$run/table" --out "$run/pseudo_boxes" --limit 12 --no-maps || [ $? -eq 1 ]
 
 epochs=${EPOCHS:-10}
 samples=${SAMPLES:-320}
@@ -78,20 +100,11 @@ python tools/test.py "$config" "$checkpoint" --sequences "$rendered/sequences" -
 }
 
 step 'track the best object into a video'
-read -r clip box < <(python - "$run/start.json" "$rendered/sequences/seq_000" <<'PYTHON'
-import json, pathlib, sys
-
-start = json.loads(pathlib.Path(sys.argv[1]).read_text())
-if start is None:  # no object is there in the first frame
-    sequence = pathlib.Path(sys.argv[2])
-    start = {'clip': str(sequence / 'img'), 'box_xywh': (sequence / 'groundtruth.txt').read_text().splitlines()[0].split(',')}
-print(start['clip'].replace(' ', '\a'), ','.join(map(str, start['box_xywh'])))
-PYTHON
-)
-python tools/demo.py "${clip//$'\a'/ }" --config "$config" --checkpoint "$checkpoint" "--box=$box" --out "$trained/video"
+field() { python -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$run/start.json" "$1"; }
+python tools/demo.py "$(field clip)" --config "$config" --checkpoint "$checkpoint" "--box=$(field box)" --out "$trained/video"
 
 step 'done'
-echo "pseudo boxes   $run/pseudo_boxes.png  (table: $run/table)"
+echo "pseudo boxes   $run/pseudo_boxes/index.html  (table: $run/table)"
 echo "checkpoint     $checkpoint"
 echo "scores         $(find "$trained/results" -name report.md | head -n 1)"
 echo "video          $(find "$trained/video" -name '*.mp4' | head -n 1)"

@@ -1,0 +1,119 @@
+"""The wheel holds what it needs and asks for no host of its own; pins, extras and scripts agree."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def _requirement_names(text: str) -> set[str]:
+    lines = (line.split('#')[0].strip() for line in text.splitlines())
+    return {re.split(r'[^A-Za-z0-9_.-]', line)[0].lower() for line in lines if line and not line.startswith('%')}
+
+
+@pytest.fixture(scope='module')
+def declared() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / 'setup.cfg', encoding='utf-8')
+    return parser
+
+
+@pytest.mark.slow
+def test_wheel_has_types_configs_and_tools_and_runs_elsewhere(tmp_path):
+    source = tmp_path / 'source'
+    tracked = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, check=True).stdout.decode().split('\0')
+    for name in tracked:
+        if name and (ROOT / name).is_file() and not name.startswith('tests/'):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    command = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', str(tmp_path), str(source)]
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+    (wheel,) = tmp_path.glob('*.whl')
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = archive.read(next(name for name in names if name.endswith('METADATA'))).decode()
+        archive.extractall(tmp_path / 'installed')
+    assert {'usot_plugin/py.typed', 'usot_plugin/.mim/configs/usot_r50.py', 'usot_plugin/.mim/tools/train.py'} <= names
+    assert not any(name.startswith('tests') for name in names)
+    required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist') and 'extra ==' not in line]
+    assert required
+    assert not any(host in line for line in required for host in ('mmengine', 'mmcv', 'mmdet'))
+    code = (
+        'import usot_plugin\n'
+        'from usot_plugin.utils.config import load_config\n'
+        "load_config(usot_plugin.__path__[0] + '/.mim/configs/quick/usot_quick.py')\n"
+        'print(usot_plugin.__file__)'
+    )
+    environment = {**os.environ, 'PYTHONPATH': str(tmp_path / 'installed')}
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith(str(tmp_path / 'installed'))
+
+
+def test_every_declared_requirement_is_pinned(declared):
+    pinned = _requirement_names((ROOT / 'requirements/constraints.txt').read_text(encoding='utf-8'))
+    extras = '\n'.join(value for _, value in declared.items('options.extras_require'))
+    wanted = _requirement_names(declared['options']['install_requires'] + '\n' + extras)
+    assert len(wanted) > 15
+    assert wanted <= pinned
+
+
+def test_every_import_is_declared(declared):
+    # Names of distributions whose import name differs.
+    module_of = {'opencv-python': 'cv2', 'pyyaml': 'yaml', 'scikit-image': 'skimage', 'pillow': 'PIL'}
+    names = _requirement_names(
+        declared['options']['install_requires'] + '\n' + '\n'.join(v for _, v in declared.items('options.extras_require'))
+    )
+    known = {module_of.get(name, name.replace('-', '_')) for name in names} | {'usot_plugin', 'mmengine', 'mmcv', 'mmdet'}
+    imported = set()
+    for path in [*(ROOT / 'usot_plugin').rglob('*.py'), *(ROOT / 'tools').rglob('*.py')]:
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split('.')[0])
+    assert imported - set(sys.stdlib_module_names) - {path.stem for path in (ROOT / 'tools').rglob('*.py')} <= known
+
+
+@pytest.mark.parametrize('script', sorted(path.name for path in (ROOT / 'tools').glob('*.sh')))
+def test_shell_scripts_parse(script):
+    subprocess.run(['bash', '-n', str(ROOT / 'tools' / script)], check=True)
+
+
+@pytest.mark.parametrize(
+    ('script', 'arguments'), [('dist_train.sh', ['config.py']), ('dist_test.sh', ['config.py', 'x.pth']), ('slurm_train.sh', [])]
+)
+def test_launchers_say_how_they_are_used(script, arguments):
+    done = subprocess.run(['bash', str(ROOT / 'tools' / script), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith('usage: ')
+
+
+def test_quickstart_refuses_a_wrong_path_before_it_installs_anything(tmp_path):
+    done = subprocess.run(
+        ['bash', str(ROOT / 'tools/quickstart.sh'), str(tmp_path / 'nothing.mp4')], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == f'error: {tmp_path / "nothing.mp4"}: no such file or folder\n'
+
+
+def test_too_old_python_is_named(tmp_path):
+    fake = tmp_path / 'python3'
+    fake.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.8.1" && exit 0\nexit 1\n', encoding='utf-8')
+    fake.chmod(0o755)
+    code = f'source {ROOT / "tools/lib_env.sh"}; check_python {fake}'
+    done = subprocess.run(['bash', '-c', code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert 'is Python 3.8.1, this project needs Python 3.10 or later' in done.stderr
