@@ -107,10 +107,13 @@ def test_batch_norm_statistics_after_one_step(monkeypatch):
     model.set_epoch(29)
     model.loss(*training_batch(data))
     names = {
-        'features.features.bn1': 'backbone.bn1', 'neck.downsample.1': 'neck.adjust.1',
-        'connect_model.cls_encode.matrix11_s.1': 'head.cls_search.branches.0.1', 'connect_model.conf_fusion.conf_gen.1': 'head.memory.confidence.1',
-        'connect_model.cls_tower.1': 'head.cls_tower.1', 'connect_model.cls_memory_tower.1': 'head.memory_tower.1',
-    }  # fmt: skip
+        'features.features.bn1': 'backbone.bn1',
+        'neck.downsample.1': 'neck.adjust.1',
+        'connect_model.cls_encode.matrix11_s.1': 'head.cls_search.branches.0.1',
+        'connect_model.conf_fusion.conf_gen.1': 'head.memory.confidence.1',
+        'connect_model.cls_tower.1': 'head.cls_tower.1',
+        'connect_model.cls_memory_tower.1': 'head.memory_tower.1',
+    }
     for published, ours in names.items():
         norm = model.get_submodule(ours)
         assert norm.num_batches_tracked.item() == data[f'bn_after:{published}.n'], ours

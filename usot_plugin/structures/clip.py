@@ -101,7 +101,7 @@ def _images_of(folder: Path) -> list[Path]:
 def _luminance(frame: av.VideoFrame, size_wh: tuple[int, int]) -> np.ndarray:
     """The 8-bit luma plane at a size, ``(H, W)`` uint8 over the full range 0..255; no colour is converted on the way."""
     plane = frame.planes[0]
-    luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+    luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
     full_range = frame.format.name.startswith(('yuvj', 'gray')) or frame.color_range == ColorRange.JPEG
     luma = resize_within(luma, size_wh)
     return luma.copy() if full_range else cv2.LUT(luma, STUDIO_TO_FULL_RANGE)

@@ -49,8 +49,8 @@ class USOTHead(BaseModule):
         memory: Config of the neck that fuses the memory's correlation maps; None for a tracker without memory branch.
         tower_depth: Conv blocks in each tower.
         logit_scale: Factor on both classification outputs.
-        initial_distance_px: Distance l, t, r, b that an untrained head predicts. The release starts at e pixels; starting near half a target's
-            side (about 32) saves a net without pretrained weights the first few hundred steps.
+        initial_distance_px: Distance l, t, r, b that an untrained head predicts. The release starts at e pixels; starting near half a
+            target's side (about 32) saves a net without pretrained weights the first few hundred steps.
         loss_cls: Config of the classification loss, of both branches; balanced BCE by default.
         loss_reg: Config of the box loss; IoU loss on distances by default.
 
