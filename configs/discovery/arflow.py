@@ -10,7 +10,8 @@ discovery = dict(
     link_frames=100,
     # Its fragments end half a step (1 frame) before the walk stops.
     fragment_trim=1,
-    # Its slip in the interpolation and its noise at the two ends, so that the boxes are comparable with its own; drop both lines for new work.
+    # Its slip in the interpolation and its noise at the two ends, so that the boxes are comparable with its own;
+    # drop both lines for new work.
     legacy_fill=True,
     end_noise_px=3.0,
 )

@@ -4,7 +4,8 @@ discovery = dict(
     # One best rectangle per mask shows one object; five show the others. Two masks often give the same object: keep one of such a pair.
     candidates_per_mask=5,
     candidate_nms=0.7,
-    # A path must not hop from one car to the next: it may skip four frames with candidates and needs some overlap (0: IoU outweighs distance).
+    # A path must not hop from one car to the next: it may skip four frames with candidates and needs some overlap
+    # (0: IoU outweighs distance).
     link_candidates=None,
     link_frames=5,
     min_link_reward=0.0,
