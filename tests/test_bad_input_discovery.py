@@ -229,6 +229,7 @@ def check_no_room(done: subprocess.CompletedProcess, out: Path, cause: str) -> N
     assert not list(out.rglob('*.tmp')) and not out.with_suffix('.parquet').exists()
 
 
+@pytest.mark.slow
 def test_full_disk(place, full_disk):
     films = place / 'films'
     films.mkdir()

@@ -77,6 +77,7 @@ def test_table_of_a_whole_run(undisturbed):
     assert sorted(path.name for path in undisturbed.parent.iterdir() if path.suffix != '.arrow') == ['boxes', 'boxes.parquet']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('whole_group', [True, False], ids=['group', 'parent only'])
 def test_killed_and_restarted_equals_undisturbed(config, videos, undisturbed, tmp_path, whole_group):
     out = tmp_path / 'boxes'

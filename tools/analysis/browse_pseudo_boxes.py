@@ -16,7 +16,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 from tqdm import tqdm
 
@@ -27,7 +26,14 @@ from usot_plugin.discovery.store import PseudoBoxRow, PseudoBoxTable, read_table
 from usot_plugin.discovery.table_format import KEPT, TableError, part_name
 from usot_plugin.structures import ClipError, open_clip
 from usot_plugin.visualization.gallery import Card, gallery_html
-from usot_plugin.visualization.pseudo_box_sheet import STATUS_COLORS, draw_sheet
+
+try:
+    from matplotlib.figure import Figure
+
+    from usot_plugin.visualization.pseudo_box_sheet import STATUS_COLORS, draw_sheet
+except ImportError as error:
+    print(f"browse_pseudo_boxes: {error}: pip install 'usot_plugin[eval]'", file=sys.stderr)
+    sys.exit(2)
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE = 0, 1, 2
 JPEG_QUALITY = 82
