@@ -226,7 +226,7 @@ def check_no_room(done: subprocess.CompletedProcess, out: Path, cause: str) -> N
     assert done.returncode == 3, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith('discover_boxes: ')]
     assert f'cannot be written ({cause}); the finished clips are safe' in line and 'Traceback' not in done.stderr
-    assert not list(out.rglob('*.tmp')) and not out.with_suffix('.parquet').exists()
+    assert not list(out.rglob('.*.tmp*')) and not out.with_suffix('.parquet').exists()
 
 
 @pytest.mark.slow

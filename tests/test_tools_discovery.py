@@ -102,19 +102,19 @@ def test_killed_and_restarted_equals_undisturbed(config, videos, undisturbed, tm
     # Whatever instant it was killed at, what is there is whole.
     assert len(read_table(out)) == finished
     # The write that a kill may interrupt, made certain.
-    (out / f'.half.parquet.{_host()}-{running.pid}.tmp').write_bytes(b'PAR1 half')
+    (out / f'.half.parquet.{_host()}-{running.pid}.tmp.parquet').write_bytes(b'PAR1 half')
 
     done = run_tool(config, videos, '--out', out, '--workers', 2)
     assert done.returncode == 0, done.stderr
     assert f'{finished} were finished by an earlier run' in done.stdout
-    assert not list(out.glob('*.tmp'))
+    assert not list(out.glob('.*.tmp*'))
     first, second = (pq.read_table(path.with_suffix('.parquet')) for path in (undisturbed, out))
     assert first.schema.equals(second.schema, check_metadata=True)
     assert first.to_pylist() == second.to_pylist()
 
 
 def _host() -> str:
-    from usot_plugin.discovery.files import _host as host
+    from usot_plugin.utils.atomic import _host as host
 
     return host()
 

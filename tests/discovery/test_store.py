@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from usot_plugin.discovery import files
 from usot_plugin.discovery.parts import PartFolder
 from usot_plugin.discovery.store import PseudoBoxTable, read_table
 from usot_plugin.discovery.table_format import (
@@ -27,6 +26,7 @@ from usot_plugin.discovery.table_format import (
     track_columns,
 )
 from usot_plugin.structures import PseudoTrack
+from usot_plugin.utils import atomic
 
 INFO = TableInfo({'eval_gap_frames': 3, 'flow': {'type': 'DISFlow'}, 'gate_mean_px': float('inf')})
 
@@ -178,7 +178,7 @@ def test_table_in_a_folder_that_cannot_be_written_is_read_through_the_temporary_
     path, elsewhere = folder.merge(), tmp_path / 'tmp'
     elsewhere.mkdir()
     monkeypatch.setattr('tempfile.tempdir', str(elsewhere))
-    real = files.whole_file
+    real = atomic.whole_file
 
     def refuse_beside(target):
         if target.parent == path.parent:
@@ -334,10 +334,10 @@ def test_leftovers_of_a_killed_process_are_cleared_and_never_read(folder, tracks
     dead.start()
     dead.join()
     leftovers = [
-        folder.folder / f'.{part_name("x")}.{files._host()}-{dead.pid}.tmp',
-        folder.folder.parent / f'.{folder.merged_path.name}.{files._host()}-{dead.pid}.tmp',
+        folder.folder / f'.{part_name("x")}.{atomic._host()}-{dead.pid}.tmp.parquet',
+        folder.folder.parent / f'.{folder.merged_path.name}.{atomic._host()}-{dead.pid}.tmp.parquet',
     ]
-    theirs = folder.folder / f'.{part_name("y")}.elsewhere-12.tmp'
+    theirs = folder.folder / f'.{part_name("y")}.elsewhere-12.tmp.parquet'
     for file in [*leftovers, theirs]:
         file.write_bytes(b'half')
     assert len(read_table(folder.folder)) == 4
@@ -353,7 +353,7 @@ def test_full_disk_leaves_nothing_half_written(folder, monkeypatch, fails):
     def full(*_):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(files.os, fails, full)
+    monkeypatch.setattr(atomic.os, fails, full)
     with pytest.raises(OSError, match='No space'):
         folder.save('z', part_bytes([make_row('z', make_track())], INFO))
     with pytest.raises(OSError, match='No space'):

@@ -20,11 +20,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from usot_plugin.discovery.config import DiscoveryConfig
-from usot_plugin.discovery.files import write_whole
 from usot_plugin.discovery.local_engine import prepare_worker
 from usot_plugin.discovery.store import PseudoBoxRow, PseudoBoxTable, read_table
 from usot_plugin.discovery.table_format import KEPT, TableError, part_name
 from usot_plugin.structures import ClipError, open_clip
+from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.visualization.gallery import Card, gallery_html
 
 try:
@@ -98,7 +98,7 @@ def make_card(rows: list[PseudoBoxRow], config: DiscoveryConfig, args: argparse.
     if head.frame_count:
         clip = open_clip(Path(args.videos) / head.clip if args.videos else head.path)
         png, jpeg = render(draw_sheet(clip, rows, config, args.frames, maps=not args.no_maps))
-        write_whole(out / 'sheets' / f'{Path(part_name(head.clip)).stem}.png', png)
+        write_bytes(out / 'sheets' / f'{Path(part_name(head.clip)).stem}.png', png)
     return text_card(rows, head.detail if head.track is None else '', jpeg)
 
 
@@ -144,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
                 cards.append(text_card(rows, str(error)))
                 failed += 1
         title = f'Pseudo boxes of {args.table}'
-        write_whole(out / 'index.html', gallery_html(title, cards, table.info.config).encode())
+        write_bytes(out / 'index.html', gallery_html(title, cards, table.info.config).encode())
     except (TableError, ValueError, ImportError, OSError) as error:
         print(f'browse_pseudo_boxes: {error}', file=sys.stderr)
         return EXIT_USAGE

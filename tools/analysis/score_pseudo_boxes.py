@@ -26,12 +26,12 @@ from mmengine.config import DictAction
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError, parse_boxes_xywh, parse_labels
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.config_file import load_discovery
-from usot_plugin.discovery.files import write_whole
 from usot_plugin.discovery.local_engine import WorkerStartError
 from usot_plugin.discovery.pipeline import RunOptions, TableWriteError, discover_clips
 from usot_plugin.discovery.store import PseudoBoxTable, read_table
 from usot_plugin.discovery.table_format import TableError, TableInfo
 from usot_plugin.evaluation.pseudo_boxes import SequenceScore, format_scores, score_sequence, total_scores
+from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.config import ConfigError
 
 EXIT_FINE, EXIT_SEQUENCES_FAILED, EXIT_USAGE = 0, 1, 2
@@ -135,12 +135,12 @@ def write_scores(out: Path, scores: list[SequenceScore], total: dict[str, float]
     """``scores.json`` and ``scores.csv``."""
     rows = [score.flat() for score in scores]
     report = {'total': total, 'sequences': rows, 'discovery': config.to_dict()}
-    write_whole(out / 'scores.json', json.dumps(_without_nan(report), indent=2).encode())
+    write_bytes(out / 'scores.json', json.dumps(_without_nan(report), indent=2).encode())
     text = StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(out / 'scores.csv', text.getvalue().encode())
+    write_bytes(out / 'scores.csv', text.getvalue().encode())
 
 
 def _without_nan(value):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .files import remove_abandoned, remove_quietly, whole_file, write_whole
+from usot_plugin.utils.atomic import remove_abandoned, remove_quietly, whole_file, write_bytes
+
 from .store import common_info, sorted_parts, table_batches
 from .table_format import COLUMNS, KEPT, TableError, TableInfo, clip_of_part, open_parquet, part_name, read_info
 
@@ -68,7 +69,7 @@ class PartFolder:
             raise TableError(f'{self.folder}: the table is to be a folder, but this is a file')
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_abandoned(self.folder)
-        remove_abandoned(self.folder.parent, f'.{self.merged_path.name}.*.tmp')
+        remove_abandoned(self.folder.parent, self.merged_path.name)
         self._check_merged(overwrite)
         if overwrite:
             self._clear(set(clips))
@@ -125,7 +126,7 @@ class PartFolder:
         """
         file = self.folder / part_name(clip)
         if not (file.exists() and file.read_bytes() == part):  # a clip that fails again leaves the table as it was
-            write_whole(file, part)
+            write_bytes(file, part)
 
     def has_all(self, clips: Iterable[str]) -> bool:
         """Whether there is a part for each of ``clips``."""

@@ -20,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from usot_plugin.utils.atomic import remove_quietly, whole_file
+
 from ..structures import PseudoTrack
-from .files import remove_quietly, whole_file
 from .table_format import COLUMNS, FRAME_COLUMNS, KEPT, TableError, TableInfo, clip_of_part, open_parquet, read_info
 
 __all__ = ['PseudoBoxRow', 'PseudoBoxTable', 'TableError', 'read_table', 'sorted_parts', 'table_batches']

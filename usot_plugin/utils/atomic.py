@@ -2,34 +2,107 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+#: A temporary file of another machine is taken for abandoned after this long.
+STALE_AFTER_S = 24 * 3600
 
-@contextmanager
+
+@contextlib.contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; it takes the name ``path`` when the block ends well, and is removed when it does not.
 
-    The suffix is kept, because image and video writers choose their format by it. The folder is made when it is missing.
+    The bytes are on the disk before the name is. The suffix is kept, because image and video writers choose their format by it; machine and
+    process are part of the temporary name, so that :func:`remove_abandoned` can tell what a killed run has left. The folder is made when it
+    is missing.
 
     Raises:
-        OSError: The folder cannot be made or written to.
+        OSError: The folder cannot be made or written to; ``errno.ENOSPC`` for a full disk.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f'.{target.stem}.{os.getpid()}.part{target.suffix}')
+    temporary = target.with_name(f'.{target.name}.{_host()}-{os.getpid()}.tmp{target.suffix}')
     try:
         yield temporary
         with temporary.open('rb+') as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, target)
+        _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
+    write_bytes(path, text.encode())
+
+
+def remove_abandoned(folder: Path, name: str = '*') -> int:
+    """Remove the temporary files of :func:`whole_file` whose process is gone.
+
+    Args:
+        folder: Where to look.
+        name: Glob pattern of the file that was to be written.
+
+    Returns:
+        Number of files removed.
+    """
+    removed = 0
+    for file in folder.glob(f'.{name}.*.tmp*'):
+        found = re.search(r'\.([^.]+)-(\d+)\.tmp(\.\w+)?$', file.name)
+        try:
+            old = time.time() - file.stat().st_mtime > STALE_AFTER_S
+        except FileNotFoundError:
+            continue
+        if old or (found and found[1] == _host() and not _runs(int(found[2]))):
+            remove_quietly(file)
+            removed += 1
+    return removed
+
+
+def remove_quietly(path: Path) -> None:
+    """Remove a file that may be gone already or not be ours to remove."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        path.unlink()
+
+
+def _host() -> str:
+    return ''.join(c if c.isalnum() else '_' for c in socket.gethostname()) or 'host'
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process of another run has this id; this process has not begun to write when it asks."""
+    if pid == os.getpid():
+        return False
+    if os.name != 'posix':  # signal 0 would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where the system can."""
+    if os.name != 'posix':
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
