@@ -69,6 +69,13 @@ def test_boxes_outside_the_frame(box):
         check_boxes_in_frame(np.array(box), (100, 80), 'clip')
 
 
+@pytest.mark.parametrize(('box', 'message'), [([-150, 0, 60, 10], 'more than 2 times its 100x80'), ([1, 2], r'boxes are \(B, 4\)')])
+def test_boxes_that_no_frame_can_hold(box, message):
+    check_boxes_in_frame(np.array([-50, -40, 150, 120]), (100, 80), 'clip')
+    with pytest.raises(InputError, match=f'clip: .*{message}'):
+        check_boxes_in_frame(np.array(box), (100, 80), 'clip')
+
+
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='only Linux may have no display')
 def test_the_mouse_needs_a_display(monkeypatch):
     monkeypatch.delenv('DISPLAY', raising=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from usot_plugin.models.trackers.base import LARGEST_BOX
 from usot_plugin.structures.boxes import xywh_to_xyxy
 
 
@@ -58,15 +59,21 @@ def _as_box(values: list, where: str) -> np.ndarray:
 
 
 def check_boxes_in_frame(boxes_xyxy: np.ndarray, size_wh: tuple[int, int], source: str) -> None:
-    """Refuse boxes that do not touch the frame.
+    """Refuse boxes that do not touch the frame or are far larger, and what are no boxes.
 
     Raises:
         InputError: The first such box, as ``x,y,w,h``, and the size of the frame.
     """
     width, height = size_wh
-    for x1, y1, x2, y2 in np.atleast_2d(boxes_xyxy):
+    boxes = np.atleast_2d(boxes_xyxy)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise InputError(f'{source}: boxes are (B, 4), got shape {np.shape(boxes_xyxy)}')
+    for x1, y1, x2, y2 in boxes:
+        box = f'{x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g}'
         if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
-            raise InputError(f'{source}: box {x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g} lies outside its {width}x{height} frames')
+            raise InputError(f'{source}: box {box} lies outside its {width}x{height} frames')
+        if x2 - x1 > LARGEST_BOX * width or y2 - y1 > LARGEST_BOX * height:
+            raise InputError(f'{source}: box {box} is more than {LARGEST_BOX:g} times its {width}x{height} frames')
 
 
 def has_display() -> bool:

@@ -42,8 +42,8 @@ def track_video(
 
     Raises:
         ClipError: The clip cannot be read.
-        InputError: A box lies outside the frames.
-        ValueError: A box is nan or has no area, or there is no frame between ``start`` and ``stop``.
+        InputError: A box lies outside the frames or is far larger.
+        ValueError: There is no box, one is nan or has no area, or there is no frame between ``start`` and ``stop``.
     """
     clip = clip if isinstance(clip, Clip) else open_clip(clip)
     check_boxes_in_frame(np.asarray(boxes_xyxy, np.float64), clip.size_wh, str(clip.path))

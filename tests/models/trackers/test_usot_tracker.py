@@ -93,6 +93,25 @@ def test_a_state_can_be_used_twice(tracker):
     assert np.array_equal(first.boxes_xyxy, again.boxes_xyxy)
 
 
+def test_a_remembered_entry_keeps_no_other_target_alive(tracker):
+    boxes = xywh_to_xyxy(np.array([[90.0 + 5 * i, 92, 46, 34] for i in range(4)]))
+    state = tracker.init(synthetic_clip.frame(0), boxes)
+    for t in range(1, 8):
+        _, state = tracker.update(synthetic_clip.frame(t), state)
+    for target in state:
+        queue = target.memory
+        remembered = [queue.first, queue.mirrored, queue.latest.entry, *(moment.entry for moment in queue.past)]
+        assert all(code.untyped_storage().nbytes() == code.numel() * code.element_size() for entry in remembered for code in entry)
+
+
+@pytest.mark.parametrize('options', [{'memory_rule': 'segment'}, {'memory_size': 3}])
+def test_wrong_memory_options_are_refused_before_the_first_video(options):
+    model = formula_usot('small', legacy=False)
+    with pytest.raises(ValueError, match=next(iter(options))):
+        USOTTracker(model, **options)
+    USOTTracker(model, memory_weight=0.0, memory_size=3)
+
+
 def test_tracking_without_memory_branch():
     model = formula_usot('small', legacy=False)
     offline = USOTTracker(model, memory_weight=0.0)
@@ -119,6 +138,8 @@ def test_weak_frames_in_a_row_mean_lost():
         ([10, 10, np.nan, 20], 'nan or has no area'),
         ([10, 10, 10, 20], 'nan or has no area'),
         ([400, 10, 420, 20], 'outside the 320x240 frame'),
+        ([-1e5, -1e5, 1e5, 1e5], 'more than 2 times the 320x240 frame'),
+        (np.zeros((0, 4)), 'no target box'),
     ],
 )
 def test_bad_boxes_are_named(make, box, message):

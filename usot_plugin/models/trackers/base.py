@@ -11,6 +11,9 @@ import numpy as np
 from usot_plugin.structures.boxes import is_valid
 from usot_plugin.structures.trajectory import Prediction
 
+#: Sides of a box to start from, in sides of its frame. The search area of a larger one needs gigabytes.
+LARGEST_BOX = 2.0
+
 
 class Tracker(ABC):
     """Follows ``B`` targets from their boxes in one frame.
@@ -32,7 +35,7 @@ class Tracker(ABC):
             The state to hand to the first :meth:`update`.
 
         Raises:
-            ValueError: A box is nan, has no area or lies outside its frame.
+            ValueError: There is no box, or one is nan, has no area, lies outside its frame or is more than twice as large.
         """
 
     @abstractmethod
@@ -59,15 +62,20 @@ def checked_boxes(boxes_xyxy: np.ndarray, frames: Sequence[np.ndarray]) -> np.nd
     """Boxes as ``(B, 4)`` float64.
 
     Raises:
-        ValueError: A box is nan, has no area or does not touch its frame; the message holds the box.
+        ValueError: There is no box, or one is nan, has no area, does not touch its frame or is more than :data:`LARGEST_BOX` times as
+            large; the message holds the box.
     """
     boxes = np.atleast_2d(np.asarray(boxes_xyxy, np.float64))
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f'boxes are (B, 4), got shape {boxes.shape}')
+    if not len(boxes):
+        raise ValueError('there is no target box')
     for box, frame, valid in zip(boxes, frames, is_valid(boxes), strict=True):
         height, width = frame.shape[:2]
         if not valid:
             raise ValueError(f'target box x1, y1, x2, y2 = {box.tolist()} is nan or has no area')
         if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
             raise ValueError(f'target box x1, y1, x2, y2 = {box.tolist()} lies outside the {width}x{height} frame')
+        if box[2] - box[0] > LARGEST_BOX * width or box[3] - box[1] > LARGEST_BOX * height:
+            raise ValueError(f'target box x1, y1, x2, y2 = {box.tolist()} is more than {LARGEST_BOX:g} times the {width}x{height} frame')
     return boxes

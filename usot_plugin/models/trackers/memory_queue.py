@@ -37,6 +37,18 @@ def merge_multiplicity(entries: Iterable[EntryT]) -> list[tuple[EntryT, int]]:
     return [(entry, count) for entry, count in counted.values()]
 
 
+def check_options(size: int, rule: str) -> None:
+    """Refuse options that no queue can have.
+
+    Raises:
+        ValueError: Less than four entries, or an unknown rule.
+    """
+    if size < 4:
+        raise ValueError(f'a memory queue holds at least 4 entries, got {size} (memory_size)')
+    if rule not in RULES:
+        raise ValueError(f'memory rule must be one of {RULES}, got {rule!r} (memory_rule)')
+
+
 @dataclass(frozen=True)
 class MemoryQueue(Generic[EntryT]):
     """First frame, its mirror image, a history and the latest frame: ``N_q`` entries in all.
@@ -71,10 +83,7 @@ class MemoryQueue(Generic[EntryT]):
     bucket_frames: int = 1
 
     def __post_init__(self) -> None:
-        if self.size < 4:
-            raise ValueError(f'a memory queue holds at least 4 entries, got {self.size}')
-        if self.rule not in RULES:
-            raise ValueError(f'memory rule must be one of {RULES}, got {self.rule!r}')
+        check_options(self.size, self.rule)
 
     @property
     def history_size(self) -> int:

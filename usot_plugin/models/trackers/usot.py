@@ -18,7 +18,7 @@ from usot_plugin.structures.crops import crop_region, mean_color
 from usot_plugin.structures.trajectory import Prediction
 
 from .base import Tracker, checked_boxes, frames_per_target
-from .memory_queue import MemoryQueue, merge_multiplicity
+from .memory_queue import MemoryQueue, check_options, merge_multiplicity
 from .siamese_geometry import SearchWindow, hann_window, scale_ratio_penalty, search_window
 
 #: Codes of one memory entry: three maps ``(C, h, w)``.
@@ -81,6 +81,9 @@ class USOTTracker(Tracker):
         lost_score: Score below which a frame is weak.
         lost_frames: Weak frames in a row after which the target is called lost.
 
+    Raises:
+        ValueError: An unknown memory rule, or a memory of less than four entries.
+
     Reference:
         USOT, Sec. 3.3 and 4.1.
     """
@@ -113,6 +116,8 @@ class USOTTracker(Tracker):
         self.memory_size, self.memory_margin_cells = memory_size, memory_margin_cells
         self.memory_weight = memory_weight if model.head.memory is not None else 0.0
         self.memory_rule = memory_rule or ('legacy' if self.legacy else 'segments')
+        if self.memory_weight:
+            check_options(memory_size, self.memory_rule)
         self.double_damping, self.min_size_px = double_damping, min_size_px
         self.lost_score, self.lost_frames = lost_score, lost_frames
 
@@ -162,7 +167,9 @@ class USOTTracker(Tracker):
         """Memory entries from search features ``(B, C, h, w)`` and boxes ``(B, 4)`` in crop pixels."""
         boxes = torch.from_numpy(boxes_xyxy).to(features)
         pooled = self.model.pool_search(features, boxes, crop_px, self.memory_margin_cells)
-        return list(zip(*(code.unbind(0) for code in self.model.head.encode_memory(pooled).cls), strict=True))
+        codes = self.model.head.encode_memory(pooled).cls
+        # Copies: a view would keep the codes of the whole batch alive as long as one target's entry is remembered.
+        return list(zip(*([one.clone() for one in code] for code in codes), strict=True))
 
     @torch.inference_mode()
     def update(self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[TargetState]) -> tuple[Prediction, list[TargetState]]:
