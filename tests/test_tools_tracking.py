@@ -135,6 +135,7 @@ def test_results_of_other_weights_are_not_mixed(tmp_path, config, benchmark, che
         ((), 'no test_dataloader in it, and --sequences ROOT was not given'),
         (('--sequences', '{data}'), 'CHECKPOINT is missing: USOTTracker needs weights'),
         (('{tmp}/none.pth', '--sequences', '{data}'), 'none.pth: no such checkpoint'),
+        (('none', '--sequences', '{data}', '--device', 'gpu'), "device 'gpu' cannot be used"),
         (('{tmp}/bad.pth', '--sequences', '{data}'), 'bad.pth: refused: it holds the Python object'),
         (('--sequences', '{tmp}/nowhere', '--tracker', 'StandStill'), 'nowhere: cannot list the sequences'),
         (('--sequences', '{data}', '--tracker', 'StandStil'), "'StandStil' is no tracker"),
@@ -226,6 +227,21 @@ def test_demo_again_replaces_and_stops_early(tmp_path, video):
     assert len((tmp_path / 'out' / 'clip_target0.txt').read_text().splitlines()) == 3
 
 
+def test_demo_never_replaces_what_it_was_given(tmp_path, capsys):
+    frames, _ = moving_square_frames(3, (96, 72))
+    file = write_video(tmp_path / 'clip.mp4', frames)
+    (tmp_path / 'clip.json').write_text('[[10, 10, 20, 20]]')
+    before = file.read_bytes()
+    for boxes, name in ((('--box', '10,10,20,20'), 'clip.mp4'), (('--boxes', tmp_path / 'clip.json', '--no-video'), 'clip.json')):
+        assert demo_tool.main([str(arg) for arg in (file, '--tracker', 'StandStill', *boxes, '--out', tmp_path)]) == 2
+        assert one_line(capsys.readouterr().err) == f'error: {tmp_path / name}: the result would replace it; choose another --out'
+    assert file.read_bytes() == before and (tmp_path / 'clip.json').read_text() == '[[10, 10, 20, 20]]'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['clip.json', 'clip.mp4']
+    assert demo_tool.main([str(arg) for arg in (file, '--tracker', 'StandStill', '--box', '10,10,20,20', '--out', tmp_path / 'out')]) == 0
+    named = one_line(capsys.readouterr().out).split('wrote ')[1].split(', ')
+    assert sorted(named) == sorted(str(path) for path in (tmp_path / 'out').iterdir())
+
+
 @pytest.mark.parametrize('kind', ['grey', 'grey 16 bit', 'alpha', '16 bit'])
 def test_demo_reads_every_usual_image(tmp_path, kind):
     shape = {'grey': (40, 60), 'grey 16 bit': (40, 60), 'alpha': (40, 60, 4), '16 bit': (40, 60, 3)}[kind]
@@ -245,6 +261,7 @@ def test_demo_reads_every_usual_image(tmp_path, kind):
         (('{tmp}/none.mp4', '--box', '1,1,5,5'), 'none.mp4: no such file or folder'),
         (('{tmp}/mixed', '--box', '1,1,5,5'), '00002.png, frame 1: size 30x20 differs'),
         (('{clip}', '--box', '200,1,5,5'), 'clip.mkv: box 200,1,5,5 lies outside its 97x71 frames'),
+        (('{clip}', '--box=-200,1,400,5'), 'clip.mkv: box -200,1,400,5 is more than 2 times its 97x71 frames'),
         (('{clip}', '--box', 'nan,1,5,5'), '--box nan,1,5,5: the box has to be finite'),
         (('{clip}', '--box', '1,1,0,5'), 'positive, got 0 x 5'),
         (('{clip}', '--box', '1,1,five,5'), 'four numbers'),
@@ -255,17 +272,21 @@ def test_demo_reads_every_usual_image(tmp_path, kind):
         (('{clip}', '--box', '1,1,5,5', '--out', '{tmp}/text.mp4/x'), 'clip.mp4: cannot be written'),
         (('97', '--box', '1,1,5,5'), 'camera 97: cannot be opened'),
         (('http://127.0.0.1:9/a.mp4', '--box', '1,1,5,5'), 'http://127.0.0.1:9/a.mp4: cannot be opened'),
+        (
+            ('{clip}', '--box', '1,1,5,5', '--config', '{config}', '--tracker', 'USOTTracker', '--device', 'gpu'),
+            "device 'gpu' cannot be used",
+        ),
         (('{clip}', '--box', '1,1,5,5', '--config', '{tmp}/none.py', '--tracker', 'USOTTracker'), 'none.py: no such config'),
     ],
 )
-def test_refusals_of_the_demo(tmp_path, video, capsys, monkeypatch, args, message):
+def test_refusals_of_the_demo(tmp_path, video, config, capsys, monkeypatch, args, message):
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     (tmp_path / 'text.mp4').write_text('this is text')
     (tmp_path / 'empty.mp4').touch()
     (tmp_path / 'empty').mkdir()
     write_frames(tmp_path / 'mixed', [np.zeros((40, 30, 3), np.uint8), np.zeros((20, 30, 3), np.uint8)])
-    args = [arg.format(tmp=tmp_path, clip=video[0]) for arg in args]
+    args = [arg.format(tmp=tmp_path, clip=video[0], config=config) for arg in args]
     status = run_demo(tmp_path, *args, *(() if '--tracker' in args else ('--tracker', 'StandStill')))
     error = one_line(capsys.readouterr().err)
     assert status == 2 and error.startswith('error: ') and message in error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import warnings
@@ -126,6 +127,23 @@ def limited(
         print(f'stopped; keeping {len(indices)} frames', file=sys.stderr)
 
 
+def output_files(folder: Path, name: str, targets: int, video: bool) -> list[Path]:
+    """All files that a run writes."""
+    names = [f'{name}.mp4'] * video + [f'{name}.json', *(f'{name}_target{target}.txt' for target in range(targets))]
+    return [folder / file for file in names]
+
+
+def refuse_to_replace(given: list[str | None], files: list[Path]) -> None:
+    """Results of an earlier run are replaced, but never what the user gave.
+
+    Raises:
+        InputError: One of the files is the video or the box file itself.
+    """
+    for path in given:
+        if path and any(os.path.exists(path) and file.exists() and file.samefile(path) for file in files):
+            raise InputError(f'{path}: the result would replace it; choose another --out')
+
+
 def write_results(
     folder: Path, name: str, source: FrameSource, tracker: Tracker, tracks: list[Trajectory], indices: list[int], size: tuple[int, int]
 ) -> None:
@@ -167,8 +185,10 @@ def track(args: argparse.Namespace) -> None:
             boxes = select_boxes(first[1])
         size = (first[1].shape[1], first[1].shape[0])
         check_boxes_in_frame(boxes, size, args.input)
-        tracker = build(args)
         name = re.sub(r'[^\w.-]', '_', source.name)
+        files = output_files(folder, name, len(boxes), not args.no_video)
+        refuse_to_replace([args.input, args.boxes], files)
+        tracker = build(args)
         indices: list[int] = []
         stream = limited(chain([first], frames), source, args.max_frames, indices)
         if args.no_video:
@@ -181,7 +201,7 @@ def track(args: argparse.Namespace) -> None:
     seconds = float(tracks[0].seconds[1:].sum())
     speed = f', {(len(indices) - 1) / seconds:.1f} frames/s' if seconds > 0 else ''
     lost = ', '.join(f'#{target} lost in {int(track.lost.sum())}' for target, track in enumerate(tracks))
-    print(f'{source.label}: {len(indices)} frames{speed}; {lost}; wrote {folder / name}.*')
+    print(f'{source.label}: {len(indices)} frames{speed}; {lost}; wrote {", ".join(map(str, files))}')
 
 
 def on_frame_for(args: argparse.Namespace, writer: VideoWriter | None):

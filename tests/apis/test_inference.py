@@ -119,6 +119,13 @@ def test_missing_checkpoint(tmp_path):
         init_tracker(dict(model=MODEL), tmp_path / 'none.pth')
 
 
+@pytest.mark.parametrize('device', ['cuda:99', 'gpu'])
+def test_a_device_that_is_not_there(tmp_path, weights, device):
+    torch.save(weights, tmp_path / 'raw.pth')
+    with pytest.raises(ValueError, match=f"device '{device}' cannot be used"):
+        init_tracker(dict(model=MODEL), tmp_path / 'raw.pth', device=device)
+
+
 def test_a_diverged_network_loses_its_target_and_does_not_fail():
     with pytest.warns(UserWarning):
         tracker = init_tracker(dict(model=MODEL), device='cpu')

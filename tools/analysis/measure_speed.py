@@ -31,6 +31,7 @@ from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 
 import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.apis.inference import to_device
 from usot_plugin.datasets import PseudoBoxDataset
 from usot_plugin.datasets.synthetic import render_clip, write_clip
 from usot_plugin.datasets.video_sources import VideoSourceError, find_clips
@@ -177,7 +178,7 @@ class Bench:
 
     def _model(self) -> USOT:
         torch.manual_seed(0)
-        model = MODELS.build(self.cfg.model).to(self.device)
+        model = to_device(MODELS.build(self.cfg.model), self.device)
         if not isinstance(model, USOT):
             raise ConfigError(f'{self.args.config}: measured is USOT, the model is {type(model).__name__}')
         return model

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from torch import nn
 
 from usot_plugin.models.trackers import Tracker, build_tracker, needs_model
 from usot_plugin.registry import MODELS
@@ -42,7 +43,7 @@ def init_tracker(
     Raises:
         ConfigError: The config cannot be read or has no model.
         CheckpointError: The checkpoint cannot be read or belongs to another model.
-        ValueError: The tracker's own config is wrong.
+        ValueError: The tracker's own config is wrong, or the device cannot be used.
     """
     import usot_plugin  # noqa: F401  registers everything
 
@@ -61,5 +62,17 @@ def init_tracker(
         warnings.warn('no checkpoint: the weights of the tracker are random', stacklevel=2)
     else:
         load_weights(model, checkpoint, weights)
-    model.to(torch.device(device if device is not None else get_device())).eval()
+    to_device(model, device if device is not None else get_device()).eval()
     return build_tracker(model, tracker if tracker is not None else cfg.model.get('test_cfg'))
+
+
+def to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
+    """Move a model, in place.
+
+    Raises:
+        ValueError: There is no such device, or this build of PyTorch cannot use it.
+    """
+    try:
+        return model.to(torch.device(device))
+    except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built for CUDA
+        raise ValueError(f'device {str(device)!r} cannot be used ({str(error).splitlines()[0]})') from error
