@@ -68,9 +68,10 @@ def prroi_pool(features: Tensor, boxes_xyxy: Tensor, output_size: int | tuple[in
         chosen = features
     else:
         chosen = features[batch_index]
-    boxes = boxes_xyxy.to(features.dtype)
-    weight_y = _bin_weights(boxes[:, 1], boxes[:, 3], rows, features.shape[2])
-    weight_x = _bin_weights(boxes[:, 0], boxes[:, 2], columns, features.shape[3])
+    # Never in half precision: bfloat16 knows a coordinate of 20 cells to an eighth of a cell, which is a whole pixel of the crop.
+    boxes = boxes_xyxy.to(torch.promote_types(torch.promote_types(boxes_xyxy.dtype, features.dtype), torch.float32))
+    weight_y = _bin_weights(boxes[:, 1], boxes[:, 3], rows, features.shape[2]).to(features.dtype)
+    weight_x = _bin_weights(boxes[:, 0], boxes[:, 2], columns, features.shape[3]).to(features.dtype)
     return weight_y[:, None] @ chosen @ weight_x[:, None].transpose(-1, -2)
 
 
