@@ -42,7 +42,7 @@ def test_the_template_is_the_best_of_the_drawn_frames(stage):
         assert ('memory' in views) == (stage == 'cycle')
 
 
-@pytest.mark.parametrize('quality, count', [(1.0, 3), (0.6, 5), (0.41, 7), (0.0, 60)])
+@pytest.mark.parametrize('quality, count', [(1.0, 3), (0.6, 5), (float(np.float32(0.6)), 5), (0.41, 7), (0.0, 60)])
 def test_a_worse_track_gets_more_draws(quality, count):
     # With n draws of L equal frames the best rank u in [0, 1] has mean n / (n + 1).
     length = 2000

@@ -89,7 +89,8 @@ class QualityFrames(FrameSampler):
         usable = track.usable_frames()
         if not len(usable):
             raise NoFrameError(f'{track.clip}: no usable frame')
-        count = max(1, int(self.draws / max(track.sequence_quality, LEAST_QUALITY)))
+        # Rounded first: tables keep float32, and 3 / float32(0.6) is a little below 5.
+        count = max(1, int(round(self.draws / max(track.sequence_quality, LEAST_QUALITY), 5)))
         drawn = rng.choice(usable, count)
         template = int(drawn[np.argmax(self.scores(track, drawn, stage))])
         views = {'template': [template], 'search': [template]}
