@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
+from mmengine.config import Config
 
 from usot_plugin.models import USOT
 from usot_plugin.models.necks.cycle_memory import CycleMemoryNeck
@@ -11,7 +15,7 @@ from usot_plugin.models.schedule import value_at
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.sot_sample import SOTSample
 
-from .usot_parity import usot_config
+from .usot_parity import GOLDEN, usot_config
 
 
 def group(memory: int = 0):
@@ -101,3 +105,19 @@ def test_schedule_steps_at_its_epochs():
     assert [value_at(schedule, epoch) for epoch in (0, 6, 7, 9, 10, 30)] == [0.6, 0.6, 0.5, 0.5, 0.4, 0.4]
     with pytest.raises(ValueError, match='from epoch 0'):
         value_at([(3, 1.0)], 5)
+
+
+@pytest.mark.parametrize('epoch', [1, 5, 6, 7, 8, 9, 10, 11, 30])
+def test_weights_of_every_stage_are_those_of_the_release(epoch):
+    # train_schedule.json: the release's values, made by running its schedule; its epochs count from 1.
+    golden = json.loads((GOLDEN / 'train_schedule.json').read_text(encoding='utf-8'))[epoch - 1]
+    train_cfg = Config.fromfile(Path(__file__).parents[2] / 'configs/usot_r50.py').model.train_cfg.to_dict()
+    model = USOT(**usot_config('small', train_cfg=train_cfg))
+    model.set_epoch(epoch - 1)
+    model.head.loss_cls.forward = model.head.loss_reg.forward = lambda *maps: torch.ones(())
+    with torch.no_grad():
+        losses = model(**model.data_preprocessor(collate([group(1), group(1)]), True), mode='loss')
+    weights = [float(losses['loss_reg']), float(losses['loss_cls']), float(losses.get('loss_mem', 0))]
+    assert golden['epoch'] == epoch and model.in_cycle_stage == golden['cycle']
+    assert weights == pytest.approx([golden['w_reg'], golden['w_cls'], golden['w_mem']], rel=1e-6)
+    assert value_at(model.train_cfg['forward_cls_ratio'], model.epoch) == golden['cls_ratio']
