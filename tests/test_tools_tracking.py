@@ -320,6 +320,22 @@ def test_a_stream_that_breaks_off_keeps_what_was_tracked(tmp_path, capsys, monke
     assert open_clip(tmp_path / 'out' / 'cam.mp4').frame_count == 4
 
 
+def test_the_tracker_is_ready_before_a_camera_starts(tmp_path, monkeypatch):
+    from usot_plugin.apis.sources import LiveSource
+
+    order = []
+
+    def camera():
+        order.append('camera')
+        yield from moving_square_frames(2)[0]
+
+    build = demo_tool.build
+    monkeypatch.setattr(demo_tool, 'build', lambda args: order.append('tracker') or build(args))
+    monkeypatch.setattr(demo_tool, 'open_source', lambda *_: LiveSource('cam', 'cam', camera, 10.0, drop=False))
+    assert run_demo(tmp_path, 'cam', '--tracker', 'StandStill', '--box', '1,1,9,9', '--no-video') == 0
+    assert order == ['tracker', 'camera']
+
+
 @pytest.mark.shared_data
 def test_standing_still_on_real_sequences(tmp_path, config, shared_dir):
     assert run_test(tmp_path, config, '--sequences', shared_dir / 'data' / 'eval', '--tracker', 'StandStill', '--workers', 0) == 0

@@ -176,6 +176,7 @@ def track(args: argparse.Namespace) -> None:
     folder = Path(args.out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f'{folder}: is a file, not an output folder')
+    tracker = build(args)  # before the first frame: a camera does not wait, and the boxes are those of its first frame
     with open_source(args.input, args.drop_frames) as source:
         frames = iter(source)
         first = next(frames, None)
@@ -188,7 +189,6 @@ def track(args: argparse.Namespace) -> None:
         name = re.sub(r'[^\w.-]', '_', source.name)
         files = output_files(folder, name, len(boxes), not args.no_video)
         refuse_to_replace([args.input, args.boxes], files)
-        tracker = build(args)
         indices: list[int] = []
         stream = limited(chain([first], frames), source, args.max_frames, indices)
         if args.no_video:
