@@ -76,15 +76,16 @@ def test_every_import_is_declared(declared):
     names = _requirement_names(
         declared['options']['install_requires'] + '\n' + '\n'.join(v for _, v in declared.items('options.extras_require'))
     )
-    known = {module_of.get(name, name.replace('-', '_')) for name in names} | {'usot_plugin', 'mmengine', 'mmcv', 'mmdet'}
+    known = {module_of.get(name, name.replace('-', '_')) for name in names} | {'usot_plugin', 'tests', 'mmengine', 'mmcv', 'mmdet'}
     imported = set()
-    for path in [*(ROOT / 'usot_plugin').rglob('*.py'), *(ROOT / 'tools').rglob('*.py')]:
+    paths = [path for folder in ('usot_plugin', 'tools', 'tests') for path in (ROOT / folder).rglob('*.py')]
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split('.')[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.split('.')[0])
-    assert imported - set(sys.stdlib_module_names) - {path.stem for path in (ROOT / 'tools').rglob('*.py')} <= known
+    assert imported - set(sys.stdlib_module_names) - {path.stem for path in paths} <= known
 
 
 @pytest.mark.parametrize('script', sorted(path.name for path in (ROOT / 'tools').glob('*.sh')))
