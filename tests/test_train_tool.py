@@ -9,10 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
 
 from tests.engine.tiny_training import read_losses, tiny_config
+from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 ROOT = Path(__file__).parents[1]
 
@@ -101,6 +105,8 @@ def test_nan_ends_with_one_line_and_a_status(tmp_path):
         (['--cfg-options', 'optim_wraper.optimizer.lr=1'], "has no key 'optim_wraper', did you mean 'optim_wrapper'?"),
         (['--cfg-options', 'model.type=UST'], "model.type = 'UST' is not registered, did you mean 'USOT'?"),
         (['--cfg-options', 'train_cfg.max_epoch=1'], "did you mean 'max_epochs'?"),
+        (['--cfg-options', 'train_dataloader.batch_sise=1'], "unexpected keyword argument 'batch_sise'"),
+        (['--cfg-options', 'model.train_cfg.cycle_start=1'], "tiny.py: unknown keys in train_cfg of USOT: ['cycle_start']"),
         (['--cfg-options', 'auto_scale_lr.base_batch_size=None', '--resume', 'nowhere.pth'], 'nowhere.pth: no such checkpoint'),
     ],
 )
@@ -116,3 +122,52 @@ def test_missing_config_names_its_neighbour(tmp_path):
     failed = _train(tmp_path / 'tinny.py')
     assert failed.returncode == 1
     assert failed.stderr.splitlines()[-1].endswith("tinny.py: no such config, did you mean 'tiny.py'?")
+
+
+def _quick(work_dir: Path, **options: object) -> subprocess.CompletedProcess:
+    given = [f'train_dataloader.{key}={value}' for key, value in options.items()]
+    return _train(Path('configs/quick/usot_quick.py'), '--work-dir', str(work_dir), '--cfg-options', *given)
+
+
+def test_training_data_that_is_not_there_is_one_line(tmp_path):
+    failed = _quick(tmp_path / 'work', **{'dataset.table': tmp_path / 'nowhere'})
+    assert failed.returncode == 1 and 'Traceback' not in failed.stderr
+    assert failed.stderr.splitlines()[-1] == f'error: {tmp_path}/nowhere: no such pseudo-box table'
+
+
+def test_clips_that_cannot_be_read_end_a_loader_process_in_one_line(tmp_path):
+    track = pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1)))
+    write_table_part(tmp_path / 'table', 'gone.mp4', tmp_path / 'gone.mp4', track)
+    failed = _quick(tmp_path / 'work', **{'dataset.table': tmp_path / 'table'})
+    assert failed.returncode == 1 and 'Traceback' not in failed.stderr
+    expected = f'error: 21 clips in a row could not be used; the last: {tmp_path}/gone.mp4: no such file or folder'
+    assert failed.stderr.splitlines()[-1] == expected
+
+
+@pytest.mark.parametrize('option', ['resume', 'load_from', 'pretrained'])
+def test_checkpoint_of_another_model_is_refused(tmp_path, option):
+    config = _write_config(tmp_path, **{'train_cfg.max_epochs': 1})
+    narrow = Config.fromfile(config).model
+    narrow.neck.out_channels = narrow.head.channels = narrow.head.memory.channels = 8
+    other = tmp_path / 'other.pth'
+    torch.save({'state_dict': MODELS.build(narrow).state_dict(), 'meta': {}}, other)
+    arguments = {
+        'resume': ['--resume', str(other)],
+        'load_from': ['--cfg-options', f'load_from={other}'],
+        'pretrained': ['--cfg-options', 'model.backbone.init_cfg.type=Pretrained', f'model.backbone.init_cfg.checkpoint={other}'],
+    }
+    failed = _train(config, *arguments[option])
+    assert failed.returncode == 1 and 'Traceback' not in failed.stderr
+    line = failed.stderr.splitlines()[-1]
+    assert line.startswith(f'error: {other}: does not fit ')
+    assert ('neck.adjust.0.weight (8, 128, 1, 1) in the file' if option != 'pretrained' else 'conv1.weight') in line
+
+
+def test_full_disk_leaves_no_half_written_checkpoint(tmp_path):
+    changes = {'train_dataloader.dataset.length': 2, 'train_cfg.max_epochs': 1, 'model.train_cfg.cycle_start_epoch': None}
+    config = _write_config(tmp_path, **changes)
+    # No file may grow beyond 100 KiB, a checkpoint has more.
+    failed = _run('bash', '-c', f'ulimit -f 100; exec {sys.executable} tools/train.py {config}')
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1] == f'error: {tmp_path}/work/epoch_1.pth: File too large'
+    assert not [path.name for path in (tmp_path / 'work').iterdir() if 'epoch' in path.name]

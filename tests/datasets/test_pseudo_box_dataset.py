@@ -12,10 +12,9 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from usot_plugin.datasets.frame_readers import ClipPool
-from usot_plugin.datasets.pseudo_box_dataset import PseudoBoxDataset
+from usot_plugin.datasets.pseudo_box_dataset import NoSampleError, PseudoBoxDataset
 from usot_plugin.datasets.synthetic import render_clip, write_clip
 from usot_plugin.registry import DATASETS
-from usot_plugin.structures.clip import ClipError
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 PIPELINE = [
@@ -162,7 +161,7 @@ def test_unreadable_clips_are_named_once_and_replaced(rendered, tmp_path, caplog
 
 def test_nothing_readable_ends_with_the_cause(tmp_path):
     write_table_part(tmp_path / 'table', 'gone.mp4', tmp_path / 'gone.mp4', pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1))))
-    with pytest.raises(ClipError, match=r'clips in a row could not be used; the last: .*gone\.mp4: no such file'):
+    with pytest.raises(NoSampleError, match=r'clips in a row could not be used; the last: .*gone\.mp4: no such file'):
         build(tmp_path, max_failures=3)[0]
 
 

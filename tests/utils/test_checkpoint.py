@@ -14,6 +14,8 @@ from torch import nn
 
 from usot_plugin.utils.checkpoint import (
     CheckpointError,
+    check_fit,
+    check_pretrained,
     describe_misfit,
     extract_state_dict,
     load_checkpoint,
@@ -143,3 +145,32 @@ def test_the_runners_loader_is_replaced(tmp_path):
     finally:
         CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     assert not (tmp_path / 'ran').exists()
+
+
+def _saved(path, module: nn.Module, *without: str):
+    torch.save({key: value for key, value in module.state_dict().items() if key not in without}, path)
+    return path
+
+
+def test_fine_tuning_may_start_from_a_part_but_not_from_other_shapes(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    part = _saved(tmp_path / 'part.pth', model, '1.weight')
+    check_fit(model, part, partly=True)
+    with pytest.raises(CheckpointError, match=r'part\.pth: does not fit Sequential: 1 of 7 weights are missing \(1\.weight\)'):
+        check_fit(model, part)
+    wide = _saved(tmp_path / 'wide.pth', nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4)))
+    stranger = _saved(tmp_path / 'stranger.pth', nn.ModuleDict({'a': nn.Linear(2, 3)}))
+    for file, cause in ((wide, 'another shape'), (stranger, '7 of 7 weights are missing')):
+        with pytest.raises(CheckpointError, match=cause):
+            check_fit(model, file, partly=True)
+
+
+def test_pretrained_files_may_have_more_but_not_less(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    larger = nn.Sequential(*model, nn.Linear(3, 1))
+    check_pretrained(model, dict(type='Pretrained', checkpoint=_saved(tmp_path / 'old.pth', larger, '1.num_batches_tracked')))
+    check_pretrained(model, [dict(type='Xavier'), dict(type='Pretrained', checkpoint='https://nowhere/a.pth')])
+    check_pretrained(model, None)
+    less = dict(type='Pretrained', checkpoint=_saved(tmp_path / 'less.pth', larger, '1.weight', '0.bias'))
+    with pytest.raises(CheckpointError, match=r'less\.pth: does not fit Sequential: 2 of 7 .*0\.bias, 1\.weight'):
+        check_pretrained(model, less)

@@ -6,7 +6,7 @@ from .box_sources import BoxSource, CentreBoxes, ClipBoxes, DiscoveredBoxes, Ran
 from .crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
 from .frame_samplers import FrameSampler, NoFrameError, QualityFrames, WindowFrames
 from .mixture import QuotaMixture
-from .pseudo_box_dataset import PseudoBoxDataset
+from .pseudo_box_dataset import NoSampleError, PseudoBoxDataset
 from .track import Track
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     'DiscoveredBoxes',
     'FrameSampler',
     'NoFrameError',
+    'NoSampleError',
     'PseudoBoxDataset',
     'QualityFrames',
     'QuotaMixture',

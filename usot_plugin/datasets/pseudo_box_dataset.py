@@ -30,6 +30,13 @@ BOX_SOURCES = {'discovered': 'DiscoveredBoxes', 'random': 'RandomBoxes', 'centre
 _ORDER_STREAM = 2**31
 
 
+class NoSampleError(RuntimeError):
+    """No training sample can be made; the message names the last clip that was tried.
+
+    Its only argument is the message, so that it passes from a loader process to the main one as what it is.
+    """
+
+
 @DATASETS.register_module()
 class PseudoBoxDataset(BaseDataset):
     """Groups of template, search and memory images around the boxes of a box source.
@@ -154,7 +161,7 @@ class PseudoBoxDataset(BaseDataset):
         """Sample ``idx`` of the current epoch after the pipeline.
 
         Raises:
-            ClipError: ``max_failures`` clips in a row could not be read.
+            NoSampleError: More than ``max_failures`` clips in a row could not be read.
         """
         epoch = self.epoch
         for attempt in range(self.max_failures + 1):
@@ -165,7 +172,7 @@ class PseudoBoxDataset(BaseDataset):
             except (ClipError, AnnotationError, NoFrameError) as error:
                 self._report(error)
                 last = error
-        raise ClipError('training sample', f'{self.max_failures + 1} clips in a row could not be used; the last: {last}') from last
+        raise NoSampleError(f'{self.max_failures + 1} clips in a row could not be used; the last: {last}') from last
 
     # --- epoch and stage ----------------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,10 @@ import torch.distributed as dist
 from mmengine.config import Config, ConfigDict
 
 
+class LaunchError(RuntimeError):
+    """Processes cannot be started, or the config not be changed, as the command line asks."""
+
+
 def prepare_launcher(cfg: Config, launcher: str) -> None:
     """Set the launcher in ``cfg`` and, where there is no CUDA device, start the process group over Gloo.
 
@@ -19,16 +23,16 @@ def prepare_launcher(cfg: Config, launcher: str) -> None:
         launcher: ``'none'``, ``'pytorch'`` (torchrun) or ``'slurm'``.
 
     Raises:
-        RuntimeError: ``'pytorch'`` without torchrun's environment, or ``'slurm'`` on a machine without CUDA.
+        LaunchError: ``'pytorch'`` without torchrun's environment, or ``'slurm'`` on a machine without CUDA.
     """
     cfg.launcher = launcher
     if launcher == 'none' or torch.cuda.is_available():
         return
     if launcher != 'pytorch':
-        raise RuntimeError(f'--launcher {launcher} needs a CUDA device, this machine has none; use --launcher pytorch (torchrun)')
+        raise LaunchError(f'--launcher {launcher} needs a CUDA device, this machine has none; use --launcher pytorch (torchrun)')
     missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
     if missing:
-        raise RuntimeError(f'--launcher pytorch needs {missing[0]} in the environment: start through tools/dist_train.sh or torchrun')
+        raise LaunchError(f'--launcher pytorch needs {missing[0]} in the environment: start through tools/dist_train.sh or torchrun')
     if not dist.is_initialized():
         dist.init_process_group('gloo')
     wrapper = ConfigDict(cfg.get('model_wrapper_cfg') or {})
@@ -43,14 +47,14 @@ def enable_amp(cfg: Config) -> None:
     """Turn on mixed precision in ``cfg``: float16 with loss scaling on CUDA, bfloat16 elsewhere.
 
     Raises:
-        ValueError: The config's optimizer wrapper is of a kind that has no mixed-precision twin.
+        LaunchError: The config's optimizer wrapper is of a kind that has no mixed-precision twin.
     """
     wrapper = cfg.optim_wrapper
     kind = wrapper.get('type', 'OptimWrapper')
     if kind in ('AmpOptimWrapper', 'AutocastOptimWrapper'):
         return
     if kind != 'OptimWrapper':
-        raise ValueError(f'--amp replaces OptimWrapper, the config has {kind}')
+        raise LaunchError(f'--amp replaces OptimWrapper, the config has {kind}')
     if torch.cuda.is_available():
         wrapper.type = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')

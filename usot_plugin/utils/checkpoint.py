@@ -15,9 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
+
+from .atomic import whole_file
 
 #: Names under which files keep their weights, the first present wins.
 STATE_KEYS = ('state_dict', 'model', 'model_state_dict', 'net')
@@ -163,6 +166,47 @@ def load_weights(model: nn.Module, path: str | Path, which: Which = 'saved') -> 
     model.load_state_dict(state)
 
 
+def check_fit(model: nn.Module, path: str | Path, partly: bool = False) -> None:
+    """Refuse a file that is of another model, before MMEngine loads what fits of it and only warns of the rest.
+
+    Args:
+        model: The model it is meant for.
+        path: Checkpoint file.
+        partly: Weights may be missing or unknown, as long as some are there and none has another shape (fine-tuning, a backbone's file).
+
+    Raises:
+        CheckpointError: The file cannot be read, or belongs to another model (the message says which keys).
+    """
+    state = extract_state_dict(load_checkpoint(path), path)
+    own = model.state_dict()
+    common = {key: value for key, value in state.items() if key in own}
+    # What is not in the file counts as fitting here: only shapes are left to differ.
+    misfit = describe_misfit(model, {**own, **common} if partly and common else state)
+    if misfit is not None:
+        raise CheckpointError(path, f'does not fit {type(model).__name__}: {misfit}')
+
+
+def check_pretrained(module: nn.Module, init_cfg: Any) -> None:
+    """Refuse ``init_cfg=dict(type='Pretrained', ...)`` of ``module`` where the file lacks weights of it: the rest would start at random.
+
+    Counters of batch norm may be missing (old files have none), and other weights may be there. Files behind a URL and parts of a file
+    (``prefix``) are left to MMEngine.
+
+    Raises:
+        CheckpointError: The file cannot be read, or belongs to another network.
+    """
+    for cfg in [init_cfg] if isinstance(init_cfg, Mapping) else init_cfg or ():
+        if cfg.get('type') != 'Pretrained' or cfg.get('prefix') or '://' in str(cfg['checkpoint']):
+            continue
+        path, own = cfg['checkpoint'], module.state_dict()
+        state = extract_state_dict(load_checkpoint(path), path)
+        counters = {key: value for key, value in own.items() if key.endswith('num_batches_tracked')}
+        misfit = describe_misfit(module, {**counters, **{key: value for key, value in state.items() if key in own}})
+        if misfit is not None:
+            hint = 'tools/convert_checkpoint.py makes weights of this form from published ones'
+            raise CheckpointError(path, f'does not fit {type(module).__name__}: {misfit}; {hint}')
+
+
 def _load_from_local(filename: str, map_location: Any = None) -> Any:
     """MMEngine's loader interface over :func:`load_checkpoint`."""
     return load_checkpoint(filename, 'cpu' if map_location is None else map_location)
@@ -171,3 +215,19 @@ def _load_from_local(filename: str, map_location: Any = None) -> Any:
 def use_safe_loader() -> None:
     """Make MMEngine's Runner read local checkpoints (``load_from``, ``resume``) with :func:`load_checkpoint`, for the whole process."""
     CheckpointLoader.register_scheme(prefixes='', loader=_load_from_local, force=True)
+
+
+class _WholeFileBackend(LocalBackend):
+    """Local files that are there whole or not at all; an error names the file."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        try:
+            with whole_file(filepath) as temporary:
+                temporary.write_bytes(obj)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(filepath)) from error
+
+
+def use_whole_files() -> None:
+    """Make MMEngine write checkpoints whole or not at all, for the whole process: a full disk leaves no half-written one behind."""
+    register_backend('local', _WholeFileBackend, prefixes='', force=True)

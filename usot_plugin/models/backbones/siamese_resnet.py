@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from usot_plugin.registry import MODELS
+from usot_plugin.utils.checkpoint import check_pretrained
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int, dilation: int) -> nn.Sequential | None:
@@ -115,6 +116,16 @@ class SiameseResNet(BaseModule):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+
+    def init_weights(self) -> None:
+        """MMEngine's initialisation; a pretrained file that lacks weights of this network is refused.
+
+        Raises:
+            CheckpointError: The file cannot be read, or belongs to another network.
+        """
+        if not self.is_init:
+            check_pretrained(self, self.init_cfg)
+        super().init_weights()
 
     @staticmethod
     def _make_stage(block, in_channels: int, width: int, count: int, stride: int, dilation: int) -> tuple[nn.Sequential, int]:
