@@ -19,6 +19,7 @@ from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import open_clip
 from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
+from usot_plugin.utils.atomic import whole_file
 
 ROOT = Path(__file__).parents[1]
 assert TemplateMatcher  # registered by its import
@@ -320,6 +321,42 @@ def test_a_stream_that_breaks_off_keeps_what_was_tracked(tmp_path, capsys, monke
     assert open_clip(tmp_path / 'out' / 'cam.mp4').frame_count == 4
 
 
+@pytest.mark.skipif(sys.platform == 'win32', reason='limits of POSIX')
+def test_demo_without_room_leaves_no_part_of_a_video(tmp_path, video):
+    import resource
+
+    command = [sys.executable, str(ROOT / 'tools' / 'demo.py'), str(video[0]), '--tracker', 'StandStill', '--box', video[1], '--out', 'out']
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1200, 1200)),
+    )
+    assert done.returncode == 2 and one_line(done.stderr).startswith(f'error: {Path("out", "clip.mp4")}: cannot be written (')
+    # The boxes are small enough and stay; of the video there is nothing.
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['clip.json', 'clip_target0.txt']
+    assert len(json.loads((tmp_path / 'out' / 'clip.json').read_text())['frames']) == 8
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='whether a process runs is asked on POSIX only')
+def test_what_killed_runs_have_left_is_removed(tmp_path, video, config, benchmark):
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    dead.wait()
+    for folder in (tmp_path / 'out', tmp_path / 'results' / 'StandStill'):
+        folder.mkdir(parents=True)
+        with pytest.raises(KeyboardInterrupt), whole_file(folder / 'a.mp4') as temporary:
+            raise KeyboardInterrupt
+        (folder / temporary.name.replace(str(os.getpid()), str(dead.pid))).touch()
+    assert run_demo(tmp_path, video[0], '--tracker', 'StandStill', '--box', video[1], '--no-video') == 0
+    arguments = (config, '--sequences', benchmark, '--tracker', 'StandStill', '--out', tmp_path / 'results', '--work-dir', tmp_path)
+    assert test_tool.main([str(argument) for argument in arguments]) == 0
+    assert not list(tmp_path.glob('*/**/*.tmp*'))
+
+
 def test_the_tracker_is_ready_before_a_camera_starts(tmp_path, monkeypatch):
     from usot_plugin.apis.sources import LiveSource
 
@@ -385,5 +422,7 @@ def test_the_speed_baseline_gives_the_same_boxes():
 def test_refusals_of_the_speed_tool(tmp_path, config, capsys):
     assert speed_tool.main([str(tmp_path / 'none.py')]) == 2
     assert 'no such config' in one_line(capsys.readouterr().err)
+    assert speed_tool.main([str(config), '--device', 'gpu']) == 2
+    assert "device 'gpu' cannot be used" in one_line(capsys.readouterr().err)
     assert speed_tool.main([str(config), '--parts', 'discovery', '--clips', str(tmp_path / 'none')]) == 2
     assert str(tmp_path / 'none') in one_line(capsys.readouterr().err)

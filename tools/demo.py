@@ -32,7 +32,7 @@ from usot_plugin.models.trackers import Tracker
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.structures.trajectory import Prediction, Trajectory
-from usot_plugin.utils.atomic import whole_file, write_text
+from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.config import ConfigError
 from usot_plugin.visualization.overlay import draw_targets
@@ -176,6 +176,7 @@ def track(args: argparse.Namespace) -> None:
     folder = Path(args.out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f'{folder}: is a file, not an output folder')
+    remove_abandoned(folder)  # what a killed run has left
     tracker = build(args)  # before the first frame: a camera does not wait, and the boxes are those of its first frame
     with open_source(args.input, args.drop_frames) as source:
         frames = iter(source)

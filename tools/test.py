@@ -22,7 +22,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import usot_plugin  # registers everything
-from usot_plugin.apis.inference import to_device
+from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.engine.distributed import prepare_launcher
 from usot_plugin.evaluation.results import ResultError
@@ -171,7 +171,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         load_weights(model, args.checkpoint, args.weights)
     if args.device:
-        to_device(model, args.device)
+        model.to(usable_device(args.device))
     runner.test()
     report = Path(cfg.test_cfg.out_dir, cfg.test_cfg.tracker_name, 'report.json')
     if is_main_process() and report.is_file():

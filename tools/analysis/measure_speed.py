@@ -31,7 +31,7 @@ from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.apis.inference import to_device
+from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets import PseudoBoxDataset
 from usot_plugin.datasets.synthetic import render_clip, write_clip
 from usot_plugin.datasets.video_sources import VideoSourceError, find_clips
@@ -110,7 +110,7 @@ class Bench:
 
     def __init__(self, args: argparse.Namespace, cfg: Config, work: Path) -> None:
         self.args, self.cfg, self.work = args, cfg, work
-        self.device = torch.device(args.device or get_device())
+        self.device = usable_device(args.device or get_device())
         self.rows: list[Row] = []
         self.discovery = DiscoveryConfig.from_dict(load_config(args.discovery).discovery.to_dict()) if args.discovery else DiscoveryConfig()
         self.clips = find_clips(args.clips) if args.clips else self._rendered()
@@ -178,7 +178,7 @@ class Bench:
 
     def _model(self) -> USOT:
         torch.manual_seed(0)
-        model = to_device(MODELS.build(self.cfg.model), self.device)
+        model = MODELS.build(self.cfg.model).to(self.device)
         if not isinstance(model, USOT):
             raise ConfigError(f'{self.args.config}: measured is USOT, the model is {type(model).__name__}')
         return model

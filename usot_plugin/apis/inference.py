@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from torch import nn
 
 from usot_plugin.models.trackers import Tracker, build_tracker, needs_model
 from usot_plugin.registry import MODELS
@@ -62,17 +61,17 @@ def init_tracker(
         warnings.warn('no checkpoint: the weights of the tracker are random', stacklevel=2)
     else:
         load_weights(model, checkpoint, weights)
-    to_device(model, device if device is not None else get_device()).eval()
+    model.to(usable_device(device if device is not None else get_device())).eval()
     return build_tracker(model, tracker if tracker is not None else cfg.model.get('test_cfg'))
 
 
-def to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
-    """Move a model, in place.
+def usable_device(device: str | torch.device) -> torch.device:
+    """The device of a name, tried.
 
     Raises:
         ValueError: There is no such device, or this build of PyTorch cannot use it.
     """
     try:
-        return model.to(torch.device(device))
+        return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built for CUDA
         raise ValueError(f'device {str(device)!r} cannot be used ({str(error).splitlines()[0]})') from error

@@ -14,7 +14,7 @@ import numpy as np
 
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.trajectory import Trajectory
-from usot_plugin.utils.atomic import whole_file, write_text
+from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 
 RUN_FILE = 'run.json'
 #: Half a unit of the last decimal that is written, and the noise of adding four-decimal numbers.
@@ -126,6 +126,7 @@ class ResultFolder:
         Raises:
             ResultError: Another run left its results here.
         """
+        remove_abandoned(self.path)  # what a killed run has left
         file = self.path / RUN_FILE
         wanted = json.loads(json.dumps(identity))
         if file.exists() and not overwrite:
