@@ -82,9 +82,14 @@ def test_samples_do_not_depend_on_the_number_of_workers(rendered, stage):
         assert_same(a, b)
 
 
-def test_epoch_and_stage_reach_running_workers(rendered):
+def only(batch: list) -> dict:
+    return batch[0]
+
+
+@pytest.mark.parametrize('start', ['fork', 'spawn'])
+def test_epoch_and_stage_reach_running_workers(rendered, start):
     dataset = build(rendered, samples_per_epoch=4)
-    loader = DataLoader(dataset, batch_size=1, num_workers=2, collate_fn=lambda batch: batch[0], persistent_workers=True)
+    loader = DataLoader(dataset, batch_size=1, num_workers=2, collate_fn=only, persistent_workers=True, multiprocessing_context=start)
     for epoch, stage in ((0, 'naive'), (1, 'cycle'), (2, 'cycle')):
         dataset.set_epoch(epoch)
         dataset.set_stage(stage)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from tests.engine.tiny_training import MadeUpGroups
 from usot_plugin.engine import FrozenBackboneHook, NonFiniteLossError, NonFiniteLossHook, TrainingStageHook
-from usot_plugin.engine.hooks.training_stage import restart_workers, walk_datasets
+from usot_plugin.engine.hooks.training_stage import walk_datasets
 from usot_plugin.structures.sot_sample import SOTSample
 
 
@@ -118,16 +118,6 @@ def test_loop_without_epochs_is_refused():
     runner = SimpleNamespace(train_loop=SimpleNamespace())
     with pytest.raises(TypeError, match='counted in epochs, the training loop is SimpleNamespace'):
         TrainingStageHook().before_train(runner)
-
-
-def test_persistent_workers_are_started_anew():
-    loader = DataLoader(MadeUpGroups(length=1), num_workers=1, persistent_workers=True, collate_fn=list)
-    epochs = []
-    for epoch in range(2):
-        loader.dataset.set_stage(('naive', 'cycle')[epoch])
-        restart_workers(loader)
-        epochs.append('memory' in next(iter(loader))[0]['inputs'])
-    assert epochs == [False, True]
 
 
 def _batch(clips: int) -> dict:

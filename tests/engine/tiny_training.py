@@ -32,16 +32,25 @@ class MadeUpGroups(Dataset):
 
     def __init__(self, length: int = 8, poison: int | None = None) -> None:
         self.length, self.poison = length, poison
-        self.epoch, self.stage = 0, 'naive'
+        # Epoch and stage, where persistent workers see them change.
+        self._shared = torch.zeros(2, dtype=torch.int64).share_memory_()
 
     def __len__(self) -> int:
         return self.length
 
     def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+        self._shared[0] = epoch
 
     def set_stage(self, stage: str) -> None:
-        self.stage = stage
+        self._shared[1] = stage == 'cycle'
+
+    @property
+    def epoch(self) -> int:
+        return int(self._shared[0])
+
+    @property
+    def stage(self) -> str:
+        return 'cycle' if self._shared[1] else 'naive'
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = torch.Generator().manual_seed(1000 * self.epoch + index)

@@ -73,8 +73,6 @@ class PseudoBoxDataset(BaseDataset):
     """
 
     METAINFO = {'task_name': 'single_object_tracking'}
-    #: Running workers see a new epoch and stage; the training hook need not restart them.
-    state_is_shared = True
 
     def __init__(
         self,

@@ -10,7 +10,6 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
-from torch.utils.data import DataLoader
 
 from usot_plugin.registry import HOOKS
 
@@ -32,22 +31,15 @@ def walk_datasets(dataset: Any) -> Iterator[Any]:
         yield from walk_datasets(part)
 
 
-def restart_workers(dataloader: DataLoader) -> None:
-    """Make persistent workers start again at the next epoch, if they would miss a change of epoch or stage.
-
-    They hold copies of the data set. One whose state reaches its copies says so with the attribute ``state_is_shared = True``.
-    """
-    parts = [part for part in walk_datasets(dataloader.dataset) if not hasattr(part, 'dataset') and not hasattr(part, 'datasets')]
-    if dataloader.persistent_workers and not all(getattr(part, 'state_is_shared', False) for part in parts):
-        dataloader._iterator = None
-
-
 @HOOKS.register_module()
 class TrainingStageHook(Hook):
     """Before each epoch calls ``set_epoch(epoch)`` of the model and of the data sets, and ``set_stage(stage)`` of the data sets, if any.
 
     The stage is ``'cycle'`` from the epoch ``model.train_cfg['cycle_start_epoch']`` on (counted from 0; None: never), before it is
     ``'naive'``. A model without that key has no stages; its data sets are left as configured.
+
+    Persistent workers hold copies of the data set: one that is used with them keeps epoch and stage in shared memory, as
+    ``PseudoBoxDataset`` does.
     """
 
     priority = 'VERY_HIGH'
@@ -71,13 +63,11 @@ class TrainingStageHook(Hook):
         if hasattr(model, 'set_epoch'):
             model.set_epoch(epoch)
         stage = self._stage(model, epoch)
-        dataloader = runner.train_dataloader
-        for dataset in walk_datasets(dataloader.dataset):
+        for dataset in walk_datasets(runner.train_dataloader.dataset):
             if hasattr(dataset, 'set_epoch'):
                 dataset.set_epoch(epoch)
             if stage is not None and hasattr(dataset, 'set_stage'):
                 dataset.set_stage(stage)
-        restart_workers(dataloader)
         if stage is not None and stage != self._stage(model, epoch - 1):
             print_log(f'epoch {epoch + 1}: the {stage} stage begins', logger='current')
 
