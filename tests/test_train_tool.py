@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from tests.engine.tiny_training import read_losses, tiny_config
+from usot_plugin.datasets.synthetic import render_clip, write_clip
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 ROOT = Path(__file__).parents[1]
@@ -45,9 +46,29 @@ def _state(work_dir: Path, epoch: int) -> dict[str, torch.Tensor]:
     return torch.load(work_dir / f'epoch_{epoch}.pth', weights_only=False)['state_dict']  # written by this test
 
 
+def _real_data(folder: Path) -> dict:
+    """Changes of the tiny config: a mixture of two tables of rendered video, read by a loader process and shuffled; averaged weights."""
+    for number in range(4):
+        video, boxes = render_clip(number, 20, (160, 120), occluders=0)
+        path = write_clip(folder / 'clips' / f'clip_{number}.mp4', video)
+        write_table_part(folder / f'table_{number % 2}', path.name, path, pseudo_track(boxes[0], number))
+    pipeline = Config.fromfile(ROOT / 'configs/_base_/datasets/usot_pipeline.py').train_pipeline
+    sampler = dict(type='QualityFrames', memory=2)
+    parts = [dict(type='PseudoBoxDataset', table=str(folder / f'table_{n}'), frame_sampler=sampler, pipeline=pipeline) for n in (0, 1)]
+    hooks = [dict(type='FrozenBackboneHook', train_from_epoch=1), dict(type='RecordLossHook'), dict(type='EMAHook', momentum=0.1)]
+    return {
+        'workers': 1,
+        'train_dataloader.sampler.shuffle': True,
+        'train_dataloader.dataset': dict(_delete_=True, type='QuotaMixture', quotas=[5, 3], datasets=parts),
+        'custom_hooks': hooks,
+    }
+
+
 @pytest.mark.slow
-def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path):
-    whole = _train(_write_config(tmp_path), '--work-dir', str(tmp_path / 'whole'))
+@pytest.mark.parametrize('data', ['made_up', 'real'])
+def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path, data):
+    changes = _real_data(tmp_path) if data == 'real' else {}
+    whole = _train(_write_config(tmp_path, **changes), '--work-dir', str(tmp_path / 'whole'))
     assert whole.returncode == 0, whole.stderr[-2000:]
     config, work_dir = tmp_path / 'tiny.py', tmp_path / 'killed'
     killed = _train(config, '--work-dir', str(work_dir), DIE_AT_ITERATION='5')  # epoch 2, between two checkpoints
