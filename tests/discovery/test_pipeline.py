@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from usot_plugin.discovery import files, one_clip
+from usot_plugin.discovery import one_clip
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.local_engine import WorkerStartError, run_local
 from usot_plugin.discovery.one_clip import ClipResult, ClipTask, crashed, discover_clip, guarded
@@ -215,12 +215,12 @@ def test_full_disk_stops_the_run_with_one_line_and_nothing_half_written(clips, t
             raise OSError(errno.ENOSPC, 'No space left on device')
         real(handle)
 
-    monkeypatch.setattr(files.os, 'fsync', full_after_two)
+    monkeypatch.setattr(os, 'fsync', full_after_two)
     with pytest.raises(TableWriteError, match=r'cannot be written \(the disk is full\); the finished clips are safe') as caught:
         discover_clips(clips, CONFIG, tmp_path / 't', RunOptions(workers=0))
     assert '\n' not in str(caught.value)
     assert len(list((tmp_path / 't').iterdir())) == 2
-    monkeypatch.setattr(files.os, 'fsync', real)
+    monkeypatch.setattr(os, 'fsync', real)
     assert discover_clips(clips, CONFIG, tmp_path / 't', RunOptions(workers=0)).earlier == 1  # and the one that failed is tried again
 
 
