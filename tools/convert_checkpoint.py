@@ -7,14 +7,16 @@ tensors and plain containers.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
 from usot_plugin.utils.atomic import whole_file
-from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint
-from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_resnet, convert_usot, is_usot, unwrap
+from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
+from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_resnet, convert_usot, is_usot
 from usot_plugin.version import __version__
 
 
@@ -28,20 +30,28 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Convert; a file that is none of the known forms ends in one line and exit status 2."""
+    """Convert; a file that is none of the known forms, or cannot be written, ends in one line and exit status 2."""
     args = parse_args(argv)
     try:
-        state = unwrap(load_checkpoint(args.published))
+        state = extract_state_dict(load_checkpoint(args.published), args.published)
         kind = 'tracker' if is_usot(state) else 'backbone'
         converted = convert_usot(state) if kind == 'tracker' else convert_resnet(state, not args.keep_shortcuts)
     except (CheckpointError, UnknownCheckpointError) as error:
-        message = str(error) if str(args.published) in str(error) else f'{args.published}: {error}'
-        print(f'error: {message}', file=sys.stderr)
-        sys.exit(2)
+        _refuse(str(error) if str(args.published) in str(error) else f'{args.published}: {error}')
     meta = {'usot_plugin_version': __version__, 'converted_from': args.published.name}
-    with whole_file(args.converted) as temporary:
-        torch.save({'meta': meta, 'state_dict': converted}, temporary)
+    content = io.BytesIO()  # on a full disk torch.save itself fails with a message about its own file format
+    torch.save({'meta': meta, 'state_dict': converted}, content)
+    try:
+        with whole_file(args.converted) as temporary:
+            temporary.write_bytes(content.getbuffer())
+    except OSError as error:
+        _refuse(f'{args.converted}: cannot be written ({error.strerror or error})')
     print(f'{kind}: {len(converted)} tensors -> {args.converted}')
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f'error: {message}', file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == '__main__':

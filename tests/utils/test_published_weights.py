@@ -12,7 +12,8 @@ import torch
 from tests.models.usot_parity import GOLDEN, formula_state, usot_config
 from usot_plugin.models import USOT
 from usot_plugin.models.backbones.siamese_resnet import SiameseResNet
-from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_resnet, convert_usot, unwrap
+from usot_plugin.utils.checkpoint import extract_state_dict
+from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_resnet, convert_usot
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'convert_checkpoint.py'
 
@@ -43,7 +44,7 @@ def test_usot_checkpoint_fills_every_parameter_once():
 @pytest.mark.parametrize('prefix', ['', 'module.encoder_q.', 'backbone.'], ids=['torchvision', 'moco', 'mmengine'])
 def test_resnet_shortcuts_move_to_the_centre_of_the_3x3(prefix):
     published = resnet50_state(prefix)
-    converted = convert_resnet(unwrap({'state_dict': published}))
+    converted = convert_resnet(extract_state_dict({'state_dict': published}, 'moco.pth'))
     backbone = SiameseResNet()
     backbone.load_state_dict(converted, strict=True)
     wide = backbone.layer2[0].downsample[0].weight
@@ -53,7 +54,7 @@ def test_resnet_shortcuts_move_to_the_centre_of_the_3x3(prefix):
 
 def test_moco_momentum_encoder_is_left_out():
     state = {**resnet50_state('module.encoder_q.'), **resnet50_state('module.encoder_k.'), 'module.queue': torch.zeros(128, 4)}
-    assert all(key.startswith(('conv1', 'bn1', 'layer')) for key in convert_resnet(unwrap({'state_dict': state})))
+    assert all(key.startswith(('conv1', 'bn1', 'layer')) for key in convert_resnet(extract_state_dict({'state_dict': state}, 'moco.pth')))
 
 
 def test_foreign_checkpoints_are_named():
@@ -61,8 +62,6 @@ def test_foreign_checkpoints_are_named():
         convert_usot({'features.features.conv1.weight': torch.zeros(1), 'stem.weight': torch.zeros(1)})
     with pytest.raises(UnknownCheckpointError, match='conv1.weight'):
         convert_resnet({'a': torch.zeros(1)})
-    with pytest.raises(UnknownCheckpointError, match='no tensor'):
-        unwrap({'epoch': 3})
 
 
 def test_tool_converts_and_refuses(tmp_path):
@@ -75,3 +74,18 @@ def test_tool_converts_and_refuses(tmp_path):
     refused = run(tmp_path / 'other.pth', tmp_path / 'no.pth')
     assert refused.returncode == 2 and 'other.pth' in refused.stderr and refused.stderr.count('\n') == 1
     assert not (tmp_path / 'no.pth').exists()
+
+    for content, cause in ((torch.zeros(3), 'holds a Tensor, not named tensors'), ({'state_dict': [1]}, 'no tensors in this file')):
+        torch.save(content, tmp_path / 'odd.pth')
+        odd = run(tmp_path / 'odd.pth', tmp_path / 'no.pth')
+        assert odd.returncode == 2 and odd.stderr.startswith(f'error: {tmp_path}/odd.pth: {cause}') and odd.stderr.count('\n') == 1
+    blocked = run(tmp_path / 'published.pth', tmp_path / 'published.pth' / 'below.pth')
+    assert blocked.returncode == 2 and 'below.pth: cannot be written' in blocked.stderr and blocked.stderr.count('\n') == 1
+
+
+def test_tool_on_a_full_disk_leaves_nothing(tmp_path):
+    torch.save({'conv1.weight': torch.zeros(100_000)}, tmp_path / 'published.pth')
+    command = f'ulimit -f 100; exec {sys.executable} {TOOL} {tmp_path}/published.pth {tmp_path}/out/ours.pth'
+    failed = subprocess.run(['bash', '-c', command], capture_output=True, text=True, check=False)
+    assert failed.returncode == 2 and failed.stderr == f'error: {tmp_path}/out/ours.pth: cannot be written (File too large)\n'
+    assert not list((tmp_path / 'out').iterdir())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
@@ -40,19 +39,6 @@ RESNET_UNUSED = ('fc.', 'layer4.')
 
 class UnknownCheckpointError(ValueError):
     """The file holds none of the published forms."""
-
-
-def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The state dict inside a checkpoint, ``module.`` removed.
-
-    Raises:
-        UnknownCheckpointError: There is no tensor in it.
-    """
-    state = checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
-    tensors = {key.removeprefix('module.'): value for key, value in state.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise UnknownCheckpointError('there is no tensor in this checkpoint')
-    return tensors
 
 
 def convert_usot(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
