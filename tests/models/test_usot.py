@@ -55,6 +55,17 @@ def test_every_parameter_of_the_cycle_stage_gets_a_gradient(model):
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
 
 
+@torch.no_grad()
+def test_a_compiled_model_is_not_compiled_anew_in_every_epoch(model):
+    graphs = []
+    compiled = torch.compile(model.forward, backend=lambda graph, inputs: graphs.append(graph) or graph.forward)
+    batch = model.data_preprocessor(collate([group(), group()]), True)
+    for epoch in (0, 1, 4):  # one stage
+        model.set_epoch(epoch)
+        compiled(**batch, mode='loss')
+    assert len(graphs) == 1
+
+
 def test_cycle_stage_without_memory_frames_is_named(model):
     model.set_epoch(5)
     with pytest.raises(KeyError, match='no memory frames'):
@@ -120,4 +131,4 @@ def test_weights_of_every_stage_are_those_of_the_release(epoch):
     weights = [float(losses['loss_reg']), float(losses['loss_cls']), float(losses.get('loss_mem', 0))]
     assert golden['epoch'] == epoch and model.in_cycle_stage == golden['cycle']
     assert weights == pytest.approx([golden['w_reg'], golden['w_cls'], golden['w_mem']], rel=1e-6)
-    assert value_at(model.train_cfg['forward_cls_ratio'], model.epoch) == golden['cls_ratio']
+    assert model.forward_cls_ratio == golden['cls_ratio']

@@ -68,12 +68,19 @@ class USOT(BaseSOTModel):
             kernel_cells=self.train_cfg['pool_size'],
             legacy_axis=legacy,
         )
+        self.set_epoch(0)
 
-    @property
-    def in_cycle_stage(self) -> bool:
-        """Whether the current epoch trains with cycle memory."""
+    def set_epoch(self, epoch: int) -> None:
+        """Stage and loss weights of an epoch, counted from 0.
+
+        They are kept as attributes for ``torch.compile``: a forward pass that read the epoch itself would be compiled anew in every epoch,
+        and not at all any more after eight of them.
+        """
+        super().set_epoch(epoch)
         start = self.train_cfg['cycle_start_epoch']
-        return start is not None and self.epoch >= start
+        self.in_cycle_stage = start is not None and epoch >= start
+        self.cls_weight = value_at(self.train_cfg['cls_weight'], epoch)
+        self.forward_cls_ratio = value_at(self.train_cfg['forward_cls_ratio'], epoch)
 
     def extract(self, crops: Tensor) -> Tensor:
         """Features ``(B, C, h, w)`` of normalised crops ``(B, 3, S, S)``."""
@@ -127,9 +134,8 @@ class USOT(BaseSOTModel):
         if 'memory' not in inputs:
             raise KeyError('the cycle stage has begun and the batch holds no memory frames: set the data set to the cycle stage')
         memory_logits = self.track_cycle(inputs['memory'], search_features, search_codes, template_codes, search_boxes, crop_px)
-        weight = value_at(cfg['cls_weight'], self.epoch)
-        losses['loss_cls'] = weight * losses['loss_cls']
-        losses['loss_mem'] = (cfg['cls_and_memory_weight'] - weight) * self.head.loss_cls(memory_logits[:, 0], label)
+        losses['loss_cls'] = self.cls_weight * losses['loss_cls']
+        losses['loss_mem'] = (cfg['cls_and_memory_weight'] - self.cls_weight) * self.head.loss_cls(memory_logits[:, 0], label)
         return losses
 
     def track_cycle(
@@ -180,9 +186,8 @@ class USOT(BaseSOTModel):
         logits, ltrb = self.head.predict(codes, template_codes.repeat(entries))
         own = self.head.encode_memory(self.pool_search(search_features, search_boxes, crop_px))
         memory_logits = self.head.predict_memory(codes, own.repeat(entries), entries=1)
-        ratio = value_at(self.train_cfg['forward_cls_ratio'], self.epoch)
         # Logits, not probabilities (the tracker mixes probabilities): so the release does it, and its losses are only met this way.
-        scores = ratio * logits + (1 - ratio) * memory_logits
+        scores = self.forward_cls_ratio * logits + (1 - self.forward_cls_ratio) * memory_logits
         best = scores.flatten(1).argmax(dim=1)
         boxes = ltrb_to_boxes(ltrb, self.grid).flatten(2)
         return boxes.gather(2, best[:, None, None].expand(-1, 4, 1))[..., 0]
