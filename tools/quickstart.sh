@@ -78,6 +78,9 @@ start_path.write_text(json.dumps(start))
 PYTHON
 python tools/analysis/browse_pseudo_boxes.py "$run/table" --out "$run/pseudo_boxes" --limit 12 --no-maps || [ $? -eq 1 ]
 
+# Crops in a small database: training reads them many times faster than it seeks in videos. Clips that could not be read were named above.
+python tools/build_crop_store.py "$run/table" --out "$run/crops" --quiet || [ $? -eq 1 ]
+
 epochs=${EPOCHS:-10}
 samples=${SAMPLES:-320}
 trained=$run/${epochs}x$samples
@@ -87,6 +90,7 @@ if [ ! -e "$checkpoint" ]; then
   mkdir -p "$trained"
   # Half of the epochs without cycle memory, half with it.
   python tools/train.py "$config" --work-dir "$trained" --resume --cfg-options train_dataloader.dataset.table="$run/table" \
+    train_dataloader.dataset.crop_store="$run/crops" \
     train_dataloader.dataset.samples_per_epoch="$samples" train_cfg.max_epochs="$epochs" \
     model.train_cfg.cycle_start_epoch=$(((epochs + 1) / 2)) param_scheduler.1.end="$epochs" default_hooks.logger.interval=10 >"$trained/train.log" 2>&1 || {
     tail -n 3 "$trained/train.log" >&2
