@@ -105,6 +105,9 @@ python tools/test.py "$config" "$checkpoint" --sequences "$rendered/sequences" -
   fail "the test stopped; its log is $trained/test.log"
 }
 
+report=$(find "$trained/results" -name report.md | head -n 1)
+sed -n '/^| sequence/,/^$/p' "$report"
+
 step 'track the best object into a video'
 field() { python -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$run/start.json" "$1"; }
 python tools/demo.py "$(field clip)" --config "$config" --checkpoint "$checkpoint" "--box=$(field box)" --out "$trained/video"
@@ -112,5 +115,5 @@ python tools/demo.py "$(field clip)" --config "$config" --checkpoint "$checkpoin
 step 'done'
 echo "pseudo boxes   $run/pseudo_boxes/index.html  (table: $run/table)"
 echo "checkpoint     $checkpoint"
-echo "scores         $(find "$trained/results" -name report.md | head -n 1)"
+echo "scores         $report"
 echo "video          $(find "$trained/video" -name '*.mp4' | head -n 1)"
