@@ -122,7 +122,14 @@ def _host() -> str:
 def test_interrupt_says_how_to_go_on(config, videos, tmp_path):
     out = tmp_path / 'boxes'
     command = [sys.executable, str(TOOL), str(config), str(videos), '--out', str(out), '--workers', '1']
-    running = subprocess.Popen(command, env=tool_environment(), start_new_session=True, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command,
+        env=tool_environment(),
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests started in the background of a shell inherit 'ignore'
+    )
     deadline = time.time() + 120
     while not list(out.glob('[!.]*.parquet')):
         assert running.poll() is None and time.time() < deadline
