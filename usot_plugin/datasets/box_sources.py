@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..discovery.store import PseudoBoxTable, read_table
+from ..discovery.store import PseudoBoxRow, PseudoBoxTable, read_table
 from ..registry import TASK_UTILS
 from .track import Track
 from .video_sources import FRAME_FOLDER, find_clips
@@ -55,6 +55,31 @@ class BoxSource(ABC):
         """Boxes ``(N, 4)`` float64 of frames of the clip, in pixels of the full frame; the first frame is the template's."""
 
 
+def track_of_row(row: PseudoBoxRow, path: str | None = None) -> Track:
+    """A kept row of a pseudo-box table as training sees it.
+
+    Args:
+        row: Row with a trajectory.
+        path: Where the clip is now; by default where it was at discovery.
+    """
+    found = row.track
+    assert found is not None  # kept rows have one
+    return Track(
+        clip=row.clip,
+        path=row.path if path is None else path,
+        object_id=found.object_id,
+        first_frame=found.first_frame,
+        length=len(found),
+        boxes_xyxy=found.boxes_xyxy,
+        frame_quality=found.frame_quality,
+        centrality=found.centrality,
+        fragment_first=found.fragment_first,
+        fragment_last=found.fragment_last,
+        sequence_quality=found.sequence_quality,
+        fingerprint=row.fingerprint,
+    )
+
+
 @TASK_UTILS.register_module()
 class DiscoveredBoxes(BoxSource):
     """Pseudo boxes of moving objects, from a pseudo-box table.
@@ -86,22 +111,7 @@ class DiscoveredBoxes(BoxSource):
 
     def track(self, row: int) -> Track:
         entry = self._table[row]
-        found = entry.track
-        assert found is not None  # kept rows have one
-        return Track(
-            clip=entry.clip,
-            path=entry.path if self.video_root is None else clip_path(self.video_root, entry.clip),
-            object_id=found.object_id,
-            first_frame=found.first_frame,
-            length=len(found),
-            boxes_xyxy=found.boxes_xyxy,
-            frame_quality=found.frame_quality,
-            centrality=found.centrality,
-            fragment_first=found.fragment_first,
-            fragment_last=found.fragment_last,
-            sequence_quality=found.sequence_quality,
-            fingerprint=entry.fingerprint,
-        )
+        return track_of_row(entry, None if self.video_root is None else clip_path(self.video_root, entry.clip))
 
     def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
         return np.stack([track.box(index) for index in frames])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..datasets.box_sources import track_of_row
 from ..datasets.frame_samplers import QualityFrames
 from ..datasets.track import Track
 from ..discovery.store import PseudoBoxRow
@@ -87,7 +88,7 @@ def score_sequence(
     intervals: list[int] = []
     kept = sorted((row for row in rows if row.status == KEPT), key=lambda row: -row.track.sequence_quality if row.track else 0.0)
     for row in kept:
-        track = as_track(row)
+        track = track_of_row(row)
         assert row.track is not None
         picked = np.flatnonzero(row.track.picked) + track.first_frame
         chosen = {'all': track.usable_frames(), 'picked': picked}
@@ -112,25 +113,6 @@ def score_sequence(
         mean_iou={key: _mean(values) for key, values in joined.items()},
         fragment_length=_mean(lengths),
         interval=_mean(intervals),
-    )
-
-
-def as_track(row: PseudoBoxRow) -> Track:
-    """A row of the table as training sees it."""
-    found = row.track
-    assert found is not None
-    return Track(
-        clip=row.clip,
-        path=row.path,
-        object_id=found.object_id,
-        first_frame=found.first_frame,
-        length=len(found),
-        boxes_xyxy=found.boxes_xyxy,
-        frame_quality=found.frame_quality,
-        centrality=found.centrality,
-        fragment_first=found.fragment_first,
-        fragment_last=found.fragment_last,
-        sequence_quality=found.sequence_quality,
     )
 
 
