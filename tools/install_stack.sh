@@ -26,16 +26,17 @@ fi
 
 extras=$(IFS=,; echo "$*")
 pip_install -c "$constraints" setuptools wheel
-# MMCV_WITH_OPS=0: seconds instead of half an hour. No build isolation: its newest setuptools lacks pkg_resources.
 case ${STACK:-onedl} in
   onedl)
-    MMCV_WITH_OPS=0 pip_install -c "$constraints" --no-build-isolation onedl-mmengine onedl-mmcv
+    # Built in pip's own build environment, where there is no torch: onedl-mmcv's setup.py compiles its ops whenever it can import torch
+    # (half an hour), and knows no other switch.
+    pip_install -c "$constraints" onedl-mmengine onedl-mmcv
     # onedl-mmdetection asks for imaug, which asks for two old OpenCV packages at once. Both run with the one OpenCV that is here, so their
     # other needs are named one by one.
     pip_install -c "$constraints" matplotlib pycocotools scipy shapely six terminaltables tqdm scikit-image imageio numba opencv-python
     pip_install -c "$constraints" --no-deps onedl-mmdetection imaug imagecorruptions-imaug
     ;;
-  openmmlab) MMCV_WITH_OPS=0 pip_install -c "$constraints" --no-build-isolation mmengine mmcv-lite mmdet ;;
+  openmmlab) pip_install -c "$constraints" mmengine mmcv-lite mmdet ;;
   *) fail "STACK=$STACK is not known: onedl or openmmlab" ;;
 esac
 pip_install -c "$constraints" --no-build-isolation -e ".${extras:+[$extras]}"
