@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from usot_plugin.evaluation.results import ResultError, ResultFolder
+from usot_plugin.datasets.benchmarks import AnnotatedSequence
+from usot_plugin.evaluation.results import OnePassResults, ResultError
 from usot_plugin.structures.trajectory import Trajectory
+
+
+def sequence_of(trajectory):
+    return AnnotatedSequence('seq', SimpleNamespace(frame_count=3), trajectory.boxes_xyxy)
 
 
 @pytest.fixture
@@ -16,7 +23,7 @@ def trajectory() -> Trajectory:
 
 
 def test_round_trip(tmp_path, trajectory):
-    folder = ResultFolder(tmp_path / 'A' / 'Tracker')
+    folder = OnePassResults(tmp_path / 'A' / 'Tracker')
     folder.write('seq', trajectory)
     back = folder.read('seq')
     np.testing.assert_allclose(back.boxes_xyxy, trajectory.boxes_xyxy, atol=1e-4)
@@ -26,7 +33,7 @@ def test_round_trip(tmp_path, trajectory):
 
 
 def test_text_format(tmp_path, trajectory):
-    ResultFolder(tmp_path).write('seq', trajectory)
+    OnePassResults(tmp_path).write('seq', trajectory)
     assert (tmp_path / 'seq.txt').read_text().splitlines() == [
         '1.0000,2.0000,10.0000,20.0000',
         '1.1235,2.5000,10.3765,19.7500',
@@ -38,7 +45,7 @@ def test_text_format(tmp_path, trajectory):
 
 def test_a_box_file_of_another_toolkit_is_enough(tmp_path):
     (tmp_path / 'seq.txt').write_text('1\t2\t3\t4\n2\t2\t3\t4\n')
-    trajectory = ResultFolder(tmp_path).read('seq')
+    trajectory = OnePassResults(tmp_path).read('seq')
     assert trajectory.boxes_xyxy.tolist() == [[1, 2, 4, 6], [2, 2, 5, 6]]
     assert np.isnan(trajectory.seconds).all()
 
@@ -57,13 +64,13 @@ def test_a_box_file_of_another_toolkit_is_enough(tmp_path):
 def test_unfinished(tmp_path, trajectory, text, reason):
     if text is not None:
         (tmp_path / 'seq.txt').write_text(text)
-    assert reason in ResultFolder(tmp_path).unfinished_reason('seq', trajectory.boxes_xyxy)
+    assert reason in OnePassResults(tmp_path).unfinished_reason(sequence_of(trajectory))
 
 
 def test_finished(tmp_path, trajectory):
-    folder = ResultFolder(tmp_path)
+    folder = OnePassResults(tmp_path)
     folder.write('seq', trajectory)
-    assert folder.unfinished_reason('seq', trajectory.boxes_xyxy) is None
+    assert folder.unfinished_reason(sequence_of(trajectory)) is None
 
 
 def test_a_crash_before_the_last_file_does_not_count_as_finished(tmp_path, trajectory, monkeypatch):
@@ -76,13 +83,13 @@ def test_a_crash_before_the_last_file_does_not_count_as_finished(tmp_path, traje
 
     monkeypatch.setattr(np, 'savetxt', failing)
     with pytest.raises(ResultError, match=r'seq_time.txt: cannot be written \(No space left'):
-        ResultFolder(tmp_path).write('seq', trajectory)
+        OnePassResults(tmp_path).write('seq', trajectory)
     assert [path.name for path in tmp_path.iterdir()] == ['seq_score.txt']
-    assert ResultFolder(tmp_path).unfinished_reason('seq', trajectory.boxes_xyxy)
+    assert OnePassResults(tmp_path).unfinished_reason(sequence_of(trajectory))
 
 
 def test_side_files_must_fit(tmp_path, trajectory):
-    folder = ResultFolder(tmp_path)
+    folder = OnePassResults(tmp_path)
     folder.write('seq', trajectory)
     (tmp_path / 'seq_time.txt').write_text('0.1\n')
     with pytest.raises(ResultError, match='1 lines beside 3 boxes'):
@@ -90,7 +97,7 @@ def test_side_files_must_fit(tmp_path, trajectory):
 
 
 def test_claim_refuses_another_run(tmp_path):
-    folder = ResultFolder(tmp_path / 'Tracker')
+    folder = OnePassResults(tmp_path / 'Tracker')
     folder.claim({'tracker': {'type': 'A', 'lr': 0.5}, 'weights': 'abc'})
     folder.claim({'weights': 'abc', 'tracker': {'lr': 0.5, 'type': 'A'}})
     with pytest.raises(ResultError, match='weights: there "abc", now "def"'):
@@ -102,4 +109,4 @@ def test_claim_refuses_another_run(tmp_path):
 def test_nothing_can_be_written_below_a_file(tmp_path, trajectory):
     (tmp_path / 'file').write_text('x')
     with pytest.raises(ResultError, match='cannot be written'):
-        ResultFolder(tmp_path / 'file').write('seq', trajectory)
+        OnePassResults(tmp_path / 'file').write('seq', trajectory)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
 from usot_plugin.datasets.benchmarks import AnnotatedSequence, SequenceFolderDataset
-from usot_plugin.evaluation import OPE, ResultFolder, run_sequences
+from usot_plugin.evaluation import OPE, OnePassResults, run_sequences
 from usot_plugin.models.trackers import StandStill
 from usot_plugin.models.trackers.base import Tracker
 from usot_plugin.structures.clip import ArrayClip, ClipError
@@ -65,7 +65,7 @@ def outcomes(tracker, root, folder, **options) -> dict[str, float | None]:
 
 
 def test_second_run_skips_and_repairs(tmp_path):
-    root, folder = write_benchmark(tmp_path / 'data'), ResultFolder(tmp_path / 'out')
+    root, folder = write_benchmark(tmp_path / 'data'), OnePassResults(tmp_path / 'out')
     assert all(fps for fps in outcomes(StandStill(), root, folder).values())
     assert outcomes(StandStill(), root, folder) == {'a': None, 'b': None, 'c': None}
     lines = folder.box_file('b').read_text().splitlines()
@@ -77,7 +77,7 @@ def test_second_run_skips_and_repairs(tmp_path):
 
 def test_processes_side_by_side_give_the_same_files(tmp_path):
     root = write_benchmark(tmp_path / 'data')
-    one, many = ResultFolder(tmp_path / 'one'), ResultFolder(tmp_path / 'many')
+    one, many = OnePassResults(tmp_path / 'one'), OnePassResults(tmp_path / 'many')
     outcomes(StandStill(), root, one)
     assert set(outcomes(StandStill(), root, many, workers=2)) == {'a', 'b', 'c'}
     for name in 'abc':
@@ -86,7 +86,7 @@ def test_processes_side_by_side_give_the_same_files(tmp_path):
 
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_broken_frame_ends_the_run_and_keeps_what_is_done(tmp_path, workers):
-    root, folder = write_benchmark(tmp_path / 'data'), ResultFolder(tmp_path / 'out')
+    root, folder = write_benchmark(tmp_path / 'data'), OnePassResults(tmp_path / 'out')
     sequences = list(SequenceFolderDataset(root))
     (root / 'b' / 'img' / '00003.png').write_bytes(b'no image')
     with pytest.raises(ClipError, match='00003.png'):

@@ -4,13 +4,14 @@ from .loops import SOTTestLoop, SOTValLoop
 from .metrics import SOTMetric
 from .protocols import OPE
 from .report import OnePassReport, SequenceReport
-from .results import ResultError, ResultFolder
+from .results import OnePassResults, ResultError, ResultFolder
 from .running import run_sequences
 
 __all__ = [
     'OPE',
     'OnePassReport',
     'ResultError',
+    'OnePassResults',
     'ResultFolder',
     'SOTMetric',
     'SOTTestLoop',

@@ -15,8 +15,7 @@ from mmengine.runner.base_loop import BaseLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
-from usot_plugin.evaluation.results import ResultError, ResultFolder
+from usot_plugin.evaluation.results import ResultFolder
 from usot_plugin.evaluation.running import run_sequences
 from usot_plugin.models.trackers import Tracker, build_tracker
 from usot_plugin.registry import LOOPS, TASK_UTILS
@@ -77,7 +76,8 @@ class SOTTestLoop(BaseLoop):
         self._hook('before_{}_epoch')
         self.runner.model.eval()
         tracker, config = self._build_tracker()
-        folder = ResultFolder(self.results_root() / (self.tracker_name or config.get('type') or type(tracker).__name__))
+        name = self.tracker_name or config.get('type') or type(tracker).__name__
+        folder = self.protocol.result_folder(self.results_root() / name)
         if not self.score_only:
             self._track(tracker, config, folder)
         self._score(folder)
@@ -123,7 +123,7 @@ class SOTTestLoop(BaseLoop):
     def _score(self, folder: ResultFolder) -> None:
         for index, batch in enumerate(self.dataloader):
             self._hook('before_{}_iter', batch_idx=index, data_batch=batch)
-            samples = [scored_sample(sequence, folder) for sequence in batch]
+            samples = [folder.finished_sample(sequence) for sequence in batch]
             self.evaluator.process(data_samples=samples, data_batch=batch)
             self._hook('after_{}_iter', batch_idx=index, data_batch=batch, outputs=samples)
 
@@ -141,27 +141,6 @@ class SOTValLoop(SOTTestLoop):
 
     def results_root(self) -> Path:
         return self.out_dir / f'epoch_{self.runner.epoch}'
-
-
-def scored_sample(sequence: AnnotatedSequence, folder: ResultFolder) -> dict[str, Any]:
-    """What :class:`SOTMetric` needs of one sequence, read from its result files.
-
-    Raises:
-        ResultError: There is no finished result of this sequence.
-    """
-    reason = folder.unfinished_reason(sequence.name, sequence.boxes_xyxy)
-    if reason is not None:
-        raise ResultError(folder.box_file(sequence.name), f'is not a finished result ({reason})')
-    trajectory = folder.read(sequence.name)
-    return {
-        'name': sequence.name,
-        'tracker': folder.path.name,
-        'boxes_xyxy': trajectory.boxes_xyxy,
-        'annotated_xyxy': sequence.boxes_xyxy,
-        'scores': trajectory.scores,
-        'lost': trajectory.lost,
-        'seconds': trajectory.seconds,
-    }
 
 
 def weights_digest(model: nn.Module) -> str:

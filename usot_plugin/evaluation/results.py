@@ -1,17 +1,18 @@
 """Result files: the line between running a tracker and scoring it.
 
-``OUT/<tracker>/<sequence>.txt`` holds ``x,y,w,h`` a frame (0-based, four decimals, ``nan`` where nothing was predicted),
-``<sequence>_score.txt`` ``confidence,lost`` and ``<sequence>_time.txt`` the seconds. ``OUT/<tracker>/run.json`` says what produced them.
+``OUT/<tracker>/`` is a :class:`ResultFolder`; what lies in it per sequence is the protocol's matter. ``run.json`` says what produced it.
 """
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.trajectory import Trajectory
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
@@ -37,8 +38,10 @@ class ResultError(RuntimeError):
         return type(self), (self.path, self.cause)
 
 
-class ResultFolder:
-    """Result files of one tracker.
+class ResultFolder(ABC):
+    """Result files of one tracker under one protocol.
+
+    A sequence is finished when all its files are there, whole, and fit the sequence; so the file that is looked at first is written last.
 
     Args:
         path: ``OUT/<tracker>``; made when the first file is written.
@@ -47,74 +50,44 @@ class ResultFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def box_file(self, name: str) -> Path:
-        return self.path / f'{name}.txt'
-
-    def write(self, name: str, trajectory: Trajectory) -> None:
-        """Write the files of one sequence. The box file comes last, so that its presence means that all are there.
+    @abstractmethod
+    def write(self, name: str, result: Any) -> None:
+        """Write what the protocol's ``run`` returned for the sequence ``name``.
 
         Raises:
             ResultError: The folder cannot be written to.
         """
-        columns = {
-            f'{name}_score.txt': (np.stack([trajectory.scores, trajectory.lost], 1), ('%.6f', '%d')),
-            f'{name}_time.txt': (trajectory.seconds, '%.6f'),
-            f'{name}.txt': (xyxy_to_xywh(trajectory.boxes_xyxy), '%.4f'),
-        }
-        for file, (values, form) in columns.items():
-            try:
-                with whole_file(self.path / file) as temporary:
-                    np.savetxt(temporary, values, fmt=form, delimiter=',')
-            except OSError as error:
-                raise ResultError(self.path / file, f'cannot be written ({error.strerror or error})') from error
 
-    def read(self, name: str) -> Trajectory:
-        """Read back what :meth:`write` wrote. A box file alone (of another toolkit) is enough: scores are 1 and times nan then.
+    @abstractmethod
+    def read(self, name: str) -> Any:
+        """Read back what :meth:`write` wrote.
 
         Raises:
             ResultError: Missing or malformed.
         """
-        boxes = xywh_to_xyxy(self._rows(self.box_file(name), 4))
-        count = len(boxes)
-        scores, lost, seconds = np.ones(count), np.zeros(count, bool), np.full(count, np.nan)
-        score_file, time_file = self.path / f'{name}_score.txt', self.path / f'{name}_time.txt'
-        if score_file.exists():
-            rows = self._rows(score_file, 2, count)
-            scores, lost = rows[:, 0], rows[:, 1].astype(bool)
-        if time_file.exists():
-            seconds = self._rows(time_file, 1, count)[:, 0]
-        return Trajectory(boxes, scores, lost, seconds)
 
-    def unfinished_reason(self, name: str, boxes_xyxy: np.ndarray) -> str | None:
-        """Why the files of a sequence do not count as its finished result; None where they do.
+    @abstractmethod
+    def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
+        """Why the files do not count as the finished result of ``sequence``, in words; None where they do."""
 
-        Args:
-            name: Name of the sequence.
-            boxes_xyxy: ``(T, 4)`` its annotation. The result has ``T`` lines and starts from the same box.
+    @abstractmethod
+    def discard(self, name: str) -> None:
+        """Remove the result of one sequence; the file that says "finished" goes first."""
+
+    @abstractmethod
+    def sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:
+        """What the metrics need to score ``sequence``: always ``name`` and ``tracker``, the rest is the protocol's matter."""
+
+    def finished_sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:
+        """:meth:`sample`, refused where the result is not finished.
+
+        Raises:
+            ResultError: There is no finished result of this sequence.
         """
-        try:
-            trajectory = self.read(name)
-        except ResultError as error:
-            return error.cause
-        if len(trajectory) != len(boxes_xyxy):
-            return f'{len(trajectory)} lines for {len(boxes_xyxy)} frames'
-        if not np.abs(trajectory.boxes_xyxy[0] - boxes_xyxy[0]).max() <= ROUNDING_PX:
-            return 'it starts from another box than the annotation'
-        return None
-
-    def _rows(self, path: Path, columns: int, count: int | None = None) -> np.ndarray:
-        try:
-            text = path.read_text(encoding='utf-8')
-            rows = np.array([line.replace('\t', ',').split(',') for line in text.splitlines()], np.float64)
-        except FileNotFoundError as error:
-            raise ResultError(path, 'no such result file') from error
-        except (OSError, ValueError) as error:
-            raise ResultError(path, f'not a result file with {columns} numbers a line') from error
-        if rows.ndim != 2 or rows.shape[1] != columns:
-            raise ResultError(path, f'not a result file with {columns} numbers a line')
-        if count is not None and len(rows) != count:
-            raise ResultError(path, f'{len(rows)} lines beside {count} boxes')
-        return rows
+        reason = self.unfinished_reason(sequence)
+        if reason is not None:
+            raise ResultError(self.path / sequence.name, f'is not a finished result ({reason})')
+        return self.sample(sequence)
 
     def claim(self, identity: dict[str, Any], overwrite: bool = False) -> None:
         """State what produces the results here, before the first is written, or check that it is the same as before.
@@ -144,10 +117,95 @@ class ResultFolder:
         except OSError as error:
             raise ResultError(file, f'cannot be written ({error.strerror or error})') from error
 
+
+class OnePassResults(ResultFolder):
+    """One :class:`Trajectory` a sequence.
+
+    ``<sequence>.txt`` holds ``x,y,w,h`` a frame (0-based, four decimals, ``nan`` where nothing was predicted), ``<sequence>_score.txt``
+    ``confidence,lost`` and ``<sequence>_time.txt`` the seconds.
+    """
+
+    def box_file(self, name: str) -> Path:
+        return self.path / f'{name}.txt'
+
+    def write(self, name: str, result: Trajectory) -> None:
+        """Write the files of one sequence, the box file last.
+
+        Raises:
+            ResultError: The folder cannot be written to.
+        """
+        columns = {
+            f'{name}_score.txt': (np.stack([result.scores, result.lost], 1), ('%.6f', '%d')),
+            f'{name}_time.txt': (result.seconds, '%.6f'),
+            f'{name}.txt': (xyxy_to_xywh(result.boxes_xyxy), '%.4f'),
+        }
+        for file, (values, form) in columns.items():
+            try:
+                with whole_file(self.path / file) as temporary:
+                    np.savetxt(temporary, values, fmt=form, delimiter=',')
+            except OSError as error:
+                raise ResultError(self.path / file, f'cannot be written ({error.strerror or error})') from error
+
+    def read(self, name: str) -> Trajectory:
+        """Read back what :meth:`write` wrote. A box file alone (of another toolkit) is enough: scores are 1 and times nan then.
+
+        Raises:
+            ResultError: Missing or malformed.
+        """
+        boxes = xywh_to_xyxy(self._rows(self.box_file(name), 4))
+        count = len(boxes)
+        scores, lost, seconds = np.ones(count), np.zeros(count, bool), np.full(count, np.nan)
+        score_file, time_file = self.path / f'{name}_score.txt', self.path / f'{name}_time.txt'
+        if score_file.exists():
+            rows = self._rows(score_file, 2, count)
+            scores, lost = rows[:, 0], rows[:, 1].astype(bool)
+        if time_file.exists():
+            seconds = self._rows(time_file, 1, count)[:, 0]
+        return Trajectory(boxes, scores, lost, seconds)
+
+    def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
+        """See :meth:`ResultFolder.unfinished_reason`: one line a frame, and the start from the annotated box."""
+        try:
+            trajectory = self.read(sequence.name)
+        except ResultError as error:
+            return error.cause
+        if len(trajectory) != len(sequence):
+            return f'{len(trajectory)} lines for {len(sequence)} frames'
+        if not np.abs(trajectory.boxes_xyxy[0] - sequence.boxes_xyxy[0]).max() <= ROUNDING_PX:
+            return 'it starts from another box than the annotation'
+        return None
+
     def discard(self, name: str) -> None:
         """Remove the result of one sequence, the box file first."""
         for file in (f'{name}.txt', f'{name}_score.txt', f'{name}_time.txt'):
             (self.path / file).unlink(missing_ok=True)
+
+    def sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:
+        """What :class:`SOTMetric` needs of one sequence."""
+        trajectory = self.read(sequence.name)
+        return {
+            'name': sequence.name,
+            'tracker': self.path.name,
+            'boxes_xyxy': trajectory.boxes_xyxy,
+            'annotated_xyxy': sequence.boxes_xyxy,
+            'scores': trajectory.scores,
+            'lost': trajectory.lost,
+            'seconds': trajectory.seconds,
+        }
+
+    def _rows(self, path: Path, columns: int, count: int | None = None) -> np.ndarray:
+        try:
+            text = path.read_text(encoding='utf-8')
+            rows = np.array([line.replace('\t', ',').split(',') for line in text.splitlines()], np.float64)
+        except FileNotFoundError as error:
+            raise ResultError(path, 'no such result file') from error
+        except (OSError, ValueError) as error:
+            raise ResultError(path, f'not a result file with {columns} numbers a line') from error
+        if rows.ndim != 2 or rows.shape[1] != columns:
+            raise ResultError(path, f'not a result file with {columns} numbers a line')
+        if count is not None and len(rows) != count:
+            raise ResultError(path, f'{len(rows)} lines beside {count} boxes')
+        return rows
 
 
 def _short(value: Any, limit: int = 60) -> str:

@@ -8,10 +8,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_context
 from typing import Any
 
-import numpy as np
 import torch
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
+from usot_plugin.evaluation.protocols.base import Protocol
 from usot_plugin.evaluation.results import ResultFolder
 from usot_plugin.models.trackers.base import Tracker
 
@@ -21,7 +21,7 @@ Report = Callable[[str, 'float | None'], None]
 
 def run_sequences(
     tracker: Tracker,
-    protocol: Any,
+    protocol: Protocol,
     sequences: Iterable[AnnotatedSequence],
     folder: ResultFolder,
     workers: int = 0,
@@ -32,7 +32,7 @@ def run_sequences(
 
     Args:
         tracker: The tracker; with ``workers`` it is pickled once for each of them.
-        protocol: Rule book with ``run(tracker, sequence) -> Trajectory``.
+        protocol: The rule book.
         sequences: What to run on.
         folder: Where the results go.
         workers: Processes that run sequences side by side; 0 runs in this one.
@@ -68,7 +68,7 @@ def run_sequences(
 
 def _unfinished(sequences: Iterable[AnnotatedSequence], folder: ResultFolder, done: Report) -> Iterable[AnnotatedSequence]:
     for sequence in sequences:
-        if folder.unfinished_reason(sequence.name, sequence.boxes_xyxy) is None:
+        if folder.unfinished_reason(sequence) is None:
             done(sequence.name, None)
         else:
             yield sequence
@@ -80,16 +80,11 @@ def _collect(running: dict[Future, str], done: Report) -> None:
         done(running.pop(future), future.result())
 
 
-def _run_one(tracker: Tracker, protocol: Any, sequence: AnnotatedSequence, folder: ResultFolder) -> float:
-    trajectory = protocol.run(tracker, sequence)
-    folder.write(sequence.name, trajectory)
-    return updates_per_second(trajectory.seconds)
-
-
-def updates_per_second(seconds: np.ndarray) -> float:
-    """Speed of the updates, the first entry (``init``) left out; nan where there is none."""
-    total = float(seconds[1:].sum())
-    return (len(seconds) - 1) / total if total > 0 else float('nan')
+def _run_one(tracker: Tracker, protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder) -> float:
+    result = protocol.run(tracker, sequence)
+    folder.write(sequence.name, result)
+    updates, seconds = protocol.updates_and_seconds(result)
+    return updates / seconds if seconds > 0 else float('nan')
 
 
 class _threads:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
+from usot_plugin.evaluation.results import OnePassResults
 from usot_plugin.models.trackers.base import Tracker
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.trajectory import Trajectory
 
+from .base import Protocol
+
 
 @TASK_UTILS.register_module()
-class OPE:
+class OPE(Protocol):
     """Start from the annotation of the first frame and run to the end, whatever happens on the way.
 
     Reference:
         OTB (Wu et al., TPAMI 2015), Sec. 4.
     """
 
-    #: The measures that fit what this protocol produces.
     name = 'ope'
 
     def run(self, tracker: Tracker, sequence: AnnotatedSequence) -> Trajectory:
@@ -49,3 +52,11 @@ class OPE:
             seconds[index] = time.perf_counter() - start
         boxes[~np.isfinite(boxes).all(1)] = np.nan
         return Trajectory(boxes, scores, lost, seconds)
+
+    def result_folder(self, path: str | Path) -> OnePassResults:
+        """See :meth:`Protocol.result_folder`."""
+        return OnePassResults(path)
+
+    def updates_and_seconds(self, result: Trajectory) -> tuple[int, float]:
+        """See :meth:`Protocol.updates_and_seconds`."""
+        return len(result) - 1, float(result.seconds[1:].sum())
