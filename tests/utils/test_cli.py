@@ -1,0 +1,52 @@
+"""Exit statuses of tools, and their one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from usot_plugin.utils.cli import FINE, INTERRUPTED, PARTIAL, USER_ERROR, exit_status, tool_parser
+
+
+class OwnError(RuntimeError):
+    pass
+
+
+def raising(error: BaseException):
+    def run() -> None:
+        raise error
+
+    return run
+
+
+def test_status_of_a_run_that_ends_well():
+    assert exit_status(lambda: None) == FINE
+    assert exit_status(lambda: PARTIAL) == PARTIAL
+
+
+@pytest.mark.parametrize(
+    ('error', 'status', 'line'),
+    [
+        (ValueError('key x\n is wrong'), USER_ERROR, 'error: key x is wrong'),
+        (OwnError('a.txt: no boxes'), USER_ERROR, 'error: a.txt: no boxes'),
+        (FileNotFoundError(2, 'No such file', 'b.txt'), USER_ERROR, 'error: b.txt: No such file'),
+        (OSError(28, 'No space left'), USER_ERROR, 'error: out: No space left'),
+        (KeyboardInterrupt(), INTERRUPTED, 'error: interrupted'),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(capsys, error, status, line):
+    assert exit_status(raising(error), mendable=(OwnError,), where='out') == status
+    assert capsys.readouterr().err == line + '\n'
+
+
+def test_a_fault_of_our_own_keeps_its_traceback():
+    with pytest.raises(RuntimeError, match='broken'):
+        exit_status(raising(RuntimeError('broken')), mendable=(OwnError,))
+
+
+def test_parser_refuses_in_one_line_and_explains_statuses(capsys):
+    parser = tool_parser('Does things.\n\n    tool IN', {0: 'all done', 2: 'wrong input'})
+    assert '    tool IN' in parser.format_help() and 'exit code: 0 = all done; 2 = wrong input' in parser.format_help()
+    with pytest.raises(SystemExit) as stopped:
+        parser.parse_args(['--no-such'])
+    assert stopped.value.code == USER_ERROR
+    assert capsys.readouterr().err == 'error: unrecognized arguments: --no-such (see --help)\n'

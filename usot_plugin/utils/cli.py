@@ -1,0 +1,65 @@
+"""What command-line tools have in common: one line for what the user can mend, and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+FINE = 0
+#: Exit status where a part of the input could not be used; each part is named on stderr.
+PARTIAL = 1
+#: Exit status for everything that the user can mend.
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f'error: {message} (see --help)\n')
+
+
+def tool_parser(description: str | None, statuses: Mapping[int, str] | None = None) -> OneLineParser:
+    """The parser of a tool.
+
+    Args:
+        description: The tool's ``__doc__``, shown as it is.
+        statuses: What each exit status means, for the end of ``--help``.
+    """
+    epilog = 'exit code: ' + '; '.join(f'{status} = {meaning}' for status, meaning in statuses.items()) if statuses else None
+    return OneLineParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=epilog)
+
+
+def exit_status(
+    run: Callable[[], int | None],
+    mendable: tuple[type[BaseException], ...] = (),
+    where: object = '',
+    interrupted: str = 'interrupted',
+) -> int:
+    """Run a tool; what the user can mend ends in one line on stderr.
+
+    Args:
+        run: The tool; returns its exit status, None for 0.
+        mendable: Errors whose message is all that the user needs; a ``ValueError`` (a config error is one) and an ``OSError`` always are.
+        where: What to name for an ``OSError`` that names no file.
+        interrupted: What to say after Ctrl-C.
+
+    Returns:
+        The exit status: what ``run`` returned, :data:`USER_ERROR`, or :data:`INTERRUPTED`.
+    """
+    try:
+        return run() or FINE
+    except (ValueError, *mendable) as error:
+        return _stop(USER_ERROR, ' '.join(str(error).split()))
+    except OSError as error:
+        return _stop(USER_ERROR, f'{error.filename or where or type(error).__name__}: {error.strerror or error}')
+    except KeyboardInterrupt:
+        return _stop(INTERRUPTED, interrupted)
+
+
+def _stop(status: int, message: str) -> int:
+    print(f'error: {message}', file=sys.stderr)
+    return status
