@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from usot_plugin.apis import InputError, boxes_from_json, check_boxes_in_frame, parse_box_xywh
-from usot_plugin.apis.box_input import has_display, select_boxes
+from usot_plugin.apis.box_input import has_display, select_boxes, window_size
 
 
 @pytest.mark.parametrize('text', ['1,2,3,4', '1 2 3 4', '1.0, 2, 3e0,4'])
@@ -83,3 +83,21 @@ def test_the_mouse_needs_a_display(monkeypatch):
     assert not has_display()
     with pytest.raises(InputError, match='there is no display'):
         select_boxes(np.zeros((10, 10, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ('frame', 'window'), [((360, 240), (720, 480)), ((1000, 600), (1000, 600)), ((3840, 2160), (1280, 720)), ((2000, 1), (1280, 1))]
+)
+def test_small_frames_are_shown_larger_and_large_ones_smaller(frame, window):
+    assert window_size(frame) == window
+
+
+def test_drawn_boxes_come_back_in_frame_pixels(monkeypatch):
+    import cv2
+
+    monkeypatch.setenv('DISPLAY', ':0')
+    monkeypatch.setattr(cv2, 'namedWindow', lambda *args: None)
+    monkeypatch.setattr(cv2, 'destroyWindow', lambda *args: None)
+    monkeypatch.setattr(cv2, 'selectROIs', lambda title, image, **options: np.array([[20, 40, 60, 80], [5, 5, 0, 9]]))
+    frame = np.zeros((240, 360, 3), np.uint8)  # shown at twice its size
+    np.testing.assert_allclose(select_boxes(frame), [[10, 20, 40, 60]])

@@ -12,6 +12,9 @@ import numpy as np
 from usot_plugin.models.trackers.base import LARGEST_BOX
 from usot_plugin.structures.boxes import xywh_to_xyxy
 
+#: Least and largest length of the longer side of the window in which boxes are drawn.
+WINDOW_PX = (720, 1280)
+
 
 class InputError(ValueError):
     """What the user gave cannot be used; the message is one line that names it and the cause."""
@@ -93,8 +96,12 @@ def select_boxes(frame: np.ndarray, title: str = 'Draw boxes: drag, ENTER after 
         )
     import cv2
 
+    height, width = frame.shape[:2]
+    shown_wh = window_size((width, height))
     try:
-        drawn = cv2.selectROIs(title, frame, showCrosshair=False)
+        # Without Qt's tool bar: it is wider than a small frame, and the frame then moves under the mouse while a box is drawn.
+        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+        drawn = cv2.selectROIs(title, cv2.resize(frame, shown_wh), showCrosshair=False)
         cv2.destroyWindow(title)
     except cv2.error as error:
         raise InputError(
@@ -103,4 +110,11 @@ def select_boxes(frame: np.ndarray, title: str = 'Draw boxes: drag, ENTER after 
     boxes = np.array([box for box in drawn if box[2] > 0 and box[3] > 0], np.float64)
     if not len(boxes):
         raise InputError('no box was drawn')
-    return xywh_to_xyxy(boxes)
+    return xywh_to_xyxy(boxes) * np.tile([width / shown_wh[0], height / shown_wh[1]], 2)
+
+
+def window_size(size_wh: tuple[int, int]) -> tuple[int, int]:
+    """Size that a frame is shown in: its longer side in :data:`WINDOW_PX`, so that a small target can be hit and a large frame fits."""
+    longer = max(size_wh)
+    scale = min(max(longer, WINDOW_PX[0]), WINDOW_PX[1]) / longer
+    return max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
