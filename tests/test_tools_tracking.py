@@ -113,7 +113,7 @@ def test_scoring_alone_misses_a_result(tmp_path, config, benchmark, capsys):
     (tmp_path / 'out' / 'StandStill' / 'b.txt').unlink()
     capsys.readouterr()
     assert run_test(tmp_path, config, '--sequences', benchmark, '--tracker', 'StandStill', '--score-only') == 2
-    assert capsys.readouterr().err.endswith('b.txt: is not a finished result (no such result file)\n')
+    assert capsys.readouterr().err.endswith('StandStill/b: is not a finished result (no such result file)\n')
 
 
 def test_results_of_other_weights_are_not_mixed(tmp_path, config, benchmark, checkpoint, capsys):

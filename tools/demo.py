@@ -17,7 +17,6 @@ import warnings
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -34,22 +33,14 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.structures.trajectory import Prediction, Trajectory
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 from usot_plugin.utils.checkpoint import CheckpointError
-from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.cli import OneLineParser, exit_status
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
-
-#: Exit status for everything that the user can mend.
-USER_ERROR = 2
-
-
-class _OneLineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(USER_ERROR, f'error: {message} (see --help)\n')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line; a box with a negative corner is written ``--box=-5,10,40,30``."""
-    parser = _OneLineParser(description='Track targets and write the result as a video and as files.')
+    parser = OneLineParser(description='Track targets and write the result as a video and as files.')
     parser.add_argument('input', help='video file, folder of images, number of a camera, or URL (rtsp, http ...)')
     parser.add_argument('--config', help='config of the model')
     parser.add_argument('--checkpoint', help='weights of the model')
@@ -222,21 +213,8 @@ def on_frame_for(args: argparse.Namespace, writer: VideoWriter | None):
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
     args = parse_args(argv)
-    try:
-        track(args)
-    except (InputError, ClipError, SourceError, ConfigError, CheckpointError, VideoWriteError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USER_ERROR
-    except OSError as error:
-        print(f'error: {error.filename or args.out}: {error.strerror or error}', file=sys.stderr)
-        return USER_ERROR
-    except ValueError as error:  # a tracker's refusal of its options or of a box
-        print(f'error: {error}', file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print('error: interrupted, nothing written', file=sys.stderr)
-        return 130
-    return 0
+    mendable = (ClipError, SourceError, CheckpointError, VideoWriteError)
+    return exit_status(lambda: track(args), mendable, args.out, 'interrupted, nothing written')
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@ from usot_plugin.discovery.store import PseudoBoxRow, PseudoBoxTable, read_table
 from usot_plugin.discovery.table_format import KEPT, TableError, part_name
 from usot_plugin.structures import ClipError, open_clip
 from usot_plugin.utils.atomic import write_bytes
+from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.visualization.gallery import Card, gallery_html
 
 try:
@@ -35,17 +36,13 @@ except ImportError as error:
     print(f"browse_pseudo_boxes: {error}: pip install 'usot_plugin[eval]'", file=sys.stderr)
     sys.exit(2)
 
-EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE = 0, 1, 2
 JPEG_QUALITY = 82
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='exit code: 0 = all drawn; 1 = some clips could not be read and have no picture; 2 = wrong arguments or table',
-    )
+    statuses = {FINE: 'all drawn', PARTIAL: 'some clips could not be read and have no picture', USER_ERROR: 'wrong arguments or table'}
+    parser = tool_parser(__doc__, statuses)
     parser.add_argument('table', help='folder of parts or .parquet file')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for index.html and sheets/*.png')
     parser.add_argument('--videos', metavar='ROOT', help='folder of the clips, if they moved since discovery')
@@ -123,33 +120,34 @@ def render(figure: Figure) -> tuple[bytes, bytes]:
     return png.getvalue(), jpeg.getvalue()
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; returns its exit code."""
-    args = parse_args(argv)
+def browse(args: argparse.Namespace) -> int:
+    """Write the gallery; returns the exit status."""
     out = Path(args.out)
-    try:
-        prepare_worker(args.imports)
-        table = read_table(args.table)
-        config = DiscoveryConfig.from_dict(table.info.config)
-        clips = choose(list(rows_by_clip(table)), args)
-        if not clips:
-            raise ValueError(f'{args.table}: no clip fits --clips and --status')
-        (out / 'sheets').mkdir(parents=True, exist_ok=True)
-        cards, failed = [], 0
-        for rows in tqdm(clips, unit='clip', disable=not sys.stderr.isatty()):
-            try:
-                cards.append(make_card(rows, config, args, out))
-            except ClipError as error:
-                tqdm.write(f'no picture: {error}', file=sys.stderr)
-                cards.append(text_card(rows, str(error)))
-                failed += 1
-        title = f'Pseudo boxes of {args.table}'
-        write_bytes(out / 'index.html', gallery_html(title, cards, table.info.config).encode())
-    except (TableError, ValueError, ImportError, OSError) as error:
-        print(f'browse_pseudo_boxes: {error}', file=sys.stderr)
-        return EXIT_USAGE
+    prepare_worker(args.imports)
+    table = read_table(args.table)
+    config = DiscoveryConfig.from_dict(table.info.config)
+    clips = choose(list(rows_by_clip(table)), args)
+    if not clips:
+        raise ValueError(f'{args.table}: no clip fits --clips and --status')
+    (out / 'sheets').mkdir(parents=True, exist_ok=True)
+    cards, failed = [], 0
+    for rows in tqdm(clips, unit='clip', disable=not sys.stderr.isatty()):
+        try:
+            cards.append(make_card(rows, config, args, out))
+        except ClipError as error:
+            tqdm.write(f'no picture: {error}', file=sys.stderr)
+            cards.append(text_card(rows, str(error)))
+            failed += 1
+    title = f'Pseudo boxes of {args.table}'
+    write_bytes(out / 'index.html', gallery_html(title, cards, table.info.config).encode())
     print(f'{len(cards)} clips in {out / "index.html"}' + (f', {failed} without a picture' if failed else ''))
-    return EXIT_CLIPS_FAILED if failed else EXIT_FINE
+    return PARTIAL if failed else FINE
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns its exit status."""
+    args = parse_args(argv)
+    return exit_status(lambda: browse(args), (TableError, ImportError), args.out)
 
 
 if __name__ == '__main__':

@@ -34,7 +34,7 @@ import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets import PseudoBoxDataset
 from usot_plugin.datasets.synthetic import render_clip, write_clip
-from usot_plugin.datasets.video_sources import VideoSourceError, find_clips
+from usot_plugin.datasets.video_sources import find_clips
 from usot_plugin.discovery import DiscoveryConfig, NoMovingObjectError, discover
 from usot_plugin.discovery.pipeline import RunOptions, discover_clips
 from usot_plugin.models.heads.usot_head import HeadCodes
@@ -44,10 +44,10 @@ from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import ClipError, open_clip
 from usot_plugin.structures.sot_sample import SOTSample
 from usot_plugin.utils.atomic import write_text
+from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config
 
 PARTS = ('discovery', 'loader', 'train', 'track')
-USER_ERROR = 2
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Row:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='training config')
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     parser.add_argument('--clips', nargs='+', help='videos or folders (default: rendered clips)')
@@ -288,27 +288,24 @@ def as_text(rows: list[Row], facts: dict[str, str]) -> str:
     return '\n'.join([*(f'{key}: {value}' for key, value in facts.items()), '', lines[0], '-' * len(lines[0]), *lines[1:]])
 
 
+def measure(args: argparse.Namespace) -> None:
+    """Measure, print, write."""
+    cfg = load_config(args.config, args.cfg_options)
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(args.threads)
+    with tempfile.TemporaryDirectory() as work:
+        bench = Bench(args, cfg, Path(work))
+        bench.run()
+    facts = {'config': args.config, 'clips': ', '.join(args.clips or ['rendered, 640x360']), **machine(bench.device, args.threads)}
+    print(as_text(bench.rows, facts))
+    if args.json:
+        write_text(args.json, json.dumps({'machine': facts, 'rows': [asdict(row) for row in bench.rows]}, indent=1) + '\n')
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Measure and print; returns the exit status."""
+    """Run the tool; returns the exit status."""
     args = parse_args(argv)
-    try:
-        cfg = load_config(args.config, args.cfg_options)
-        torch.set_num_threads(args.threads)
-        cv2.setNumThreads(args.threads)
-        with tempfile.TemporaryDirectory() as work:
-            bench = Bench(args, cfg, Path(work))
-            bench.run()
-        facts = {'config': args.config, 'clips': ', '.join(args.clips or ['rendered, 640x360']), **machine(bench.device, args.threads)}
-        print(as_text(bench.rows, facts))
-        if args.json:
-            write_text(args.json, json.dumps({'machine': facts, 'rows': [asdict(row) for row in bench.rows]}, indent=1) + '\n')
-    except (ConfigError, ClipError, VideoSourceError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USER_ERROR
-    except OSError as error:
-        print(f'error: {error.filename or args.json}: {error.strerror or error}', file=sys.stderr)
-        return USER_ERROR
-    return 0
+    return exit_status(lambda: measure(args), (ClipError,), args.json)
 
 
 if __name__ == '__main__':

@@ -32,19 +32,15 @@ from usot_plugin.discovery.store import PseudoBoxTable, read_table
 from usot_plugin.discovery.table_format import TableError, TableInfo
 from usot_plugin.evaluation.pseudo_boxes import SequenceScore, format_scores, score_sequence, total_scores
 from usot_plugin.utils.atomic import write_bytes
-from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 
-EXIT_FINE, EXIT_SEQUENCES_FAILED, EXIT_USAGE = 0, 1, 2
 ANNOTATION, ABSENCE, FRAMES = 'groundtruth.txt', 'absence.label', 'img'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='exit code: 0 = all scored; 1 = some sequences could not be read, the others are; 2 = wrong arguments, config or table',
-    )
+    statuses = {FINE: 'all scored', PARTIAL: 'some sequences could not be read', USER_ERROR: 'wrong arguments, config or table'}
+    parser = tool_parser(__doc__, statuses)
     parser.add_argument('config', help='discovery config')
     parser.add_argument('sequences', help='folder of annotated sequences, or one of them')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the table and the scores')
@@ -152,24 +148,25 @@ def _without_nan(value):
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; returns its exit code."""
-    args = parse_args(argv)
+def score(args: argparse.Namespace) -> int:
+    """Score, print, write; returns the exit status."""
     out = Path(args.out)
-    try:
-        config, imports = load_discovery(args.config, args.cfg_options)
-        folders = find_sequences(Path(args.sequences))
-        out.mkdir(parents=True, exist_ok=True)
-        scores, failed = score_all(table_of(args, config, imports, folders), folders, args.draws)
-        if not scores:
-            raise ValueError(f'{args.sequences}: no sequence could be scored')
-        total = total_scores(scores)
-        write_scores(out, scores, total, config)
-    except (ConfigError, TableError, TableWriteError, WorkerStartError, ValueError, OSError) as error:
-        print(f'score_pseudo_boxes: {error}', file=sys.stderr)
-        return EXIT_USAGE
+    config, imports = load_discovery(args.config, args.cfg_options)
+    folders = find_sequences(Path(args.sequences))
+    out.mkdir(parents=True, exist_ok=True)
+    scores, failed = score_all(table_of(args, config, imports, folders), folders, args.draws)
+    if not scores:
+        raise ValueError(f'{args.sequences}: no sequence could be scored')
+    total = total_scores(scores)
+    write_scores(out, scores, total, config)
     print(format_scores(scores, total))
-    return EXIT_SEQUENCES_FAILED if failed else EXIT_FINE
+    return PARTIAL if failed else FINE
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns its exit status."""
+    args = parse_args(argv)
+    return exit_status(lambda: score(args), (TableError, TableWriteError, WorkerStartError), args.out)
 
 
 if __name__ == '__main__':
