@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -9,10 +10,12 @@ from multiprocessing import get_context
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.evaluation.protocols.base import Protocol
 from usot_plugin.evaluation.results import ResultFolder
+from usot_plugin.evaluation.side_by_side import track_side_by_side
 from usot_plugin.models.trackers.base import Tracker
 
 #: Called after each sequence: its name, and frames per second of its updates, None where it had been finished before.
@@ -27,6 +30,7 @@ def run_sequences(
     workers: int = 0,
     threads: int | None = None,
     on_done: Report | None = None,
+    batch_sequences: int = 1,
 ) -> None:
     """Write the result files of every sequence that has none yet.
 
@@ -38,13 +42,26 @@ def run_sequences(
         workers: Processes that run sequences side by side; 0 runs in this one.
         threads: Threads of PyTorch in each process; None leaves this process as it is and gives a worker one.
         on_done: Called in this process after each sequence.
+        batch_sequences: Sequences that are tracked as one batch in this process, with the same boxes as one after the other. Under a
+            protocol that is more than one pass (resets, several starts) they are tracked one by one, and a warning says so.
 
     Raises:
+        ValueError: Both ``workers`` and ``batch_sequences`` ask for several sequences at once.
         ClipError: A frame cannot be decoded; sequences that are done stay.
         ResultError: The folder cannot be written to.
     """
     done = on_done or (lambda name, fps: None)
     todo = _unfinished(sequences, folder, done)
+    if batch_sequences > 1 and workers > 0:
+        raise ValueError(f'{workers} worker processes and batches of {batch_sequences} sequences do not go together; choose one of them')
+    alone = _why_alone(tracker, protocol) if batch_sequences > 1 else None
+    if alone:
+        print_log(f'sequences are tracked one by one, not as batches: {alone}', logger='current', level=logging.WARNING)
+    elif batch_sequences > 1:
+        with _threads(threads):
+            for sequence, result in track_side_by_side(tracker, todo, batch_sequences):
+                done(sequence.name, _write(protocol, sequence, folder, result))
+        return
     if workers <= 0:
         with _threads(threads):
             for sequence in todo:
@@ -74,6 +91,15 @@ def _unfinished(sequences: Iterable[AnnotatedSequence], folder: ResultFolder, do
             yield sequence
 
 
+def _why_alone(tracker: Tracker, protocol: Protocol) -> str | None:
+    """Why sequences cannot be tracked as a batch; None where they can."""
+    if not protocol.batchable:
+        return f'{type(protocol).__name__} is not one pass over a sequence'
+    if type(tracker).for_run is not Tracker.for_run:
+        return f'{type(tracker).__name__} is told the annotation of each sequence'
+    return None
+
+
 def _collect(running: dict[Future, str], done: Report) -> None:
     finished, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in finished:
@@ -81,7 +107,11 @@ def _collect(running: dict[Future, str], done: Report) -> None:
 
 
 def _run_one(tracker: Tracker, protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder) -> float:
-    result = protocol.run(tracker, sequence)
+    return _write(protocol, sequence, folder, protocol.run(tracker, sequence))
+
+
+def _write(protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder, result: Any) -> float:
+    """Write a result and return the frames per second of its updates."""
     folder.write(sequence.name, result)
     updates, seconds = protocol.updates_and_seconds(result)
     return updates / seconds if seconds > 0 else float('nan')

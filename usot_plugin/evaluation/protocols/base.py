@@ -19,6 +19,9 @@ class Protocol(ABC):
 
     #: The measures that fit what this protocol produces; metrics refuse results of another one.
     name: str
+    #: Whether ``run`` is one pass - ``init`` on the first frame, ``update`` on every other one, in order - whose result is its
+    #: :class:`~usot_plugin.structures.trajectory.Trajectory`. Such sequences can be tracked side by side as one batch.
+    batchable: bool = False
 
     @abstractmethod
     def run(self, tracker: Tracker, sequence: AnnotatedSequence) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import numpy as np
-
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.evaluation.results import OnePassResults
 from usot_plugin.models.trackers.base import Tracker
@@ -14,6 +12,7 @@ from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.trajectory import Trajectory
 
 from .base import Protocol
+from .pass_record import PassRecord
 
 
 @TASK_UTILS.register_module()
@@ -25,6 +24,7 @@ class OPE(Protocol):
     """
 
     name = 'ope'
+    batchable = True
 
     def run(self, tracker: Tracker, sequence: AnnotatedSequence) -> Trajectory:
         """Drive ``tracker`` over ``sequence``.
@@ -37,21 +37,17 @@ class OPE(Protocol):
             ClipError: A frame cannot be decoded.
             ValueError: The tracker cannot start from the first box.
         """
-        count = len(sequence)
-        boxes = np.full((count, 4), np.nan)
-        scores, lost, seconds = np.ones(count), np.zeros(count, bool), np.zeros(count)
+        one_pass, tracker = PassRecord(sequence), tracker.for_run(sequence.boxes_xyxy)
         state = None
         for index, frame in sequence.clip.iter_frames():
             start = time.perf_counter()
             if index == 0:
-                boxes[0] = sequence.boxes_xyxy[0]
-                state = tracker.init(frame, boxes[:1])
+                state = tracker.init(frame, sequence.boxes_xyxy[:1])
+                one_pass.started(time.perf_counter() - start)
             else:
                 prediction, state = tracker.update(frame, state)
-                boxes[index], scores[index], lost[index] = prediction.boxes_xyxy[0], prediction.scores[0], prediction.lost[0]
-            seconds[index] = time.perf_counter() - start
-        boxes[~np.isfinite(boxes).all(1)] = np.nan
-        return Trajectory(boxes, scores, lost, seconds)
+                one_pass.updated(prediction, 0, time.perf_counter() - start)
+        return one_pass.trajectory()
 
     def result_folder(self, path: str | Path) -> OnePassResults:
         """See :meth:`Protocol.result_folder`."""
