@@ -26,7 +26,7 @@ from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.engine.distributed import prepare_launcher
 from usot_plugin.evaluation.results import ResultError
-from usot_plugin.models.trackers import needs_model
+from usot_plugin.models.trackers import needs_model, tracker_label
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
 from usot_plugin.utils.config import ConfigError, load_config
@@ -52,7 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', metavar='DIR', help='folder for results and report (default: <work dir>/results)')
     parser.add_argument('--sequences', metavar='ROOT', help="folder of <sequence>/{img/, groundtruth.txt}; replaces the config's test data")
     parser.add_argument('--only', nargs='+', metavar='NAME', help='track these sequences only')
-    parser.add_argument('--tracker', help="replaces the config's tracker, e.g. StandStill, which needs no checkpoint")
+    parser.add_argument('--tracker', help="replaces the config's tracker: StandStill, my.py:function, ...")
     parser.add_argument('--name', help='folder name of the results (default: the class name of the tracker)')
     parser.add_argument('--convention', help='how absent frames and the like are counted: got10k, pysot, otb_matlab')
     parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
@@ -88,7 +88,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if not tracker:
         raise ConfigError(f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given')
     loop['tracker'] = tracker
-    loop['tracker_name'] = args.name or loop.get('tracker_name') or tracker['type']
+    loop['tracker_name'] = args.name or loop.get('tracker_name') or tracker_label(tracker)
     given = {'workers': args.workers, 'threads': args.threads, 'score_only': args.score_only or None, 'overwrite': args.overwrite or None}
     loop.update({key: value for key, value in given.items() if value is not None})
     cfg.test_cfg = loop

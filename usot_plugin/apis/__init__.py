@@ -1,7 +1,7 @@
 """Trackers in a few lines: build one, follow targets through a video, a folder, a camera or a stream."""
 
 from .box_input import InputError, boxes_from_json, check_boxes_in_frame, parse_box_xywh
-from .inference import init_tracker
+from .inference import init_tracker, tracker_from_function
 from .online import OnlineTracker, as_bgr_u8
 from .sources import FrameSource, SourceError, open_source
 from .tracking import track_video
@@ -18,4 +18,5 @@ __all__ = [
     'open_source',
     'parse_box_xywh',
     'track_video',
+    'tracker_from_function',
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from usot_plugin.models.trackers import Tracker, build_tracker, needs_model
+from usot_plugin.models.trackers import FunctionTracker, Tracker, build_tracker, needs_model
 from usot_plugin.registry import MODELS
 from usot_plugin.utils.checkpoint import Which, load_weights
 from usot_plugin.utils.config import ConfigError, load_config
@@ -63,6 +63,26 @@ def init_tracker(
         load_weights(model, checkpoint, weights)
     model.to(usable_device(device if device is not None else get_device())).eval()
     return build_tracker(model, tracker if tracker is not None else cfg.model.get('test_cfg'))
+
+
+def tracker_from_function(function: Callable[..., Any] | str) -> Tracker:
+    """A plain Python function ``function(frame, box, memory) -> box`` as a tracker; see :class:`FunctionTracker`.
+
+    Example:
+        >>> def follow(frame, box, memory):
+        ...     if box is not None:
+        ...         memory['box'] = box
+        ...     return memory['box'] + 1
+        >>> trajectories = track_video(tracker_from_function(follow), 'video.mp4', [[20, 30, 80, 90]])
+
+    Args:
+        function: The function; or a class with ``init(image, box)`` and ``update(image)`` as the got10k toolkit wants it; or the place of
+            either, ``'path/to/file.py:name'``.
+
+    Raises:
+        ValueError: It is neither, or the file has no such name.
+    """
+    return FunctionTracker(function)
 
 
 def usable_device(device: str | torch.device) -> torch.device:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from usot_plugin.evaluation.results import ResultFolder
 from usot_plugin.evaluation.running import run_sequences
-from usot_plugin.models.trackers import Tracker, build_tracker
+from usot_plugin.models.trackers import Tracker, build_tracker, tracker_label
 from usot_plugin.registry import LOOPS, TASK_UTILS
 
 
@@ -76,7 +76,7 @@ class SOTTestLoop(BaseLoop):
         self._hook('before_{}_epoch')
         self.runner.model.eval()
         tracker, config = self._build_tracker()
-        name = self.tracker_name or config.get('type') or type(tracker).__name__
+        name = self.tracker_name or tracker_label(config, type(tracker).__name__)
         folder = self.protocol.result_folder(self.results_root() / name)
         if not self.score_only:
             self._track(tracker, config, folder)

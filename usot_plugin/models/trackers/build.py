@@ -12,6 +12,7 @@ from torch import nn
 from usot_plugin.registry import TASK_UTILS
 
 from .base import Tracker
+from .function import FunctionTracker, is_reference, load_reference
 
 
 def needs_model(test_cfg: Mapping[str, Any]) -> bool:
@@ -20,7 +21,12 @@ def needs_model(test_cfg: Mapping[str, Any]) -> bool:
     Raises:
         ValueError: No or an unknown ``type``.
     """
-    return 'model' in inspect.signature(_tracker_class(test_cfg.get('type'))).parameters
+    return 'model' in inspect.signature(_resolved(test_cfg)[0]).parameters
+
+
+def tracker_label(test_cfg: Mapping[str, Any], fallback: str = 'tracker') -> str:
+    """A name for results and reports: the ``type``, of ``path/to/file.py:name`` only ``name``."""
+    return str(test_cfg.get('type') or fallback).rpartition(':')[2]
 
 
 def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -> Tracker:
@@ -28,14 +34,13 @@ def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -
 
     Args:
         model: The network; not used by trackers without one (:class:`StandStill`).
-        test_cfg: ``type`` and the options of the tracker.
+        test_cfg: ``type`` and the options of the tracker. The type may be ``path/to/file.py:name``: a :class:`Tracker`, or what
+            :class:`FunctionTracker` wraps.
 
     Raises:
         ValueError: No or an unknown ``type``, an unknown option, or the tracker needs a model and there is none.
     """
-    options = dict(test_cfg or {})
-    kind = options.pop('type', None)
-    cls = _tracker_class(kind)
+    cls, options = _resolved(test_cfg or {})
     parameters = inspect.signature(cls).parameters
     unknown = sorted(set(options) - set(parameters))
     if unknown:
@@ -48,9 +53,21 @@ def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -
     return cls(model=model, **options)
 
 
-def _tracker_class(kind: Any) -> Callable[..., Tracker]:
-    cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
-    if not (inspect.isclass(cls) and issubclass(cls, Tracker)):
-        known = sorted(name for name, entry in TASK_UTILS.module_dict.items() if inspect.isclass(entry) and issubclass(entry, Tracker))
+def _resolved(test_cfg: Mapping[str, Any]) -> tuple[Callable[..., Tracker], dict[str, Any]]:
+    """Class and options of a tracker's config."""
+    options = dict(test_cfg)
+    kind = options.pop('type', None)
+    if is_reference(kind):
+        cls = load_reference(kind)
+        if not _is_tracker(cls):
+            cls, options = FunctionTracker, {'function': kind, **options}
+    else:
+        cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if not _is_tracker(cls):
+        known = sorted(name for name, entry in TASK_UTILS.module_dict.items() if _is_tracker(entry))
         raise ValueError(f'{kind!r} is no tracker; known are {", ".join(known)} (key model.test_cfg.type)')
-    return cls
+    return cls, options
+
+
+def _is_tracker(entry: Any) -> bool:
+    return inspect.isclass(entry) and issubclass(entry, Tracker)
