@@ -3,10 +3,12 @@
 from . import benchmarks, transforms
 from .annotated_boxes import AnnotatedBoxes
 from .box_sources import BoxSource, CentreBoxes, ClipBoxes, DiscoveredBoxes, RandomBoxes
+from .coco_video import CocoVIDDataset, CocoVideoBoxes
 from .crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
 from .frame_samplers import FrameSampler, NoFrameError, QualityFrames, WindowFrames
 from .mixture import QuotaMixture
 from .pseudo_box_dataset import NoSampleError, PseudoBoxDataset
+from .release_crops import ReleaseBoxes, USOTCropDataset
 from .track import Track
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     'BoxSource',
     'CentreBoxes',
     'ClipBoxes',
+    'CocoVIDDataset',
+    'CocoVideoBoxes',
     'CropStoreError',
     'CropStoreWriter',
     'DiscoveredBoxes',
@@ -24,9 +28,11 @@ __all__ = [
     'QualityFrames',
     'QuotaMixture',
     'RandomBoxes',
+    'ReleaseBoxes',
     'StoreConfig',
     'StoredCrops',
     'Track',
+    'USOTCropDataset',
     'WindowFrames',
     'benchmarks',
     'transforms',

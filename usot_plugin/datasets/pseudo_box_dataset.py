@@ -258,3 +258,15 @@ def _build_source(source: str | dict[str, Any] | BoxSource, keys: dict[str, Any]
             raise ValueError(f'box_source is one of {sorted(BOX_SOURCES)} or a config, got {source!r}')
         source = {'type': BOX_SOURCES[source]}
     return TASK_UTILS.build({**{key: value for key, value in keys.items() if value is not None}, **source})
+
+
+def without_source_keys(owner: type, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a data set that brings its own boxes and images.
+
+    Raises:
+        ValueError: One of them says where :class:`PseudoBoxDataset` takes boxes or images from.
+    """
+    given = sorted({'box_source', 'table', 'clips', 'video_root', 'sequences', 'crop_store', 'frame_root'} & kwargs.keys())
+    if given:
+        raise ValueError(f'{owner.__name__} brings its own boxes and images, so it takes no {", ".join(given)}')
+    return kwargs

@@ -98,6 +98,28 @@ def _images_of(folder: Path) -> list[Path]:
     return sorted(names, key=lambda p: natural_key(p.name))
 
 
+def read_image(file: Path, index: int | None = None, gray: bool = False) -> np.ndarray:
+    """An image file as ``(H, W, 3)`` uint8 BGR, or ``(H, W)`` luminance.
+
+    Args:
+        file: The image.
+        index: Frame that it is, for the message.
+        gray: See above.
+
+    Raises:
+        ClipError: It cannot be opened or decoded.
+    """
+    try:
+        data = np.fromfile(file, np.uint8)  # cv2.imread loses the reason and non-ASCII paths on Windows
+    except OSError as error:
+        raise ClipError(file, f'cannot be opened ({error.strerror})', index) from error
+    flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
+    frame = cv2.imdecode(data, flag) if data.size else None
+    if frame is None:
+        raise ClipError(file, 'not an image that OpenCV can decode', index)
+    return frame
+
+
 def _luminance(frame: av.VideoFrame, size_wh: tuple[int, int]) -> np.ndarray:
     """The 8-bit luma plane at a size, ``(H, W)`` uint8 over the full range 0..255; no colour is converted on the way."""
     plane = frame.planes[0]
@@ -184,16 +206,7 @@ class FolderClip(Clip):
         self.size_wh = (first.shape[1], first.shape[0])
 
     def _decode(self, index: int, gray: bool) -> np.ndarray:
-        file = self.files[index]
-        try:
-            data = np.fromfile(file, np.uint8)  # cv2.imread loses the reason and non-ASCII paths on Windows
-        except OSError as error:
-            raise ClipError(file, f'cannot be opened ({error.strerror})', index) from error
-        flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
-        frame = cv2.imdecode(data, flag) if data.size else None
-        if frame is None:
-            raise ClipError(file, 'not an image that OpenCV can decode', index)
-        return frame
+        return read_image(self.files[index], index, gray)
 
     def _checked(self, index: int, gray: bool) -> np.ndarray:
         frame = self._decode(index, gray)

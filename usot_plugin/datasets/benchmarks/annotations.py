@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -97,3 +99,17 @@ def parse_labels(path: str | Path) -> np.ndarray:
         wrong = int(np.flatnonzero(~np.isin(values, (0, 1)))[0])
         raise AnnotationError(path, f'a label is 0 or 1, got {values[wrong]:g} as value {wrong + 1}')
     return values.astype(bool)
+
+
+def read_json(path: str | Path) -> Any:
+    """Content of a JSON file.
+
+    Raises:
+        AnnotationError: The file is missing or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise AnnotationError(path, f'cannot be read ({error.strerror})') from error
+    except ValueError as error:
+        raise AnnotationError(path, f'not a JSON file ({error})') from error

@@ -1,0 +1,177 @@
+"""Training data in the COCO video form: CocoVID (MMTracking), TAO, and plain COCO, whose boxes become tracks of one image."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..registry import DATASETS, TASK_UTILS
+from ..structures.boxes import is_valid, xywh_to_xyxy
+from ..structures.clip import read_image
+from ..structures.crops import mean_color
+from .annotated_boxes import visible_runs
+from .benchmarks.annotations import AnnotationError, read_json
+from .box_sources import BoxSource, ReadFrame
+from .frame_readers import FrameReader
+from .pseudo_box_dataset import PseudoBoxDataset, without_source_keys
+from .track import Track
+from .transforms.view import View
+
+
+@dataclass(frozen=True)
+class ImageTrack(Track):
+    """A track whose frames are images that a list names.
+
+    Attributes:
+        files: ``(L,)`` bytes, path of each image below the image root; empty where the track has no box.
+    """
+
+    files: np.ndarray | None = None
+
+
+@TASK_UTILS.register_module()
+class CocoVideoBoxes(BoxSource):
+    """Annotated boxes of a COCO video file: a track for each instance of each video.
+
+    ``annotations`` say which instance they belong to by ``instance_id`` (CocoVID) or ``track_id`` (TAO), ``images`` which frame they are by
+    ``frame_id`` or ``frame_index``. In a file without ``videos`` each annotation is a track of one image. Boxes that are ``iscrowd``,
+    ``ignore`` or ``occluded`` are left out, as MMTracking leaves them out of training.
+
+    Args:
+        annotation: The JSON file.
+        longest_run: A passage of frames reaches at most this many frames to either side.
+
+    Raises:
+        AnnotationError: The file is missing, not of this form, or has no usable box.
+    """
+
+    fixed = True
+
+    def __init__(self, annotation: str | Path, longest_run: int = 320) -> None:
+        self.annotation, self.longest_run = Path(annotation), longest_run
+        content = _read(self.annotation)
+        names = {video['id']: str(video.get('name', video['id'])) for video in content.get('videos', ())}
+        images = {image['id']: image for image in content['images']}
+        groups: dict[Any, list[dict]] = defaultdict(list)
+        for entry in content['annotations']:
+            if not any(entry.get(flag) for flag in ('iscrowd', 'ignore', 'occluded')):
+                groups[self._track_key(entry, images, bool(names))].append(entry)
+        parts = [_track_arrays(group, images, self.annotation) for group in groups.values()]
+        kept = [(key, part) for key, part in zip(groups, parts, strict=True) if is_valid(part[1]).any()]
+        if not kept:
+            raise AnnotationError(self.annotation, 'no usable box in it')
+        self._clips = np.array([names.get(key[0], str(images.get(key[0], {}).get('file_name', ''))) for key, _ in kept], dtype=np.str_)
+        self._object_ids = np.array([key[1] for key, _ in kept], np.int64)
+        self._first = np.array([part[0] for _, part in kept], np.int64)
+        self._boxes = np.concatenate([part[1] for _, part in kept])
+        self._files = np.concatenate([part[2] for _, part in kept])
+        self._ends = np.cumsum([len(part[1]) for _, part in kept])
+        self.sequence_quality = np.ones(len(kept), np.float32)
+        self.corner_share = np.zeros(len(kept), np.float32)
+        self.samplable = np.ones(len(kept), bool)
+
+    def _track_key(self, entry: dict, images: dict, has_videos: bool) -> tuple[Any, int]:
+        """Video and instance, or image and annotation, of an entry."""
+        if entry.get('image_id') not in images:
+            raise AnnotationError(self.annotation, f'annotation {entry.get("id")} belongs to no image of the file')
+        if not has_videos:
+            return entry['image_id'], int(entry['id'])
+        instance = entry.get('instance_id', entry.get('track_id'))
+        if instance is None:
+            raise AnnotationError(self.annotation, f'annotation {entry.get("id")} has neither instance_id nor track_id')
+        return images[entry['image_id']].get('video_id'), int(instance)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def track(self, row: int) -> ImageTrack:
+        part = slice(self._ends[row - 1] if row else 0, self._ends[row])
+        boxes, start = self._boxes[part], int(self._first[row])
+        visible = is_valid(boxes)
+        first, last = visible_runs(visible, self.longest_run)
+        return ImageTrack(
+            clip=str(self._clips[row]),
+            path=str(self.annotation),
+            object_id=int(self._object_ids[row]),
+            first_frame=start,
+            length=len(boxes),
+            boxes_xyxy=boxes,
+            frame_quality=visible.astype(np.float32),
+            centrality=np.zeros(len(boxes), np.float32),
+            fragment_first=first + np.int32(start),
+            fragment_last=last + np.int32(start),
+            files=self._files[part],
+        )
+
+    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+        return np.stack([track.box(index) for index in frames])
+
+
+class ListedImages(FrameReader):
+    """The images that a track names.
+
+    Args:
+        root: Folder that the names are relative to.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def complete(self, track: Track) -> Track:
+        return track
+
+    def frame(self, track: Track, index: int) -> np.ndarray:
+        assert isinstance(track, ImageTrack) and track.files is not None
+        return read_image(self.root / track.files[index - track.first_frame].decode(), index)
+
+    def view(self, track: Track, index: int, box_xyxy: np.ndarray) -> View:
+        image = self.frame(track, index)
+        return View(image, np.asarray(box_xyxy, np.float64), index, mean_color(image))
+
+
+@DATASETS.register_module()
+class CocoVIDDataset(PseudoBoxDataset):
+    """Training groups from a COCO video file; what ``SOTImageNetVIDDataset`` and ``SOTCocoDataset`` are in MMTracking.
+
+    Args:
+        annotation: The JSON file; see :class:`CocoVideoBoxes`.
+        image_root: Folder that its file names are relative to.
+        kwargs: ``frame_sampler``, ``pipeline``, ``samples_per_epoch`` ... of :class:`PseudoBoxDataset`, but for those that say where boxes
+            and images come from.
+    """
+
+    def __init__(self, annotation: str | Path, image_root: str | Path, **kwargs: Any) -> None:
+        super().__init__(box_source=dict(type='CocoVideoBoxes', annotation=str(annotation)), **without_source_keys(type(self), kwargs))
+        self._reader = ListedImages(image_root)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content = read_json(file)
+    if not isinstance(content, dict) or not {'images', 'annotations'} <= content.keys():
+        raise AnnotationError(file, 'a COCO file has images and annotations')
+    return content
+
+
+def _track_arrays(entries: list[dict], images: dict[Any, dict], file: Path) -> tuple[int, np.ndarray, np.ndarray]:
+    """First frame, boxes ``(L, 4)`` float32 xyxy and files ``(L,)`` of one track; nan and empty between its frames."""
+    try:
+        placed = {}
+        for entry in entries:
+            image = images[entry['image_id']]
+            frame = int(image.get('frame_id', image.get('frame_index', 0)))
+            if frame in placed:
+                raise AnnotationError(file, f'annotation {entry.get("id")} is the second of its instance in frame {frame}')
+            placed[frame] = (np.array(entry['bbox'], np.float64), image['file_name'].encode())
+        first, length = min(placed), max(placed) - min(placed) + 1
+        boxes = np.full((length, 4), np.nan, np.float32)
+        files = np.zeros(length, f'S{max(len(name) for _, name in placed.values())}')
+        for frame, (box_xywh, name) in placed.items():
+            boxes[frame - first], files[frame - first] = xywh_to_xyxy(box_xywh), name
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise AnnotationError(file, f'an annotation or its image is malformed ({type(error).__name__}: {error})') from error
+    return first, boxes, files
