@@ -1,6 +1,6 @@
 """Training: schedules, hooks, optimizer wrappers and the start of distributed runs."""
 
-from .hooks import FrozenBackboneHook, NonFiniteLossError, NonFiniteLossHook, TrainingStageHook
+from .hooks import FrozenBackboneHook, NonFiniteLossError, NonFiniteLossHook, SOTVisualizationHook, TrainingStageHook
 from .optim_wrappers import AutocastOptimWrapper, PartwiseOptimWrapperConstructor
 from .schedulers import LogSpaceLR
 
@@ -11,5 +11,6 @@ __all__ = [
     'NonFiniteLossError',
     'NonFiniteLossHook',
     'PartwiseOptimWrapperConstructor',
+    'SOTVisualizationHook',
     'TrainingStageHook',
 ]

@@ -18,24 +18,34 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean: Three means in BGR order, in 0..255; None leaves the pixels raw, as the USOT release does.
         std: Three standard deviations, in 0..255.
+        bgr_to_rgb: Turn the channels round, after the mean was taken off; weights that were trained on RGB want it (torchvision's).
 
     Raises:
         ValueError: Only one of ``mean`` and ``std`` is given.
     """
 
-    def __init__(self, mean: Sequence[float] | None = None, std: Sequence[float] | None = None, non_blocking: bool = False) -> None:
+    def __init__(
+        self,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        non_blocking: bool = False,
+        bgr_to_rgb: bool = False,
+    ) -> None:
         super().__init__(non_blocking)
         if (mean is None) != (std is None):
             raise ValueError('give both mean and std, or neither')
         self.normalises = mean is not None
+        self.bgr_to_rgb = bgr_to_rgb
         if mean is not None and std is not None:
             self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False)
             self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """``(..., 3, H, W)`` of any dtype to float32, normalised."""
+        """``(..., 3, H, W)`` BGR of any dtype to float32, normalised, BGR or RGB."""
         images = images.float()
-        return (images - self.mean) / self.std if self.normalises else images
+        if self.normalises:
+            images = (images - self.mean) / self.std
+        return images.flip(-3) if self.bgr_to_rgb else images
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """A batch as MMEngine's collate gives it.

@@ -8,8 +8,9 @@ import platform
 import sys
 
 import torch
+from torch import distributed
 
-from usot_plugin.utils.host import distribution_version, has_full_host, installed_stacks
+from usot_plugin.utils.host import distribution_version, has_full_host, host_level, installed_stacks
 from usot_plugin.version import __version__
 
 #: Distributions whose version decides about behaviour, besides the host stack.
@@ -31,11 +32,21 @@ def collect_env() -> dict[str, str]:
     if not stacks:
         info['Host'] = 'none'
     info['Compiled mmcv ops'] = 'yes' if has_full_host() else 'no (not needed by this package)'
+    info['Level'], info['It allows'] = host_level()
     info['CUDA'] = f'{torch.version.cuda}, {_cuda_devices()}' if torch.cuda.is_available() else 'not available'
+    backends = [name for name in ('gloo', 'nccl', 'mpi') if distributed.is_available() and distributed.is_backend_available(name)]
+    info['Distributed'] = f'{", ".join(backends)} (processes: {_processes()})' if backends else 'not available'
     info['MPS'] = 'available' if torch.backends.mps.is_available() else 'not available'
     for name in DISTRIBUTIONS:
         info[name] = distribution_version(name) or 'not installed'
     return info
+
+
+def _processes() -> str:
+    """Where several processes of a training can run here."""
+    if not torch.cuda.is_available():
+        return 'on the CPU over Gloo'
+    return f'up to {torch.cuda.device_count()} on GPUs' + (' over NCCL' if distributed.is_nccl_available() else ' over Gloo')
 
 
 def _cuda_devices() -> str:

@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import Registry, root
 from mmengine.runner import Runner
 
+from .host import HostError, import_scope
+
 #: Top-level keys that MMEngine's Runner reads besides the arguments of its constructor.
 EXTRA_RUNNER_KEYS = frozenset(
     {
@@ -71,6 +73,10 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         cfg.merge_from_dict(dict(options or {}))
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise ConfigError(f'--cfg-options {" ".join(options or {})}: {_first_line(error)}') from error
+    try:
+        import_scope(cfg.get('default_scope'))
+    except HostError as error:
+        raise ConfigError(f'{path}: {error}') from error
     check_config(cfg, path)
     return cfg
 

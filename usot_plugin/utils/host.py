@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import metadata
+from importlib import import_module, metadata
 from importlib.util import find_spec
 
 #: Distribution names of each stack, in the order mmengine, mmcv, mmdet. Both stacks provide the same three modules.
@@ -65,3 +65,42 @@ def has_full_host() -> bool:
         return find_spec('mmcv._ext') is not None and find_spec('mmdet') is not None
     except ModuleNotFoundError:  # no mmcv at all
         return False
+
+
+def host_level() -> tuple[str, str]:
+    """Which of the tried kinds of host this is, and what it allows, both in words."""
+    stacks = installed_stacks()
+    if not stacks:
+        return 'none', 'nothing: ' + _HOW_TO_INSTALL
+    name = {'onedl': 'OneDL', 'openmmlab': 'official OpenMMLab'}[next(iter(stacks))]
+    if has_full_host():
+        return (
+            f'{name} with compiled ops',
+            "everything, and default_scope = 'mmdet': backbones, losses, detectors and ByteTrack of mmdet (configs/mixed)",
+        )
+    if find_spec('mmdet') is None:
+        return f'{name} without mmdet', 'the whole of this package; no structures, visualizers or models of mmdet'
+    return (
+        f'{name} without compiled ops',
+        "the whole of this package, and mmdet's structures and visualizers; not mmdet.models, so no default_scope = 'mmdet'",
+    )
+
+
+def import_scope(scope: str | None) -> None:
+    """Import the registries of another OpenMMLab package, so that names with its prefix (``mmdet.ResNet``) are found.
+
+    Args:
+        scope: ``default_scope`` of a config; nothing is done for None and ``'mmengine'``.
+
+    Raises:
+        HostError: That package is not installed, or cannot work in this environment.
+    """
+    if scope in (None, 'mmengine'):
+        return
+    if scope == 'mmdet' and not has_full_host():
+        level, allowed = host_level()
+        raise HostError(f"default_scope = 'mmdet' needs mmdet and mmcv with compiled ops; this host ({level}) allows {allowed}")
+    try:
+        import_module(f'{scope}.registry')
+    except ImportError as error:
+        raise HostError(f'default_scope = {scope!r}: its registries cannot be imported ({error})') from error

@@ -2,6 +2,7 @@
 
 from .frozen_backbone import FrozenBackboneHook
 from .non_finite_loss import NonFiniteLossError, NonFiniteLossHook
+from .sot_visualization import SOTVisualizationHook
 from .training_stage import TrainingStageHook
 
-__all__ = ['FrozenBackboneHook', 'NonFiniteLossError', 'NonFiniteLossHook', 'TrainingStageHook']
+__all__ = ['FrozenBackboneHook', 'NonFiniteLossError', 'NonFiniteLossHook', 'SOTVisualizationHook', 'TrainingStageHook']

@@ -25,7 +25,7 @@ class FrozenBackboneHook(Hook):
     Args:
         train_from_epoch: First epoch, counted from 0, in which ``trained`` stages learn; None: never.
         trained: Names of the submodules of the backbone that learn then; the others stay frozen.
-        backbone: Attribute of the model.
+        backbone: Attribute of the model; dotted for a part of it, ``'backbone.body'`` where a backbone of the host is wrapped.
         legacy: Do the release's two quirks: batch norm of the frozen parts keeps updating its statistics (``model.train()`` undoes the
             release's freezing), and at ``train_from_epoch`` the optimizer forgets its momentum (it is rebuilt there).
 
@@ -53,7 +53,7 @@ class FrozenBackboneHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Freeze or free the parameters for this epoch."""
-        backbone = getattr(bare_model(runner), self.backbone)
+        backbone = bare_model(runner).get_submodule(self.backbone)
         children = dict(backbone.named_children())
         unknown = [name for name in self.trained if name not in children]
         if unknown:
