@@ -133,7 +133,7 @@ def test_results_of_other_weights_are_not_mixed(tmp_path, config, benchmark, che
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
-        ((), 'no test_dataloader in it, and --sequences ROOT was not given'),
+        ((), 'no test_dataloader in it, and neither --sequences nor --benchmark was given'),
         (('--sequences', '{data}'), 'CHECKPOINT is missing: USOTTracker needs weights'),
         (('{tmp}/none.pth', '--sequences', '{data}'), 'none.pth: no such checkpoint'),
         (('none', '--sequences', '{data}', '--device', 'gpu'), "device 'gpu' cannot be used"),

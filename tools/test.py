@@ -1,7 +1,8 @@
 """Track a benchmark and score the result: ``python tools/test.py CONFIG CHECKPOINT [--sequences ROOT] [--out DIR] ...``.
 
-Result files go to ``OUT/<tracker>/<sequence>.txt``; a second run skips the finished ones. The table, ``report.json``, ``report.md`` and
-the plots are made from the files (``--score-only`` does nothing else). What the user can mend ends in one line on stderr and exit status 2.
+The data are those of the config, of ``--benchmark NAME`` (its files below ``--data-root DIR``), or of a folder ``--sequences ROOT``. Result
+files go to ``OUT/<tracker>/``; a second run skips the finished sequences. The table, ``report.json``, ``report.md`` and the plots are made
+from the files (``--score-only`` does nothing else). What the user can mend ends in one line on stderr and exit status 2.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
@@ -24,39 +25,40 @@ from mmengine.runner import Runner
 import usot_plugin  # registers everything
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.engine.distributed import prepare_launcher
+from usot_plugin.engine.distributed import LaunchError, prepare_launcher
 from usot_plugin.evaluation.results import ResultError
+from usot_plugin.evaluation.run_config import benchmark_file, point_data, prepare_metrics, use_benchmark
 from usot_plugin.models.trackers import needs_model, tracker_label
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
+from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config
 from usot_plugin.visualization.plots import plot_reports
 
-#: Exit status for everything that the user can mend.
-USER_ERROR = 2
 #: CHECKPOINT that asks for random weights.
 NO_CHECKPOINT = 'none'
-
-
-class _OneLineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(USER_ERROR, f'error: {message} (see --help)\n')
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+#: A process may wait this long for another one that still tracks.
+PATIENCE_S = 7 * 24 * 3600
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line of OpenMMLab's testing tools, and what tracking adds."""
-    parser = _OneLineParser(description='Track a benchmark and score the result.')
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help=f"weights; '{NO_CHECKPOINT}' for random ones; not needed with --score-only")
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<name of the config>)')
     parser.add_argument('--out', metavar='DIR', help='folder for results and report (default: <work dir>/results)')
     parser.add_argument('--sequences', metavar='ROOT', help="folder of <sequence>/{img/, groundtruth.txt}; replaces the config's test data")
+    parser.add_argument('--benchmark', metavar='NAME', help='data, protocol and metrics of configs/_base_/benchmarks/NAME.py')
+    parser.add_argument('--data-root', metavar='DIR', help="folder of the benchmark, or of the config's own test data")
     parser.add_argument('--only', nargs='+', metavar='NAME', help='track these sequences only')
     parser.add_argument('--tracker', help="replaces the config's tracker: StandStill, my.py:function, ...")
     parser.add_argument('--name', help='folder name of the results (default: the class name of the tracker)')
     parser.add_argument('--convention', help='how absent frames and the like are counted: got10k, pysot, otb_matlab')
     parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
     parser.add_argument('--workers', type=int, help='processes that track side by side (they share the cores: speeds are lower)')
+    parser.add_argument('--batch-sequences', type=int, metavar='B', help='sequences that are tracked as one batch, with the same boxes')
     parser.add_argument('--threads', type=int, help='CPU threads of PyTorch in each tracking process')
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
     parser.add_argument('--score-only', action='store_true', help='score the results that are there, track nothing')
@@ -77,7 +79,9 @@ def build_config(args: argparse.Namespace) -> Config:
     """
     cfg = load_config(args.config, args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
-    set_data(cfg, args)
+    if args.benchmark:
+        use_benchmark(cfg, benchmark_file(args.benchmark, CONFIGS))
+    point_data(cfg, args.sequences, args.data_root, args.only)
     loop = dict(cfg.get('test_cfg') or {})
     loop.setdefault('type', 'SOTTestLoop')
     loop['out_dir'] = args.out or loop.get('out_dir') or str(Path(cfg.work_dir, 'results'))
@@ -89,29 +93,14 @@ def build_config(args: argparse.Namespace) -> Config:
         raise ConfigError(f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given')
     loop['tracker'] = tracker
     loop['tracker_name'] = args.name or loop.get('tracker_name') or tracker_label(tracker)
-    given = {'workers': args.workers, 'threads': args.threads, 'score_only': args.score_only or None, 'overwrite': args.overwrite or None}
-    loop.update({key: value for key, value in given.items() if value is not None})
+    given = {name: getattr(args, name) for name in ('workers', 'threads', 'batch_sequences', 'score_only', 'overwrite')}
+    loop.update({name: value for name, value in given.items() if value is not None and value is not False})
     cfg.test_cfg = loop
     set_model(cfg, args, loop)
-    set_evaluator(cfg, args, Path(loop['out_dir'], loop['tracker_name']))
+    prepare_metrics(cfg, Path(loop['out_dir'], loop['tracker_name']), about_run(args), args.convention)
     cfg.resume = False
-    prepare_launcher(cfg, args.launcher)
+    prepare_launcher(cfg, args.launcher, PATIENCE_S)
     return cfg
-
-
-def set_data(cfg: Config, args: argparse.Namespace) -> None:
-    """Point the test data loader at ``--sequences`` and ``--only``."""
-    if args.sequences:
-        cfg.test_dataloader = dict(
-            batch_size=1,
-            num_workers=0,
-            dataset=dict(type='SequenceFolderDataset', data_root=args.sequences),
-            sampler=dict(type='DefaultSampler', shuffle=False),
-        )
-    if not cfg.get('test_dataloader'):
-        raise ConfigError(f'{args.config}: no test_dataloader in it, and --sequences ROOT was not given')
-    if args.only:
-        cfg.test_dataloader.dataset.sequences = args.only
 
 
 def set_model(cfg: Config, args: argparse.Namespace, loop: dict[str, Any]) -> None:
@@ -127,24 +116,15 @@ def set_model(cfg: Config, args: argparse.Namespace, loop: dict[str, Any]) -> No
         raise ConfigError(f"CHECKPOINT is missing: {loop['tracker']['type']} needs weights (give '{NO_CHECKPOINT}' for random ones)")
 
 
-def set_evaluator(cfg: Config, args: argparse.Namespace, report_dir: Path) -> None:
-    """Let the one-pass metric write its report beside the results."""
-    metrics = cfg.get('test_evaluator') or dict(type='SOTMetric')
-    metrics = metrics if isinstance(metrics, list) else [metrics]
-    about = {
+def about_run(args: argparse.Namespace) -> dict[str, Any]:
+    """Lines for the report that make it repeatable."""
+    return {
         'config': args.config,
         'checkpoint': args.checkpoint,
         'date': time.strftime('%Y-%m-%d'),
         'software': f'usot_plugin {usot_plugin.__version__}, torch {torch.__version__}',
         'hardware': torch.cuda.get_device_name() if get_device() == 'cuda' else f'CPU, {os.cpu_count()} cores',
     }
-    for metric in metrics:
-        if metric.get('type') == 'SOTMetric':
-            metric.setdefault('report_dir', str(report_dir))
-            metric.setdefault('about', about)
-            if args.convention:
-                metric['convention'] = args.convention
-    cfg.test_evaluator = metrics
 
 
 def plot(out_dir: Path, tracker: str) -> None:
@@ -181,18 +161,8 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ConfigError, CheckpointError, AnnotationError, ClipError, ResultError, ValueError, RuntimeError) as error:
-        known = isinstance(error, ConfigError | CheckpointError | AnnotationError | ClipError | ResultError | ValueError)
-        if not known and '--launcher' not in str(error):
-            raise
-        print(f'error: {error}', file=sys.stderr)
-        return USER_ERROR
-    except OSError as error:
-        print(f'error: {error.filename or args.out}: {error.strerror or error}', file=sys.stderr)
-        return USER_ERROR
-    return 0
+    mendable = (CheckpointError, AnnotationError, ClipError, ResultError, LaunchError)
+    return exit_status(lambda: run(args), mendable, args.out, 'interrupted; finished sequences stay, the same command goes on')
 
 
 if __name__ == '__main__':

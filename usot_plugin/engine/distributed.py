@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -13,7 +14,7 @@ class LaunchError(RuntimeError):
     """Processes cannot be started, or the config not be changed, as the command line asks."""
 
 
-def prepare_launcher(cfg: Config, launcher: str) -> None:
+def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -> None:
     """Set the launcher in ``cfg`` and, where there is no CUDA device, start the process group over Gloo.
 
     MMEngine's own start binds each process to a CUDA device; on a machine without one it is done here, and the model wrapper is told so.
@@ -21,11 +22,16 @@ def prepare_launcher(cfg: Config, launcher: str) -> None:
     Args:
         cfg: Config of the run; changed in place.
         launcher: ``'none'``, ``'pytorch'`` (torchrun) or ``'slurm'``.
+        timeout_s: How long a process waits for the others; the back end's own limit by default.
 
     Raises:
         LaunchError: ``'pytorch'`` without torchrun's environment, or ``'slurm'`` on a machine without CUDA.
     """
     cfg.launcher = launcher
+    if timeout_s is not None:
+        environment = ConfigDict(cfg.get('env_cfg') or {})
+        environment.dist_cfg = ConfigDict({'backend': 'nccl', 'timeout': timeout_s, **environment.get('dist_cfg', {})})
+        cfg.env_cfg = environment
     if launcher == 'none' or torch.cuda.is_available():
         return
     if launcher != 'pytorch':
@@ -34,7 +40,7 @@ def prepare_launcher(cfg: Config, launcher: str) -> None:
     if missing:
         raise LaunchError(f'--launcher pytorch needs {missing[0]} in the environment: start through tools/dist_train.sh or torchrun')
     if not dist.is_initialized():
-        dist.init_process_group('gloo')
+        dist.init_process_group('gloo', timeout=timedelta(seconds=timeout_s) if timeout_s else None)
     wrapper = ConfigDict(cfg.get('model_wrapper_cfg') or {})
     wrapper.setdefault('type', 'MMDistributedDataParallel')
     wrapper.setdefault('broadcast_buffers', False)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from usot_plugin.evaluation.results import ResultFolder
 from usot_plugin.evaluation.running import run_sequences
+from usot_plugin.evaluation.sharing import own_share
 from usot_plugin.models.trackers import Tracker, build_tracker, tracker_label
 from usot_plugin.registry import LOOPS, TASK_UTILS
 
@@ -25,7 +26,8 @@ from usot_plugin.registry import LOOPS, TASK_UTILS
 class SOTTestLoop(BaseLoop):
     """Track every sequence of the data set into result files, then score the files.
 
-    Running and scoring are separate: a second run skips the sequences that are finished, and ``score_only`` never runs the tracker.
+    Running and scoring are separate: a second run skips the sequences that are finished, and ``score_only`` never runs the tracker. Under
+    a launcher, sequences are spread over the processes by their length; all processes have to see the same folder of results.
 
     Args:
         runner: MMEngine's Runner; its model tracks.
@@ -37,6 +39,7 @@ class SOTTestLoop(BaseLoop):
         out_dir: Results go to ``out_dir/<tracker_name>/<sequence>.txt``; by default ``<work_dir>/results``.
         workers: Processes that track side by side on one machine; 0 tracks in this one.
         threads: PyTorch threads of each tracking process.
+        batch_sequences: Sequences that each process tracks as one batch, see :func:`run_sequences`; not together with ``workers``.
         overwrite: Throw away results that are already there.
         score_only: Only score; a missing result is an error.
         fp16: Accepted for MMEngine's test hooks; a tracker decides about its own precision.
@@ -55,6 +58,7 @@ class SOTTestLoop(BaseLoop):
         out_dir: str | Path | None = None,
         workers: int = 0,
         threads: int | None = None,
+        batch_sequences: int = 1,
         overwrite: bool = False,
         score_only: bool = False,
         fp16: bool = False,
@@ -68,7 +72,9 @@ class SOTTestLoop(BaseLoop):
         self.protocol = TASK_UTILS.build(dict(self.protocol_cfg))
         self.out_dir = Path(out_dir) if out_dir else Path(runner.work_dir) / 'results'
         self.workers, self.threads, self.overwrite, self.score_only = workers, threads, overwrite, score_only
-        self.fp16 = fp16
+        if batch_sequences < 1:
+            raise ValueError(f'batch_sequences is at least 1, got {batch_sequences}')
+        self.batch_sequences, self.fp16 = batch_sequences, fp16
 
     def run(self) -> dict[str, float]:
         """Track, score, and return the metrics."""
@@ -107,17 +113,17 @@ class SOTTestLoop(BaseLoop):
                 for name in getattr(self.dataloader.dataset, 'names', []):
                     folder.discard(name)
         barrier()
-        count = len(self.dataloader)
-        position = 0
+        dataset, position, logger = self.dataloader.dataset, 0, self.runner.logger
+        one_by_one = self.workers <= 0 and self.batch_sequences == 1
+        share = own_share(dataset, folder, one_by_one, lambda name: logger.info(f'{name}: finished before, skipped'))
 
         def report(name: str, fps: float | None) -> None:
             nonlocal position
             position += 1
-            outcome = 'finished before, skipped' if fps is None else f'{fps:.1f} frames/s'
-            self.runner.logger.info(f'[{position}/{count}] {name}: {outcome}')
+            logger.info(f'[{position}/{len(share)}] {name}: ' + ('finished in the meantime' if fps is None else f'{fps:.1f} frames/s'))
 
-        sequences = (sequence for batch in self.dataloader for sequence in batch)
-        run_sequences(tracker, self.protocol, sequences, folder, self.workers, self.threads, report)
+        sequences = (dataset[index] for index in share)
+        run_sequences(tracker, self.protocol, sequences, folder, self.workers, self.threads, report, self.batch_sequences)
         barrier()
 
     def _score(self, folder: ResultFolder) -> None:

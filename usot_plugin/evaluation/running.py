@@ -59,8 +59,8 @@ def run_sequences(
         print_log(f'sequences are tracked one by one, not as batches: {alone}', logger='current', level=logging.WARNING)
     elif batch_sequences > 1:
         with _threads(threads):
-            for sequence, result in track_side_by_side(tracker, todo, batch_sequences):
-                done(sequence.name, _write(protocol, sequence, folder, result))
+            for sequence, trajectory in track_side_by_side(tracker, todo, batch_sequences):
+                done(sequence.name, _write(protocol, sequence, folder, protocol.from_pass(trajectory)))
         return
     if workers <= 0:
         with _threads(threads):
@@ -97,6 +97,8 @@ def _why_alone(tracker: Tracker, protocol: Protocol) -> str | None:
         return f'{type(protocol).__name__} is not one pass over a sequence'
     if type(tracker).for_run is not Tracker.for_run:
         return f'{type(tracker).__name__} is told the annotation of each sequence'
+    if tracker.stochastic:
+        return f'{type(tracker).__name__} is stochastic: a protocol may run it several times'
     return None
 
 

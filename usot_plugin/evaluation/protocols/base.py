@@ -9,6 +9,7 @@ from typing import Any
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.evaluation.results import ResultFolder
 from usot_plugin.models.trackers.base import Tracker
+from usot_plugin.structures.trajectory import Trajectory
 
 
 class Protocol(ABC):
@@ -19,8 +20,8 @@ class Protocol(ABC):
 
     #: The measures that fit what this protocol produces; metrics refuse results of another one.
     name: str
-    #: Whether ``run`` is one pass - ``init`` on the first frame, ``update`` on every other one, in order - whose result is its
-    #: :class:`~usot_plugin.structures.trajectory.Trajectory`. Such sequences can be tracked side by side as one batch.
+    #: Whether ``run`` of a tracker that is not stochastic is one pass: ``init`` on the first frame, ``update`` on every other one, in order.
+    #: Such sequences can be tracked side by side as one batch.
     batchable: bool = False
 
     @abstractmethod
@@ -31,6 +32,10 @@ class Protocol(ABC):
             ClipError: A frame cannot be decoded.
             ValueError: The tracker cannot start from an annotated box.
         """
+
+    def from_pass(self, trajectory: Trajectory) -> Any:
+        """The result of :meth:`run`, made from the trajectory of one pass; for protocols that are :attr:`batchable`."""
+        return trajectory
 
     @abstractmethod
     def result_folder(self, path: str | Path) -> ResultFolder:
