@@ -20,7 +20,7 @@ class Protocol(ABC):
 
     #: The measures that fit what this protocol produces; metrics refuse results of another one.
     name: str
-    #: Whether ``run`` of a tracker that is not stochastic is one pass: ``init`` on the first frame, ``update`` on every other one, in order.
+    #: Whether ``run`` of a tracker that is not stochastic is one pass: ``init`` on the first frame, ``update`` on each other one, in turn.
     #: Such sequences can be tracked side by side as one batch.
     batchable: bool = False
 
