@@ -17,6 +17,7 @@ from usot_plugin.evaluation.functional.one_pass import (
     OnePassScore,
     mean_score,
 )
+from usot_plugin.evaluation.score_table import aligned_table
 from usot_plugin.utils.atomic import write_text
 
 #: Column head, and the format of its number.
@@ -72,7 +73,7 @@ class OnePassReport:
 
     def as_text(self) -> str:
         """An aligned table for the terminal."""
-        return _aligned(['sequence', *COLUMNS], [[name, *_formatted(row)] for name, row in self.rows().items()])
+        return aligned_table(['sequence', *COLUMNS], [[name, *_formatted(row)] for name, row in self.rows().items()])
 
     def as_markdown(self) -> str:
         """The table with the facts that make it repeatable."""
@@ -111,16 +112,6 @@ def _row(score: OnePassScore, frames: int, seconds: float) -> dict[str, float]:
 
 def _formatted(row: Mapping[str, float]) -> list[str]:
     return ['-' if np.isnan(row[name]) else form.format(row[name]) for name, form in COLUMNS.items()]
-
-
-def _aligned(head: list[str], body: list[list[str]]) -> str:
-    widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
-    lines = [
-        '  '.join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
-        for row in [head, *body]
-    ]
-    rule = '-' * len(lines[0])
-    return '\n'.join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
 def _finite(value: float) -> float | None:

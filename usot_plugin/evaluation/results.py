@@ -134,17 +134,9 @@ class OnePassResults(ResultFolder):
         Raises:
             ResultError: The folder cannot be written to.
         """
-        columns = {
-            f'{name}_score.txt': (np.stack([result.scores, result.lost], 1), ('%.6f', '%d')),
-            f'{name}_time.txt': (result.seconds, '%.6f'),
-            f'{name}.txt': (xyxy_to_xywh(result.boxes_xyxy), '%.4f'),
-        }
-        for file, (values, form) in columns.items():
-            try:
-                with whole_file(self.path / file) as temporary:
-                    np.savetxt(temporary, values, fmt=form, delimiter=',')
-            except OSError as error:
-                raise ResultError(self.path / file, f'cannot be written ({error.strerror or error})') from error
+        write_numbers(self.path / f'{name}_score.txt', np.stack([result.scores, result.lost], 1), ('%.6f', '%d'))
+        write_numbers(self.path / f'{name}_time.txt', result.seconds, '%.6f')
+        write_numbers(self.path / f'{name}.txt', xyxy_to_xywh(result.boxes_xyxy), '%.4f')
 
     def read(self, name: str) -> Trajectory:
         """Read back what :meth:`write` wrote. A box file alone (of another toolkit) is enough: scores are 1 and times nan then.
@@ -152,15 +144,15 @@ class OnePassResults(ResultFolder):
         Raises:
             ResultError: Missing or malformed.
         """
-        boxes = xywh_to_xyxy(self._rows(self.box_file(name), 4))
+        boxes = xywh_to_xyxy(read_numbers(self.box_file(name), 4))
         count = len(boxes)
         scores, lost, seconds = np.ones(count), np.zeros(count, bool), np.full(count, np.nan)
         score_file, time_file = self.path / f'{name}_score.txt', self.path / f'{name}_time.txt'
         if score_file.exists():
-            rows = self._rows(score_file, 2, count)
+            rows = read_numbers(score_file, 2, count)
             scores, lost = rows[:, 0], rows[:, 1].astype(bool)
         if time_file.exists():
-            seconds = self._rows(time_file, 1, count)[:, 0]
+            seconds = read_numbers(time_file, 1, count)[:, 0]
         return Trajectory(boxes, scores, lost, seconds)
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
@@ -193,19 +185,43 @@ class OnePassResults(ResultFolder):
             'seconds': trajectory.seconds,
         }
 
-    def _rows(self, path: Path, columns: int, count: int | None = None) -> np.ndarray:
-        try:
-            text = path.read_text(encoding='utf-8')
-            rows = np.array([line.replace('\t', ',').split(',') for line in text.splitlines()], np.float64)
-        except FileNotFoundError as error:
-            raise ResultError(path, 'no such result file') from error
-        except (OSError, ValueError) as error:
-            raise ResultError(path, f'not a result file with {columns} numbers a line') from error
-        if rows.ndim != 2 or rows.shape[1] != columns:
-            raise ResultError(path, f'not a result file with {columns} numbers a line')
-        if count is not None and len(rows) != count:
-            raise ResultError(path, f'{len(rows)} lines beside {count} boxes')
-        return rows
+
+def read_numbers(path: Path, columns: int, count: int | None = None) -> np.ndarray:
+    """A text file with ``columns`` numbers a line, separated by commas or tabs, as ``(T, columns)`` float64.
+
+    Args:
+        path: The file.
+        columns: Numbers a line.
+        count: Lines that there have to be, where that is known.
+
+    Raises:
+        ResultError: Missing, or something else.
+    """
+    try:
+        text = path.read_text(encoding='utf-8')
+        rows = np.array([line.replace('\t', ',').split(',') for line in text.splitlines()], np.float64)
+    except FileNotFoundError as error:
+        raise ResultError(path, 'no such result file') from error
+    except (OSError, ValueError) as error:
+        raise ResultError(path, f'not a result file with {columns} numbers a line') from error
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ResultError(path, f'not a result file with {columns} numbers a line')
+    if count is not None and len(rows) != count:
+        raise ResultError(path, f'{len(rows)} lines beside {count} boxes')
+    return rows
+
+
+def write_numbers(path: Path, values: np.ndarray, form: str | tuple[str, ...], delimiter: str = ',') -> None:
+    """Write rows of numbers whole or not at all; the counterpart of :func:`read_numbers`.
+
+    Raises:
+        ResultError: The file cannot be written.
+    """
+    try:
+        with whole_file(path) as temporary:
+            np.savetxt(temporary, values, fmt=form, delimiter=delimiter)
+    except OSError as error:
+        raise ResultError(path, f'cannot be written ({error.strerror or error})') from error
 
 
 def _short(value: Any, limit: int = 60) -> str:

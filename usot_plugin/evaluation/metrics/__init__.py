@@ -1,5 +1,6 @@
 """MMEngine metrics over the functional measures."""
 
+from .got10k_metric import GOT10kMetric
 from .sot_metric import SOTMetric
 
-__all__ = ['SOTMetric']
+__all__ = ['GOT10kMetric', 'SOTMetric']

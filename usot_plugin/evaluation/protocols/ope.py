@@ -37,17 +37,7 @@ class OPE(Protocol):
             ClipError: A frame cannot be decoded.
             ValueError: The tracker cannot start from the first box.
         """
-        one_pass, tracker = PassRecord(sequence), tracker.for_run(sequence.boxes_xyxy)
-        state = None
-        for index, frame in sequence.clip.iter_frames():
-            start = time.perf_counter()
-            if index == 0:
-                state = tracker.init(frame, sequence.boxes_xyxy[:1])
-                one_pass.started(time.perf_counter() - start)
-            else:
-                prediction, state = tracker.update(frame, state)
-                one_pass.updated(prediction, 0, time.perf_counter() - start)
-        return one_pass.trajectory()
+        return one_pass(tracker, sequence)
 
     def result_folder(self, path: str | Path) -> OnePassResults:
         """See :meth:`Protocol.result_folder`."""
@@ -56,3 +46,24 @@ class OPE(Protocol):
     def updates_and_seconds(self, result: Trajectory) -> tuple[int, float]:
         """See :meth:`Protocol.updates_and_seconds`."""
         return len(result) - 1, float(result.seconds[1:].sum())
+
+
+def one_pass(tracker: Tracker, sequence: AnnotatedSequence, repetition: int = 0) -> Trajectory:
+    """One run from the first frame to the last; see :meth:`OPE.run`.
+
+    Args:
+        tracker: The tracker.
+        sequence: What it runs over.
+        repetition: Number of the run among several over this sequence.
+    """
+    record, tracker = PassRecord(sequence), tracker.for_run(sequence.boxes_xyxy, repetition)
+    state = None
+    for index, frame in sequence.clip.iter_frames():
+        start = time.perf_counter()
+        if index == 0:
+            state = tracker.init(frame, sequence.boxes_xyxy[:1])
+            record.started(time.perf_counter() - start)
+        else:
+            prediction, state = tracker.update(frame, state)
+            record.updated(prediction, 0, time.perf_counter() - start)
+    return record.trajectory()

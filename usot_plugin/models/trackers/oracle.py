@@ -62,20 +62,20 @@ class Oracle(Tracker):
 
     def update(self, frames, state: list[ToldTarget]) -> tuple[Prediction, list[ToldTarget]]:
         after, answers, found = [], [], []
-        for target in state:
+        for frame, target in zip(frames_per_target(frames, len(state)), state, strict=True):
             index = target.index + 1
             if index >= len(target.answers_xyxy):
                 raise ValueError(f'{type(self).__name__} was told of {index} frames and is shown one more')
             here = bool(is_valid(target.answers_xyxy[index]))
             target = replace(target, index=index, last_xyxy=target.answers_xyxy[index] if here else target.last_xyxy)
             after.append(target)
-            box, sure = self._answer(target, here)
+            box, sure = self._answer(target, here, frame.shape[1])
             answers.append(box)
             found.append(sure)
         return Prediction(np.stack(answers), np.array(found, np.float64), ~np.array(found, bool)), after
 
-    def _answer(self, target: ToldTarget, known: bool) -> tuple[np.ndarray, bool]:
-        """What is said where ``target.last_xyxy`` is right (if ``known``): the box ``(4,)``, and whether the target is found."""
+    def _answer(self, target: ToldTarget, known: bool, width: int) -> tuple[np.ndarray, bool]:
+        """What is said where ``target.last_xyxy`` is right (if ``known``), ``width`` of the frame: box ``(4,)``, and whether found."""
         return target.last_xyxy, known
 
 
@@ -97,7 +97,7 @@ class NoisyOracle(Oracle):
             raise ValueError(f'noise is a standard deviation of at least 0, got {noise!r}')
         self.noise, self.seed = noise, seed
 
-    def _answer(self, target: ToldTarget, known: bool) -> tuple[np.ndarray, bool]:
+    def _answer(self, target: ToldTarget, known: bool, width: int) -> tuple[np.ndarray, bool]:
         random = np.random.default_rng([self.seed, target.repetition, target.index, crc32(target.answers_xyxy.tobytes())])
         offset, scale = random.normal(0, self.noise, (2, 2))
         box = xyxy_to_cxcywh(target.last_xyxy)
@@ -106,7 +106,8 @@ class NoisyOracle(Oracle):
 
 @TASK_UTILS.register_module()
 class FailAt(Oracle):
-    """The annotation up to a certain frame; from there on a box left of the image that overlaps nothing, called lost.
+    """The annotation up to a certain frame; from there on a box to the right of the image, which overlaps nothing under any
+    protocol's rule for boxes that stick out, and is called lost.
 
     Args:
         frame: Updates after the start of a run until it fails, at least 1; a restarted run fails as late again.
@@ -117,9 +118,9 @@ class FailAt(Oracle):
             raise ValueError(f'frame is the number of an update, at least 1, got {frame!r}')
         self.frame = frame
 
-    def _answer(self, target: ToldTarget, known: bool) -> tuple[np.ndarray, bool]:
+    def _answer(self, target: ToldTarget, known: bool, width: int) -> tuple[np.ndarray, bool]:
         if target.index < self.frame:
-            return super()._answer(target, known)
+            return super()._answer(target, known, width)
         away = target.last_xyxy.copy()
-        away[[0, 2]] -= away[2] + 1
+        away[[0, 2]] += width + 1 - away[0]
         return away, False
