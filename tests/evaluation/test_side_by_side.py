@@ -13,6 +13,7 @@ from tests.apis.test_inference import MODEL
 from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
 from usot_plugin.datasets.benchmarks import AnnotatedSequence, SequenceFolderDataset
 from usot_plugin.evaluation import OPE, OnePassResults, run_sequences
+from usot_plugin.evaluation.protocols.got10k import GOT10k
 from usot_plugin.evaluation.side_by_side import track_side_by_side
 from usot_plugin.models.trackers import StandStill, build_tracker
 from usot_plugin.models.trackers.base import Tracker
@@ -95,6 +96,16 @@ def test_results_are_written_when_their_sequence_ends(tmp_path):
     run_sequences(TemplateMatcher(), OPE(), SequenceFolderDataset(root), one)
     for name in 'abc':
         assert folder.box_file(name).read_text() == one.box_file(name).read_text()
+
+
+def test_got10k_files_are_those_of_one_by_one(tmp_path):
+    root = write_benchmark(tmp_path / 'data')
+    folders = [GOT10k().result_folder(tmp_path / name) for name in ('one', 'many')]
+    for folder, batch in zip(folders, (1, 3), strict=True):
+        run_sequences(TemplateMatcher(), GOT10k(), SequenceFolderDataset(root), folder, batch_sequences=batch)
+    for name in 'abc':
+        assert folders[0].box_file(name).read_text() == folders[1].box_file(name).read_text()
+        assert folders[1].time_file(name).exists()
 
 
 class OneState(Tracker):

@@ -28,8 +28,8 @@ class GOT10k(Protocol):
 
     Args:
         repetitions: Runs of a tracker that calls itself :attr:`Tracker.stochastic`.
-        origin: Coordinate of the first pixel's corner in the result files, 0 or 1. The toolkit writes what a tracker returns, in the
-            coordinates of the annotation, and treats those as 1-based.
+        origin: Coordinate of the first pixel's corner in the result files, 0 or 1; the same as in the annotation, whose coordinates the
+            toolkit and the server compare them in (:attr:`GOT10kDataset.origin`).
 
     Raises:
         ValueError: No repetition, or another origin.
@@ -39,8 +39,9 @@ class GOT10k(Protocol):
     """
 
     name = 'got10k'
+    batchable = True
 
-    def __init__(self, repetitions: int = 3, origin: int = 1) -> None:
+    def __init__(self, repetitions: int = 3, origin: int = 0) -> None:
         if repetitions < 1:
             raise ValueError(f'repetitions must be 1 or more, got {repetitions!r}')
         self.repetitions, self.origin = repetitions, _checked_origin(origin)
@@ -48,6 +49,10 @@ class GOT10k(Protocol):
     def run(self, tracker: Tracker, sequence: AnnotatedSequence) -> list[Trajectory]:
         """Drive ``tracker`` over ``sequence``; returns one trajectory a repetition, see :meth:`OPE.run`."""
         return [one_pass(tracker, sequence, repetition) for repetition in range(self.repetitions if tracker.stochastic else 1)]
+
+    def from_pass(self, trajectory: Trajectory) -> list[Trajectory]:
+        """See :meth:`Protocol.from_pass`."""
+        return [trajectory]
 
     def result_folder(self, path: str | Path) -> GOT10kResults:
         """See :meth:`Protocol.result_folder`."""
@@ -69,7 +74,7 @@ class GOT10kResults(ResultFolder):
         origin: See :class:`GOT10k`.
     """
 
-    def __init__(self, path: str | Path, origin: int = 1) -> None:
+    def __init__(self, path: str | Path, origin: int = 0) -> None:
         super().__init__(path)
         self.origin = _checked_origin(origin)
 
