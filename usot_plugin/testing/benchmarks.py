@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from usot_plugin.datasets.benchmarks.annotations import to_origin
 from usot_plugin.datasets.benchmarks.sequence_lists import read_list
-from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.regions import BoxRegion, MaskRegion, PolygonRegion, Region, format_region
 
 from .media import moving_square_frames, write_frames
@@ -44,10 +44,8 @@ def render(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _write_boxes(path: Path, boxes_xyxy: np.ndarray, origin: int, delimiter: str = ',', digits: int = 0) -> None:
-    boxes = xyxy_to_xywh(boxes_xyxy)
-    boxes[:, :2] += origin
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savetxt(path, boxes, fmt=f'%.{digits}f', delimiter=delimiter)
+    np.savetxt(path, to_origin(boxes_xyxy, origin), fmt=f'%.{digits}f', delimiter=delimiter)
 
 
 def _write_lines(path: Path, values: Sequence[object] | np.ndarray, separator: str = '\n') -> None:

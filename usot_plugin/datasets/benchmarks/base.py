@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,10 @@ class BenchmarkDataset(Dataset, ABC):
                 f'{self.data_root}: no sequence {name!r}' + (f', did you mean {near[0]!r}?' if near else f' among {len(found)}')
             )
         return name
+
+    def checks(self, name: str) -> list[Callable[[], object]]:
+        """Independent checks of one sequence; each raises an error of :meth:`load` for what it finds. For ``tools/check_dataset.py``."""
+        return [lambda: self.load(name)]
 
     def full_init(self) -> None:
         """Open every sequence once, so that a broken one is reported before any tracking starts. MMEngine's Runner calls this."""

@@ -1,0 +1,44 @@
+"""A clip whose image files are known beforehand: a part of a folder, and nothing is read before a frame is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from .clip import ClipError, FolderClip, fingerprint_of
+
+
+class FrameFilesClip(FolderClip):
+    """Images of a folder, by name and in order.
+
+    Opening lists no folder and decodes no frame; the size is that of the first frame, decoded when somebody asks.
+
+    Args:
+        path: The folder.
+        file_names: Names of its files that are the frames.
+        name: Name of the clip; the folder's by default.
+        fps: Frames per second, where the user knows.
+
+    Raises:
+        ClipError: No file is given.
+    """
+
+    def __init__(self, path: str | Path, file_names: Sequence[str], name: str | None = None, fps: float = 0.0) -> None:
+        self.path = Path(path)
+        self.name = name or self.path.name
+        self.fps = fps
+        self.files = [self.path / file for file in file_names]
+        if not self.files:
+            raise ClipError(self.path, 'no image in this folder')
+        self.frame_count = len(self.files)
+
+    @cached_property
+    def size_wh(self) -> tuple[int, int]:  # type: ignore[override]
+        first = self._decode(0, gray=False)
+        return first.shape[1], first.shape[0]
+
+    def fingerprint(self) -> str:
+        frames = f'{self.files[0].name}:{self.frame_count}'
+        return hashlib.sha1(f'{fingerprint_of(self.path)};{frames}'.encode(), usedforsecurity=False).hexdigest()
