@@ -37,6 +37,7 @@ ALLOWED = {
 }
 #: Single doors between rooms of one floor.
 DOORS = {
+    ('datasets', 'usot_plugin.discovery.quality'),
     ('datasets', 'usot_plugin.discovery.store'),
     ('datasets', 'usot_plugin.discovery.table_format'),
 }
