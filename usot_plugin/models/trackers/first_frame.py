@@ -62,17 +62,17 @@ def tune_on_first_frame(
     Returns:
         The copy, in evaluation mode and without gradients.
     """
-    tuned = copy.deepcopy(model).requires_grad_(True).eval()
-    tuned.set_epoch(tuning.seed)
     rng = np.random.default_rng(tuning.seed)
-    optimizer = torch.optim.Adam(tuned.parameters(), lr=tuning.lr)
     with torch.inference_mode(False), torch.enable_grad():
+        tuned = copy.deepcopy(model).requires_grad_(True).eval()
+        tuned.set_epoch(tuning.seed)
+        optimizer = torch.optim.Adam(tuned.parameters(), lr=tuning.lr)
         for _ in range(tuning.iterations):
             inputs, samples = first_frame_pairs(tuned, frame, box_xyxy, tuning, rng, exemplar_px, search_px)
             optimizer.zero_grad()
             torch.stack([value for name, value in tuned.loss(inputs, samples).items() if 'loss' in name]).sum().backward()
             optimizer.step()
-    optimizer.zero_grad()
+        optimizer.zero_grad()
     return tuned.requires_grad_(False)
 
 
@@ -90,7 +90,7 @@ def first_frame_pairs(
     crops: dict[str, list[np.ndarray]] = {'template': [], 'search': []}
     samples = [SOTSample(metainfo=dict(clip='first frame', frame_index=0)) for _ in range(tuning.pairs)]
     centre, size = np.split(xyxy_to_cxcywh(np.asarray(box_xyxy, np.float64)), 2)
-    unit = context_side(*size, CONTEXT) / exemplar_px
+    unit = context_side(size[0], size[1], CONTEXT) / exemplar_px
     fill = mean_color(frame)
     for sample in samples:
         for name, side_px, reach in (('template', exemplar_px, 1), ('search', search_px, 2)):

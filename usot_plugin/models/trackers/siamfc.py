@@ -242,7 +242,7 @@ class SiamFCTracker(Tracker):
         found = self.instance_px / 2 + peak.shift_px + target.offset_xy
         centre = np.clip(window.to_frame(np.concatenate([found, found]))[:2], 0, (frame.shape[1], frame.shape[0]))
         growth = 1 + self.scale_lr * (self.factors[peak.scale] - 1)
-        low = max(SIZE_LIMITS[0], LEAST_CONTEXT_PX / context_side(*target.first_wh, self.context))
+        low = max(SIZE_LIMITS[0], LEAST_CONTEXT_PX / context_side(target.first_wh[0], target.first_wh[1], self.context))
         total = np.clip(growth * target.box_cxcywh[2] / target.first_wh[0], min(low, 1.0), SIZE_LIMITS[1])
         return replace(target, box_cxcywh=np.concatenate([centre, total * target.first_wh]), weak_frames=weak)
 
@@ -250,9 +250,8 @@ class SiamFCTracker(Tracker):
         self, frames: Sequence[np.ndarray], state: Sequence[SiamFCState], peaks: Sequence[ResponsePeak]
     ) -> list[SiamFCState]:
         """Templates moved towards what is seen now (Sec. 4.1 of S2SiamFC); a target without a peak keeps its own."""
-        columns = [[getattr(target, name) for target in state] for name in ('model', 'box_cxcywh', 'fill')]
-        models, boxes, fills = columns
-        seen, _ = self._encode_templates(models, frames, boxes, fills)
+        boxes, fills = [target.box_cxcywh for target in state], [target.fill for target in state]
+        seen, _ = self._encode_templates([target.model for target in state], frames, boxes, fills)
         rate = self.template_rate
         return [
             target if peak.flat else replace(target, template=(1 - rate) * target.template + rate * new)
