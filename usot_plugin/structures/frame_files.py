@@ -29,10 +29,14 @@ class FrameFilesClip(FolderClip):
         self.path = Path(path)
         self.name = name or self.path.name
         self.fps = fps
-        self.files = [self.path / file for file in file_names]
-        if not self.files:
+        self.file_names = tuple(file_names)
+        if not self.file_names:
             raise ClipError(self.path, 'no image in this folder')
-        self.frame_count = len(self.files)
+        self.frame_count = len(self.file_names)
+
+    @cached_property
+    def files(self) -> list[Path]:  # type: ignore[override]
+        return [self.path / name for name in self.file_names]
 
     @cached_property
     def size_wh(self) -> tuple[int, int]:  # type: ignore[override]
@@ -40,5 +44,6 @@ class FrameFilesClip(FolderClip):
         return first.shape[1], first.shape[0]
 
     def fingerprint(self) -> str:
-        frames = f'{self.files[0].name}:{self.frame_count}'
+        frames = f'{self.file_names[0]}:{self.frame_count}'
+        # Parts of one folder differ.
         return hashlib.sha1(f'{fingerprint_of(self.path)};{frames}'.encode(), usedforsecurity=False).hexdigest()

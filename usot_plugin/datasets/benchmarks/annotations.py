@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 
-_SEPARATORS = re.compile(r'[,;\s]+')
+_SEPARATORS = str.maketrans(',;', '  ')
 
 
 class AnnotationError(RuntimeError):
@@ -54,7 +53,7 @@ def read_rows(path: str | Path) -> list[list[float]]:
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            rows.append([float(value) for value in _SEPARATORS.split(line.strip().strip(',;')) if value])
+            rows.append([float(value) for value in line.translate(_SEPARATORS).split()])
         except ValueError as error:
             raise AnnotationError(path, f'not a number ({error})', number) from error
     return rows
