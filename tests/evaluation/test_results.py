@@ -59,6 +59,10 @@ def test_a_box_file_of_another_toolkit_is_enough(tmp_path):
         ('1,2,10,20\n1,2,3\n', 'numbers a line'),
         ('1,2,10,20\n1,2,3,x\n', 'numbers a line'),
         ('9,9,9,9\n1,2,3,4\n1,2,3,4\n', 'another box'),
+        ('1,2,10,20\n1,2,-3,4\n1,2,3,4\n', 'negative width or height in line 2'),
+        ('1,2,10,20\n1,2,3,4\n1,2,inf,4\n', 'infinite number in line 3'),
+        ('1,2,10,20\n1,2,3,4\n1,nan,3,4\n', 'partly nan in line 3'),
+        ('1,2,10,20\nnan,nan,nan,nan\nnan,nan,nan,nan\n', 'every other line is nan'),
     ],
 )
 def test_unfinished(tmp_path, trajectory, text, reason):

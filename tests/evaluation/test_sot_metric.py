@@ -101,3 +101,36 @@ def test_unmeasured_time_is_no_number(tmp_path):
     evaluate(metric, sample('a', 2, 0, float('nan')))
     assert '| a | 95.2 | 100.0 | 100.0 | 100.0 | - |' in (tmp_path / 'report.md').read_text()
     assert json.loads((tmp_path / 'report.json').read_text())['sequences']['a']['seconds'] is None
+
+
+def test_attributes_of_sequences_and_of_frames(tmp_path):
+    first, second, third = sample('a', 4, 0), sample('b', 2, 2), sample('c', 0, 4)
+    first['attributes'], second['attributes'] = ('OCC', 'FM'), ('OCC',)
+    second['frame_attributes'] = {'blur': np.array([0, 1, 1, 1], bool)}
+    third['frame_attributes'] = {'blur': np.array([0, 0, 0, 1], bool), 'cut': np.zeros(4, bool)}
+    metric = SOTMetric(report_dir=tmp_path)
+    evaluate(metric, first, second, third)
+    report = json.loads((tmp_path / 'report.json').read_text())
+    rows = report['attributes']
+    assert list(rows) == ['OCC', 'FM', 'blur (frames)']  # no frame has a cut
+    assert rows['OCC']['precision_20px'] == approx(0.75) and rows['OCC']['sequences'] == 2
+    assert rows['FM']['precision_20px'] == 1 and rows['FM']['auc'] == approx(20 / 21)
+    assert rows['blur (frames)']['precision_20px'] == approx((1 / 3 + 0) / 2)
+    assert rows['blur (frames)']['frames'] == 4 and rows['blur (frames)']['sequences'] == 2
+    assert report['sequences']['a']['attributes'] == ['OCC', 'FM']
+    assert '| OCC | 2 | 71.4 | 75.0 |' in (tmp_path / 'report.md').read_text()
+
+
+def test_frames_of_an_attribute_without_target_do_not_count():
+    absent = sample('a', 2, 2)
+    absent['annotated_xyxy'][2:] = np.nan
+    absent['frame_attributes'] = {'out': np.array([0, 1, 1, 1], bool)}
+    metric = SOTMetric()
+    evaluate(metric, absent)
+    assert metric.report is not None
+    assert metric.report.attribute_rows()['out (frames)']['precision_20px'] == 1  # the convention of the data counts them as misses
+
+
+def test_results_of_another_protocol_are_refused():
+    with pytest.raises(ValueError, match='a: no result of the protocol OPE'):
+        evaluate(SOTMetric(), {'name': 'a', 'tracker': 'T'})

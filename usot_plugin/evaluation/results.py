@@ -156,7 +156,7 @@ class OnePassResults(ResultFolder):
         return Trajectory(boxes, scores, lost, seconds)
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
-        """See :meth:`ResultFolder.unfinished_reason`: one line a frame, and the start from the annotated box."""
+        """See :meth:`ResultFolder.unfinished_reason`: one line a frame, the start from the annotated box, and boxes that can be boxes."""
         try:
             trajectory = self.read(sequence.name)
         except ResultError as error:
@@ -165,7 +165,7 @@ class OnePassResults(ResultFolder):
             return f'{len(trajectory)} lines for {len(sequence)} frames'
         if not np.abs(trajectory.boxes_xyxy[0] - sequence.boxes_xyxy[0]).max() <= ROUNDING_PX:
             return 'it starts from another box than the annotation'
-        return None
+        return unusable_boxes(trajectory.boxes_xyxy)
 
     def discard(self, name: str) -> None:
         """Remove the result of one sequence, the box file first."""
@@ -180,10 +180,33 @@ class OnePassResults(ResultFolder):
             'tracker': self.path.name,
             'boxes_xyxy': trajectory.boxes_xyxy,
             'annotated_xyxy': sequence.boxes_xyxy,
+            'attributes': sequence.attributes,
+            'frame_attributes': sequence.frame_attributes,
             'scores': trajectory.scores,
             'lost': trajectory.lost,
             'seconds': trajectory.seconds,
         }
+
+
+def unusable_boxes(boxes_xyxy: np.ndarray) -> str | None:
+    """What no tracker may say of a sequence ``(T, 4)``, in words; None where all is well. nan is no prediction, a size of 0 a miss.
+
+    A file in which every frame but the first is nan was made by a run that broke, not by a tracker that lost its target.
+    """
+    sizes = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    # Four-decimal corners of a box of no size may come back a rounding apart.
+    negative = np.flatnonzero((sizes < -ROUNDING_PX).any(1))
+    if len(negative):
+        return f'negative width or height in line {negative[0] + 1}'
+    infinite = np.flatnonzero(np.isinf(boxes_xyxy).any(1))
+    if len(infinite):
+        return f'infinite number in line {infinite[0] + 1}'
+    partly = np.flatnonzero(np.isnan(boxes_xyxy).any(1) & ~np.isnan(boxes_xyxy).all(1))
+    if len(partly):
+        return f'box that is partly nan in line {partly[0] + 1}'
+    if len(boxes_xyxy) > 1 and np.isnan(boxes_xyxy[1:]).all():
+        return 'no box but the first: every other line is nan'
+    return None
 
 
 def read_numbers(path: Path, columns: int, count: int | None = None) -> np.ndarray:

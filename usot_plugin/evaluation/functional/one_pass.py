@@ -126,7 +126,10 @@ def normalised_centre_errors(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndar
 
 
 def score_one_pass(
-    predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray, convention: Convention | str = CONVENTIONS['got10k']
+    predicted_xyxy: np.ndarray,
+    annotated_xyxy: np.ndarray,
+    convention: Convention | str = CONVENTIONS['got10k'],
+    frames: np.ndarray | None = None,
 ) -> OnePassScore:
     """Score one sequence.
 
@@ -134,6 +137,7 @@ def score_one_pass(
         predicted_xyxy: ``(T, 4)`` boxes, 0-based pixels; nan where the tracker gave none.
         annotated_xyxy: ``(T, 4)`` boxes, nan where the target is absent.
         convention: What to do in the cases that toolkits treat differently, or a key of :data:`CONVENTIONS`.
+        frames: ``(T,)`` bool, the frames to score; all by default.
 
     Raises:
         ValueError: Different lengths, or no frame is left to score.
@@ -144,6 +148,8 @@ def score_one_pass(
         raise ValueError(f'predicted and annotated boxes are (T, 4) with the same T, got {predicted.shape} and {annotated.shape}')
     predicted = _repaired(predicted, annotated, rules)
     present = _present(annotated, rules)
+    if frames is not None:
+        predicted, annotated, present = predicted[frames], annotated[frames], present[frames]
     if rules.absent == 'drop':
         predicted, annotated = predicted[present], annotated[present]
         present = present[present]

@@ -7,12 +7,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from usot_plugin.evaluation.functional.one_pass import CONVENTIONS, score_one_pass
-from usot_plugin.evaluation.report import OnePassReport, SequenceReport
+from usot_plugin.evaluation.report import FrameScore, OnePassReport, SequenceReport
 from usot_plugin.registry import METRICS
+from usot_plugin.structures.boxes import is_valid
 
 #: Protocols whose results this metric can score.
 KNOWN_METRICS = ('OPE',)
@@ -75,16 +77,29 @@ class SOTMetric(BaseMetric):
         Args:
             data_batch: Not used.
             data_samples: One dict a sequence: ``name``, ``tracker``, ``boxes_xyxy`` (T, 4) predicted, ``annotated_xyxy`` (T, 4),
-                ``seconds`` (T,).
+                ``seconds`` (T,), and where the benchmark has them ``attributes`` and ``frame_attributes`` (see
+                :class:`~usot_plugin.datasets.benchmarks.AnnotatedSequence`).
         """
-        convention = self.used_convention()
         for sample in data_samples:
+            if 'boxes_xyxy' not in sample:
+                raise ValueError(f'{sample["name"]}: no result of the protocol OPE (test_cfg.protocol)')
             try:
-                score = score_one_pass(sample['boxes_xyxy'], sample['annotated_xyxy'], convention)
+                self.results.append((sample['tracker'], self._score(sample)))
             except ValueError as error:
                 raise ValueError(f'{sample["name"]}: {error}') from error
-            updates = sample['seconds'][1:]
-            self.results.append((sample['tracker'], SequenceReport(sample['name'], score, len(updates), float(updates.sum()))))
+
+    def _score(self, sample: Mapping[str, Any]) -> SequenceReport:
+        convention = self.used_convention()
+        predicted, annotated, updates = sample['boxes_xyxy'], sample['annotated_xyxy'], sample['seconds'][1:]
+        by_attribute = {}
+        for name, flags in sample.get('frame_attributes', {}).items():
+            # Frames without annotation say nothing about a tracker, whatever the convention counts them for.
+            frames = np.asarray(flags, bool) & is_valid(annotated)
+            if frames.any():
+                by_attribute[name] = FrameScore(score_one_pass(predicted, annotated, convention, frames), int(frames.sum()))
+        score = score_one_pass(predicted, annotated, convention)
+        attributes = tuple(sample.get('attributes', ()))
+        return SequenceReport(sample['name'], score, len(updates), float(updates.sum()), attributes, by_attribute)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average over sequences, print the table, write the report."""
