@@ -36,14 +36,16 @@ def names(golden) -> list[str]:
     return [key.removeprefix('gt/') for key in golden if key.startswith('gt/')]
 
 
-def ours(golden, name) -> OverlapScore:
-    gt = xywh_to_xyxy(golden[f'gt/{name}'] - [1, 1, 0, 0])
+def ours(golden, name, origin) -> OverlapScore:
+    shift = [origin, origin, 0, 0]
+    gt = xywh_to_xyxy(golden[f'gt/{name}'] - shift)
     gt[golden[f'cover/{name}'] == 0] = np.nan
-    return score_overlaps([xywh_to_xyxy(boxes - [1, 1, 0, 0]) for boxes in golden[f'results/{name}']], gt, SIZE_WH)
+    return score_overlaps([xywh_to_xyxy(boxes - shift) for boxes in golden[f'results/{name}']], gt, SIZE_WH, origin)
 
 
-def test_scores_of_the_toolkit(golden):
-    scores = {name: ours(golden, name) for name in names(golden)}
+@pytest.mark.parametrize('origin', [0, 1])
+def test_scores_of_the_toolkit(golden, origin):
+    scores = {name: ours(golden, name, origin) for name in names(golden)}
     assert len(scores) == 10 and any(name.startswith('Staple') for name in scores)
     for name, score in scores.items():
         assert [score.average_overlap, score.success_rate(0.5)] == approx(golden[f'got10k/{name}'], abs=1e-6)
@@ -72,9 +74,9 @@ def test_the_toolkit_still_gives_these_numbers(golden):
 def test_boxes_are_bounded_by_the_image():
     boxes = np.array([[-10.0, 20, 30, 60], [90, 90, 200, 200], [10, 10, 30, 30]])
     inside = np.array([[0.0, 20, 40, 60], [90, 90, 100, 100], [10, 10, 30, 30]])  # the first is moved in, as the toolkit does
-    np.testing.assert_allclose(bounded_overlaps(boxes, inside, (100, 100), origin=0), 1)
+    np.testing.assert_allclose(bounded_overlaps(boxes, inside, (100, 100)), 1)
     nowhere = np.array([[np.nan] * 4, [-50, -50, -10, -10], [30, 30, 10, 10]])
-    np.testing.assert_allclose(bounded_overlaps(nowhere, inside, (100, 100), origin=0), 0)
+    np.testing.assert_allclose(bounded_overlaps(nowhere, inside, (100, 100)), 0)
 
 
 def test_the_first_frame_and_absent_frames_do_not_count():
@@ -117,7 +119,7 @@ def test_files_are_the_communitys(tmp_path, sequence):
     ]
     left, top, right, bottom = sequence.boxes_xyxy[0]
     first = (tmp_path / 'Oracle/GOT_1/GOT_1_001.txt').read_text().splitlines()[0]
-    assert first == f'{left + 1:.3f},{top + 1:.3f},{right - left:.3f},{bottom - top:.3f}'
+    assert first == f'{left:.3f},{top:.3f},{right - left:.3f},{bottom - top:.3f}'
     assert len((tmp_path / 'Oracle/GOT_1/GOT_1_time.txt').read_text().splitlines()) == 9
     (back,) = folder.read('GOT_1')
     np.testing.assert_allclose(back.boxes_xyxy[sequence.present], sequence.boxes_xyxy[sequence.present], atol=1.1e-3)
@@ -191,6 +193,14 @@ def test_results_of_another_toolkit_need_no_times(tmp_path, sequence):
     (tmp_path / 'GOT_1' / 'GOT_1_time.txt').unlink()
     assert folder.unfinished_reason(sequence) is None
     assert np.isnan(folder.sample(sequence)['seconds']).all()
+
+
+def test_one_based_files(tmp_path, sequence):
+    folder = GOT10k(origin=1).result_folder(tmp_path)
+    run_sequences(Oracle(), GOT10k(origin=1), [sequence], folder)
+    x, y, *_ = (float(value) for value in (tmp_path / 'GOT_1' / 'GOT_1_001.txt').read_text().splitlines()[0].split(','))
+    np.testing.assert_allclose([x, y], sequence.boxes_xyxy[0, :2] + 1)
+    assert folder.unfinished_reason(sequence) is None
 
 
 def test_nothing_is_there(tmp_path, sequence):

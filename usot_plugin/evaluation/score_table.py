@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
-
 from usot_plugin.utils.atomic import write_text
 
 
@@ -57,13 +55,6 @@ class ScoreTable:
 
     def _cells(self, row: tuple[float, ...]) -> list[str]:
         return ['-' if math.isnan(value) else form.format(value) for value, form in zip(row, self.columns.values(), strict=True)]
-
-
-def publish(table: ScoreTable, folder: str | Path | None, stem: str) -> None:
-    """Print the table to the log, and write it where ``folder`` is given."""
-    print_log(f'{table.tracker} on {table.dataset}\n{table.as_text()}', logger='current')
-    for path in table.write(folder, stem) if folder is not None else ():
-        print_log(f'wrote {path}', logger='current')
 
 
 def aligned_table(head: list[str], body: list[list[str]]) -> str:

@@ -35,7 +35,7 @@ class OverlapScore:
 
 
 def score_overlaps(
-    repetitions_xyxy: Sequence[np.ndarray], annotated_xyxy: np.ndarray, size_wh: tuple[int, int], origin: int = 1
+    repetitions_xyxy: Sequence[np.ndarray], annotated_xyxy: np.ndarray, size_wh: tuple[int, int], origin: int = 0
 ) -> OverlapScore:
     """Score one sequence.
 
@@ -64,7 +64,7 @@ def score_overlaps(
     return OverlapScore(np.concatenate(overlaps))
 
 
-def bounded_overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray, size_wh: tuple[int, int], origin: int = 1) -> np.ndarray:
+def bounded_overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray, size_wh: tuple[int, int], origin: int = 0) -> np.ndarray:
     """IoU of boxes ``(N, 4)`` that are kept inside the frame, ``(N,)``; 0 where the predicted box is nan.
 
     Bounded as the got10k toolkit does it, on the numbers of its files: the corner is clipped to ``[0, size]``, then the sides to what is

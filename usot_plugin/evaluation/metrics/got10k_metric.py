@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.evaluator import BaseMetric
 
 from usot_plugin.evaluation.functional.average_overlap import OverlapScore, score_overlaps
-from usot_plugin.evaluation.score_table import ScoreTable, publish
 from usot_plugin.registry import METRICS
+
+from .reporting import ReportingMetric, frames_per_second
 
 COLUMNS = {'AO': '{:.1f}', 'SR0.50': '{:.1f}', 'SR0.75': '{:.1f}', 'fps': '{:.1f}'}
 ALL_FRAMES, ALL_SEQUENCES = 'all frames', 'mean of sequences'
@@ -23,34 +22,14 @@ LEGEND = (
 
 
 @METRICS.register_module()
-class GOT10kMetric(BaseMetric):
+class GOT10kMetric(ReportingMetric):
     """Average overlap (AO) and success rate (SR) of results of the protocol ``GOT10k``.
 
     Gives ``got10k/ao``, ``got10k/sr_50``, ``got10k/sr_75`` over all frames as the got10k toolkit reports them, the same with
     ``_sequences`` averaged over sequences, in per cent, and ``got10k/fps``. Repetitions count as further frames, as in the toolkit.
-
-    Args:
-        report_dir: Folder for ``got10k.json`` and ``got10k.md``; None writes none.
-        about: Lines for the report (config, checkpoint ...).
-        collect_device: See :class:`mmengine.evaluator.BaseMetric`.
-        prefix: See :class:`mmengine.evaluator.BaseMetric`.
     """
 
     default_prefix = 'got10k'
-
-    def __init__(
-        self,
-        report_dir: str | Path | None = None,
-        about: Mapping[str, Any] | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
-    ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        self.report_dir = Path(report_dir) if report_dir is not None else None
-        self.about = dict(about or {})
-        #: The last evaluation.
-        self.report: ScoreTable | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score sequences.
@@ -73,15 +52,13 @@ class GOT10kMetric(BaseMetric):
         """Pool over frames and average over sequences, print the table, write the report."""
         if not results:
             raise ValueError('GOT10kMetric has no sequence to score')
-        rows = {name: (*_measures(score), _speed(frames, seconds)) for _, name, score, frames, seconds in results}
+        rows = {name: (*_measures(score), frames_per_second(frames, seconds)) for _, name, score, frames, seconds in results}
         means = np.mean([row[:3] for row in rows.values()], axis=0)
-        speed = _speed(sum(entry[3] for entry in results), sum(entry[4] for entry in results))
+        speed = frames_per_second(sum(entry[3] for entry in results), sum(entry[4] for entry in results))
         pooled = _measures(OverlapScore(np.concatenate([entry[2].overlaps for entry in results])))
         rows[ALL_SEQUENCES] = (*means.tolist(), speed)
         rows[ALL_FRAMES] = (*pooled, speed)
-        dataset = (self.dataset_meta or {}).get('dataset_name', 'unknown data')
-        self.report = ScoreTable(results[0][0], dataset, COLUMNS, rows, LEGEND, self.about)
-        publish(self.report, self.report_dir, 'got10k')
+        self.publish(results[0][0], COLUMNS, rows, LEGEND)
         names = ('ao', 'sr_50', 'sr_75')
         over_sequences = dict(zip((f'{name}_sequences' for name in names), means.tolist(), strict=True))
         return {**dict(zip(names, pooled, strict=True)), **over_sequences, 'fps': speed}
@@ -89,7 +66,3 @@ class GOT10kMetric(BaseMetric):
 
 def _measures(score: OverlapScore) -> tuple[float, float, float]:
     return 100 * score.average_overlap, 100 * score.success_rate(0.5), 100 * score.success_rate(0.75)
-
-
-def _speed(frames: int, seconds: float) -> float:
-    return frames / seconds if seconds > 0 else float('nan')
