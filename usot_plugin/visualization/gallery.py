@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from .page import image_html, page_html
 
 
 @dataclass(frozen=True)
@@ -50,22 +51,13 @@ def gallery_html(title: str, cards: Sequence[Card], notes: dict[str, Any] | None
         for status, count in counts.most_common()
     ]
     folded = f'<details><summary>config</summary><pre>{html.escape(json.dumps(notes, indent=2))}</pre></details>' if notes else ''
-    return _PAGE.format(
-        title=html.escape(title),
-        style=_STYLE,
-        script=_SCRIPT,
-        buttons=''.join(buttons),
-        folded=folded,
-        cards='\n'.join(map(_card, ordered)),
-    )
+    header = _HEADER.format(buttons=''.join(buttons), folded=folded)
+    return page_html(title, header, _BODY.format(cards='\n'.join(map(_card, ordered))), _STYLE, _SCRIPT)
 
 
 def _card(card: Card) -> str:
     facts = ''.join(f'<span>{html.escape(fact)}</span>' for fact in card.facts if fact)
-    picture = ''
-    if card.jpeg is not None:
-        data = base64.b64encode(card.jpeg).decode()
-        picture = f'<img loading="lazy" alt="{html.escape(card.name)}" src="data:image/jpeg;base64,{data}">'
+    picture = image_html(card.jpeg, 'jpeg', card.name) if card.jpeg is not None else ''
     return (
         f'<article data-status="{html.escape(card.status)}" data-quality="{card.quality:.4f}" data-name="{html.escape(card.name.lower())}">'
         f'<h2><i style="background:{card.color}"></i>{html.escape(card.name)}</h2><p>{facts}</p>{picture}</article>'
@@ -73,19 +65,8 @@ def _card(card: Card) -> str:
 
 
 _STYLE = """
-:root { color-scheme: light; --ink: #1f2733; --soft: #5b6675; --line: #e2e6ec; }
-* { box-sizing: border-box; }
-body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: #f4f6f8; }
-header { position: sticky; top: 0; z-index: 1; background: #fff; border-bottom: 1px solid var(--line); padding: 12px 20px; }
-h1 { font-size: 19px; margin: 0 0 8px; overflow-wrap: anywhere; }
-nav { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
-button, select, input { font: inherit; color: inherit; background: #fff; }
-button, select, input { border: 1px solid var(--line); border-radius: 6px; padding: 4px 10px; }
 button { cursor: pointer; } button.on { border-color: var(--ink); background: #eef1f5; }
-i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
 input { flex: 1; min-width: 160px; max-width: 340px; }
-details { margin-top: 8px; color: var(--soft); }
-pre { max-height: 45vh; overflow: auto; background: #f4f6f8; padding: 10px; border-radius: 6px; }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(560px, 100%), 1fr)); gap: 16px; padding: 16px 20px; }
 article { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; min-width: 0; }
 article[hidden] { display: none; }
@@ -132,25 +113,14 @@ main.onclick = (event) => {
 view.onclick = () => view.close();
 """
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>{style}</style>
-</head>
-<body>
-<header><h1>{title}</h1>
-<nav>{buttons}
+_HEADER = """<nav>{buttons}
 <select aria-label="order">
 <option value="best">best first</option><option value="worst">worst first</option><option value="name">by name</option>
 </select>
-<input type="search" placeholder="search by name" aria-label="search by name"></nav>{folded}</header>
-<main>
+<input type="search" placeholder="search by name" aria-label="search by name"></nav>{folded}"""
+
+_BODY = """<main>
 {cards}
 </main>
 <div id="none" hidden>no clip fits</div>
-<dialog><img alt=""></dialog>
-<script>{script}</script>
-</body>
-</html>
-"""
+<dialog><img alt=""></dialog>"""
