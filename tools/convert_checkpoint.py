@@ -1,7 +1,7 @@
 """Turn published weights into ours: ``python tools/convert_checkpoint.py PUBLISHED OURS``.
 
-Reads the published USOT and USOT* trackers, and ResNet-50 backbones in torchvision's or MoCo-v2's form. The file is never unpickled beyond
-tensors and plain containers.
+Reads the published USOT, USOT*, UDT and DCFNet trackers, and ResNet-50 backbones in torchvision's or MoCo-v2's form. The file is never
+unpickled beyond tensors and plain containers.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import torch
+from torch import Tensor
 
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
-from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_resnet, convert_usot, is_usot
+from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_dcfnet, convert_resnet, convert_usot, is_dcfnet, is_usot
 from usot_plugin.version import __version__
 
 
@@ -29,13 +31,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def convert(state: Mapping[str, Tensor], keep_shortcuts: bool = False) -> tuple[str, dict[str, Tensor]]:
+    """What kind of network a published state dict is of, and its tensors under our names.
+
+    Raises:
+        UnknownCheckpointError: It is none of the known forms.
+    """
+    if is_usot(state):
+        return 'tracker', convert_usot(state)
+    if is_dcfnet(state):
+        return 'tracker', convert_dcfnet(state)
+    return 'backbone', convert_resnet(state, not keep_shortcuts)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Convert; a file that is none of the known forms, or cannot be written, ends in one line and exit status 2."""
     args = parse_args(argv)
     try:
         state = extract_state_dict(load_checkpoint(args.published), args.published)
-        kind = 'tracker' if is_usot(state) else 'backbone'
-        converted = convert_usot(state) if kind == 'tracker' else convert_resnet(state, not args.keep_shortcuts)
+        kind, converted = convert(state, args.keep_shortcuts)
     except (CheckpointError, UnknownCheckpointError) as error:
         _refuse(str(error) if str(args.published) in str(error) else f'{args.published}: {error}')
     meta = {'usot_plugin_version': __version__, 'converted_from': args.published.name}

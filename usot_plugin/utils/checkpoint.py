@@ -21,6 +21,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from .atomic import whole_file
+from .legacy_checkpoint import is_legacy_checkpoint, read_legacy_checkpoint
 
 #: Names under which files keep their weights, the first present wins.
 STATE_KEYS = ('state_dict', 'model', 'model_state_dict', 'net')
@@ -65,7 +66,7 @@ def safe_globals() -> list[Any]:
 
 
 def load_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') -> Any:
-    """The content of a checkpoint file, read with ``weights_only=True``.
+    """The content of a checkpoint file, read with ``weights_only=True``; what Python 2 saved is read as plain data on the CPU.
 
     Raises:
         CheckpointError: No such file, not a checkpoint, cut short, or it holds objects that could run code.
@@ -76,7 +77,12 @@ def load_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
     try:
         with torch.serialization.safe_globals(safe_globals()), warnings.catch_warnings():
             warnings.filterwarnings('ignore', message='Detected pickle protocol')  # a file of another kind; the refusal below says so
-            return torch.load(file, map_location=map_location, weights_only=True)
+            try:
+                return torch.load(file, map_location=map_location, weights_only=True)
+            except pickle.UnpicklingError:
+                if not is_legacy_checkpoint(file):
+                    raise
+                return read_legacy_checkpoint(file)
     except pickle.UnpicklingError as error:
         raise CheckpointError(path, _refusal(error)) from error
     except OSError as error:

@@ -36,6 +36,10 @@ RESNET_PREFIX = re.compile(r'^(?:module\.)?(?:encoder_q\.|backbone\.)?')
 #: Parts of a classification ResNet that a stride-8 tracker has no use for.
 RESNET_UNUSED = ('fc.', 'layer4.')
 
+#: Layers of UDT's and DCFNet's PyTorch releases, by their place in a sequence.
+DCFNET_KEY = re.compile(r'^(?:feature\.){1,2}([02])\.(weight|bias)$')
+DCFNET_LAYERS = {'0': 'conv1', '2': 'conv2'}
+
 
 class UnknownCheckpointError(ValueError):
     """The file holds none of the published forms."""
@@ -82,6 +86,26 @@ def convert_resnet(state: Mapping[str, Tensor], widen_shortcuts: bool = True) ->
     if 'conv1.weight' not in converted:
         raise UnknownCheckpointError("no 'conv1.weight': not a torchvision or MoCo ResNet")
     return converted
+
+
+def convert_dcfnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A published UDT or DCFNet network under our names.
+
+    Raises:
+        UnknownCheckpointError: A key is not one of the two layers'.
+    """
+    converted = {}
+    for key, value in state.items():
+        found = DCFNET_KEY.match(key)
+        if not found:
+            raise UnknownCheckpointError(f'no rule for key {key!r}: not a published UDT or DCFNet network')
+        converted[f'backbone.{DCFNET_LAYERS[found[1]]}.{found[2]}'] = value
+    return converted
+
+
+def is_dcfnet(state: Mapping[str, Tensor]) -> bool:
+    """Whether the keys are those of a published UDT or DCFNet network."""
+    return any(DCFNET_KEY.match(key) for key in state)
 
 
 def is_usot(state: Mapping[str, Tensor]) -> bool:
