@@ -31,6 +31,7 @@ def draw_targets(
     ids: Sequence[int] | None = None,
     annotated_xyxy: np.ndarray | None = None,
     caption: str | None = None,
+    lost_label: str = 'lost',
 ) -> np.ndarray:
     """Draw boxes with id and score; a lost target is grey and dashed.
 
@@ -42,6 +43,7 @@ def draw_targets(
         ids: Numbers to write and to colour by; 0, 1, ... by default.
         annotated_xyxy: ``(B, 4)`` true boxes, drawn thin and white below the others.
         caption: Text in the lower left corner.
+        lost_label: Word beside a lost target.
 
     Returns:
         A new image of the same size.
@@ -57,7 +59,7 @@ def draw_targets(
         is_lost = bool(lost[index]) if lost is not None else False
         color = LOST_BGR if is_lost else target_color(target_id)
         if _draw_box(canvas, box, color, dashed=is_lost):
-            parts = [f'#{target_id}', 'lost' if is_lost else '', f'{scores[index]:.2f}' if scores is not None else '']
+            parts = [f'#{target_id}', lost_label if is_lost else '', f'{scores[index]:.2f}' if scores is not None else '']
             labels.append((' '.join(part for part in parts if part), box, color))
     for text, box, color in labels:  # after all boxes, so that no line crosses a text
         _label_box(canvas, text, box, color)
