@@ -104,14 +104,14 @@ def write_got10k(root: str | Path, subset: str = 'val', count: int = 2, frames: 
             _write_boxes(folder / 'groundtruth.txt', boxes[:1], origin=0, digits=4)
         else:
             absent, cover = np.zeros(frames, int), np.full(frames, 8)
-            absent[4], cover[4], cover[5] = 1, 0, 3
+            absent[4], cover[4], cover[5], cover[6] = 1, 0, 3, 0
             _write_boxes(folder / 'groundtruth.txt', boxes, origin=0, digits=4)
             _write_lines(folder / 'absence.label', absent)
             _write_lines(folder / 'cover.label', cover)
             _write_lines(folder / 'cut_by_image.label', [int(index == 1) for index in range(frames)])
             fields = {'url': 'none', 'object_class': 'square', 'motion_class': 'sliding', 'major_class': 'shape', 'anno_fps': '10Hz'}
             _write_lines(folder / 'meta_info.ini', ['[METAINFO]', *(f'{key}: {value}' for key, value in fields.items())])
-            boxes[4] = np.nan
+            boxes[[4, 6]] = np.nan
         written[name] = boxes
     _write_lines(Path(root, subset, 'list.txt'), list(written))
     return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,9 @@ class GOT10kDataset(BoxFileBenchmark):
 
     Of 'test' only the first box is published: all other boxes are nan, and only the benchmark's server can score the results.
 
-    ``frame_attributes``: ``cover`` (something of the target can be seen: frames without are not scored), ``cut_by_image``. ``attributes``:
-    ``<key>: <value>`` of ``meta_info.ini``.
+    The target is absent where ``absence.label`` says so and where nothing of it can be seen (``cover.label`` is 0): the benchmark scores
+    neither. ``frame_attributes``: ``cover`` (something can be seen) and ``cut_by_image``; ``attributes``: ``<key>: <value>`` of
+    ``meta_info.ini``.
 
     Raises:
         AnnotationError: ``list.txt`` is missing.
@@ -49,6 +51,12 @@ class GOT10kDataset(BoxFileBenchmark):
         if self.first_box_only:
             return SequenceFiles(folder, annotation)
         return SequenceFiles(folder, annotation, absence=(folder / 'absence.label',), attributes=folder / 'meta_info.ini')
+
+    def read_annotation(self, name: str, files: SequenceFiles, frame_count: int) -> dict[str, Any]:
+        annotation = super().read_annotation(name, files, frame_count)
+        if not self.first_box_only:
+            annotation['boxes_xyxy'][~annotation['frame_attributes']['cover']] = np.nan
+        return annotation
 
     def read_attributes(self, name: str, files: SequenceFiles) -> tuple[str, ...]:
         if files.attributes is None:

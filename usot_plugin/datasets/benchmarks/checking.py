@@ -1,0 +1,93 @@
+"""Looking through a benchmark's folder for what is missing or broken, sequence by sequence, without stopping at the first finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from usot_plugin.structures.clip import Clip, ClipError
+
+from .annotations import AnnotationError
+from .base import BenchmarkDataset
+from .box_files import BoxFileBenchmark, shown
+from .sequence import AnnotatedSequence
+
+#: What reading a broken sequence may raise.
+FINDINGS = (AnnotationError, ClipError, ValueError, OSError)
+
+
+@dataclass
+class SequenceCheck:
+    """What was found in one sequence.
+
+    Attributes:
+        name: Of the sequence.
+        frames: Number of frames, where it can be told.
+        problems: One line each; the sequence cannot be used as it is.
+        notes: One line each; worth knowing.
+    """
+
+    name: str
+    frames: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def attempt(self, step: Callable[[], object]) -> None:
+        """Run a step; what it raises is a problem, written down once."""
+        try:
+            step()
+        except FINDINGS as error:
+            text = ' '.join(str(error).split())
+            if text not in self.problems:
+                self.problems.append(text)
+
+
+def check_sequence(dataset: BenchmarkDataset, name: str, decode: bool = False) -> SequenceCheck:
+    """Everything that can be found in one sequence.
+
+    Args:
+        dataset: The benchmark.
+        name: One of its sequences.
+        decode: Also decode every frame; otherwise only the first one, for its size.
+    """
+    found = SequenceCheck(name)
+    steps: list[Callable[[], object]] = []
+    found.attempt(lambda: steps.extend(dataset.checks(name)))
+    for step in steps:
+        found.attempt(step)
+    if not found.problems:
+        sequence = dataset.load(name)
+        found.frames = len(sequence)
+        found.attempt(lambda: _check_boxes(sequence, found))
+        if decode:
+            _decode(sequence.clip, found)
+    return found
+
+
+def count_problem(dataset: BenchmarkDataset) -> str | None:
+    """What is wrong with the number of sequences, where the owners publish no list of names but a number."""
+    if not isinstance(dataset, BoxFileBenchmark) or dataset.subset not in dataset.COUNTS:
+        return None
+    published = dataset.COUNTS[dataset.subset]
+    return None if len(dataset) == published else f'{len(dataset)} sequences, {published} are published'
+
+
+def _check_boxes(sequence: AnnotatedSequence, found: SequenceCheck) -> None:
+    width, height = sequence.clip.size_wh
+    boxes = sequence.boxes_xyxy
+    with np.errstate(invalid='ignore'):
+        outside = (boxes[:, 2:] <= 0).any(1) | (boxes[:, :2] >= (width, height)).any(1)
+        beyond = ((boxes[:, :2] < 0).any(1) | (boxes[:, 2:] > (width, height)).any(1)) & ~outside
+    for frames, problem in ((outside, True), (beyond, False)):
+        if frames.any():
+            where = 'outside' if problem else 'partly outside'
+            numbers = shown([str(index) for index in np.flatnonzero(frames)])
+            lines = found.problems if problem else found.notes
+            lines.append(f'{frames.sum()} boxes lie {where} the image of {width}x{height}: index {numbers}')
+
+
+def _decode(clip: Clip, found: SequenceCheck) -> None:
+    for index in range(clip.frame_count):
+        found.attempt(lambda index=index: clip.read(index))  # type: ignore[misc]
