@@ -54,7 +54,7 @@ def test_a_covered_object_has_no_box():
     big = synthetic_scene.make_object(rng, 1, (120, 120), 0.1, 0.0, 0.0)
     small = synthetic_scene.Body(big.outline, big.texture, big.center_xy, big.radius_px * 0.5, big.angle)
     masks = [synthetic_scene.draw_body(np.zeros((120, 120, 3), np.uint8), body, 0) for body in (small, big)]
-    boxes = synthetic._visible_boxes([small, big], masks, 0, (120, 120))
+    boxes = synthetic.visible_boxes([small, big], masks, 0, (120, 120))
     assert np.isnan(boxes[0]).all() and not np.isnan(boxes[1]).any()
 
 

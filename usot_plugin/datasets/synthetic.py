@@ -76,14 +76,14 @@ def render_clip(
         shift = np.array([[1, 0, -margin - camera[t, 0]], [0, 1, -margin - camera[t, 1]]])
         frame = cv2.warpAffine(ground, shift, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
         silhouettes = [draw_body(frame, body, t) for body in (*bodies, *posts)]
-        boxes[:, t] = _visible_boxes(bodies, silhouettes, t, size_wh)
+        boxes[:, t] = visible_boxes(bodies, silhouettes, t, size_wh)
         dy, dx = rng.integers(0, 64, 2)
         lit = frame * (np.float32(light[t]) + slope) + grain[dy : dy + height, dx : dx + width]
         video[t] = np.clip(np.round(lit), 0, 255).astype(np.uint8)
     return video, boxes
 
 
-def _visible_boxes(bodies: Sequence[Body], silhouettes: Sequence[np.ndarray], t: int, size_wh: tuple[int, int]) -> np.ndarray:
+def visible_boxes(bodies: Sequence[Body], silhouettes: Sequence[np.ndarray], t: int, size_wh: tuple[int, int]) -> np.ndarray:
     """Boxes ``(K, 4)`` of the outlines, nan where (nearly) everything is covered or outside; later silhouettes are in front."""
     boxes = np.full((len(bodies), 4), np.nan)
     in_front = np.zeros_like(silhouettes[0])

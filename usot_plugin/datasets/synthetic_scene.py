@@ -65,15 +65,21 @@ class Body:
     """One layer: its outline around the origin, its surface, and where it is in every frame."""
 
     outline: np.ndarray  # (K, 2) in units of the radius
-    texture: np.ndarray  # (S, S, 3), covers [-1.3, 1.3] of the radius
+    texture: np.ndarray  # (S, S, 3) or one a frame, (T, S, S, 3); covers [-1.3, 1.3] of the radius
     center_xy: np.ndarray  # (T, 2) pixels
     radius_px: np.ndarray  # (T,)
     angle: np.ndarray  # (T,) radians
+    stretch: np.ndarray | None = None  # (T,) factor of the width; the height is divided by it
 
     def matrix(self, t: int) -> np.ndarray:
         """From units of the radius to frame pixels, ``(2, 3)``."""
         c, s = np.cos(self.angle[t]) * self.radius_px[t], np.sin(self.angle[t]) * self.radius_px[t]
-        return np.array([[c, -s, self.center_xy[t, 0]], [s, c, self.center_xy[t, 1]]])
+        stretch = 1.0 if self.stretch is None else float(self.stretch[t])
+        return np.array([[c * stretch, -s / stretch, self.center_xy[t, 0]], [s * stretch, c / stretch, self.center_xy[t, 1]]])
+
+    def surface(self, t: int) -> np.ndarray:
+        """Texture of a frame, ``(S, S, 3)``."""
+        return self.texture if self.texture.ndim == 3 else self.texture[t]
 
     def polygon(self, t: int) -> np.ndarray:
         """Outline in frame pixels, ``(K, 2)``."""
@@ -81,7 +87,7 @@ class Body:
         return self.outline @ matrix[:, :2].T + matrix[:, 2]
 
 
-def _make_outline(rng: np.random.Generator, aspect: float) -> np.ndarray:
+def make_outline(rng: np.random.Generator, aspect: float) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     radius = np.ones_like(angle)
     for lobes in (2, 3, 5):
@@ -90,7 +96,7 @@ def _make_outline(rng: np.random.Generator, aspect: float) -> np.ndarray:
     return points / np.abs(points).max()
 
 
-def _sweep(rng: np.random.Generator, frames: int, reach_xy: np.ndarray, speed: float) -> np.ndarray:
+def sweep_path(rng: np.random.Generator, frames: int, reach_xy: np.ndarray, speed: float) -> np.ndarray:
     """A path ``(frames, 2)`` within ``+-reach_xy`` whose mean speed along an axis is about ``speed`` (never a period under 16 frames)."""
     # A long reference path is drawn at one sample per unit of time, then read at the pace that gives the wanted speed.
     length = 4096
@@ -104,11 +110,11 @@ def make_object(rng: np.random.Generator, frames: int, size_wh: tuple[int, int],
     width, height = size_wh
     radius = min(width, height) * rng.uniform(0.10, 0.17) * np.exp(scale_change * smooth_path(rng, frames, 70))
     reach = np.array([width, height]) * 0.34
-    path = _sweep(rng, frames, reach, speed)
+    path = sweep_path(rng, frames, reach, speed)
     side = 128
     texture = paint_texture(rng, (side, side), hue, cells=4, contrast=1.3)
     angle = rng.uniform(0, 2 * np.pi) + 0.35 * smooth_path(rng, frames, 60)
-    return Body(_make_outline(rng, rng.uniform(0.7, 1.6)), texture, path + np.array([width, height]) / 2, radius, angle)
+    return Body(make_outline(rng, rng.uniform(0.7, 1.6)), texture, path + np.array([width, height]) / 2, radius, angle)
 
 
 def make_occluder(rng: np.random.Generator, target: Body, camera_xy: np.ndarray, hue: float) -> Body:
@@ -159,10 +165,11 @@ def draw_body(frame: np.ndarray, body: Body, t: int) -> np.ndarray:
         return covered
     alpha = _silhouette(polygon, left, top, width, height)
     covered[top:bottom, left:right] = alpha > 0.5
-    side = body.texture.shape[0]
+    texture = body.surface(t)
+    side = texture.shape[0]
     matrix = body.matrix(t) @ np.array([[2.6 / side, 0, -1.3], [0, 2.6 / side, -1.3], [0, 0, 1]])
     matrix[:, 2] -= (left, top)
-    surface = cv2.warpAffine(body.texture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    surface = cv2.warpAffine(texture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     kernel = _blur_kernel(velocity)
     if kernel is not None:
         alpha, surface = cv2.filter2D(alpha, -1, kernel), cv2.filter2D(surface, -1, kernel)
