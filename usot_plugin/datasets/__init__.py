@@ -6,7 +6,9 @@ from .box_sources import BoxSource, CentreBoxes, ClipBoxes, DiscoveredBoxes, Ran
 from .coco_video import CocoVIDDataset, CocoVideoBoxes
 from .crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
 from .frame_samplers import FrameSampler, NoFrameError, QualityFrames, WindowFrames
+from .hard_negatives import HardNegativePairs
 from .mixture import QuotaMixture
+from .picture_boxes import EntropyBoxes, PictureBoxes, SaliencyBoxes
 from .pseudo_box_dataset import NoSampleError, PseudoBoxDataset
 from .release_crops import ReleaseBoxes, USOTCropDataset
 from .track import Track
@@ -21,14 +23,18 @@ __all__ = [
     'CropStoreError',
     'CropStoreWriter',
     'DiscoveredBoxes',
+    'EntropyBoxes',
     'FrameSampler',
+    'HardNegativePairs',
     'NoFrameError',
     'NoSampleError',
+    'PictureBoxes',
     'PseudoBoxDataset',
     'QualityFrames',
     'QuotaMixture',
     'RandomBoxes',
     'ReleaseBoxes',
+    'SaliencyBoxes',
     'StoreConfig',
     'StoredCrops',
     'Track',

@@ -15,7 +15,7 @@ import numpy as np
 from ..discovery.store import PseudoBoxRow, PseudoBoxTable, read_table
 from ..registry import TASK_UTILS
 from .track import Track
-from .video_sources import FRAME_FOLDER, find_clips
+from .video_sources import FRAME_FOLDER, find_clips, find_images
 
 #: Gives frame ``index`` of the clip, ``(H, W, 3)`` uint8 BGR.
 ReadFrame = Callable[[int], np.ndarray]
@@ -122,22 +122,29 @@ class ClipBoxes(BoxSource):
 
     Args:
         clips: Video files, folders of frames, or folders of those: one path or a list; see :func:`find_clips`.
+        images: Instead of ``clips``: image files, or folders of them at any depth, each a clip of one frame; see :func:`find_images`.
         table: Instead of ``clips``: all clips of this pseudo-box table, whatever discovery said of them.
         video_root: Where the clips of the table are; by default where they were at discovery.
 
     Raises:
-        ValueError: Not exactly one of ``clips`` and ``table`` is given, or no clip is there.
+        ValueError: Not exactly one of ``clips``, ``images`` and ``table`` is given, or no clip is there.
     """
 
     fixed = False
 
     def __init__(
-        self, clips: str | Path | Sequence[str] | None = None, table: str | Path | None = None, video_root: str | Path | None = None
+        self,
+        clips: str | Path | Sequence[str] | None = None,
+        table: str | Path | None = None,
+        video_root: str | Path | None = None,
+        images: str | Path | Sequence[str] | None = None,
     ) -> None:
-        if (clips is None) == (table is None):
-            raise ValueError(f'{type(self).__name__}: give clips or table (one of them)')
-        if clips is not None:
-            found = find_clips([clips] if isinstance(clips, str | Path) else clips)
+        given = clips if clips is not None else images
+        if (clips is not None) + (images is not None) + (table is not None) != 1:
+            raise ValueError(f'{type(self).__name__}: give clips or table or images (one of them)')
+        if given is not None:
+            find = find_clips if clips is not None else find_images
+            found = find([given] if isinstance(given, str | Path) else given)
             listed = [(name, str(path)) for name, path in found.items()]
         else:
             assert table is not None
@@ -169,7 +176,7 @@ class RandomBoxes(ClipBoxes):
     """Random regions of random frames: the control that shows what discovery is worth.
 
     Args:
-        clips, table, video_root: As :class:`ClipBoxes`.
+        clips, table, video_root, images: As :class:`ClipBoxes`.
         share: Width and height are drawn uniformly between these shares of the frame's.
 
     Reference:
@@ -194,7 +201,7 @@ class CentreBoxes(ClipBoxes):
     """The middle of the frame, always.
 
     Args:
-        clips, table, video_root: As :class:`ClipBoxes`.
+        clips, table, video_root, images: As :class:`ClipBoxes`.
         share: Share of the frame's width and height. UDT crops the centre half and lets a third of it count as the target: 1/6 with
             ``SiameseCrop(window='scaled', scaled=3)``.
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..structures.clip import Clip, ClipError, open_clip
+from ..structures.clip import Clip, ClipError
 from ..structures.crops import mean_color
+from ..structures.image_clip import open_clip_or_image
 from .track import Track
 from .transforms.view import View
 
@@ -43,7 +44,7 @@ class ClipPool:
             self._inherited, self._clips, self._pid = self._clips, OrderedDict(), os.getpid()
         clip = self._clips.pop(path, None)
         if clip is None:
-            clip = open_clip(path)
+            clip = open_clip_or_image(path)
         self._clips[path] = clip
         if len(self._clips) > self.capacity:
             self._clips.popitem(last=False)

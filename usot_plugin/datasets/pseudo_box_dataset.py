@@ -24,7 +24,14 @@ from .track import Track
 from .transforms.view import View
 
 #: Short names of box sources, for one-word configs.
-BOX_SOURCES = {'discovered': 'DiscoveredBoxes', 'random': 'RandomBoxes', 'centre': 'CentreBoxes', 'annotated': 'AnnotatedBoxes'}
+BOX_SOURCES = {
+    'discovered': 'DiscoveredBoxes',
+    'random': 'RandomBoxes',
+    'centre': 'CentreBoxes',
+    'entropy': 'EntropyBoxes',
+    'saliency': 'SaliencyBoxes',
+    'annotated': 'AnnotatedBoxes',
+}
 
 #: Keeps the generator of track orders apart from those of samples, whose third number is an epoch.
 _ORDER_STREAM = 2**31
@@ -45,10 +52,11 @@ class PseudoBoxDataset(BaseDataset):
     goes on as if it had never stopped. Epoch and stage live in shared memory, so that workers which outlive an epoch see them change.
 
     Args:
-        box_source: 'discovered', 'random', 'centre' or 'annotated', or the config of a :class:`BoxSource`, which is also given those of
-            the next four keys that are not None.
+        box_source: 'discovered', 'random', 'centre', 'entropy', 'saliency' or 'annotated', or the config of a :class:`BoxSource`, which is
+            also given those of the next five keys that are not None.
         table: Pseudo-box table.
         clips: Folder of clips, or list of paths, for the sources that need no table.
+        images: Folder of single images, or list of paths, for the same sources.
         video_root: Where the clips of the table are now; by default where they were at discovery.
         sequences: Benchmark data set (config) of 'annotated'.
         frame_sampler: Config of a :class:`FrameSampler`.
@@ -79,6 +87,7 @@ class PseudoBoxDataset(BaseDataset):
         box_source: str | dict[str, Any] | BoxSource = 'discovered',
         table: str | Path | None = None,
         clips: str | Path | Sequence[str] | None = None,
+        images: str | Path | Sequence[str] | None = None,
         video_root: str | Path | None = None,
         sequences: dict[str, Any] | None = None,
         frame_sampler: dict[str, Any] | FrameSampler | None = None,
@@ -104,7 +113,7 @@ class PseudoBoxDataset(BaseDataset):
         if crop_store is not None and frame_root is not None:
             raise ValueError('give crop_store or frame_root, not both')
         self.box_source = box_source
-        self._source_keys = {'table': table, 'clips': clips, 'video_root': video_root, 'sequences': sequences}
+        self._source_keys = {'table': table, 'clips': clips, 'images': images, 'video_root': video_root, 'sequences': sequences}
         sampler = {'type': 'QualityFrames'} if frame_sampler is None else frame_sampler
         self.frame_sampler: FrameSampler = TASK_UTILS.build(sampler) if isinstance(sampler, dict) else sampler
         self.crop_store = crop_store
@@ -266,7 +275,7 @@ def without_source_keys(owner: type, kwargs: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: One of them says where :class:`PseudoBoxDataset` takes boxes or images from.
     """
-    given = sorted({'box_source', 'table', 'clips', 'video_root', 'sequences', 'crop_store', 'frame_root'} & kwargs.keys())
+    given = sorted({'box_source', 'table', 'clips', 'images', 'video_root', 'sequences', 'crop_store', 'frame_root'} & kwargs.keys())
     if given:
         raise ValueError(f'{owner.__name__} brings its own boxes and images, so it takes no {", ".join(given)}')
     return kwargs

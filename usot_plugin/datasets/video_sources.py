@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +110,37 @@ def find_clips(roots: Iterable[str | Path], layout: str = 'auto', split: str | N
     return dict(sorted(clips.items()))
 
 
+def find_images(roots: Iterable[str | Path]) -> dict[str, Path]:
+    """All image files below some paths, at any depth; each is a clip of one frame.
+
+    Not taken: hidden entries and folders of labels (``masks``, ``Annotations``, ...). Nothing is opened: an image that cannot be decoded is
+    named when it is drawn.
+
+    Args:
+        roots: Image files, or folders of them.
+
+    Returns:
+        Path of each image by its name: the path below the root, or below the common folder of several roots, with '/'. Sorted by name.
+
+    Raises:
+        VideoSourceError: A root is missing or holds no image.
+    """
+    roots = list(roots)
+    paths = [Path(os.path.abspath(root)) for root in roots]
+    images: set[Path] = set()
+    for given, path in zip(roots, paths, strict=True):
+        if not path.exists():
+            raise VideoSourceError(f'{given}: no such file or folder')
+        files = [path] if path.is_file() else [folder / name for folder, names in _folders_below(path) for name in names or ()]
+        found = {file for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+        if not found:
+            raise VideoSourceError(f'{given}: no image in it ({", ".join(sorted(IMAGE_SUFFIXES))})')
+        images |= found
+    parents = {path.parent if path.is_file() else path for path in paths}
+    root = parents.pop() if len(parents) == 1 else Path(os.path.commonpath([path.parent for path in paths]))
+    return {image.relative_to(root).as_posix(): image for image in sorted(images)}
+
+
 def _common_root(paths: Sequence[Path]) -> Path:
     """The folder that names are relative to."""
     if len(paths) > 1:
@@ -150,6 +181,18 @@ def _clips_below(root: Path) -> list[Path]:
     if root.is_file():
         return [root]
     clips: list[Path] = []
+    for folder, files in _folders_below(root):
+        if files is None:
+            clips.append(folder)  # not lost in silence: opening it fails with the reason, and that becomes its row
+            continue
+        clips += [folder / name for name in files if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES]
+        if _holds_frames(files):
+            clips.append(folder)
+    return clips
+
+
+def _folders_below(root: Path) -> Iterator[tuple[Path, list[str] | None]]:
+    """``root`` and every folder below it but those of labels, with the names of its visible files; None where it cannot be listed."""
     seen: set[str] = set()
     waiting = [root]
     while waiting:
@@ -161,13 +204,10 @@ def _clips_below(root: Path) -> list[Path]:
         try:
             files, folders = _list(folder)
         except OSError:
-            clips.append(folder)  # not lost in silence: opening it fails with the reason, and that becomes its row
+            yield folder, None
             continue
-        clips += [folder / name for name in files if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES]
-        if _holds_frames(files):
-            clips.append(folder)
+        yield folder, files
         waiting += [folder / name for name in folders if name.lower() not in LABEL_FOLDERS]
-    return clips
 
 
 def _layout(name: str) -> Layout:

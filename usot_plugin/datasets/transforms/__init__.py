@@ -3,18 +3,22 @@
 from .augment import ViewBrightness, ViewCoarseDropout, ViewFlip, ViewHueSaturation, ViewMotionBlur, ViewPerspective, ViewSaltPepper
 from .crop import SiameseCrop
 from .formatting import PackSOTInputs
+from .offset import ViewBoxOffset
+from .rotate import ViewRotate
 from .view import View, ViewTransform
 
 __all__ = [
     'PackSOTInputs',
     'SiameseCrop',
     'View',
+    'ViewBoxOffset',
     'ViewBrightness',
     'ViewCoarseDropout',
     'ViewFlip',
     'ViewHueSaturation',
     'ViewMotionBlur',
     'ViewPerspective',
+    'ViewRotate',
     'ViewSaltPepper',
     'ViewTransform',
 ]

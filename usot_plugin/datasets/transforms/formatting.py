@@ -23,6 +23,8 @@ def image_to_tensor(image: np.ndarray) -> Tensor:
 class PackSOTInputs(BaseTransform):
     """Pack a group: ``{'inputs': {...}, 'data_samples': SOTSample}``.
 
+    The box of a view that ``absent_views`` names is nan: the template's target is not in it (hard negatives).
+
     Args:
         single: Views of one image: ``inputs[name]`` is ``(3, S, S)`` uint8 BGR, the sample has ``<name>_box_xyxy`` ``(4,)``.
         stacked: Views of N images: ``inputs[name]`` is ``(N, 3, S, S)``, the sample has ``<name>_boxes_xyxy`` ``(N, 4)``. A view that this
@@ -45,7 +47,8 @@ class PackSOTInputs(BaseTransform):
         for name in self.single:
             (view,) = views[name]
             inputs[name] = image_to_tensor(view.image)
-            sample.set_boxes(f'{name}_box_xyxy', view.box_xyxy)
+            absent = name in results.get('absent_views', ())
+            sample.set_boxes(f'{name}_box_xyxy', np.full(4, np.nan) if absent else view.box_xyxy)
         for name in self.stacked:
             group = views.get(name)
             if group:
