@@ -1,12 +1,20 @@
 """Training: schedules, hooks, optimizer wrappers and the start of distributed runs."""
 
-from .hooks import FrozenBackboneHook, NonFiniteLossError, NonFiniteLossHook, SOTVisualizationHook, TrainingStageHook
+from .hooks import (
+    FrozenBackboneHook,
+    HardNegativeMiningHook,
+    NonFiniteLossError,
+    NonFiniteLossHook,
+    SOTVisualizationHook,
+    TrainingStageHook,
+)
 from .optim_wrappers import AutocastOptimWrapper, PartwiseOptimWrapperConstructor
 from .schedulers import LogSpaceLR
 
 __all__ = [
     'AutocastOptimWrapper',
     'FrozenBackboneHook',
+    'HardNegativeMiningHook',
     'LogSpaceLR',
     'NonFiniteLossError',
     'NonFiniteLossHook',
