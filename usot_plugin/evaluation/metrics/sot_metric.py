@@ -80,6 +80,8 @@ class SOTMetric(BaseMetric):
                 ``seconds`` (T,), and where the benchmark has them ``attributes`` and ``frame_attributes`` (see
                 :class:`~usot_plugin.datasets.benchmarks.AnnotatedSequence`).
         """
+        if (self.dataset_meta or {}).get('first_box_only'):
+            raise ValueError('only the first boxes of this data set are public: its server scores results (test_evaluator SubmissionOnly)')
         for sample in data_samples:
             if 'boxes_xyxy' not in sample:
                 raise ValueError(f'{sample["name"]}: no result of the protocol OPE (test_cfg.protocol)')
