@@ -138,3 +138,25 @@ def test_windows_leave_gaps_out_and_need_enough_frames():
 def test_impossible_windows_are_refused(kwargs):
     with pytest.raises(ValueError, match='WindowFrames'):
         WindowFrames(**kwargs)
+
+
+def test_search_may_be_another_frame_of_the_passage():
+    first = np.where(np.arange(40) < 15, 10, 25).astype(np.int32)
+    last = np.where(np.arange(40) < 15, 24, 49).astype(np.int32)
+    track = make_track(fragment_first=first, fragment_last=last)
+    sampler, rng = QualityFrames(search_gap_frames=6), np.random.default_rng(0)
+    gaps = set()
+    for _ in range(300):
+        views = sampler.draw(track, rng, 'cycle')
+        (template,), (search,) = views['template'], views['search']
+        low, high = track.fragment(template)
+        assert low <= search <= high
+        gaps.add(search - template)
+    assert gaps == set(range(-6, 7))
+
+
+def test_search_stays_with_a_template_that_is_alone():
+    alone = np.full((40, 4), np.nan, np.float32)
+    alone[7] = (10, 10, 50, 40)
+    views = QualityFrames(search_gap_frames=6).draw(make_track(boxes_xyxy=alone), np.random.default_rng(0), 'naive')
+    assert views['template'] == views['search'] == [17]

@@ -7,7 +7,8 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset, DefaultSampler
 
-from usot_plugin.datasets.mixture import QuotaMixture
+from usot_plugin.datasets.mixture import QuotaMixture, hand_on
+from usot_plugin.datasets.synthetic import render_clip, write_sequence
 from usot_plugin.registry import DATASETS
 
 
@@ -53,9 +54,9 @@ def test_stage_and_epoch_reach_every_part(parts):
     assert len(pickle.dumps(mixture)) < 40_000
 
 
-@pytest.mark.parametrize('quotas', [[3], [3, 0]])
+@pytest.mark.parametrize('quotas', [[3], [3, -1], [0, 0]])
 def test_wrong_quotas_are_refused(parts, quotas):
-    with pytest.raises(ValueError, match='2 data sets need as many positive quotas'):
+    with pytest.raises(ValueError, match='2 data sets need as many quotas, one of them above 0'):
         QuotaMixture(parts, quotas=quotas)
 
 
@@ -63,3 +64,78 @@ def test_only_training_sets_can_be_mixed(parts):
     other = BaseDataset(lazy_init=True, metainfo={'task_name': 'single_object_tracking'})
     with pytest.raises(TypeError, match='mixes PseudoBoxDataset'):
         QuotaMixture([parts[0], other])
+
+
+def test_a_part_with_quota_0_is_left_out_and_its_files_not_looked_for(parts):
+    missing = dict(parts[0], table='nowhere')
+    mixture = QuotaMixture([missing, parts[1]], quotas=[0, 4])
+    assert len(mixture) == 4 and len(mixture.datasets) == 1
+    # The other part draws as it does in a mixture of both: its random numbers belong to its place.
+    both = QuotaMixture(parts, quotas=[3, 4])
+    assert all(torch.equal(mixture[i]['inputs']['template'], both[3 + i]['inputs']['template']) for i in range(4))
+
+
+@pytest.fixture(scope='module')
+def sequences(tmp_path_factory):
+    root = tmp_path_factory.mktemp('annotated')
+    for number in range(10):
+        video, boxes = render_clip(number, 6, (96, 72), occluders=0)
+        write_sequence(root / f'seq_{number}', video, boxes[0])
+    return {'type': 'SequenceFolderDataset', 'data_root': str(root)}
+
+
+@pytest.fixture
+def semi(parts, sequences):
+    annotated = {key: value for key, value in parts[0].items() if key != 'table'}
+    return [dict(annotated, box_source='annotated', sequences=sequences), parts[0]]
+
+
+@pytest.mark.parametrize(('share', 'tracks'), [(0.01, 1), (0.1, 1), (0.3, 3), (1.0, 10)])
+def test_a_share_of_the_labels(semi, share, tracks):
+    mixture = QuotaMixture(semi, quotas=[20, 10], label_share=share)
+    assert [len(part) for part in mixture.datasets] == [20, 10]
+    assert mixture.datasets[0].track_count == tracks
+    assert len({mixture[i]['data_samples'].clip for i in range(20)}) == tracks
+
+
+def test_shares_are_nested_and_their_seed_decides(semi):
+    def clips(share, seed=0):
+        source = QuotaMixture(semi, quotas=[1, 1], label_share=share, label_seed=seed).datasets[0].source
+        return {source.track(row).clip for row in range(len(source))}
+
+    assert clips(0.2) < clips(0.5) < clips(1.0)
+    assert clips(0.5) == clips(0.5)
+    assert any(clips(0.5) != clips(0.5, seed) for seed in range(1, 4))
+
+
+def test_no_labels_leaves_the_epoch_as_long_as_it_was(semi):
+    mixture = QuotaMixture([dict(semi[0], sequences='nowhere'), semi[1]], quotas=[20, 10], label_share=0)
+    assert len(mixture) == 30 and len(mixture.datasets) == 1
+
+
+@pytest.mark.parametrize(
+    ('quotas', 'dropped', 'expected'),
+    [
+        ([10, 10, 20], [True, False, False], [0, 13, 27]),
+        ([5, 1], [False, True], [6, 0]),
+        ([7, 3, 3, 3], [True, False, False, False], [0, 5, 6, 5]),
+    ],
+)
+def test_quotas_are_handed_on_in_proportion(quotas, dropped, expected):
+    got = hand_on(quotas, dropped)
+    assert sum(got) == sum(quotas) and max(abs(a - b) for a, b in zip(got, expected, strict=True)) <= 1
+    assert all(value == 0 for value, gone in zip(got, dropped, strict=True) if gone)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [({'label_share': 1.5}, 'between 0 and 1'), ({'label_share': 0, 'quotas': [3, 0]}, 'nothing is left to draw from')],
+)
+def test_impossible_shares_are_refused(semi, options, message):
+    with pytest.raises(ValueError, match=message):
+        QuotaMixture(semi, **options)
+
+
+def test_a_share_without_annotated_parts_is_refused(parts):
+    with pytest.raises(ValueError, match="no part is a config with box_source='annotated'"):
+        QuotaMixture(parts, label_share=0.1)

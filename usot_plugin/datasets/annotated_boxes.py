@@ -32,6 +32,23 @@ def visible_runs(visible: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndar
     return np.where(visible, starts, at).astype(np.int32), np.where(visible, ends, at).astype(np.int32)
 
 
+def labelled_rows(count: int, label_share: float, label_seed: int) -> np.ndarray:
+    """Which sequences count as labelled, ascending; a smaller share is part of every larger one of the same seed.
+
+    Args:
+        count: Number of annotated sequences.
+        label_share: Share of them in (0, 1]; at least one is taken.
+        label_seed: Of the choice.
+
+    Raises:
+        ValueError: The share is outside (0, 1].
+    """
+    if not 0 < label_share <= 1:
+        raise ValueError(f'label_share must be in (0, 1], got {label_share} (QuotaMixture also knows 0: no labels at all)')
+    order = np.random.default_rng(label_seed).permutation(count)
+    return np.sort(order[: max(1, round(label_share * count))])
+
+
 @TASK_UTILS.register_module()
 class AnnotatedBoxes(BoxSource):
     """Annotated boxes of a benchmark's training part, read when a sequence is drawn.
@@ -41,24 +58,30 @@ class AnnotatedBoxes(BoxSource):
     Args:
         sequences: A benchmark data set (or its config): ``dict(type='SequenceFolderDataset', data_root=...)``, ``GOT10kDataset`` ...
         longest_run: A passage reaches at most this many frames to either side, as discovered ones do.
+        label_share: Use only this share of the sequences, as if the others had no annotation.
+        label_seed: Which ones; see :func:`labelled_rows`.
 
     Raises:
         TypeError: ``sequences`` is no benchmark data set.
+        ValueError: ``label_share`` is outside (0, 1].
     """
 
     fixed = True
 
-    def __init__(self, sequences: BenchmarkDataset | dict[str, Any], longest_run: int = 320) -> None:
+    def __init__(
+        self, sequences: BenchmarkDataset | dict[str, Any], longest_run: int = 320, label_share: float = 1.0, label_seed: int = 0
+    ) -> None:
         dataset = DATASETS.build(sequences) if isinstance(sequences, dict) else sequences
         if not isinstance(dataset, BenchmarkDataset):
             raise TypeError(f'AnnotatedBoxes: sequences must be a benchmark data set, got {type(dataset).__name__}')
         self._dataset, self.longest_run = dataset, longest_run
-        self.sequence_quality = np.ones(len(dataset), np.float32)
-        self.corner_share = np.zeros(len(dataset), np.float32)
-        self.samplable = np.ones(len(dataset), bool)
+        self.rows = labelled_rows(len(dataset), label_share, label_seed)
+        self.sequence_quality = np.ones(len(self), np.float32)
+        self.corner_share = np.zeros(len(self), np.float32)
+        self.samplable = np.ones(len(self), bool)
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self.rows)
 
     def track(self, row: int) -> Track:
         return _load_track(self, row)
@@ -69,7 +92,7 @@ class AnnotatedBoxes(BoxSource):
 
 @lru_cache(maxsize=16)
 def _load_track(source: AnnotatedBoxes, row: int) -> Track:
-    sequence = source._dataset[row]
+    sequence = source._dataset[int(source.rows[row])]
     boxes = sequence.boxes_xyxy.astype(np.float32)
     visible = is_valid(boxes)
     first, last = visible_runs(visible, source.longest_run)

@@ -43,7 +43,8 @@ class FrameSampler(ABC):
 class QualityFrames(FrameSampler):
     """USOT's draw: the best of a few random frames, and memory frames of the same smooth passage.
 
-    ``int(draws / Q_v)`` frames are drawn with replacement, the best score wins. Template and search are the same frame.
+    ``int(draws / Q_v)`` frames are drawn with replacement, the best score wins. Template and search are the same frame, unless told
+    otherwise.
 
     Args:
         memory: Number of memory frames ``N_mem`` (cycle stage).
@@ -52,6 +53,8 @@ class QualityFrames(FrameSampler):
         naive_centrality: Naive score = frame quality + this * centrality.
         cycle_centrality: Cycle score = frame quality + this * centrality ...
         cycle_fragment: ... + this * (T_u - T_l) / length of the track.
+        search_gap_frames: The search area is another frame of the template's passage, at most this many away. 0 in USOT, whose boxes do not
+            reach that far; supervised trackers take up to 100.
 
     Reference:
         USOT Sec. 3.2 and 3.3; the weights and counts come from its release.
@@ -67,9 +70,13 @@ class QualityFrames(FrameSampler):
         naive_centrality: float = 2 / 3,
         cycle_centrality: float = 1 / 2,
         cycle_fragment: float = 1 / 2,
+        search_gap_frames: int = 0,
     ) -> None:
-        if memory < 1 or extra_memory < 0 or draws < 1:
-            raise ValueError(f'QualityFrames: got memory={memory}, extra_memory={extra_memory}, draws={draws}')
+        if memory < 1 or extra_memory < 0 or draws < 1 or search_gap_frames < 0:
+            raise ValueError(
+                f'QualityFrames: got memory={memory}, extra_memory={extra_memory}, draws={draws}, search_gap_frames={search_gap_frames}'
+            )
+        self.search_gap_frames = search_gap_frames
         self.memory, self.extra_memory, self.draws = memory, extra_memory, draws
         self.naive_centrality, self.cycle_centrality, self.cycle_fragment = naive_centrality, cycle_centrality, cycle_fragment
 
@@ -93,10 +100,19 @@ class QualityFrames(FrameSampler):
         count = max(1, int(round(self.draws / max(track.sequence_quality, LEAST_QUALITY), 5)))
         drawn = rng.choice(usable, count)
         template = int(drawn[np.argmax(self.scores(track, drawn, stage))])
-        views = {'template': [template], 'search': [template]}
+        views = {'template': [template], 'search': [self._draw_search(track, usable, template, rng)]}
         if stage == 'cycle':
             views['memory'] = self._draw_memory(track, usable, template, rng)
         return views
+
+    def _draw_search(self, track: Track, usable: np.ndarray, template: int, rng: np.random.Generator) -> int:
+        """The search frame; the template's own where there is no other."""
+        if not self.search_gap_frames:
+            return template
+        first, last = track.fragment(template)
+        first, last = max(first, template - self.search_gap_frames), min(last, template + self.search_gap_frames)
+        pool = usable[(usable >= first) & (usable <= last)]
+        return int(rng.choice(pool)) if len(pool) else template
 
     def _draw_memory(self, track: Track, usable: np.ndarray, template: int, rng: np.random.Generator) -> list[int]:
         """The memory frames, ascending (a video is decoded forward)."""

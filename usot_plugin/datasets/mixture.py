@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from mmengine.dataset import ConcatDataset
 
 from ..registry import DATASETS
 from .pseudo_box_dataset import PseudoBoxDataset
+
+
+def is_annotated(dataset: Any) -> bool:
+    """Whether a data set's config takes its boxes from annotation."""
+    source = dataset.get('box_source') if isinstance(dataset, Mapping) else None
+    return (source.get('type') if isinstance(source, Mapping) else source) in ('annotated', 'AnnotatedBoxes')
+
+
+def with_label_share(dataset: Mapping[str, Any], label_share: float, label_seed: int) -> dict[str, Any]:
+    """The config of an annotated part that uses only a share of its sequences."""
+    source = dataset['box_source']
+    source = {'type': 'AnnotatedBoxes'} if isinstance(source, str) else dict(source)
+    return {**dataset, 'box_source': {**source, 'label_share': label_share, 'label_seed': label_seed}}
+
+
+def hand_on(quotas: Sequence[int], dropped: Sequence[bool]) -> list[int]:
+    """Quotas after some parts were dropped: the others take theirs over in proportion, and the sum stays.
+
+    Raises:
+        ValueError: Nothing is left that could take them over.
+    """
+    kept = np.array([0 if gone else quota for quota, gone in zip(quotas, dropped, strict=True)], float)
+    if not kept.any():
+        raise ValueError(f'QuotaMixture: without its annotated parts nothing is left to draw from (quotas {list(quotas)})')
+    ends = np.round(np.cumsum(kept) / kept.sum() * sum(quotas)).astype(int)
+    return np.diff(ends, prepend=0).tolist()
 
 
 @DATASETS.register_module()
@@ -20,23 +47,36 @@ class QuotaMixture(ConcatDataset):
     Args:
         datasets: :class:`PseudoBoxDataset` instances or configs.
         quotas: Samples of each an epoch (USOT release: VID 14000, GOT-10k 19000, LaSOT 13000, YouTube-VOS 4000); by default their own
-            lengths.
+            lengths. A part with quota 0 is left out and its files are not looked for, so that one key says what a run learns from.
         lazy_init: Load the data sets when first used.
+        label_share: Share of the sequences of annotated parts that count as labelled, 0 to 1. At 0 those parts are left out and the others
+            take over their quotas. None leaves the parts as they are configured.
+        label_seed: Which sequences these are; a smaller share is part of a larger one.
 
     Raises:
-        ValueError: Another number of quotas than of data sets, or a quota below 1.
+        ValueError: Another number of quotas than of data sets, a negative quota, none above 0, ``label_share`` outside [0, 1], or no
+            annotated part that it could mean.
         TypeError: A part is no :class:`PseudoBoxDataset`.
     """
 
     datasets: list[PseudoBoxDataset]
 
     def __init__(
-        self, datasets: Sequence[PseudoBoxDataset | dict[str, Any]], quotas: Sequence[int] | None = None, lazy_init: bool = False
+        self,
+        datasets: Sequence[PseudoBoxDataset | dict[str, Any]],
+        quotas: Sequence[int] | None = None,
+        lazy_init: bool = False,
+        label_share: float | None = None,
+        label_seed: int = 0,
     ) -> None:
-        if quotas is not None and (len(quotas) != len(datasets) or min(quotas) < 1):
-            raise ValueError(f'QuotaMixture: {len(datasets)} data sets need as many positive quotas, got {list(quotas)}')
-        super().__init__(datasets, lazy_init=True)
-        for number, dataset in enumerate(self.datasets):
+        if quotas is not None and (len(quotas) != len(datasets) or min(quotas) < 0 or not any(quotas)):
+            raise ValueError(f'QuotaMixture: {len(datasets)} data sets need as many quotas, one of them above 0, got {list(quotas)}')
+        parts = list(datasets)
+        if label_share is not None:
+            parts, quotas = self._share_labels(parts, quotas, label_share, label_seed)
+        numbers = [number for number in range(len(parts)) if quotas is None or quotas[number]]
+        super().__init__([parts[number] for number in numbers], lazy_init=True)
+        for number, dataset in zip(numbers, self.datasets, strict=True):
             if not isinstance(dataset, PseudoBoxDataset):
                 raise TypeError(f'QuotaMixture mixes PseudoBoxDataset, got {type(dataset).__name__}')
             dataset.stream = number
@@ -44,6 +84,19 @@ class QuotaMixture(ConcatDataset):
                 dataset.samples_per_epoch = quotas[number]
         if not lazy_init:
             self.full_init()
+
+    @staticmethod
+    def _share_labels(parts: list, quotas: Sequence[int] | None, label_share: float, label_seed: int) -> tuple[list, Sequence[int] | None]:
+        annotated = [is_annotated(part) for part in parts]
+        if not 0 <= label_share <= 1:
+            raise ValueError(f'QuotaMixture: label_share must be between 0 and 1, got {label_share}')
+        if not any(annotated):
+            raise ValueError("QuotaMixture: label_share is given, and no part is a config with box_source='annotated'")
+        if label_share > 0:
+            return [with_label_share(p, label_share, label_seed) if is_annotated(p) else p for p in parts], quotas
+        if quotas is None:
+            return [part for part, labelled in zip(parts, annotated, strict=True) if not labelled], None
+        return parts, hand_on(quotas, annotated)
 
     def set_epoch(self, epoch: int) -> None:
         """Forward the epoch to every part."""
