@@ -1,0 +1,113 @@
+"""tools/migrate_mmtrack_config.py as a process; what it writes is used by tools/test.py and builds its data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.registry import DATASETS
+
+from tests.utils.mmtrack_configs import write_configs
+from usot_plugin.testing import benchmarks
+from usot_plugin.utils.config import load_config
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """A folder as MMTracking's users have it: ``configs/`` and ``data/``."""
+    root = tmp_path_factory.mktemp('mm')
+    write_configs(root / 'configs')
+    benchmarks.write_otb(root / 'data/OTB100/data', ['Deer'])
+    benchmarks.write_got10k(root / 'data/G', 'train')
+    benchmarks.write_got10k(root / 'data/G', 'val')
+    benchmarks.write_vot(root / 'data/VOT2018/data', color_folder=True, regions='polygon')
+    return root
+
+
+def run(tool: str, place: Path, *arguments: object) -> subprocess.CompletedProcess:
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    command = [sys.executable, str(ROOT / 'tools' / tool), *map(str, arguments)]
+    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=200, check=False)
+
+
+def test_benchmark_config_is_translated_whole_and_runs(place, tmp_path):
+    done = run('migrate_mmtrack_config.py', place, 'configs/_base_/otb100.py', '--out', tmp_path / 'new.py')
+    assert (done.returncode, done.stderr) == (0, '')
+    tracked = run('test.py', place, tmp_path / 'new.py', 'none', '--tracker', 'StandStill', '--only', 'Deer', '--out', tmp_path / 'out')
+    assert tracked.returncode == 0, tracked.stderr[-2000:]
+    assert 'OTB-100' in (tmp_path / 'out/StandStill/report.md').read_text()
+
+
+def test_config_of_a_tracker_names_what_is_left_and_its_reset_test_runs(place, tmp_path):
+    new = tmp_path / 'new.py'
+    done = run('migrate_mmtrack_config.py', place, 'configs/sot/siamese_vot2018.py', '--out', new)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f'{new}: custom_imports, val_dataloader, val_cfg, val_evaluator, test_dataloader')
+    left = [line for line in done.stderr.splitlines() if line.startswith('left: ')]
+    assert left[0] == 'left: model: SiamRPN: models are not translated; --model FILE builds on one of this package'
+    assert 'Traceback' not in done.stderr and len(left) == 7
+    assert [line.removeprefix('left: ') for line in left] == [
+        line.removeprefix('#   ') for line in new.read_text().splitlines()[2 : 2 + len(left)]
+    ]
+    assert load_config(new).test_evaluator.eao_high == 356
+    tracked = run('test.py', place, new, 'none', '--tracker', 'StandStill', '--out', tmp_path / 'out')
+    assert tracked.returncode == 0, tracked.stderr[-2000:]
+
+
+def test_model_of_ours_and_training_data(place, tmp_path, monkeypatch):
+    new = tmp_path / 'new.py'
+    model = ROOT / 'configs/_base_/models/usot_quick.py'
+    done = run('migrate_mmtrack_config.py', place, 'configs/sot/stark_got10k_val.py', '--out', new, '--model', model)
+    assert done.returncode == 1 and 'left: model' not in done.stderr
+    assert f'note: model: Stark is replaced by that of {model}' in done.stderr
+    cfg = load_config(new)
+    assert cfg.model.type == 'USOT' and cfg.optim_wrapper.optimizer.type == 'AdamW'
+    monkeypatch.chdir(place)
+    part = cfg.train_dataloader.dataset.datasets[0]
+    group = DATASETS.build({**part, 'pipeline': []})[0]
+    assert group['clip'].startswith('GOT-10k_Train_') and {'template', 'search'} <= group['views'].keys()
+    assert len(DATASETS.build(cfg.test_dataloader.dataset)) == 2 and cfg.test_evaluator.type == 'GOT10kMetric'
+
+
+@pytest.fixture
+def migrate(place, monkeypatch, capsys):
+    """The tool in this process, where the import of the host is paid already."""
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    monkeypatch.chdir(place)
+    import migrate_mmtrack_config
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = migrate_mmtrack_config.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def test_prints_without_out_and_replaces_only_when_told(migrate, tmp_path):
+    status, printed, _ = migrate('configs/_base_/otb100.py')
+    assert status == 0 and printed.startswith('# Made from otb100.py (MMTracking 1.x)')
+    (tmp_path / 'new.py').write_text('mine = 1\n')
+    refused = migrate('configs/_base_/otb100.py', '--out', tmp_path / 'new.py')
+    assert refused == (2, '', f'error: {tmp_path}/new.py: is there already (--overwrite replaces it)\n')
+    assert (tmp_path / 'new.py').read_text() == 'mine = 1\n'
+    assert migrate('configs/_base_/otb100.py', '--out', tmp_path / 'new.py', '--overwrite')[0] == 0
+    assert load_config(tmp_path / 'new.py').test_dataloader.dataset.data_root == 'data/OTB100/data'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['gone.py'], 'error: gone.py: no such config'),
+        (['configs/_base_/runtime.py'], 'error: configs/_base_/runtime.py: neither training nor test data in it'),
+        (['configs/_base_/otb100.py', '--model', 'gone.py'], 'error: gone.py: no such config'),
+    ],
+)
+def test_unreadable_input_is_one_line(migrate, arguments, message):
+    status, _, error = migrate(*arguments)
+    assert status == 2 and error.startswith(message) and error.count('\n') == 1
