@@ -1,23 +1,48 @@
 """Networks, losses and trackers."""
 
+from . import multi_object
+from .backbones.alexnet import SiamFCAlexNet
+from .backbones.dcfnet import DCFNetBackbone
+from .backbones.host_adapter import HostBackbone
 from .backbones.siamese_resnet import SiameseResNet
 from .base_sot import BaseSOTModel
 from .data_preprocessor import SOTDataPreprocessor
+from .heads.depthwise_head import DepthwiseHead
 from .heads.usot_head import USOTHead
+from .losses.anti_clutter import AntiClutterLoss, PairwiseBCELoss
 from .losses.balanced_bce import BalancedBCELoss
+from .losses.consistency import ConsistencyLoss
+from .losses.host_losses import HostBoxLoss, HostMapLoss
 from .losses.iou_loss import LTRBIoULoss
 from .necks.adjust import AdjustNeck
 from .necks.cycle_memory import CycleMemoryNeck
+from .s2siamfc import S2SiamFC
+from .siamfc import SiamFC
+from .udt import UDT, DCFNet
 from .usot import USOT
 
 __all__ = [
     'AdjustNeck',
+    'AntiClutterLoss',
     'BalancedBCELoss',
     'BaseSOTModel',
+    'ConsistencyLoss',
     'CycleMemoryNeck',
+    'DCFNet',
+    'DCFNetBackbone',
+    'DepthwiseHead',
+    'HostBackbone',
+    'HostBoxLoss',
+    'HostMapLoss',
     'LTRBIoULoss',
+    'PairwiseBCELoss',
+    'S2SiamFC',
     'SOTDataPreprocessor',
+    'SiamFC',
+    'SiamFCAlexNet',
     'SiameseResNet',
+    'UDT',
     'USOT',
     'USOTHead',
+    'multi_object',
 ]
