@@ -1,7 +1,7 @@
 """Turn published weights into ours: ``python tools/convert_checkpoint.py PUBLISHED OURS``.
 
-Reads the published USOT, USOT*, UDT and DCFNet trackers, and ResNet-50 backbones in torchvision's or MoCo-v2's form. The file is never
-unpickled beyond tensors and plain containers.
+Reads the published USOT, USOT*, UDT, DCFNet and SiamFC-AlexNet trackers, and ResNet-50 backbones in torchvision's or MoCo-v2's form. The
+file is never unpickled beyond tensors and plain containers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ from torch import Tensor
 
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
-from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_dcfnet, convert_resnet, convert_usot, is_dcfnet, is_usot
+from usot_plugin.utils.published_weights import (
+    UnknownCheckpointError,
+    convert_dcfnet,
+    convert_resnet,
+    convert_siamfc,
+    convert_usot,
+    is_dcfnet,
+    is_siamfc,
+    is_usot,
+)
 from usot_plugin.version import __version__
 
 
@@ -41,6 +50,8 @@ def convert(state: Mapping[str, Tensor], keep_shortcuts: bool = False) -> tuple[
         return 'tracker', convert_usot(state)
     if is_dcfnet(state):
         return 'tracker', convert_dcfnet(state)
+    if is_siamfc(state):
+        return 'tracker', convert_siamfc(state)
     return 'backbone', convert_resnet(state, not keep_shortcuts)
 
 

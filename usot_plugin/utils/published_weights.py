@@ -40,6 +40,10 @@ RESNET_UNUSED = ('fc.', 'layer4.')
 DCFNET_KEY = re.compile(r'^(?:feature\.){1,2}([02])\.(weight|bias)$')
 DCFNET_LAYERS = {'0': 'conv1', '2': 'conv2'}
 
+#: Layers of a SiamFC-AlexNet in the common PyTorch ports, and the batch norm of the response in those that have one.
+SIAMFC_LAYER = re.compile(r'^(?:(?:features?|backbone|feature_extraction|model)\.)*(conv[1-5])\.([01])\.(\w+)$')
+SIAMFC_NORM = re.compile(r'^(?:head\.)?(?:match_batchnorm|bn_adjust|response_norm)\.(\w+)$')
+
 
 class UnknownCheckpointError(ValueError):
     """The file holds none of the published forms."""
@@ -106,6 +110,35 @@ def convert_dcfnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def is_dcfnet(state: Mapping[str, Tensor]) -> bool:
     """Whether the keys are those of a published UDT or DCFNet network."""
     return any(DCFNET_KEY.match(key) for key in state)
+
+
+def convert_siamfc(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A published SiamFC with AlexNet under our names.
+
+    Ports without batch norm on the response (a fixed factor of 1e-3) fit ``SiamFC(response_scale=1e-3)``. Most were trained on RGB:
+    ``data_preprocessor=dict(type='SOTDataPreprocessor', bgr_to_rgb=True)``.
+
+    Raises:
+        UnknownCheckpointError: A key fits no rule, or a layer is missing; the message names it.
+    """
+    converted = {}
+    for key, value in state.items():
+        layer, norm = SIAMFC_LAYER.match(key), SIAMFC_NORM.match(key)
+        if layer:
+            converted[f'backbone.{layer[1]}.{layer[2]}.{layer[3]}'] = value
+        elif norm:
+            converted[f'response_norm.{norm[1]}'] = value
+        else:
+            raise UnknownCheckpointError(f'no rule for key {key!r}: not a published SiamFC with AlexNet')
+    missing = [f'conv{number}' for number in range(1, 6) if f'backbone.conv{number}.0.weight' not in converted]
+    if missing:
+        raise UnknownCheckpointError(f'no layer {missing[0]!r}: not a published SiamFC with AlexNet')
+    return converted
+
+
+def is_siamfc(state: Mapping[str, Tensor]) -> bool:
+    """Whether a key is that of a SiamFC-AlexNet's last layer."""
+    return any(SIAMFC_LAYER.match(key) and 'conv5.' in key for key in state)
 
 
 def is_usot(state: Mapping[str, Tensor]) -> bool:
