@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from usot_plugin.datasets import CocoVideoBoxes, ReleaseBoxes, USOTCropDataset
-from usot_plugin.datasets.benchmarks import SequenceFolderDataset
+from usot_plugin.datasets import AnnotatedBoxes, CocoVideoBoxes, PseudoBoxDataset, ReleaseBoxes, USOTCropDataset
+from usot_plugin.datasets.benchmarks import GOT10kDataset
 from usot_plugin.datasets.release_crops import ReleaseCrops
 from usot_plugin.discovery.table_format import TableInfo, part_bytes, part_name, track_columns
 from usot_plugin.structures import PseudoTrack
@@ -161,7 +161,7 @@ def test_got10k_round_trip(place, tmp_path):
     names = (train / 'list.txt').read_text().split()
     assert names == sorted(names) == sorted(path.name for path in train.iterdir() if path.is_dir())
     assert names == ['deep_jpeg', 'png', 'two_100_.mp4_00', 'two_100_.mp4_01']
-    dataset = SequenceFolderDataset(train, frames='.')
+    dataset = GOT10kDataset(tmp_path / 'got', 'train')
     expected = [track for clip in sorted(place[1]) for track in place[1][clip]]
     clips = [place[0] / 'clips' / path for path in ('deep/jpeg', 'png/img', 'two 100%.mp4', 'two 100%.mp4')]
     for sequence, track, clip in zip(dataset, expected, clips, strict=True):
@@ -172,6 +172,8 @@ def test_got10k_round_trip(place, tmp_path):
     linked = sorted((train / 'deep_jpeg').glob('*.jpg'))
     assert all(file.is_symlink() for file in linked) and linked[0].resolve().name == '00000006.jpg'
     assert not (train / 'png/00000001.jpg').is_symlink()
+    group = PseudoBoxDataset(box_source=AnnotatedBoxes(dataset), stage='cycle')[0]
+    assert group['clip'] in names and len(group['views']['memory']) == 4
     assert [file.name for file in sorted((train / 'two_100_.mp4_01').glob('*.jpg'))] == [f'{n:08d}.jpg' for n in range(1, 8)]
 
 
