@@ -1,7 +1,8 @@
 """Result files in VOT's own form, as the official toolkit and pysot read and write them.
 
 ``OUT/<tracker>/baseline/<sequence>/`` holds a text file a run, a line a frame (:mod:`usot_plugin.structures.regions`), and beside it
-``<run>_time.value`` (seconds) and ``<run>_confidence.value``, with an empty line where the tracker was not called.
+``<run>_time.value`` (seconds) and ``<run>_confidence.value``, with an empty line where the tracker was not called. The toolkit's own
+binary files are read, too (:mod:`usot_plugin.evaluation.vot_binary`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.evaluation.results import ResultError, ResultFolder
+from usot_plugin.evaluation.vot_binary import read_entries
 from usot_plugin.structures.boxes import is_valid
 from usot_plugin.structures.regions import BoxRegion, FrameCode, Region, format_region, parse_frame
 from usot_plugin.utils.atomic import remove_quietly, write_text
@@ -121,11 +123,11 @@ class VOTResults(ResultFolder):
         return {number: self.read_run(name, number) for number in numbers}
 
     def existing(self, name: str) -> list[int]:
-        """Numbers of the runs whose text files lie there."""
-        pattern = re.compile(rf'{re.escape(name)}_(\d+)\.txt')
+        """Numbers of the runs that lie there."""
+        pattern = re.compile(rf'{re.escape(name)}_(\d+)\.(txt|bin)')
         folder = self.path / EXPERIMENT / name
-        found = (pattern.fullmatch(file.name) for file in folder.glob(f'{glob.escape(name)}_*.txt'))
-        return sorted(int(match[1]) for match in found if match)
+        found = (pattern.fullmatch(file.name) for file in folder.glob(f'{glob.escape(name)}_*'))
+        return sorted({int(match[1]) for match in found if match})
 
     def read_run(self, name: str, number: int) -> VOTRun:
         """Read one run. A text file alone (of another toolkit) is enough.
@@ -134,12 +136,8 @@ class VOTResults(ResultFolder):
             ResultError: Missing or malformed.
         """
         file = self.run_file(name, number)
-        entries = []
-        for line, text in enumerate(_lines(file), 1):
-            try:
-                entries.append(parse_frame(text))
-            except ValueError as error:
-                raise ResultError(file, f'line {line}: {error}') from error
+        binary = file.with_suffix('.bin')
+        entries = _binary_entries(binary) if binary.exists() and not file.exists() else _text_entries(file)
         seconds, scores = (_values(file.with_name(f'{file.stem}_{kind}.value'), len(entries)) for kind in ('time', 'confidence'))
         return VOTRun(tuple(entries), seconds, scores)
 
@@ -164,7 +162,8 @@ class VOTResults(ResultFolder):
         """Remove all runs of one sequence, the text files first."""
         folder = self.path / EXPERIMENT / name
         for number in self.existing(name):
-            self.run_file(name, number).unlink(missing_ok=True)
+            for ending in ('.txt', '.bin'):
+                self.run_file(name, number).with_suffix(ending).unlink(missing_ok=True)
         for file in folder.glob(f'{glob.escape(name)}_*.value'):
             remove_quietly(file)
 
@@ -282,13 +281,28 @@ def _distance_reason(run: VOTRun, annotated_xyxy: np.ndarray) -> str | None:
             boxes[frame] = entry.box_xyxy
     gaps = np.maximum(boxes[:, :2] - annotated_xyxy[:, 2:], annotated_xyxy[:, :2] - boxes[:, 2:]).max(1)
     far = np.flatnonzero(is_valid(annotated_xyxy) & (gaps > FAR_PX))
-    return (
-        f'line {far[0] + 1}: a region that does not touch the annotation is a failure; another sequence?' if len(far) else None
-    )
+    return f'line {far[0] + 1}: a region that does not touch the annotation is a failure; another sequence?' if len(far) else None
 
 
 def _number(value: float) -> str:
     return f'{value:.6f}' if np.isfinite(value) else ''
+
+
+def _text_entries(file: Path) -> list[Region | FrameCode]:
+    entries = []
+    for line, text in enumerate(_lines(file), 1):
+        try:
+            entries.append(parse_frame(text))
+        except ValueError as error:
+            raise ResultError(file, f'line {line}: {error}') from error
+    return entries
+
+
+def _binary_entries(file: Path) -> list[Region | FrameCode]:
+    try:
+        return read_entries(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ResultError(file, f'not a readable binary result file ({error})') from error
 
 
 def _lines(file: Path) -> list[str]:

@@ -7,6 +7,7 @@ Numbers are kept as they are written; a data set whose annotation counts pixels 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -100,6 +101,20 @@ class MaskRegion:
             raise ValueError(f'a mask is (h, w), got shape {mask.shape}')
         object.__setattr__(self, 'mask', mask)
 
+    @classmethod
+    def from_runs(cls, runs: Sequence[int], width: int, height: int, left: int = 0, top: int = 0) -> MaskRegion:
+        """A mask from the lengths of its runs of equal pixels, row by row, beginning with zeros; a missing end is zeros.
+
+        Raises:
+            ValueError: The runs have more pixels than the window.
+        """
+        if sum(runs) > width * height:
+            raise ValueError(f'runs of {sum(runs)} pixels in a mask of {width}x{height}')
+        pixels = np.zeros(width * height, bool)
+        filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+        pixels[: len(filled)] = filled
+        return cls(pixels.reshape(height, width), left, top)
+
     @property
     def box_xyxy(self) -> np.ndarray:
         """Smallest box around the pixels, ``(4,)``: the right edge of pixel ``x`` is ``x + 1``. nan where there is no pixel."""
@@ -183,12 +198,7 @@ def _parse_mask(text: str) -> MaskRegion:
         raise ValueError(f'a mask is mX,Y,W,H,run,... in whole numbers, got {_short("m" + text)!r}') from error
     if width < 0 or height < 0 or any(run < 0 for run in runs):
         raise ValueError(f'negative size or run length in mask {_short("m" + text)!r}')
-    if sum(runs) > width * height:
-        raise ValueError(f'runs of {sum(runs)} pixels in a mask of {width}x{height}')
-    pixels = np.zeros(width * height, bool)
-    filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    pixels[: len(filled)] = filled
-    return MaskRegion(pixels.reshape(height, width), left, top)
+    return MaskRegion.from_runs(runs, width, height, left, top)
 
 
 def _run_lengths(mask: np.ndarray) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from .got10k_metric import GOT10kMetric
 from .sot_metric import SOTMetric
+from .submission_only import SubmissionOnly
 from .vos_metric import VOSMetric
+from .vot_multistart_metric import VOTMultiStartMetric
+from .vot_reset_metric import VOTResetMetric
 
-__all__ = ['GOT10kMetric', 'SOTMetric', 'VOSMetric']
+__all__ = ['GOT10kMetric', 'SOTMetric', 'SubmissionOnly', 'VOSMetric', 'VOTMultiStartMetric', 'VOTResetMetric']
