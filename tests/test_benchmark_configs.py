@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from usot_plugin.registry import DATASETS, METRICS, TASK_UTILS
 from usot_plugin.testing import benchmarks as tiny
+from usot_plugin.testing.tools import run_tool_main
 from usot_plugin.utils.config import load_config
 
 REPO = Path(__file__).resolve().parents[1]
@@ -46,14 +46,6 @@ def leaf(folder: Path, benchmark: str) -> Path:
     return path
 
 
-def run_test_tool(*args: object) -> int:
-    """tools/test.py inside this process."""
-    spec = importlib.util.spec_from_file_location('test_tool', REPO / 'tools/test.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main([str(arg) for arg in args])
-
-
 def test_all_configs_are_tested():
     assert {path.stem for path in CONFIGS.glob('*.py')} == {*BENCHMARKS, 'sequence_folder'}
 
@@ -80,26 +72,13 @@ def test_eao_windows(name):
     assert cfg.test_dataloader.dataset.metainfo.dataset_name == name.upper()
 
 
-@pytest.mark.parametrize('name', ['otb100', 'got10k_test', 'davis2017'])
+@pytest.mark.parametrize('name', ['otb100', 'got10k_test', 'vot2018', 'davis2017'])
 def test_a_benchmark_is_tracked_and_scored(name, tmp_path):
     written = BENCHMARKS[name](tmp_path / 'data')
     options = f'test_dataloader.dataset.data_root={tmp_path / "data"}'
-    out = tmp_path / 'out'
-    config = leaf(tmp_path, name)
-    status = run_test_tool(
-        config,
-        'none',
-        '--tracker',
-        'StandStill',
-        '--only',
-        *written,
-        '--out',
-        out,
-        '--work-dir',
-        tmp_path / 'work',
-        '--cfg-options',
-        options,
-    )
-    assert status == 0
+    out, config = tmp_path / 'out', leaf(tmp_path, name)
+    folders = ['--out', out, '--work-dir', tmp_path / 'work']
+    tracker = ['none', '--tracker', 'StandStill', '--only', *written]
+    assert run_tool_main(REPO / 'tools/test.py', config, *tracker, *folders, '--cfg-options', options) == 0
     assert len(json.loads((out / 'StandStill/run.json').read_text())) > 1
     assert any(path.name.startswith(next(iter(written))) for path in (out / 'StandStill').rglob('*'))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from usot_plugin.testing.benchmarks import write_got10k, write_lasot, write_otb
+from usot_plugin.testing.tools import run_tool_main
 
 REPO = Path(__file__).resolve().parents[1]
 TOOL = REPO / 'tools/check_dataset.py'
@@ -24,15 +24,8 @@ def run_tool(*args) -> subprocess.CompletedProcess:
     )
 
 
-def run_main(*args) -> int:
-    """The tool inside this process."""
-    spec = importlib.util.spec_from_file_location('check_dataset', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    try:
-        return module.main([str(arg) for arg in args])
-    except SystemExit as stop:
-        return stop.code
+def run_main(*args: object) -> int:
+    return run_tool_main(TOOL, *args)
 
 
 def test_a_broken_folder(tmp_path):
