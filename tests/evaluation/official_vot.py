@@ -5,6 +5,7 @@ Results lie where the toolkit looks for them without any conversion: ``<workspac
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 
 from usot_plugin.datasets.benchmarks import AnnotatedSequence
 from usot_plugin.evaluation.results_vot import annotated_regions
@@ -35,7 +35,7 @@ def write_workspace(root: Path, sequences: Sequence[AnnotatedSequence], experime
     (root / 'sequences' / 'list.txt').write_text('\n'.join(sequence.name for sequence in sequences) + '\n')
     (root / 'trackers.ini').write_text('')
     config = {'registry': ['./trackers.ini'], 'stack': {'title': 'test', 'experiments': {'baseline': experiment}}}
-    (root / 'config.yaml').write_text(yaml.safe_dump(config))
+    (root / 'config.yaml').write_text(json.dumps(config))  # JSON is YAML
     return root / 'results'
 
 
