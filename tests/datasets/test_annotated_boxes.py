@@ -6,6 +6,7 @@ import pytest
 from usot_plugin.datasets.annotated_boxes import AnnotatedBoxes, visible_runs
 from usot_plugin.datasets.pseudo_box_dataset import PseudoBoxDataset
 from usot_plugin.datasets.synthetic import render_clip, write_sequence
+from usot_plugin.testing.benchmarks import write_otb
 
 
 @pytest.fixture(scope='module')
@@ -77,3 +78,11 @@ def test_the_same_data_set_trains_from_real_boxes(folder):
 def test_only_benchmark_data_sets_are_annotated():
     with pytest.raises(TypeError, match='benchmark data set'):
         AnnotatedBoxes({'type': 'PseudoBoxDataset', 'lazy_init': True})
+
+
+def test_a_part_of_a_folder_is_found_at_its_own_frames(tmp_path):
+    written = write_otb(tmp_path, ['BlurCar4'])  # frames 18 to 397
+    source = AnnotatedBoxes({'type': 'OTB100Dataset', 'data_root': str(tmp_path), 'sequences': list(written)})
+    track = source.track(0)
+    assert track.length == 397 and np.isnan(track.boxes_xyxy[:17]).all()
+    np.testing.assert_allclose(track.boxes_xyxy[17:], written['BlurCar4'])

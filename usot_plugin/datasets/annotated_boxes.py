@@ -10,7 +10,9 @@ import numpy as np
 
 from ..registry import DATASETS, TASK_UTILS
 from ..structures.boxes import is_valid
+from ..structures.frame_files import FrameFilesClip
 from .benchmarks.base import BenchmarkDataset
+from .benchmarks.sequence import AnnotatedSequence
 from .box_sources import BoxSource, ReadFrame
 from .track import Track
 
@@ -90,10 +92,20 @@ class AnnotatedBoxes(BoxSource):
         return np.stack([track.box(index) for index in frames])
 
 
+def boxes_of_folder(sequence: AnnotatedSequence) -> np.ndarray:
+    """Boxes by the position of a frame in its folder, which is what training reads; nan where a sequence leaves frames of it out."""
+    if not isinstance(sequence.clip, FrameFilesClip):
+        return sequence.boxes_xyxy
+    positions, count = sequence.clip.positions_in_folder()
+    boxes = np.full((count, 4), np.nan)
+    boxes[positions] = sequence.boxes_xyxy
+    return boxes
+
+
 @lru_cache(maxsize=16)
 def _load_track(source: AnnotatedBoxes, row: int) -> Track:
     sequence = source._dataset[int(source.rows[row])]
-    boxes = sequence.boxes_xyxy.astype(np.float32)
+    boxes = boxes_of_folder(sequence).astype(np.float32)
     visible = is_valid(boxes)
     first, last = visible_runs(visible, source.longest_run)
     return Track(

@@ -77,7 +77,7 @@ def fingerprint_of(path: str | Path) -> str:
     digest = hashlib.sha1(usedforsecurity=False)
     try:
         if path.is_dir():
-            files = _images_of(path)
+            files = images_of(path)
             for file in files:
                 digest.update(f'{file.name}:{file.stat().st_size};'.encode())
             head = files[:1]
@@ -92,7 +92,7 @@ def fingerprint_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _images_of(folder: Path) -> list[Path]:
+def images_of(folder: Path) -> list[Path]:
     """The images of a folder in natural order."""
     names = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.')]
     return sorted(names, key=lambda p: natural_key(p.name))
@@ -196,7 +196,7 @@ class FolderClip(Clip):
         self.name = self.path.name
         self.fps = fps
         try:
-            self.files = _images_of(self.path)
+            self.files = images_of(self.path)
         except OSError as error:
             raise ClipError(self.path, f'cannot list the folder ({error.strerror})') from error
         if not self.files:

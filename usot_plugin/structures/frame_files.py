@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from .clip import ClipError, FolderClip, fingerprint_of
+import numpy as np
+
+from .clip import ClipError, FolderClip, fingerprint_of, images_of
 
 
 class FrameFilesClip(FolderClip):
@@ -42,6 +44,18 @@ class FrameFilesClip(FolderClip):
     def size_wh(self) -> tuple[int, int]:  # type: ignore[override]
         first = self._decode(0, gray=False)
         return first.shape[1], first.shape[0]
+
+    def positions_in_folder(self) -> tuple[np.ndarray, int]:
+        """Where the frames are among all images of the folder.
+
+        Returns:
+            ``(T,)`` int positions in natural order, as a reader of the whole folder counts, and the number of its images.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        position = {file.name: index for index, file in enumerate(images_of(self.path))}
+        return np.array([position[name] for name in self.file_names]), len(position)
 
     def fingerprint(self) -> str:
         frames = f'{self.file_names[0]}:{self.frame_count}'
