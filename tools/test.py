@@ -8,7 +8,6 @@ from the files (``--score-only`` does nothing else). What the user can mend ends
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -26,6 +25,7 @@ import usot_plugin  # registers everything
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.engine.distributed import LaunchError, prepare_launcher
+from usot_plugin.evaluation.comparison import has_scores, write_plots
 from usot_plugin.evaluation.results import ResultError
 from usot_plugin.evaluation.run_config import benchmark_file, point_data, prepare_metrics, use_benchmark
 from usot_plugin.models.trackers import needs_model, tracker_label
@@ -33,7 +33,6 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config
-from usot_plugin.visualization.plots import plot_reports
 
 #: CHECKPOINT that asks for random weights.
 NO_CHECKPOINT = 'none'
@@ -127,18 +126,6 @@ def about_run(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def plot(out_dir: Path, tracker: str) -> None:
-    """Plots of this tracker, and of all that were scored on the same sequences beside it."""
-    report = json.loads((out_dir / tracker / 'report.json').read_text(encoding='utf-8'))
-    same = [report]
-    for file in sorted(out_dir.glob('*/report.json')):
-        other = json.loads(file.read_text(encoding='utf-8'))
-        if other['tracker'] != tracker and all(other[key] == report[key] for key in ('dataset', 'convention')):
-            same += [other] if other['sequences'].keys() == report['sequences'].keys() else []
-    for path in plot_reports(same, out_dir / tracker):
-        print(f'wrote {path}')
-
-
 def run(args: argparse.Namespace) -> None:
     """Track, score, report."""
     cfg = build_config(args)
@@ -153,9 +140,10 @@ def run(args: argparse.Namespace) -> None:
     if args.device:
         model.to(usable_device(args.device))
     runner.test()
-    report = Path(cfg.test_cfg.out_dir, cfg.test_cfg.tracker_name, 'report.json')
-    if is_main_process() and report.is_file():
-        plot(report.parent.parent, report.parent.name)
+    folder = Path(cfg.test_cfg.out_dir, cfg.test_cfg.tracker_name)
+    if is_main_process() and has_scores(folder):
+        for path in write_plots(folder):
+            print(f'wrote {path}')
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 from mmengine.evaluator import Evaluator
 from pytest import approx
 
 from usot_plugin.evaluation import SOTMetric
-from usot_plugin.visualization.plots import plot_reports
 
 BOX = np.array([10.0, 10, 30, 30])
 
@@ -86,14 +84,6 @@ def test_report_files_and_plots(tmp_path):
     assert len(report['mean']['curves']['success']) == len(report['thresholds']['success']) == 21
     text = (tmp_path / 'T' / 'report.md').read_text()
     assert '| a | 95.2 | 100.0 | 100.0 | 100.0 | 10.0 |' in text and '- config: c.py' in text and '- convention: pysot' in text
-    other = dict(report, tracker='other')
-    paths = plot_reports([report, other], tmp_path)
-    assert [path.name for path in paths] == ['success.png', 'precision.png', 'norm_precision.png']
-    for path in paths:
-        image = cv2.imread(str(path))
-        assert image.shape == (576, 768, 3) and image.std() > 5
-    with pytest.raises(ValueError, match='different data'):
-        plot_reports([report, dict(report, convention='got10k')], tmp_path)
 
 
 def test_unmeasured_time_is_no_number(tmp_path):
