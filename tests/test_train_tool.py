@@ -64,24 +64,33 @@ def _real_data(folder: Path) -> dict:
     }
 
 
+#: Saved after every third of four batches an epoch: the latest checkpoint then lies inside an epoch.
+BETWEEN_BATCHES = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 3}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('data', ['made_up', 'real'])
-def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path, data):
-    changes = _real_data(tmp_path) if data == 'real' else {}
+@pytest.mark.parametrize(
+    ('data', 'saving', 'die_at', 'again'),
+    [('made_up', {}, 5, [4, 5, 6, 7]), ('real', {}, 5, [4, 5, 6, 7]), ('real', BETWEEN_BATCHES, 6, [6, 7])],
+)
+def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path, data, saving, die_at, again):
+    changes = {**(_real_data(tmp_path) if data == 'real' else {}), **saving}
     whole = _train(_write_config(tmp_path, **changes), '--work-dir', str(tmp_path / 'whole'))
     assert whole.returncode == 0, whole.stderr[-2000:]
     config, work_dir = tmp_path / 'tiny.py', tmp_path / 'killed'
-    killed = _train(config, '--work-dir', str(work_dir), DIE_AT_ITERATION='5')  # epoch 2, between two checkpoints
+    killed = _train(config, '--work-dir', str(work_dir), DIE_AT_ITERATION=str(die_at))  # in epoch 2
     assert killed.returncode == -signal.SIGKILL
-    again = _train(config, '--work-dir', str(work_dir), '--resume')
-    assert again.returncode == 0, again.stderr[-2000:]
+    resumed = _train(config, '--work-dir', str(work_dir), '--resume')
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
     expected = read_losses(tmp_path / 'whole')
     rows = read_losses(work_dir)
-    assert [row['iteration'] for row in rows] == [0, 1, 2, 3, 4, 5, 4, 5, 6, 7]
+    assert [row['iteration'] for row in rows] == [*range(die_at + 1), *again]
     for row in rows:
         assert row == pytest.approx(expected[int(row['iteration'])], rel=1e-5)
-    for name, value in _state(work_dir, 2).items():
-        torch.testing.assert_close(value, _state(tmp_path / 'whole', 2)[name], rtol=1e-5, atol=1e-6)
+    last = 'iter_8.pth' if saving else 'epoch_2.pth'
+    weights = [torch.load(folder / last, weights_only=False)['state_dict'] for folder in (work_dir, tmp_path / 'whole')]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from usot_plugin.discovery.table_format import TableError
 from usot_plugin.engine.distributed import LaunchError, enable_amp, prepare_launcher
 from usot_plugin.engine.hooks import NonFiniteLossError
 from usot_plugin.engine.hooks.training_stage import bare_model
+from usot_plugin.engine.loops import use_resumable_loop
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.checkpoint import CheckpointError, check_fit, use_safe_loader, use_whole_files
 from usot_plugin.utils.config import ConfigError, load_config
@@ -80,6 +81,7 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg.resume = True
         if args.resume != 'auto':
             cfg.load_from = args.resume
+    use_resumable_loop(cfg)
     prepare_launcher(cfg, args.launcher)
     return cfg
 

@@ -8,6 +8,7 @@ from .hooks import (
     SOTVisualizationHook,
     TrainingStageHook,
 )
+from .loops import ResumableEpochLoop
 from .optim_wrappers import AutocastOptimWrapper, PartwiseOptimWrapperConstructor
 from .schedulers import LogSpaceLR
 
@@ -19,6 +20,7 @@ __all__ = [
     'NonFiniteLossError',
     'NonFiniteLossHook',
     'PartwiseOptimWrapperConstructor',
+    'ResumableEpochLoop',
     'SOTVisualizationHook',
     'TrainingStageHook',
 ]
