@@ -1,0 +1,8 @@
+_base_ = ['./siamfc_supervised.py']
+# Table 6: the supervised weights, fine-tuned for 5 iterations on the first frame of each video with the self-supervised loss.
+model = dict(
+    type='S2SiamFC',
+    loss=dict(type='AntiClutterLoss'),
+    train_cfg=dict(masks=2),
+    test_cfg=dict(tuning=dict(iterations=5, lr=1e-5)),
+)
