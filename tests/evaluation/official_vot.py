@@ -25,8 +25,9 @@ def write_workspace(root: Path, sequences: Sequence[AnnotatedSequence], experime
         folder = root / 'sequences' / sequence.name
         (folder / 'color').mkdir(parents=True)
         width, height = sequence.clip.size_wh
+        image = cv2.imencode('.jpg', np.zeros((height, width, 3), np.uint8))[1].tobytes()
         for index in range(len(sequence)):
-            cv2.imwrite(str(folder / 'color' / f'{index + 1:08d}.jpg'), np.zeros((height, width, 3), np.uint8))
+            (folder / 'color' / f'{index + 1:08d}.jpg').write_bytes(image)
         lines = [format_region(region, decimals=6) for region in annotated_regions(sequence)]
         (folder / 'groundtruth.txt').write_text('\n'.join(lines) + '\n')
         if sequence.anchors is not None:

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from pytest import approx
 
@@ -13,6 +14,7 @@ from tests.evaluation.vot_sequences import make_sequence
 from usot_plugin.evaluation import ResultError, run_sequences
 from usot_plugin.evaluation.metrics import VOTMultiStartMetric, VOTResetMetric
 from usot_plugin.evaluation.protocols import OPE, VOTMultiStart, VOTReset
+from usot_plugin.evaluation.run_config import prepare_metrics
 from usot_plugin.models.trackers import StandStill
 from usot_plugin.models.trackers.oracle import FailAt, NoisyOracle, Oracle
 from usot_plugin.registry import METRICS
@@ -56,6 +58,14 @@ def test_tracker_that_fails_at_a_known_frame(tmp_path):
     assert result['vot/robustness'] == approx(100 * 3 / 40)
     assert np.isnan(result['vot/accuracy'])  # every run ends within the ten frames that do not count
     assert result['vot/eao'] == approx(np.mean([min(8 / n, 1) for n in range(4, 20)]), abs=1e-4)
+
+
+@pytest.mark.parametrize('options', [dict(type='VOTResetMetric', eao_low=1, eao_high=2), dict(type='VOTMultiStartMetric')])
+def test_test_tool_hands_over_the_folder_of_the_report(tmp_path, options):
+    cfg = Config(dict(test_evaluator=options))
+    prepare_metrics(cfg, tmp_path, {'config': 'c.py'})
+    metric = METRICS.build(cfg.test_evaluator[0])
+    assert (metric.report_dir, metric.about) == (tmp_path, {'config': 'c.py'})
 
 
 def test_default_overlap_is_the_styles_own():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ class VOTMultiStartMetric(VOTMetric):
         threshold: Overlap at or below which a frame is a miss.
         grace: Misses in a row that make a failure.
         overlap: Rule of :func:`region_overlaps`; masks are counted in pixels by each.
-        **kwargs: See :class:`VOTMetric`.
+        report_dir: Folder for ``report.json`` and ``report.md``; None writes none.
+        about: Lines for the report (config, checkpoint ...).
+        **kwargs: See :class:`ReportingMetric`.
 
     Raises:
         ValueError: An option has no meaning.
@@ -49,9 +52,11 @@ class VOTMultiStartMetric(VOTMetric):
         threshold: float = FAILURE_OVERLAP,
         grace: int = GRACE_FRAMES,
         overlap: str = 'toolkit',
+        report_dir: str | Path | None = None,
+        about: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(overlap, **kwargs)
+        super().__init__(overlap, report_dir=report_dir, about=about, **kwargs)
         self.eao_low, self.eao_high, self.threshold, self.grace = eao_low, eao_high, threshold, grace
         if not 1 <= eao_low < eao_high:
             raise ValueError(f'an EAO window needs 1 <= eao_low < eao_high, got {eao_low}..{eao_high}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,9 @@ class VOTResetMetric(VOTMetric):
         eao_high: Last length (371, 356, 291).
         style: ``pysot``, what published figures of SiamRPN, CycleSiam and USOT are made with, or ``toolkit``, the official one.
         overlap: ``pysot``, ``toolkit`` or ``exact``; by default the style's own.
-        **kwargs: See :class:`VOTMetric`.
+        report_dir: Folder for ``report.json`` and ``report.md``; None writes none.
+        about: Lines for the report (config, checkpoint ...).
+        **kwargs: See :class:`ReportingMetric`.
 
     Raises:
         ValueError: An option has no meaning.
@@ -54,9 +57,18 @@ class VOTResetMetric(VOTMetric):
 
     protocol = 'vot_reset'
 
-    def __init__(self, eao_low: int, eao_high: int, style: str = 'pysot', overlap: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        eao_low: int,
+        eao_high: int,
+        style: str = 'pysot',
+        overlap: str | None = None,
+        report_dir: str | Path | None = None,
+        about: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.style = checked_key('style', style, STYLES)
-        super().__init__(overlap or style, **kwargs)
+        super().__init__(overlap or style, report_dir=report_dir, about=about, **kwargs)
         check_window(eao_low, eao_high)
         self.eao_low, self.eao_high = eao_low, eao_high
 
