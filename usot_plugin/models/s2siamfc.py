@@ -17,7 +17,6 @@ S2SIAMFC_TRAIN_CFG = dict(
     raw_weight=0.7,  # lambda of Eq. 12
     mask_threshold=0.5,
     mask_largest_share=0.5,
-    mask_seed=0,
 )
 
 
@@ -43,13 +42,6 @@ class S2SiamFC(SiamFC):
         super().__init__(backbone, loss, train_cfg=train_cfg, **kwargs)
         if self.train_cfg['masks'] < 0:
             raise ValueError(f'train_cfg of S2SiamFC: masks is at least 0, got {self.train_cfg["masks"]}')
-        self._generator = torch.Generator()
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """The epoch, counted from 0; each draws its own masks, so that a resumed run draws those of an unbroken one."""
-        super().set_epoch(epoch)
-        self._generator.manual_seed(self.train_cfg['mask_seed'] * 100_003 + epoch)
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """Losses of the raw and of the masked templates, already weighted.
@@ -73,7 +65,7 @@ class S2SiamFC(SiamFC):
 
     @torch.no_grad()
     def mask_templates(self, template: Tensor, kernel: Tensor, search_features: Tensor, positive: Tensor) -> list[Tensor]:
-        """The template with one, two, ... salient regions erased (Eq. 10 and 11).
+        """The template with one, two, ... salient regions erased (Eq. 10 and 11); PyTorch's global generator draws them.
 
         Args:
             template: Normalised crops ``(B, 3, S, S)``.
@@ -89,7 +81,7 @@ class S2SiamFC(SiamFC):
         regions = salient_regions(saliency, template.shape[-1], cfg['mask_threshold'])
         templates = [template]
         for _ in range(cfg['masks']):
-            templates.append(erase(templates[-1], choose_region(regions, self._generator, cfg['mask_largest_share'])))
+            templates.append(erase(templates[-1], choose_region(regions, largest_share=cfg['mask_largest_share'])))
         return templates[1:]
 
     def _response_sign(self) -> Tensor | float:

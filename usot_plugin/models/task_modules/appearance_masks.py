@@ -60,7 +60,7 @@ def choose_region(regions: Tensor, generator: torch.Generator | None = None, lar
 
     Args:
         regions: ``(B, C, S, S)`` bool.
-        generator: Of the random numbers, on the CPU.
+        generator: Of the random numbers, on the CPU; PyTorch's global one by default.
         largest_share: Channels that erase this share or more are not chosen.
 
     Returns:

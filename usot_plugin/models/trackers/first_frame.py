@@ -25,7 +25,7 @@ class FirstFrameTuning:
         pairs: Pairs in a step.
         shift_px: The template window of a pair moves by up to this many crop pixels on each axis, the search window by twice as many ...
         scale: ... and the sides of both change by up to this share.
-        seed: Of the pairs.
+        seed: Of pairs and masks.
 
     Reference:
         S2SiamFC (ACM MM 2020), Sec. 4.5: Adam, 1e-5, 5 or 10 iterations. Number and spread of the pairs are not given there.
@@ -63,9 +63,9 @@ def tune_on_first_frame(
         The copy, in evaluation mode and without gradients.
     """
     rng = np.random.default_rng(tuning.seed)
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(tuning.seed)  # of the masks
         tuned = copy.deepcopy(model).requires_grad_(True).eval()
-        tuned.set_epoch(tuning.seed)
         optimizer = torch.optim.Adam(tuned.parameters(), lr=tuning.lr)
         for _ in range(tuning.iterations):
             inputs, samples = first_frame_pairs(tuned, frame, box_xyxy, tuning, rng, exemplar_px, search_px)
