@@ -12,9 +12,12 @@ from mmengine.registry import DATASETS
 
 from tests.utils.mmtrack_configs import write_configs
 from usot_plugin.testing import benchmarks
+from usot_plugin.testing.media import moving_square_frames, write_frames
+from usot_plugin.testing.tables import pseudo_track, write_table_part
 from usot_plugin.utils.config import load_config
 
 ROOT = Path(__file__).parents[1]
+QUICK = ROOT / 'configs/_base_/models/usot_quick.py'
 
 
 @pytest.fixture(scope='module')
@@ -61,17 +64,41 @@ def test_config_of_a_tracker_names_what_is_left_and_its_reset_test_runs(place, t
 
 def test_model_of_ours_and_training_data(place, tmp_path, monkeypatch):
     new = tmp_path / 'new.py'
-    model = ROOT / 'configs/_base_/models/usot_quick.py'
-    done = run('migrate_mmtrack_config.py', place, 'configs/sot/stark_got10k_val.py', '--out', new, '--model', model)
+    done = run('migrate_mmtrack_config.py', place, 'configs/sot/stark_got10k_val.py', '--out', new, '--model', QUICK)
     assert done.returncode == 1 and 'left: model' not in done.stderr
-    assert f'note: model: Stark is replaced by that of {model}' in done.stderr
+    assert f'note: model: Stark is replaced by that of {QUICK}' in done.stderr
     cfg = load_config(new)
-    assert cfg.model.type == 'USOT' and cfg.optim_wrapper.optimizer.type == 'AdamW'
+    assert cfg.model.type == 'USOT' and cfg.model.head.memory is None and cfg.model.train_cfg.cycle_start_epoch is None
+    assert cfg.optim_wrapper.optimizer.type == 'AdamW'
     monkeypatch.chdir(place)
     part = cfg.train_dataloader.dataset.datasets[0]
     group = DATASETS.build({**part, 'pipeline': []})[0]
     assert group['clip'].startswith('GOT-10k_Train_') and {'template', 'search'} <= group['views'].keys()
     assert len(DATASETS.build(cfg.test_dataloader.dataset)) == 2 and cfg.test_evaluator.type == 'GOT10kMetric'
+
+
+def test_export_and_migrated_config_train_together(place, tmp_path):
+    """Boxes of a table go out in MMTracking's form, and MMTracking's config for such a file trains a model of ours on them."""
+    frames, boxes = moving_square_frames(8, (160, 120), 30)
+    write_frames(tmp_path / 'clips/a', frames, '{:06d}.jpg', first=0)
+    write_table_part(tmp_path / 'table', 'a', tmp_path / 'clips/a', pseudo_track(boxes))
+    for arguments in (
+        ('export_annotations.py', tmp_path / 'table', '--format', 'mmtrack', '--out', tmp_path / 'boxes.json'),
+        ('migrate_mmtrack_config.py', 'configs/sot/siamese_otb100.py', '--out', tmp_path / 'new.py', '--model', QUICK),
+    ):
+        assert run(arguments[0], place, *arguments[1:]).returncode < 2
+    data = 'train_dataloader.dataset.datasets'
+    options = [f'{data}.{n}.annotation={tmp_path}/boxes.json' for n in (0, 1)] + [f'{data}.{n}.image_root={tmp_path}/clips' for n in (0, 1)]
+    options += ['train_dataloader.dataset.quotas=[3,1]', 'train_dataloader.batch_size=2', 'train_dataloader.num_workers=0']
+    options += [
+        'train_dataloader.persistent_workers=False',
+        'val_dataloader.dataset.sequences=[Deer]',
+        'train_cfg.max_epochs=1',
+        'default_hooks.logger.interval=1',
+    ]
+    trained = run('train.py', place, tmp_path / 'new.py', '--work-dir', tmp_path / 'work', '--cfg-options', *options)
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    assert '[1][2/2]' in trained.stdout + trained.stderr and 'loss_cls' in trained.stdout + trained.stderr
 
 
 @pytest.fixture

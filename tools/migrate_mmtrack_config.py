@@ -19,7 +19,7 @@ import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import check_config
-from usot_plugin.utils.migration import MigrationError, migrate, read_old_config, write_config
+from usot_plugin.utils.migration import MigrationError, migrate, read_old_config, read_plain, write_config
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / 'configs' / '_base_' / 'benchmarks'
 
@@ -37,15 +37,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def load_benchmarks() -> list[dict[str, Any]]:
     """Test parts of this package's benchmark configs."""
-    return [Config.fromfile(file, import_custom_modules=False).to_dict() for file in sorted(BENCHMARKS.glob('*.py'))]
+    return [read_plain(file) for file in sorted(BENCHMARKS.glob('*.py'))]
 
 
 def run(args: argparse.Namespace) -> int:
     """Migrate, and say what is left."""
     if args.out is not None and args.out.exists() and not args.overwrite:
         raise MigrationError(f'{args.out}: is there already (--overwrite replaces it)')
-    if args.model is not None and not Path(args.model).is_file():
-        raise MigrationError(f'{args.model}: no such config')
     migration = migrate(read_old_config(args.config), load_benchmarks(), args.model)
     check_config(Config(migration.content), args.config)
     text = write_config(migration, args.config, Path.cwd() if args.out is None else args.out.resolve().parent, args.model)

@@ -34,19 +34,28 @@ class MigrationError(ConfigError):
     """The old config cannot be read, or is none of MMTracking 1.x."""
 
 
-def read_old_config(path: str | Path) -> dict[str, Any]:
+def read_plain(path: str | Path) -> dict[str, Any]:
     """Read a config and its bases without importing what they were written for.
 
     Raises:
-        MigrationError: No such file, it cannot be read, or it is none of MMTracking 1.x.
+        MigrationError: No such file, or it cannot be read.
     """
     path = Path(path)
     if not path.is_file():
         raise MigrationError(f'{path}: no such config')
     try:
-        old = Config.fromfile(path, import_custom_modules=False).to_dict()
+        return Config.fromfile(path, import_custom_modules=False).to_dict()
     except (OSError, SyntaxError, NameError, KeyError, ImportError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise MigrationError(f'{path}: cannot be read as a config: {type(error).__name__}: {" ".join(str(error).split())}') from error
+
+
+def read_old_config(path: str | Path) -> dict[str, Any]:
+    """The content of a config of MMTracking 1.x.
+
+    Raises:
+        MigrationError: It cannot be read, or is something else.
+    """
+    old = read_plain(path)
     style = [key for key in OLD_STYLE if key in old]
     has_parts = any(key in old for key in ('train_dataloader', *EVALUATION_KEYS))
     if style and not has_parts:
@@ -81,6 +90,8 @@ def migrate(old: Mapping[str, Any], benchmarks: Sequence[Benchmark] = (), model_
         kept = _carried(old[key], key, migration)
         if kept is not None:
             migration.content[key] = kept
+    if trains and model_file is not None:
+        _without_cycles(model_file, migration)
     if trains:
         hooks = migration.content.setdefault('default_hooks', {})
         hooks['stage'] = {'type': 'TrainingStageHook'}
@@ -102,10 +113,24 @@ def _imports(old: Mapping[str, Any], migration: Migration) -> dict[str, Any]:
 
 def _model(old: Mapping[str, Any], model_file: str | Path | None, migration: Migration) -> None:
     name = plain_type(old.get('model') or {})
+    if model_file is not None:
+        read_plain(model_file)
     if model_file is None and name:
         migration.leave('model', f'{name}: models are not translated; --model FILE builds on one of this package')
     elif name:
         migration.note('model', f'{name} is replaced by that of {model_file}')
+
+
+def _without_cycles(model_file: str | Path, migration: Migration) -> None:
+    """Turn off what of a model needs memory frames: MMTracking draws pairs."""
+    model = read_plain(model_file).get('model') or {}
+    if (model.get('train_cfg') or {}).get('cycle_start_epoch') is None:
+        return
+    changes: dict[str, Any] = {'train_cfg': {'cycle_start_epoch': None}, 'test_cfg': {'memory_weight': 0.0}}
+    if 'memory' in (model.get('head') or {}):
+        changes['head'] = {'memory': None}
+    migration.content['model'] = changes
+    migration.note('model', 'cycle stage and on-line memory are off, because pairs of frames have no memory frames')
 
 
 def _training(old: Mapping[str, Any], migration: Migration) -> bool:
