@@ -1,4 +1,4 @@
-"""S2SiamFC on two CPU cores: minutes instead of days, the whole method at a quarter of the width.
+"""S2SiamFC on two CPU cores: minutes instead of days, the whole method at an eighth of the width.
 
     python tools/build_crop_store.py work_dirs/quick/table --frames --all-tracks --quality 90 --out work_dirs/quick/frames
     python tools/train.py configs/quick/s2siamfc_quick.py

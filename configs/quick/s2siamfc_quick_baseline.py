@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(type='S2SiamFC', backbone=dict(width=1 / 4), train_cfg=dict(masks=0))
+model = dict(type='S2SiamFC', backbone=dict(width=1 / 8), train_cfg=dict(masks=0))
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,

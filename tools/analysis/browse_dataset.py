@@ -59,8 +59,9 @@ def draw_group(item: dict[str, Any]) -> np.ndarray:
         boxes = sample.get(f'{name}_box_xyxy' if single else f'{name}_boxes_xyxy').numpy().reshape(-1, 4)
         for image, box in zip([tensor] if single else list(tensor), boxes, strict=True):
             picture = tensor_to_image(image)
-            x1, y1, x2, y2 = (int(round(v)) for v in box)
-            cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), BOX_BGR, 1)
+            if np.isfinite(box).all():  # nan: the target is not there
+                x1, y1, x2, y2 = (int(round(v)) for v in box)
+                cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), BOX_BGR, 1)
             images.append(picture)
     height = max(image.shape[0] for image in images) + CAPTION_PX
     row = [cv2.copyMakeBorder(i, 0, height - i.shape[0], 0, GAP_PX, cv2.BORDER_CONSTANT, value=(30, 30, 30)) for i in images]

@@ -18,8 +18,8 @@ single_pipeline = [
     dict(type='SiameseCrop', views=['template'], size=127, exemplar=127, shift_px=4, scale=0.05),
     dict(type='SiameseCrop', views=['search'], size=239, exemplar=127, shift_px=8, scale=0.15),
     dict(type='ViewRotate', views=['template'], prob=0.5, degrees=10),
-    dict(type='ViewHueSaturation', views=['template', 'search'], prob=0.8, hue=(0.8, 1.2), saturation=(0.7, 1.3)),
-    dict(type='ViewBrightness', views=['template', 'search'], prob=0.8, factor=(0.7, 1.3)),
+    dict(type='ViewHueSaturation', views=['template', 'search'], prob=0.8, hue=(0.95, 1.05), saturation=(0.8, 1.2)),
+    dict(type='ViewBrightness', views=['template', 'search'], prob=0.8, factor=(0.8, 1.2)),
     dict(type='ViewMotionBlur', views=['search'], prob=0.3, kernel=(3, 7)),
     dict(type='PackSOTInputs', stacked=[]),
 ]
