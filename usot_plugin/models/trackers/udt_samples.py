@@ -15,6 +15,10 @@ from usot_plugin.registry import TASK_UTILS
 
 from .udt_online import OnlineFilter
 
+#: Shares in the preconditioner: of the energy's mean over channels in the energy, and of the penalty's mean in the whole (ECO's release).
+MEAN_ENERGY = 0.75
+MEAN_PENALTY = 0.3
+
 
 def low_band(spectrum: Tensor, band: int) -> Tensor:
     """Frequencies up to ``band`` of half spectra ``(..., S, S // 2 + 1)``, as ``(..., R, F)``: what ``rfft2`` of a smaller map has."""
@@ -120,7 +124,7 @@ class SampleSpaceUpdate(OnlineFilter):
         ValueError: A number is impossible.
 
     Reference:
-        UDT, Sec. 3.5 (UDT+); Danelljan et al., ECO (arXiv:1611.09224), Sec. 3; the constants of its release. The projection stays at its
+        UDT, Sec. 3.5 (UDT+); Danelljan et al., ECO (arXiv:1611.09224), Sec. 3; the rates of its release. The projection stays at its
         first value; the paper of UDT does not say how it adapts the rate.
     """
 
@@ -132,10 +136,10 @@ class SampleSpaceUpdate(OnlineFilter):
         rate: float = 0.012,
         every: int = 5,
         iterations: int = 5,
-        first_iterations: int = 40,
+        first_iterations: int = 20,
         target_share: float = 1 / 3,
-        penalty_middle: float = 1e-4,
-        penalty_edge: float = 1e-2,
+        penalty_middle: float = 1e-5,
+        penalty_edge: float = 1e-4,
         least_weight: float = 0.0036,
         score_memory: float = 0.9,
         finer: int = 2,
@@ -242,15 +246,16 @@ class SampleSpaceUpdate(OnlineFilter):
             return (weighted * responses).sum(0) + torch.fft.rfft2(torch.fft.irfft2(spectrum, s=grid) * state.penalty)
 
         energy = (weighted * stack).real.sum(0)
-        preconditioner = 0.9 * energy + 0.1 * energy.mean(0, keepdim=True) + state.penalty.min()
+        smooth = (1 - MEAN_ENERGY) * energy + MEAN_ENERGY * energy.mean(0, keepdim=True)
+        preconditioner = (1 - MEAN_PENALTY) * smooth + MEAN_PENALTY * state.penalty.mean()
         right = weighted.sum(0) * state.label
         return conjugate_gradients(operator, right, state.filter, preconditioner, iterations)
 
 
 def _compact(spectra: Tensor, projection: Tensor, band: int) -> Tensor:
-    """Projected low frequencies ``(N, K, R, F)`` of spectra ``(N, C, S, S // 2 + 1)``, each sample of mean energy 1 per cell."""
+    """Projected low frequencies ``(N, K, R, F)`` of spectra ``(N, C, S, S // 2 + 1)``, each sample of mean square 1."""
     cells = spectra.shape[-2] ** 2
     low = low_band(spectra, band)
     compact = torch.einsum('nchf,ck->nkhf', low, projection.to(low.dtype))
-    energies = torch.stack([inner(sample, sample) for sample in compact]) / cells**2
+    energies = torch.stack([inner(sample, sample) for sample in compact]) / (projection.shape[1] * cells**2)
     return compact / energies.clamp(min=1e-12).sqrt()[:, None, None, None]

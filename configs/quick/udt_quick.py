@@ -1,0 +1,34 @@
+"""UDT on two CPU cores: minutes instead of days, on discovered boxes of the quick start's clips.
+
+    python tools/train.py configs/quick/udt_quick.py --cfg-options train_dataloader.dataset.crop_store=work_dirs/quick/crops
+    python tools/test.py configs/quick/udt_quick.py work_dirs/udt_quick/epoch_8.pth --sequences SEQUENCES
+
+Table and crop store are those of configs/quick/usot_quick.py. Without the store it reads the videos themselves, which is slower.
+"""
+
+_base_ = [
+    '../_base_/models/udt.py',
+    '../_base_/datasets/udt_pipeline.py',
+    '../_base_/benchmarks/sequence_folder.py',
+    '../_base_/default_runtime.py',
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='PseudoBoxDataset',
+        box_source='discovered',
+        table='work_dirs/quick/table',
+        frame_sampler={{_base_.frame_sampler}},
+        samples_per_epoch=1600,
+        pipeline={{_base_.train_pipeline}},
+    ),
+)
+
+train_cfg = dict(by_epoch=True, max_epochs=8)
+# Adam needs no tuned learning rate for pixels that are not scaled.
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4), clip_grad=dict(max_norm=10.0))
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=2e-5, begin=0, end=8, by_epoch=True, convert_to_iter_based=True)]
