@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -138,3 +139,16 @@ def test_prints_without_out_and_replaces_only_when_told(migrate, tmp_path):
 def test_unreadable_input_is_one_line(migrate, arguments, message):
     status, _, error = migrate(*arguments)
     assert status == 2 and error.startswith(message) and error.count('\n') == 1
+
+
+def test_worked_example_of_the_guide_is_what_the_tool_says(migrate, tmp_path, monkeypatch):
+    guide = (ROOT / 'docs/migration.md').read_text(encoding='utf-8')
+    blocks = re.findall(r'```(\w+)\n(.*?)```', guide, re.DOTALL)
+    example, shell, part = (text for language, text in blocks[-3:])
+    (tmp_path / 'siamese_lasot.py').write_text(example)
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    monkeypatch.chdir(tmp_path)
+    command, *said = shell.split('\n$ ')[0].splitlines()
+    status, out, error = migrate(*command.split()[3:])
+    assert status == 1 and (out + error).splitlines() == said
+    assert part in (tmp_path / 'usot_lasot.py').read_text()
