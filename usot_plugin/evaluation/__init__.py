@@ -1,8 +1,8 @@
 """Protocols, measures, result files and reports."""
 
 from .loops import SOTTestLoop, SOTValLoop
-from .metrics import SOTMetric
-from .protocols import OPE
+from .metrics import SOTMetric, VOTMultiStartMetric, VOTResetMetric
+from .protocols import OPE, VOTMultiStart, VOTReset
 from .report import OnePassReport, SequenceReport
 from .results import OnePassResults, ResultError, ResultFolder
 from .running import run_sequences
@@ -17,5 +17,9 @@ __all__ = [
     'SOTTestLoop',
     'SOTValLoop',
     'SequenceReport',
+    'VOTMultiStart',
+    'VOTMultiStartMetric',
+    'VOTReset',
+    'VOTResetMetric',
     'run_sequences',
 ]
