@@ -1,6 +1,7 @@
 """Trackers in a few lines: build one, follow targets through a video, a folder, a camera or a stream."""
 
 from .box_input import InputError, boxes_from_json, check_boxes_in_frame, parse_box_xywh
+from .got10k_tracker import GOT10kTracker
 from .inference import init_tracker, tracker_from_function
 from .online import OnlineTracker, as_bgr_u8
 from .sources import FrameSource, SourceError, open_source
@@ -8,6 +9,7 @@ from .tracking import track_video
 
 __all__ = [
     'FrameSource',
+    'GOT10kTracker',
     'InputError',
     'OnlineTracker',
     'SourceError',
