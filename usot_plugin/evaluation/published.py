@@ -78,6 +78,11 @@ def rows_of(rows: Sequence[PublishedRow], dataset: str) -> list[PublishedRow]:
     return [row for row in rows if _key(row.benchmark) == _key(dataset)]
 
 
+def is_benchmark(dataset: str) -> bool:
+    """Whether a name is that of a benchmark with published results, however it is spelt."""
+    return _key(dataset) in map(_key, SEQUENCE_COUNTS)
+
+
 def _key(benchmark: str) -> str:
     plain = re.sub(r'[^a-z0-9]', '', benchmark.lower())
     return _ALIASES.get(plain, plain)
