@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 import usot_plugin  # noqa: F401  (registers everything)
@@ -96,6 +97,8 @@ def build_runner(cfg: Config, config: str) -> Runner:
     use_safe_loader()
     use_whole_files()
     try:
+        if cfg.get('runner_type'):  # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
+            return RUNNERS.build(cfg)
         runner = Runner.from_cfg(cfg)
         runner.train_loop  # noqa: B018  (builds the data set)
     except (KeyError, TypeError, ValueError) as error:

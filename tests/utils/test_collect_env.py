@@ -27,3 +27,9 @@ def test_prints_one_item_a_line_or_one_line(capsys):
     assert len(capsys.readouterr().out.splitlines()) == len(collect_env.collect_env())
     collect_env.main(['--brief'])
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_the_level_of_the_host_and_the_processes_are_told():
+    info = collect_env.collect_env()
+    assert info['Level'].startswith(('OneDL', 'official OpenMMLab')) and info['It allows']
+    assert 'gloo' in info['Distributed'] and 'processes: ' in info['Distributed']

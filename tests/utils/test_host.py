@@ -72,3 +72,31 @@ def test_full_host_imports_all_of_mmdet():
     import mmdet.models
 
     assert 'ResNet' in mmdet.models.backbones.__all__
+
+
+@pytest.mark.parametrize(
+    ('names', 'modules', 'level', 'allowed'),
+    [
+        (('onedl-mmengine',), {'mmdet'}, 'OneDL without compiled ops', 'not mmdet.models'),
+        (('onedl-mmengine',), {'mmdet', 'mmcv._ext'}, 'OneDL with compiled ops', 'everything'),
+        (('mmengine', 'mmcv-lite'), {'mmdet'}, 'official OpenMMLab without compiled ops', 'not mmdet.models'),
+        (('mmengine', 'mmcv'), {'mmdet', 'mmcv._ext'}, 'official OpenMMLab with compiled ops', 'everything'),
+        (('onedl-mmengine',), {'mmcv._ext'}, 'OneDL without mmdet', 'the whole of this package'),
+        ((), set(), 'none', 'install one of the two'),
+    ],
+)
+def test_the_level_says_what_it_allows(monkeypatch, names, modules, level, allowed):
+    monkeypatch.setattr(host, 'distribution_version', lambda name: '1.0' if name in names else None)
+    monkeypatch.setattr(host, 'find_spec', lambda name: object() if name in modules else None)
+    found, text = host.host_level()
+    assert found == level and allowed in text
+    if 'compiled ops' in level and 'without' in level:
+        with pytest.raises(host.HostError, match=f"default_scope = 'mmdet' needs mmdet and mmcv with compiled ops.*{level}"):
+            host.import_scope('mmdet')
+
+
+def test_scopes_of_the_root_need_nothing_and_unknown_ones_are_named():
+    host.import_scope(None)
+    host.import_scope('mmengine')
+    with pytest.raises(host.HostError, match="default_scope = 'mmnowhere': its registries cannot be imported"):
+        host.import_scope('mmnowhere')

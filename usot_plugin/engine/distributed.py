@@ -41,12 +41,24 @@ def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -
         raise LaunchError(f'--launcher pytorch needs {missing[0]} in the environment: start through tools/dist_train.sh or torchrun')
     if not dist.is_initialized():
         dist.init_process_group('gloo', timeout=timedelta(seconds=timeout_s) if timeout_s else None)
-    wrapper = ConfigDict(cfg.get('model_wrapper_cfg') or {})
-    wrapper.setdefault('type', 'MMDistributedDataParallel')
+    if cfg.get('strategy'):  # of a FlexibleRunner, which wraps the model itself
+        cfg.strategy.model_wrapper = _wrapper_on_cpu(cfg.strategy.get('model_wrapper'), cfg, 'FSDP' in cfg.strategy.type)
+    else:
+        cfg.model_wrapper_cfg = _wrapper_on_cpu(cfg.get('model_wrapper_cfg'), cfg)
+
+
+def _wrapper_on_cpu(given: ConfigDict | None, cfg: Config, sharded: bool = False) -> ConfigDict:
+    """The config of a model wrapper, told to stay on the CPU."""
+    wrapper = ConfigDict(given or {})
+    wrapper.setdefault('type', 'MMFullyShardedDataParallel' if sharded else 'MMDistributedDataParallel')
+    if 'Sharded' in wrapper.type:
+        wrapper.setdefault('use_orig_params', True)
+        wrapper.device_id = 'cpu'
+        return wrapper
     wrapper.setdefault('broadcast_buffers', False)
     wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
     wrapper.device_ids = None
-    cfg.model_wrapper_cfg = wrapper
+    return wrapper
 
 
 def enable_amp(cfg: Config) -> None:

@@ -24,6 +24,7 @@ EXTRA_RUNNER_KEYS = frozenset(
         'env_cfg',
         'find_unused_parameters',
         'model_wrapper_cfg',
+        'runner_type',
         'strategy',
         'sync_bn',
         'vis_backends',
