@@ -53,6 +53,12 @@ def test_images_are_found_at_any_depth(images):
     assert list(find_images([images / 'a.jpg'])) == ['a.jpg']
 
 
+def test_names_outside_ascii_are_kept(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((9, 9, 3), np.uint8))
+    (tmp_path / 'a.png').rename(tmp_path / 'Größe 猫.png')
+    assert pairs(tmp_path, samples_per_epoch=1)[0]['data_samples'].clip == 'Größe 猫.png'
+
+
 @pytest.mark.parametrize('what', ['nowhere', 'text', 'empty'])
 def test_a_place_without_image_is_named(tmp_path, what):
     (tmp_path / 'text').write_text('x')

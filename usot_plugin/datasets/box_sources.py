@@ -6,6 +6,7 @@ Sources that look at the picture (entropy, saliency, ...) subclass :class:`ClipB
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -151,8 +152,9 @@ class ClipBoxes(BoxSource):
             rows = read_table(table)
             pairs = dict(zip(rows.column('clip').tolist(), rows.column('path').tolist(), strict=True))
             listed = [(name, path if video_root is None else clip_path(video_root, name)) for name, path in pairs.items()]
-        # Fixed-width arrays: a list of strings would be copied into every loader process as its reference counts change.
-        self._names, self._paths = (np.array([pair[i] for pair in listed], dtype=np.str_) for i in (0, 1))
+        # Fixed-width arrays: a list of strings would be copied into every loader process as its reference counts change. Bytes, because a
+        # million images would take gigabytes as NumPy's strings.
+        self._names, self._paths = (np.array([os.fsencode(pair[i]) for pair in listed], dtype=np.bytes_) for i in (0, 1))
         self.sequence_quality = np.ones(len(listed), np.float32)
         self.corner_share = np.zeros(len(listed), np.float32)
         self.samplable = np.ones(len(listed), bool)
@@ -161,7 +163,7 @@ class ClipBoxes(BoxSource):
         return len(self._names)
 
     def track(self, row: int) -> Track:
-        return Track(clip=str(self._names[row]), path=str(self._paths[row]))
+        return Track(clip=os.fsdecode(self._names[row]), path=os.fsdecode(self._paths[row]))
 
     def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
         return np.repeat(self.find_box(read(frames[0]), rng)[None], len(frames), axis=0)
