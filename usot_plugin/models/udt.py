@@ -134,11 +134,13 @@ class UDT(DCFNet):
             ``loss_consistency``.
         """
         frames = inputs['frames']
-        features = self.extract_frames(frames)
-        initial = self.labels(features.new_zeros(len(frames), 2), features, frames.shape[-1])
-        with torch.no_grad():
+        ends = self.extract_frames(frames[:, [0, -1]])
+        initial = self.labels(ends.new_zeros(len(frames), 2), ends, frames.shape[-1])
+        with torch.no_grad():  # only the way back has a gradient, and it does not touch the frames between
+            between = self.extract_frames(frames[:, 1:-1]) if frames.shape[1] > 2 else ends[:, :0]
+            features = torch.cat([ends[:, :1], between, ends[:, 1:]], 1)
             last_label, motion = self.track_forward(features, initial, frames.shape[-1])
-        backward = self.filter(features[:, -1], features[:, 0], last_label)
+        backward = self.filter(ends[:, 1], ends[:, 0], last_label)
         return {'loss_consistency': self.consistency(backward, initial, motion)}
 
     def track_forward(self, features: Tensor, initial: Tensor, crop_px: int) -> tuple[Tensor, Tensor]:
