@@ -17,11 +17,10 @@ import pytest
 from usot_plugin.datasets import AnnotatedBoxes, CocoVideoBoxes, PseudoBoxDataset, ReleaseBoxes, USOTCropDataset
 from usot_plugin.datasets.benchmarks import GOT10kDataset
 from usot_plugin.datasets.release_crops import ReleaseCrops
-from usot_plugin.discovery.table_format import TableInfo, part_bytes, part_name, track_columns
 from usot_plugin.structures import PseudoTrack
 from usot_plugin.structures.clip import open_clip
 from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
-from usot_plugin.testing.tables import pseudo_track
+from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 ROOT = Path(__file__).parents[1]
 LENGTH = 12
@@ -29,26 +28,8 @@ SIZE = (160, 120)
 
 
 def write_part(table: Path, clip: str, path: Path, tracks: list[PseudoTrack], status: str = 'kept') -> None:
-    """The part of a clip with several trajectories."""
-    rows = [
-        {
-            'clip': clip,
-            'path': str(path),
-            'fingerprint': '',
-            'width': SIZE[0],
-            'height': SIZE[1],
-            'fps': 25.0,
-            'frame_count': LENGTH,
-            'status': status,
-            'reason': '' if status == 'kept' else 'too low',
-            'detail': '',
-            'samplable': status == 'kept' and track.sequence_quality > 0.5,
-            **track_columns(track),
-        }
-        for track in tracks
-    ]
-    table.mkdir(exist_ok=True)
-    (table / part_name(clip)).write_bytes(part_bytes(rows, TableInfo({'eval_gap_frames': 3})))
+    good = [status == 'kept' and track.sequence_quality > 0.5 for track in tracks]
+    write_table_part(table, clip, path, tracks, good, SIZE, status, LENGTH, {'eval_gap_frames': 3})
 
 
 def make_track(boxes: np.ndarray, object_id: int = 0, first: int = 0, **kwargs) -> PseudoTrack:

@@ -44,28 +44,53 @@ def pseudo_track(
 
 
 def write_table_part(
-    table: str | Path, clip: str, path: str | Path, track: PseudoTrack | None, samplable: bool = True, size_wh: tuple[int, int] = (160, 120)
+    table: str | Path,
+    clip: str,
+    path: str | Path,
+    track: PseudoTrack | Sequence[PseudoTrack] | None,
+    samplable: bool | Sequence[bool] = True,
+    size_wh: tuple[int, int] = (160, 120),
+    status: str = 'kept',
+    frame_count: int | None = None,
+    config: dict[str, Any] | None = None,
 ) -> Path:
-    """Write one clip's part of a table; ``track=None`` is a clip that was skipped.
+    """Write one clip's part of a table.
+
+    Args:
+        table: Folder of parts.
+        clip: Name of the clip.
+        path: Where its frames are.
+        track: Its track or tracks; None for a clip that was skipped.
+        samplable: Good enough to be drawn; of all tracks or of each.
+        size_wh: Frame size in pixels.
+        status: Of a clip with tracks.
+        frame_count: Of the clip; by default up to its last box.
+        config: Discovery config.
 
     Returns:
         The Parquet file.
     """
-    row = {
-        'clip': clip,
-        'path': str(path),
-        'fingerprint': '',
-        'width': size_wh[0],
-        'height': size_wh[1],
-        'fps': 25.0,
-        'frame_count': 0 if track is None else track.first_frame + len(track),
-        'status': 'skipped' if track is None else 'kept',
-        'reason': 'no moving object' if track is None else '',
-        'detail': '',
-        'samplable': samplable and track is not None,
-        **track_columns(track),
-    }
+    tracks = [track] if track is None or isinstance(track, PseudoTrack) else list(track)
+    good = [samplable] * len(tracks) if isinstance(samplable, bool) else list(samplable)
+    boxed = [one.first_frame + len(one) for one in tracks if one is not None]
+    rows = [
+        {
+            'clip': clip,
+            'path': str(path),
+            'fingerprint': '',
+            'width': size_wh[0],
+            'height': size_wh[1],
+            'fps': 25.0,
+            'frame_count': max(boxed, default=0) if frame_count is None else frame_count,
+            'status': 'skipped' if one is None else status,
+            'reason': 'no moving object' if one is None else '',
+            'detail': '',
+            'samplable': is_good and one is not None,
+            **track_columns(one),
+        }
+        for one, is_good in zip(tracks, good, strict=True)
+    ]
     file = Path(table) / part_name(clip)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(part_bytes([row], TableInfo({'made_for': 'a test'})))
+    file.write_bytes(part_bytes(rows, TableInfo({'made_for': 'a test'} if config is None else config)))
     return file

@@ -1,0 +1,71 @@
+"""Which tracks and frames of a table are exported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from usot_plugin.datasets.exporting import ExportError, export_table, select_clips
+from usot_plugin.datasets.exporting.selection import complete_folders
+from usot_plugin.discovery.store import read_table
+from usot_plugin.testing.tables import pseudo_track, write_table_part
+
+BOXES = np.tile([10.0, 10, 30, 40], (6, 1))
+
+
+def write(table, clip, tracks):
+    good = [track.sequence_quality >= 0.5 for track in tracks]
+    write_table_part(table, clip, f'/nowhere/{clip}', tracks, good, frame_count=20)
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Two windows of the first object and a second one; a clip whose first object is too weak."""
+    first = pseudo_track(BOXES, picked=np.array([1, 0, 0, 1, 0, 0], bool))
+    write(tmp_path / 't', 'a.mp4', [first, replace(first, first_frame=10), replace(first, object_id=1)])
+    write(tmp_path / 't', 'b.mp4', [replace(first, sequence_quality=0.45), replace(first, object_id=1)])
+    return tmp_path / 't'
+
+
+def chosen(table, **kwargs) -> dict[str, list[tuple[int, int, int]]]:
+    return {
+        clip.name: [(track.number, track.columns.object_id, track.columns.first_frame) for track in clip.tracks]
+        for clip in select_clips(read_table(table), **kwargs)
+    }
+
+
+def test_all_windows_of_the_best_object_that_is_good_enough(table):
+    assert chosen(table) == {'a.mp4': [(0, 0, 0), (1, 0, 10)], 'b.mp4': [(0, 1, 0)]}
+    assert chosen(table, min_quality=0.4)['b.mp4'] == [(0, 0, 0)]
+    assert chosen(table, multi_object=True)['a.mp4'] == [(0, 0, 0), (1, 0, 10), (2, 1, 0)]
+
+
+def test_frames_are_counted_in_the_clip(table):
+    clip = next(select_clips(read_table(table), frames='picked'))
+    assert [track.frames.tolist() for track in clip.tracks] == [[0, 3], [10, 13]]
+    assert clip.tracks[1].at.tolist() == [0, 3]
+    with pytest.raises(ValueError, match="frames is one of .* got 'some'"):
+        next(select_clips(read_table(table), frames='some'))
+
+
+def test_names_of_a_videos_frames_need_no_video(table):
+    clip = next(select_clips(read_table(table)))
+    assert clip.image_names()[:2] == ['a.mp4/000000.jpg', 'a.mp4/000001.jpg'] and len(clip.image_names()) == 20
+
+
+def test_a_failed_export_leaves_nothing(table, tmp_path):
+    with pytest.raises(ExportError, match='no clip of .* can be read; the last: /nowhere/b.mp4: no such file or folder'):
+        export_table(table, tmp_path / 'out', 'got10k')
+    (tmp_path / 'file').write_text('x')
+    with pytest.raises(ExportError, match='file: this format writes a folder, but that is none'):
+        export_table(table, tmp_path / 'file', 'got10k', overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['file', 't']
+
+
+def test_half_made_folders_are_removed(tmp_path):
+    with pytest.raises(RuntimeError, match='halfway'), complete_folders([tmp_path / 'a/b', tmp_path / 'c']):
+        (tmp_path / 'c/x').write_text('')
+        raise RuntimeError('halfway')
+    assert not (tmp_path / 'a/b').exists() and not (tmp_path / 'c').exists()
