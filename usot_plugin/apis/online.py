@@ -93,8 +93,7 @@ class OnlineTracker:
         image = as_bgr_u8(frame)
         results = [self.tracker.update(image, state) for state in self._states]
         self._states = [state for _, state in results]
-        columns = ('boxes_xyxy', 'scores', 'lost')
-        return Prediction(*(np.concatenate([getattr(prediction, column) for prediction, _ in results]) for column in columns))
+        return Prediction.concat([prediction for prediction, _ in results])
 
 
 def _start(boxes_xyxy: np.ndarray | list) -> Prediction:

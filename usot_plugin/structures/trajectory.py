@@ -34,6 +34,14 @@ class Prediction:
         if self.regions is not None and len(self.regions) != len(self.boxes_xyxy):
             raise ValueError(f'{len(self.regions)} regions beside {len(self.boxes_xyxy)} boxes')
 
+    @classmethod
+    def concat(cls, predictions: Sequence[Prediction]) -> Prediction:
+        """One prediction of all targets, in order; with regions where any of them has regions."""
+        boxes, scores, lost = (np.concatenate([getattr(entry, name) for entry in predictions]) for name in ('boxes_xyxy', 'scores', 'lost'))
+        if all(entry.regions is None for entry in predictions):
+            return cls(boxes, scores, lost)
+        return cls(boxes, scores, lost, [entry.region(target) for entry in predictions for target in range(len(entry.boxes_xyxy))])
+
     def region(self, target: int) -> Region | None:
         """What the tracker says of one target: its region where there are regions, else its box; None for a box without area."""
         if self.regions is not None:
