@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from tests.evaluation.tiny_benchmark import TemplateMatcher
 from usot_plugin.apis import InputError, OnlineTracker, as_bgr_u8, track_video
 from usot_plugin.models.trackers import StandStill
 from usot_plugin.structures.clip import ArrayClip, ClipError
+from usot_plugin.structures.regions import MaskRegion
 from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
 
 
@@ -109,3 +112,22 @@ def test_every_usual_image_becomes_bgr(shape, dtype):
 def test_other_arrays_are_refused(image):
     with pytest.raises(ValueError, match='an image is'):
         as_bgr_u8(image)
+
+
+class Masks(StandStill):
+    """Says a mask beside the box."""
+
+    def update(self, frames, state):
+        prediction, state = super().update(frames, state)
+        return replace(prediction, regions=[MaskRegion(np.ones((3, 3)), int(box[0]), 0) for box in state]), state
+
+
+def test_regions_of_all_targets_pass_through(square):
+    frame = square[0][0]
+    online = OnlineTracker(Masks())
+    online.init(frame, [[5, 5, 20, 20]])
+    online.add(frame, [[30, 5, 40, 20]])
+    assert [region.left for region in online.update(frame).regions] == [5, 30]
+    online = OnlineTracker(StandStill())
+    online.init(frame, [[5, 5, 20, 20]])
+    assert online.update(frame).regions is None
