@@ -1,7 +1,7 @@
 """Turn published weights into ours: ``python tools/convert_checkpoint.py PUBLISHED OURS``.
 
-Reads the published USOT, USOT*, UDT, DCFNet and SiamFC-AlexNet trackers, and ResNet-50 backbones in torchvision's or MoCo-v2's form. The
-file is never unpickled beyond tensors and plain containers.
+Reads the published USOT, USOT*, UDT, DCFNet, SiamFC-AlexNet, SiamRPN++ (ResNet) and SiamMask trackers, and ResNet-50 backbones in
+torchvision's or MoCo-v2's form. The file is never unpickled beyond tensors and plain containers.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
+from usot_plugin.utils.published_siamrpn import convert_siamrpn, is_siamrpn
 from usot_plugin.utils.published_weights import (
     UnknownCheckpointError,
     convert_dcfnet,
@@ -46,6 +47,8 @@ def convert(state: Mapping[str, Tensor], keep_shortcuts: bool = False) -> tuple[
     Raises:
         UnknownCheckpointError: It is none of the known forms.
     """
+    if is_siamrpn(state):  # first: SiamMask's backbone has the name of USOT's
+        return 'tracker', convert_siamrpn(state)
     if is_usot(state):
         return 'tracker', convert_usot(state)
     if is_dcfnet(state):

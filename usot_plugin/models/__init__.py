@@ -5,9 +5,13 @@ from .backbones.alexnet import SiamFCAlexNet
 from .backbones.dcfnet import DCFNetBackbone
 from .backbones.host_adapter import HostBackbone
 from .backbones.siamese_resnet import SiameseResNet
+from .backbones.staged_resnet import StagedSiameseResNet
 from .base_sot import BaseSOTModel
+from .cyclesiam import CycleSiam
 from .data_preprocessor import SOTDataPreprocessor
 from .heads.depthwise_head import DepthwiseHead
+from .heads.mask_head import SiamMaskHead, SiamMaskRefiner
+from .heads.rpn_head import SiamRPNHead
 from .heads.usot_head import USOTHead
 from .losses.anti_clutter import AntiClutterLoss, PairwiseBCELoss
 from .losses.balanced_bce import BalancedBCELoss
@@ -18,6 +22,7 @@ from .necks.adjust import AdjustNeck
 from .necks.cycle_memory import CycleMemoryNeck
 from .s2siamfc import S2SiamFC
 from .siamfc import SiamFC
+from .siamrpn import SiamRPN
 from .udt import UDT, DCFNet
 from .usot import USOT
 
@@ -27,6 +32,7 @@ __all__ = [
     'BalancedBCELoss',
     'BaseSOTModel',
     'ConsistencyLoss',
+    'CycleSiam',
     'CycleMemoryNeck',
     'DCFNet',
     'DCFNetBackbone',
@@ -40,7 +46,12 @@ __all__ = [
     'SOTDataPreprocessor',
     'SiamFC',
     'SiamFCAlexNet',
+    'SiamMaskHead',
+    'SiamMaskRefiner',
+    'SiamRPN',
+    'SiamRPNHead',
     'SiameseResNet',
+    'StagedSiameseResNet',
     'UDT',
     'USOT',
     'USOTHead',

@@ -183,7 +183,7 @@ def format_region(region: Region | FrameCode | int | None, decimals: int = 4) ->
     """The line of a VOT file for a region; None is the code 0. Inverse of :func:`parse_frame` up to rounding."""
     if isinstance(region, MaskRegion):
         height, width = region.mask.shape
-        return 'm' + ','.join(str(int(value)) for value in (region.left, region.top, width, height, *_run_lengths(region.mask)))
+        return 'm' + ','.join(str(int(value)) for value in (region.left, region.top, width, height, *run_lengths(region.mask)))
     if isinstance(region, PolygonRegion):
         return ','.join(f'{value:.{decimals}f}' for value in region.points_xy.ravel())
     if isinstance(region, BoxRegion):
@@ -201,7 +201,7 @@ def _parse_mask(text: str) -> MaskRegion:
     return MaskRegion.from_runs(runs, width, height, left, top)
 
 
-def _run_lengths(mask: np.ndarray) -> np.ndarray:
+def run_lengths(mask: np.ndarray) -> np.ndarray:
     """Lengths of the runs of equal pixels, row by row, beginning with zeros (which may be none)."""
     pixels = np.concatenate([[False], mask.ravel()])
     borders = np.flatnonzero(pixels[1:] != pixels[:-1])

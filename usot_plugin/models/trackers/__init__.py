@@ -5,6 +5,7 @@ from .build import build_tracker, needs_model, tracker_label
 from .function import FunctionTracker
 from .oracle import FailAt, NoisyOracle, Oracle
 from .siamfc import SiamFCTracker
+from .siamrpn import SiamRPNTracker
 from .stand_still import StandStill
 from .udt import UDTTracker
 from .udt_online import LinearUpdate
@@ -19,6 +20,7 @@ __all__ = [
     'NoisyOracle',
     'Oracle',
     'SiamFCTracker',
+    'SiamRPNTracker',
     'SampleSpaceUpdate',
     'ScaleFilter',
     'StandStill',
