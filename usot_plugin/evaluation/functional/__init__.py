@@ -16,7 +16,7 @@ from .one_pass import (
     success_auc,
     success_curve,
 )
-from .region_overlap import region_overlap, region_overlaps
+from .region_overlap import region_overlaps
 
 __all__ = [
     'CONVENTIONS',
@@ -30,7 +30,6 @@ __all__ = [
     'mean_score',
     'normalised_centre_errors',
     'precision_curve',
-    'region_overlap',
     'region_overlaps',
     'score_one_pass',
     'success_auc',
