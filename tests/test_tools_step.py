@@ -58,11 +58,17 @@ def test_every_part_is_measured_and_what_is_computed_says_so(tmp_path):
     assert content['steps'][1]['forward_s'] > content['steps'][0]['forward_s'], 'memory frames are more work'
     assert content['all_reduce_two_processes_s'] > 0
     assert 'computed (not measured): 8 loader processes a GPU, 20 GB/s' in done.stdout
+    again = _run('configs/quick/usot_quick.py', '--gpus', '4', '--measured', str(tmp_path / 'step.json'))
+    assert again.returncode == 0 and again.stdout == done.stdout
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
-    [(['configs/quick/usot_quick.py', '--steps', '0'], 'have to be positive'), (['nowhere.py'], 'nowhere.py: no such config')],
+    [
+        (['configs/quick/usot_quick.py', '--steps', '0'], 'have to be positive'),
+        (['nowhere.py'], 'nowhere.py: no such config'),
+        (['x.py', '--measured', 'README.md'], 'README.md: not a file that --json'),
+    ],
 )
 def test_what_the_user_can_mend_is_one_line(arguments, message):
     failed = _run(*arguments)

@@ -95,6 +95,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--workers', type=int, default=8, help='loader processes of a GPU, for that (default: %(default)s)')
     parser.add_argument('--bandwidth-gbytes', type=float, default=20.0, help='GB/s of the slowest link, for that (default: %(default)s)')
     parser.add_argument('--json', metavar='FILE', help='write the numbers to a file, too')
+    parser.add_argument('--measured', metavar='FILE', help='measure nothing, compute from such a file')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
     args = parser.parse_args(argv)
     if min([args.batch, args.steps, args.workers, *args.gpus]) < 1 or args.bandwidth_gbytes <= 0:
@@ -186,7 +187,7 @@ def measure_all_reduce(gradient_bytes: int, repeats: int = 20) -> float:
 
 def report(times: list[StepTimes], all_reduce_s: float | None, args: argparse.Namespace) -> str:
     """The tables."""
-    lines = [f'measured: {args.config}, {args.batch} groups a step, {args.steps} steps, one thread, milliseconds']
+    lines = [f'measured: {args.config}, {times[0].batch} groups a step, one thread, milliseconds']
     lines.append(f'{"stage":<6} {"load":>8} {"forward":>8} {"backward":>8} {"optimizer":>9} {"all":>8}  gradients')
     for row in times:
         parts = (row.load_s, row.forward_s, row.backward_s, row.optimizer_s, row.load_s + row.compute_s)
@@ -205,8 +206,24 @@ def report(times: list[StepTimes], all_reduce_s: float | None, args: argparse.Na
     return '\n'.join(lines)
 
 
+def measured_before(path: str) -> tuple[list[StepTimes], float | None]:
+    """What ``--json`` wrote.
+
+    Raises:
+        ConfigError: It is no such file.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+        return [StepTimes(**row) for row in content['steps']], content['all_reduce_two_processes_s']
+    except (UnicodeDecodeError, ValueError, LookupError, TypeError) as error:
+        raise ConfigError(f'{path}: not a file that --json of this tool has written') from error
+
+
 def measure(args: argparse.Namespace) -> None:
     """Measure, compute, print, write."""
+    if args.measured:
+        print(report(*measured_before(args.measured), args))
+        return
     cfg = load_config(args.config, args.cfg_options)
     torch.set_num_threads(1)
     start = (cfg.get('model', {}).get('train_cfg') or {}).get('cycle_start_epoch', 0)
