@@ -50,9 +50,10 @@ def exit_status(
     Returns:
         The exit status: what ``run`` returned, :data:`USER_ERROR`, or :data:`INTERRUPTED`.
     """
+    known: tuple[type[BaseException], ...] = (ValueError, *mendable)
     try:
         return run() or FINE
-    except (ValueError, *mendable) as error:
+    except known as error:
         return _stop(USER_ERROR, ' '.join(str(error).split()))
     except OSError as error:
         return _stop(USER_ERROR, f'{error.filename or where or type(error).__name__}: {error.strerror or error}')
