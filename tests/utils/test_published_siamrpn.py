@@ -66,8 +66,6 @@ def refinement(prefix: str, stages=(64, 256, 512), width: int = 256) -> dict[str
             inner = middle if part == 'v' else out
             shapes |= conv(f'{prefix}.{part}{number}.0', inner, first, 3, 3, bias=True)
             shapes |= conv(f'{prefix}.{part}{number}.2', out, inner, 3, 3, bias=True)
-            f'{prefix}.v{number}.2', out, middle, 3, 3, bias=True
-        )
     for number, (width_in, out) in enumerate(((32, 16), (16, 4), (4, 1))):
         shapes |= conv(f'{prefix}.post{number}', out, width_in, 3, 3, bias=True)
     return shapes

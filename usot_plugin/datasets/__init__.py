@@ -2,6 +2,7 @@
 
 from . import benchmarks, transforms
 from .annotated_boxes import AnnotatedBoxes
+from .annotated_masks import AnnotatedFirstMasks, AnnotatedMasks
 from .box_sources import BoxSource, CentreBoxes, ClipBoxes, DiscoveredBoxes, RandomBoxes
 from .coco_video import CocoVIDDataset, CocoVideoBoxes
 from .crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
@@ -15,6 +16,8 @@ from .track import Track
 
 __all__ = [
     'AnnotatedBoxes',
+    'AnnotatedFirstMasks',
+    'AnnotatedMasks',
     'BoxSource',
     'CentreBoxes',
     'ClipBoxes',

@@ -78,6 +78,7 @@ def track_of_row(row: PseudoBoxRow, path: str | None = None) -> Track:
         fragment_last=found.fragment_last,
         sequence_quality=found.sequence_quality,
         fingerprint=row.fingerprint,
+        mask_runs=found.mask_runs,
     )
 
 

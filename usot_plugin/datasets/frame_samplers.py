@@ -138,17 +138,20 @@ class WindowFrames(FrameSampler):
         count: Number of frames.
         span: They lie within this many consecutive frames.
         views: Positions among the drawn frames for each view.
+        first_with_mask: The first frame is one whose mask is known (CycleSiam+).
 
     Reference:
         UDT (arXiv:1904.01828), Sec. 3.3: three frames within ten.
     """
 
-    def __init__(self, count: int = 3, span: int = 10, views: Mapping[str, Sequence[int]] | None = None) -> None:
+    def __init__(
+        self, count: int = 3, span: int = 10, views: Mapping[str, Sequence[int]] | None = None, first_with_mask: bool = False
+    ) -> None:
         views = {'frames': range(count)} if views is None else views
         positions = [p for group in views.values() for p in group]
         if count < 1 or span < count or not positions or not all(0 <= p < count for p in positions):
             raise ValueError(f'WindowFrames: got count={count}, span={span}, views={ {k: list(v) for k, v in views.items()} }')
-        self.count, self.span = count, span
+        self.count, self.span, self.first_with_mask = count, span, first_with_mask
         self.views = {name: list(group) for name, group in views.items()}
         self.view_names = tuple(self.views)
 
@@ -157,9 +160,16 @@ class WindowFrames(FrameSampler):
         # Starts whose window holds enough usable frames.
         ends = np.searchsorted(usable, usable + self.span)
         starts = np.flatnonzero(ends - np.arange(len(usable)) >= self.count)
+        if self.first_with_mask:
+            starts = starts[np.isin(usable[starts], track.masked_frames())]
         if not len(starts):
-            raise NoFrameError(f'{track.clip}: no {self.count} usable frames within {self.span}')
+            masked = ', the first with a mask' if self.first_with_mask else ''
+            raise NoFrameError(f'{track.clip}: no {self.count} usable frames within {self.span}{masked}')
         start = int(rng.choice(starts))
-        chosen = np.sort(rng.choice(np.arange(start, ends[start]), self.count, replace=False))
+        if self.first_with_mask:
+            later = rng.choice(np.arange(start + 1, ends[start]), self.count - 1, replace=False) if self.count > 1 else np.zeros(0, int)
+            chosen = np.concatenate([[start], np.sort(later)])
+        else:
+            chosen = np.sort(rng.choice(np.arange(start, ends[start]), self.count, replace=False))
         frames = usable[chosen].tolist()
         return {name: [frames[p] for p in group] for name, group in self.views.items()}

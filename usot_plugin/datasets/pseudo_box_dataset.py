@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ BOX_SOURCES = {
     'entropy': 'EntropyBoxes',
     'saliency': 'SaliencyBoxes',
     'annotated': 'AnnotatedBoxes',
+    'annotated_masks': 'AnnotatedMasks',
+    'annotated_first_masks': 'AnnotatedFirstMasks',
 }
 
 #: Keeps the generator of track orders apart from those of samples, whose third number is an epoch.
@@ -52,13 +55,13 @@ class PseudoBoxDataset(BaseDataset):
     goes on as if it had never stopped. Epoch and stage live in shared memory, so that workers which outlive an epoch see them change.
 
     Args:
-        box_source: 'discovered', 'random', 'centre', 'entropy', 'saliency' or 'annotated', or the config of a :class:`BoxSource`, which is
+        box_source: One of :data:`BOX_SOURCES` ('discovered', 'random', 'annotated' ...), or the config of a :class:`BoxSource`, which is
             also given those of the next five keys that are not None.
         table: Pseudo-box table.
         clips: Folder of clips, or list of paths, for the sources that need no table.
         images: Folder of single images, or list of paths, for the same sources.
         video_root: Where the clips of the table are now; by default where they were at discovery.
-        sequences: Benchmark data set (config) of 'annotated'.
+        sequences: Benchmark data set (config) of 'annotated' and the two with masks.
         frame_sampler: Config of a :class:`FrameSampler`.
         crop_store: Read crops from this store (tools/build_crop_store.py) in place of the clips.
         frame_root: Read ``<frame_root>/<clip>/`` in place of the video, where there is such a folder.
@@ -249,7 +252,7 @@ class PseudoBoxDataset(BaseDataset):
 
     def _read(self, track: Track, boxes: dict[int, np.ndarray]) -> dict[int, View]:
         # Ascending, because a video is decoded forward from a key frame.
-        return {index: self._reader.view(track, index, boxes[index]) for index in sorted(boxes)}
+        return {index: replace(self._reader.view(track, index, boxes[index]), box_mask=track.box_mask(index)) for index in sorted(boxes)}
 
     def _report(self, error: Exception) -> None:
         """Name each unusable clip once in each process."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..structures.box_masks import runs_to_grid
 from ..structures.boxes import is_valid
 
 
@@ -28,6 +30,8 @@ class Track:
         available: ``(L,)`` bool, frames that the reader can give; None for all of them.
         sequence_quality: Quality of the track in (0, 1], USOT's ``Q_v``.
         fingerprint: Of the clip the boxes belong to; empty where unknown.
+        mask_runs: ``L`` run lengths of the masks on the grid of each box (:func:`~usot_plugin.structures.box_masks.grid_to_runs`), empty
+            where a frame has none; None where no frame has one.
     """
 
     clip: str
@@ -43,6 +47,7 @@ class Track:
     available: np.ndarray | None = None
     sequence_quality: float = 1.0
     fingerprint: str = ''
+    mask_runs: Sequence[np.ndarray] | None = None
 
     def usable_frames(self) -> np.ndarray:
         """Frames of the clip that have a box and can be read, ascending int64."""
@@ -67,3 +72,13 @@ class Track:
         if self.boxes_xyxy is None:
             raise ValueError(f'{self.clip}: this track has no boxes')
         return np.asarray(self.boxes_xyxy[frame_index - self.first_frame], np.float64)
+
+    def box_mask(self, frame_index: int) -> np.ndarray | None:
+        """Mask ``(M, M)`` bool on the grid of the box of a frame of the clip; None where it is unknown."""
+        return None if self.mask_runs is None else runs_to_grid(self.mask_runs[frame_index - self.first_frame])
+
+    def masked_frames(self) -> np.ndarray:
+        """Frames of the clip whose mask is known, ascending int64."""
+        if self.mask_runs is None:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero([len(runs) > 0 for runs in self.mask_runs]) + self.first_frame

@@ -111,6 +111,31 @@ def score_boxes(
     return np.where(dropped, -np.inf, score)
 
 
+def motion_mask_of(box_xyxy: np.ndarray, distance: np.ndarray, config: DiscoveryConfig) -> np.ndarray:
+    """The area that a candidate is the rectangle around, holes filled.
+
+    Args:
+        box_xyxy: ``(4,)`` int32 of :func:`candidate_boxes`.
+        distance: ``(H, W)`` float32 it was found in.
+        config: Thresholds.
+
+    Returns:
+        ``(h, w)`` bool, as large as the box; all that is above the lowest threshold where no single area has this rectangle.
+    """
+    x1, y1, x2, y2 = (int(value) for value in box_xyxy)
+    inside = np.s_[y1:y2, x1:x2]
+    for alpha in config.alphas:
+        mask = motion_mask(distance, alpha)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
+        same = (stats[:, :4] == (x1, y1, x2 - x1, y2 - y1)).all(1)
+        same[0] = False
+        if same.any():
+            area = (labels[inside] == int(np.flatnonzero(same)[0])).view(np.uint8)
+            contours, _ = cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            return cv2.drawContours(np.zeros_like(area), contours, -1, 1, cv2.FILLED) > 0
+    return motion_mask(distance, min(config.alphas))[inside] > 0
+
+
 def candidate_boxes(distance: np.ndarray, config: DiscoveryConfig, unit_xy: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
     """The best rectangles of each mask of a distance map.
 

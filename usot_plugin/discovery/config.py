@@ -151,6 +151,10 @@ class DiscoveryConfig:
     #: Fewest picks of a track.
     min_picks: int = 1
 
+    # --- masks (of this project) --------------------------------------------------------------------------------------------------------
+    #: Keep the motion mask inside each picked box in the table, for trackers that learn masks (CycleSiam+).
+    store_masks: bool = False
+
     def __post_init__(self) -> None:
         for name in ('flow_size_wh', 'alphas', 'end_noise_min_px'):
             if isinstance(getattr(self, name), list):  # JSON and command lines have no tuples
@@ -183,7 +187,10 @@ class DiscoveryConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; :meth:`from_dict` of it gives an equal config."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        values = {key: _plain(value) for key, value in asdict(self).items()}
+        if not self.store_masks:  # tables of versions that did not know this key go on
+            del values['store_masks']
+        return values
 
 
 def _plain(value: Any) -> Any:

@@ -116,7 +116,7 @@ RULES = [
         )
     ],
     ('min_link_reward', lambda v: v is None or _is_number(v), 'a number or None'),
-    *[(name, lambda v: isinstance(v, bool), 'True or False') for name in ('legacy_fill', 'trim_ends')],
+    *[(name, lambda v: isinstance(v, bool), 'True or False') for name in ('legacy_fill', 'trim_ends', 'store_masks')],
 ]
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..structures.box_masks import grid_from_mask, grid_to_runs
 from ..structures.boxes import clip_boxes
 from ..structures.clip import Clip
 from ..structures.pseudo_track import PseudoTrack
-from .candidates import candidate_boxes
+from .candidates import candidate_boxes, motion_mask_of
 from .config import DiscoveryConfig
 from .flow import FlowEstimator, build_flow
 from .fragments import fragment_bounds
@@ -41,6 +42,7 @@ class Observation:
         evaluated: ``(E,)`` int64, frames on which flow was computed, counted from ``start``.
         boxes_xyxy: ``(N, 4)`` float64 candidates in pixels of the full frame.
         frames: ``(N,)`` int64 their frames, ascending, counted from ``start``.
+        mask_runs: ``N`` run lengths of their motion masks; None where masks are not stored.
     """
 
     start: int
@@ -48,6 +50,7 @@ class Observation:
     evaluated: np.ndarray
     boxes_xyxy: np.ndarray
     frames: np.ndarray
+    mask_runs: list[np.ndarray] | None = None
 
 
 def window_spans(frame_count: int, config: DiscoveryConfig) -> list[tuple[int, int]]:
@@ -94,6 +97,7 @@ class FrameEvidence:
         flow_uv: ``(H, W, 2)`` float32 in map pixels, margin included.
         distance: ``D``, ``(H - 2 cut_y, W - 2 cut_x)`` float32.
         boxes_xyxy: ``(N, 4)`` float64 candidates in pixels of the full frame.
+        mask_runs: ``N`` run lengths of their motion masks; empty where masks are not stored.
     """
 
     frame: int
@@ -101,6 +105,7 @@ class FrameEvidence:
     flow_uv: np.ndarray
     distance: np.ndarray
     boxes_xyxy: np.ndarray
+    mask_runs: tuple[np.ndarray, ...] = ()
 
 
 def watch(
@@ -127,8 +132,14 @@ def watch(
 
         flow_uv, interval = adapt_interval(flow_over, interval, config, geometry.unit_xy)
         distance = distance_map(flow_uv, geometry)
-        boxes = map_boxes_to_frame(candidate_boxes(distance, config, geometry.unit_xy), geometry)
-        yield FrameEvidence(frame, interval, flow_uv, distance, boxes)
+        found = candidate_boxes(distance, config, geometry.unit_xy)
+        masks = tuple(_mask_runs(box, distance, config) for box in found) if config.store_masks else ()
+        yield FrameEvidence(frame, interval, flow_uv, distance, map_boxes_to_frame(found, geometry), masks)
+
+
+def _mask_runs(box_xyxy: np.ndarray, distance: np.ndarray, config: DiscoveryConfig) -> np.ndarray:
+    mask = motion_mask_of(box_xyxy, distance, config)
+    return grid_to_runs(grid_from_mask(mask, (0, 0, mask.shape[1], mask.shape[0])))
 
 
 def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry) -> Observation:
@@ -137,10 +148,15 @@ def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimato
     Raises:
         ClipError: A frame cannot be decoded.
     """
-    boxes = [evidence.boxes_xyxy for evidence in watch(clip, start, stop, config, estimator, geometry)]
+    boxes, runs = [], []
+    for evidence in watch(clip, start, stop, config, estimator, geometry):
+        boxes.append(evidence.boxes_xyxy)
+        runs += evidence.mask_runs
     evaluated = evaluated_frames(stop - start, config.eval_gap_frames)
     counts = [len(found) for found in boxes]
-    return Observation(start, stop - start, evaluated, np.concatenate(boxes) if boxes else np.empty((0, 4)), np.repeat(evaluated, counts))
+    candidates = np.concatenate(boxes) if boxes else np.empty((0, 4))
+    masks = runs if config.store_masks else None
+    return Observation(start, stop - start, evaluated, candidates, np.repeat(evaluated, counts), masks)
 
 
 def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, geometry: MapGeometry) -> PseudoTrack:
@@ -170,6 +186,11 @@ def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, g
     fragment_first, fragment_last = fragment_bounds(boxes, quality, config)
     borders = cut_borders(geometry.frame_wh, config.margin)
     offset = seen.start + first
+    mask_runs: list[np.ndarray] | None = None
+    if seen.mask_runs is not None:
+        mask_runs = [np.zeros(0, np.int32)] * length
+        for pick, frame in zip(picks.tolist(), picked_frames.tolist(), strict=True):
+            mask_runs[frame - first] = seen.mask_runs[pick]
     return PseudoTrack(
         object_id=0,
         first_frame=offset,
@@ -182,6 +203,7 @@ def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, g
         fragment_last=(fragment_last + offset).astype(np.int32),
         sequence_quality=float(picked.sum() / evaluated.sum()),
         corner_share=corner_share(boxes, borders, config.corner_tolerance_px * geometry.frame_per_unit, config.edge_weight),
+        mask_runs=mask_runs,
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from usot_plugin.utils.atomic import remove_abandoned, remove_quietly, whole_file, write_bytes
 
 from .store import common_info, sorted_parts, table_batches
-from .table_format import COLUMNS, KEPT, TableError, TableInfo, clip_of_part, open_parquet, part_name, read_info
+from .table_format import KEPT, TableError, TableInfo, clip_of_part, open_parquet, part_name, read_info
 
 #: Reasons of skipped clips that another run tries again: the file may have been repaired, the machine may have had a bad day.
 FAILED_REASONS = ('unreadable', 'decoder crashed', 'internal error')
@@ -149,7 +149,7 @@ class PartFolder:
         """
         files = [file for _, file in sorted_parts(self.folder)]
         info = common_info(files)
-        schema = COLUMNS.with_metadata(info.to_metadata())
+        schema = info.columns
         with whole_file(self.merged_path) as sink, pq.ParquetWriter(sink, schema, compression='zstd') as writer:
             for batch in table_batches(files):
                 writer.write_batch(batch.replace_schema_metadata(schema.metadata))

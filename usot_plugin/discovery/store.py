@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from usot_plugin.utils.atomic import remove_quietly, whole_file
 
 from ..structures import PseudoTrack
-from .table_format import COLUMNS, FRAME_COLUMNS, KEPT, TableError, TableInfo, clip_of_part, open_parquet, read_info
+from .table_format import COLUMNS, FRAME_COLUMNS, KEPT, MASK_COLUMN, TableError, TableInfo, clip_of_part, open_parquet, read_info
 
 __all__ = ['PseudoBoxRow', 'PseudoBoxTable', 'TableError', 'read_table', 'sorted_parts', 'table_batches']
 
@@ -69,6 +69,9 @@ class PseudoBoxRow:
         columns: dict[str, Any] = {name: _frame_array(self._batch.column(name)[self._index]) for name in FRAME_COLUMNS}
         for name in ('object_id', 'first_frame', 'sequence_quality', 'corner_share'):
             columns[name] = self._batch.column(name)[self._index].as_py()
+        if MASK_COLUMN.name in self._batch.schema.names:
+            cell = self._batch.column(MASK_COLUMN.name)[self._index]
+            columns['mask_runs'] = [runs.values.to_numpy(zero_copy_only=False) for runs in cell]
         return PseudoTrack(**columns)
 
 
@@ -233,7 +236,7 @@ def _write_copy(path: Path, files: Sequence[Path], key: str) -> Path:
             copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             for stale in copy.parent.glob(f'{copy.name[: -len(key) - 6]}*.arrow'):
                 remove_quietly(stale)
-            with whole_file(copy) as sink, pa.ipc.new_file(sink, COLUMNS.with_metadata(info.to_metadata())) as writer:
+            with whole_file(copy) as sink, pa.ipc.new_file(sink, info.columns) as writer:
                 for batch in table_batches([file for _, file in parts]):
                     writer.write_batch(batch)
             return copy

@@ -22,8 +22,10 @@ import pyarrow.parquet as pq
 from ..structures import PseudoTrack
 from ..version import __version__
 
-#: Raised when columns change their meaning; a reader refuses what it does not know.
-SCHEMA_VERSION = 1
+#: Newest version that is read. It is raised when columns change; a reader refuses what it does not know, and reads all older ones.
+SCHEMA_VERSION = 2
+#: What tables without masks are written as: they have not changed, and older readers know them.
+PLAIN_VERSION = 1
 
 _BOX = pa.list_(pa.float32(), 4)
 
@@ -59,6 +61,15 @@ COLUMNS = pa.schema(
     ]
 )
 
+#: The column that ``store_masks`` adds (version 2): run lengths of the motion mask on a grid over the box, empty where there is none.
+MASK_COLUMN = pa.field('mask_runs', pa.list_(pa.list_(pa.int32())))
+
+
+def columns_of(version: int) -> pa.Schema:
+    """The columns of a table of a schema version."""
+    return COLUMNS if version == PLAIN_VERSION else COLUMNS.append(MASK_COLUMN)
+
+
 KEPT, DROPPED, SKIPPED = 'kept', 'dropped', 'skipped'
 
 _VERSION_KEY, _CONFIG_KEY, _PACKAGE_KEY, _CLIP_KEY = (
@@ -82,12 +93,20 @@ class TableInfo:
     Attributes:
         config: The full discovery config, nothing left to defaults.
         package: Version of this package that wrote it; several, sorted and joined by commas, where parts differ.
-        schema_version: Meaning of the columns.
     """
 
     config: dict[str, Any]
     package: str = __version__
-    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def schema_version(self) -> int:
+        """Meaning of the columns: 2 with masks, else 1."""
+        return SCHEMA_VERSION if self.config.get('store_masks') else PLAIN_VERSION
+
+    @property
+    def columns(self) -> pa.Schema:
+        """The columns, with this info as metadata."""
+        return columns_of(self.schema_version).with_metadata(self.to_metadata())
 
     @property
     def config_hash(self) -> str:
@@ -124,14 +143,15 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
     if _VERSION_KEY not in metadata or _CONFIG_KEY not in metadata:
         raise TableError(f'{path}: a Parquet file, but not a pseudo-box table (no {_VERSION_KEY.decode()} in its metadata)')
     version = metadata[_VERSION_KEY].decode()
-    if version != str(SCHEMA_VERSION):
+    if version not in {str(known) for known in range(PLAIN_VERSION, SCHEMA_VERSION + 1)}:
         raise TableError(
             f'{path}: pseudo-box table of schema version {version}, but usot_plugin {__version__} reads version {SCHEMA_VERSION}: '
             'run tools/discover_boxes.py again or use the version that wrote it'
         )
-    if not schema.equals(COLUMNS, check_metadata=False):
-        wrong = sorted({f.name for f in COLUMNS} ^ set(schema.names)) or [f.name for f in COLUMNS if schema.field(f.name).type != f.type]
-        raise TableError(f'{path}: the columns {wrong} are not those of schema version {SCHEMA_VERSION}')
+    columns = columns_of(int(version))
+    if not schema.equals(columns, check_metadata=False):
+        wrong = sorted({f.name for f in columns} ^ set(schema.names)) or [f.name for f in columns if schema.field(f.name).type != f.type]
+        raise TableError(f'{path}: the columns {wrong} are not those of schema version {version}')
     try:
         config = json.loads(metadata[_CONFIG_KEY])
     except ValueError as error:
@@ -165,24 +185,26 @@ def track_columns(track: PseudoTrack | None) -> dict[str, Any]:
     """The columns of a row that come from its track, or their empty values."""
     if track is None:
         empty: dict[str, Any] = {name: [] for name in FRAME_COLUMNS}
-        return {'object_id': -1, 'first_frame': 0, **empty, 'sequence_quality': None, 'corner_share': None}
+        return {'object_id': -1, 'first_frame': 0, **empty, 'mask_runs': [], 'sequence_quality': None, 'corner_share': None}
     columns: dict[str, Any] = {name: np.asarray(getattr(track, name)) for name in FRAME_COLUMNS}
     lengths = {name: len(value) for name, value in columns.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f'a track needs equally long columns, got {lengths}')
-    columns.update(object_id=int(track.object_id), first_frame=int(track.first_frame))
+    masks = [[] for _ in range(len(track))] if track.mask_runs is None else [np.asarray(runs).tolist() for runs in track.mask_runs]
+    columns.update(object_id=int(track.object_id), first_frame=int(track.first_frame), mask_runs=masks)
     return {**columns, 'sequence_quality': float(track.sequence_quality), 'corner_share': float(track.corner_share)}
 
 
 def rows_to_table(rows: Sequence[dict[str, Any]], metadata: dict[bytes, bytes]) -> pa.Table:
     """Rows (a dictionary each, arrays for the frame columns) as an Arrow table, sorted as every table is."""
     rows = sorted(rows, key=lambda row: (row['clip'], row['object_id'], row['first_frame']))
-    arrays = [_column(name, [row[name] for row in rows]) for name in COLUMNS.names]
-    return pa.Table.from_arrays(arrays, schema=COLUMNS.with_metadata(metadata))
+    schema = columns_of(int(metadata[_VERSION_KEY])) if _VERSION_KEY in metadata else COLUMNS
+    arrays = [_column(field, [row[field.name] for row in rows]) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema.with_metadata(metadata))
 
 
-def _column(name: str, values: list[Any]) -> pa.Array:
-    kind = COLUMNS.field(name).type
+def _column(field: pa.Field, values: list[Any]) -> pa.Array:
+    name, kind = field.name, field.type
     if name not in FRAME_COLUMNS:
         return pa.array(values, kind)
     offsets = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int32)

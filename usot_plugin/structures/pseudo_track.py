@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ class PseudoTrack:
         fragment_last: ``(L,)`` int32, ``T_u``, inclusive.
         sequence_quality: ``Q_v`` of USOT Eq. 4.
         corner_share: Mean share of frames whose box sits in a corner or at a border.
+        mask_runs: ``L`` int32 arrays: the motion mask inside each picked box, as run lengths on a grid over the box
+            (:func:`~usot_plugin.structures.box_masks.grid_to_runs`); empty for other frames. None where masks were not stored.
     """
 
     object_id: int
@@ -36,6 +39,7 @@ class PseudoTrack:
     fragment_last: np.ndarray
     sequence_quality: float
     corner_share: float
+    mask_runs: Sequence[np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)

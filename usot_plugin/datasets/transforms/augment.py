@@ -23,8 +23,10 @@ def flip_view(view: View, axis: str) -> View:
     height, width = view.image.shape[:2]
     x1, y1, x2, y2 = view.box_xyxy
     if axis == 'horizontal':
-        return view.updated(cv2.flip(view.image, 1), np.array([width - x2, y1, width - x1, y2]))
-    return view.updated(cv2.flip(view.image, 0), np.array([x1, height - y2, x2, height - y1]))
+        mask = None if view.box_mask is None else view.box_mask[:, ::-1]
+        return view.updated(cv2.flip(view.image, 1), np.array([width - x2, y1, width - x1, y2]), mask)
+    mask = None if view.box_mask is None else view.box_mask[::-1]
+    return view.updated(cv2.flip(view.image, 0), np.array([x1, height - y2, x2, height - y1]), mask)
 
 
 def warp_view(view: View, corners_xy: np.ndarray) -> View:

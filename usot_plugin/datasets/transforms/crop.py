@@ -35,7 +35,8 @@ def crop_view(
     unit = np.asarray(window_wh) / size_px
     region = rect_region(center + np.asarray(shift_xy) * unit, np.maximum(unit * size_px * np.asarray(scale_xy), 1))
     out = (size_px, size_px)
-    return view.updated(crop_region(view.image, region, out, view.fill), boxes_to_crop(view.box_xyxy, region, out))
+    image = crop_region(view.image, region, out, view.fill)
+    return view.updated(image, boxes_to_crop(view.box_xyxy, region, out), view.box_mask)
 
 
 @TRANSFORMS.register_module()

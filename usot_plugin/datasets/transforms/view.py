@@ -20,16 +20,23 @@ class View:
         box_xyxy: ``(4,)`` float64 in pixels of ``image``; parts may lie outside.
         frame_index: Frame of the clip.
         fill: Colour outside the frame, ``(3,)``.
+        box_mask: ``(M, M)`` bool on a grid over ``box_xyxy``, the target's pixels in its box; None where they are unknown.
     """
 
     image: np.ndarray
     box_xyxy: np.ndarray
     frame_index: int
     fill: np.ndarray
+    box_mask: np.ndarray | None = None
 
-    def updated(self, image: np.ndarray, box_xyxy: np.ndarray | None = None) -> View:
-        """The same view with another image and, where it moved, another box."""
-        return replace(self, image=image, box_xyxy=self.box_xyxy if box_xyxy is None else box_xyxy)
+    def updated(self, image: np.ndarray, box_xyxy: np.ndarray | None = None, box_mask: np.ndarray | None = None) -> View:
+        """The same view with another image and, where it moved, another box.
+
+        A view whose box moves loses its mask, unless the caller says where the mask is now: rotations and warps do not keep the grid.
+        """
+        if box_xyxy is None:
+            return replace(self, image=image)
+        return replace(self, image=image, box_xyxy=box_xyxy, box_mask=box_mask)
 
 
 class ViewTransform(BaseTransform):

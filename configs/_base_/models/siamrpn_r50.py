@@ -1,0 +1,13 @@
+"""SiamRPN++ on ResNet-50 up to its third stage, 25x25 cells with five anchors, 256 channels (SiamMask's form of the network)."""
+
+model = dict(
+    type='SiamRPN',
+    backbone=dict(
+        type='SiameseResNet',
+        init_cfg=dict(type='Pretrained', checkpoint='pretrained/imagenet_r50.pth'),
+    ),
+    neck=dict(type='AdjustNeck', in_channels=1024, out_channels=256),
+    rpn_head=dict(type='SiamRPNHead', in_channels=256),
+    anchors=dict(stride=8, ratios=(0.33, 0.5, 1, 2, 3), scales=(8,)),
+    test_cfg=dict(type='SiamRPNTracker', penalty_k=0.09, window_influence=0.39, size_lr=0.38),
+)
