@@ -297,7 +297,6 @@ def test_refusals_of_the_demo(tmp_path, video, config, capsys, monkeypatch, args
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
-        (('x.mp4',), '--config and --checkpoint are missing'),
         (('x.mp4', '--tracker', 'A', '--max-frames', '0'), 'at least 1'),
         ((), 'required'),
     ],

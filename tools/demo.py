@@ -1,7 +1,9 @@
 """Track targets in a video, a folder of images, a camera or a network stream, and write the result as a video and as files.
 
-    python tools/demo.py INPUT --config CONFIG --checkpoint FILE --box x,y,w,h [--box ...] [--out DIR] [--show]
+    python tools/demo.py INPUT --box x,y,w,h [--box ...] [--config CONFIG] [--checkpoint FILE] [--out DIR] [--show]
 
+With neither config nor checkpoint the weights that ship with the package are used; a packed checkpoint (tools/pack_pretrained.py) carries
+its config.
 Written are ``DIR/<name>.mp4`` (boxes drawn in), ``DIR/<name>_target<i>.txt`` (``x,y,w,h`` a frame) and ``DIR/<name>.json`` (boxes, scores,
 lost). Each file is there whole or not at all. What the user can mend ends in one line on stderr and exit status 2.
 """
@@ -42,8 +44,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line; a box with a negative corner is written ``--box=-5,10,40,30``."""
     parser = OneLineParser(description='Track targets and write the result as a video and as files.')
     parser.add_argument('input', help='video file, folder of images, number of a camera, or URL (rtsp, http ...)')
-    parser.add_argument('--config', help='config of the model')
-    parser.add_argument('--checkpoint', help='weights of the model')
+    parser.add_argument('--config', help='config of the model (default: the one that the checkpoint carries)')
+    parser.add_argument('--checkpoint', help='weights of the model (default: without --config the pretrained ones, with it random ones)')
     parser.add_argument('--tracker', help="replaces the config's tracker, e.g. StandStill, which needs neither config nor checkpoint")
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
     parser.add_argument('--box', action='append', default=[], metavar='x,y,w,h', help='a target in the first frame; repeatable')
@@ -60,8 +62,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.max_frames is not None and args.max_frames < 1:
         parser.error(f'--max-frames has to be at least 1, got {args.max_frames}')
-    if not args.config and not args.tracker:
-        parser.error('--config and --checkpoint are missing (or give --tracker StandStill)')
     if args.box and args.boxes:
         parser.error('give --box or --boxes, not both')
     return args
@@ -83,7 +83,7 @@ def build(args: argparse.Namespace) -> Tracker:
     tracker = dict(type=args.tracker) if args.tracker else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
-        built = init_tracker(args.config or {}, args.checkpoint, args.device, tracker, cfg_options=args.cfg_options)
+        built = init_tracker(args.config, args.checkpoint, args.device, tracker, cfg_options=args.cfg_options)
     for warning in caught:
         if 'no checkpoint' in str(warning.message):
             print(f'warning: {warning.message}', file=sys.stderr)
@@ -202,7 +202,9 @@ def on_frame_for(args: argparse.Namespace, writer: VideoWriter | None):
     def on_frame(index: int, frame: np.ndarray, prediction: Prediction) -> bool | None:
         if writer is None and not args.show:
             return None
-        image = draw_targets(frame, prediction.boxes_xyxy, prediction.scores, prediction.lost, caption=f'frame {index}')
+        image = draw_targets(
+            frame, prediction.boxes_xyxy, prediction.scores, prediction.lost, caption=f'frame {index}', regions=prediction.regions
+        )
         if writer is not None:
             writer.write(image)
         return show_frame(image) if args.show else None

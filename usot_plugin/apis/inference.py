@@ -16,9 +16,11 @@ from usot_plugin.registry import MODELS
 from usot_plugin.utils.checkpoint import Which, load_weights
 from usot_plugin.utils.config import ConfigError, load_config
 
+from .packed_weights import DEFAULT_PRETRAINED, packed_config, pretrained_path
+
 
 def init_tracker(
-    config: str | Path | Config | Mapping[str, Any],
+    config: str | Path | Config | Mapping[str, Any] | None = None,
     checkpoint: str | Path | None = None,
     device: str | torch.device | None = None,
     tracker: Mapping[str, Any] | None = None,
@@ -28,8 +30,9 @@ def init_tracker(
     """A tracker that is ready to :meth:`~Tracker.init`.
 
     Args:
-        config: Config file, its content, or a mapping with the key ``model``.
-        checkpoint: Weights of the model; without it they are random, and a warning says so.
+        config: Config file, its content, or a mapping with the key ``model``; by default the one that the checkpoint carries.
+        checkpoint: Weights of the model; without it they are random, and a warning says so. With neither config nor checkpoint, weights
+            and config are those of :func:`load_pretrained`.
         device: Where the model runs; the GPU if there is one by default.
         tracker: Config of the tracker; ``model.test_cfg`` by default. One without a network (``dict(type='StandStill')``) needs neither
             model nor checkpoint.
@@ -41,15 +44,18 @@ def init_tracker(
 
     Raises:
         ConfigError: The config cannot be read or has no model.
-        CheckpointError: The checkpoint cannot be read or belongs to another model.
+        CheckpointError: The checkpoint cannot be read, belongs to another model, or carries no config where none is given.
         ValueError: The tracker's own config is wrong, or the device cannot be used.
     """
     import usot_plugin  # noqa: F401  registers everything
 
+    if config is None and (tracker is None or needs_model(tracker)):
+        checkpoint = checkpoint if checkpoint is not None else pretrained_path()
+        config = packed_config(checkpoint)
     if isinstance(config, str | Path):
         cfg = load_config(config, cfg_options)
     else:
-        cfg = config if isinstance(config, Config) else Config(dict(config))
+        cfg = config if isinstance(config, Config) else Config(dict(config or {}))
         cfg = Config(cfg.to_dict())
         cfg.merge_from_dict(dict(cfg_options or {}))
     if tracker is not None and not needs_model(tracker):
@@ -63,6 +69,28 @@ def init_tracker(
         load_weights(model, checkpoint, weights)
     model.to(usable_device(device if device is not None else get_device())).eval()
     return build_tracker(model, tracker if tracker is not None else cfg.model.get('test_cfg'))
+
+
+def load_pretrained(
+    name: str = DEFAULT_PRETRAINED,
+    device: str | torch.device | None = None,
+    tracker: Mapping[str, Any] | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> Tracker:
+    """A tracker whose weights and config ship with the package.
+
+    Example:
+        >>> trajectories = track_video(load_pretrained(), 'video.mp4', [[120, 80, 180, 120]])
+
+    Args:
+        name: Of the weights.
+        device, tracker, cfg_options: See :func:`init_tracker`.
+
+    Raises:
+        CheckpointError: No such weights in the package.
+        ValueError: See :func:`init_tracker`.
+    """
+    return init_tracker(None, pretrained_path(name), device, tracker, cfg_options=cfg_options)
 
 
 def tracker_from_function(function: Callable[..., Any] | str) -> Tracker:

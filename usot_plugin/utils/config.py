@@ -111,7 +111,7 @@ def check_config(cfg: Config, path: str | Path) -> None:
         kind = 'EpochBasedTrainLoop' if loop['by_epoch'] else 'IterBasedTrainLoop'
         short = {key: value for key, value in loop.items() if key != 'by_epoch'}
         _check_arguments({'type': kind, **short}, registered[kind], 'train_cfg', path)
-    for where, node in _typed_nodes(cfg.to_dict(), ''):
+    for where, node in typed_nodes(cfg.to_dict()):
         name = node['type']
         if isinstance(name, str):
             plain = name.rsplit('.', 1)[-1]
@@ -136,16 +136,16 @@ def _collect(registry: Registry, entries: dict[str, Any]) -> None:
         _collect(child, entries)
 
 
-def _typed_nodes(node: Any, where: str) -> Iterator[tuple[str, dict]]:
+def typed_nodes(node: Any, where: str = '') -> Iterator[tuple[str, dict]]:
     """Every dict with a ``type`` below ``node``, with its dotted place."""
     if isinstance(node, dict):
         if 'type' in node and where:
             yield where, node
         for key, value in node.items():
-            yield from _typed_nodes(value, f'{where}.{key}' if where else str(key))
+            yield from typed_nodes(value, f'{where}.{key}' if where else str(key))
     elif isinstance(node, (list, tuple)):
         for index, value in enumerate(node):
-            yield from _typed_nodes(value, f'{where}.{index}')
+            yield from typed_nodes(value, f'{where}.{index}')
 
 
 def _check_arguments(node: dict, target: Any, where: str, path: str | Path) -> None:

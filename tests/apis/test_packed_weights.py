@@ -1,0 +1,153 @@
+"""Weights that carry their config: packed by the tool, loaded by name, and refused where they could run code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.apis.test_inference import MODEL
+from tests.test_tools_tracking import ROOT, as_process, demo_tool, one_line
+from usot_plugin.apis import init_tracker, load_pretrained, packed_weights
+from usot_plugin.registry import MODELS
+from usot_plugin.testing.media import moving_square_frames, write_frames
+from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.testing.tools import run_tool_main
+from usot_plugin.utils.checkpoint import CheckpointError
+
+PACK = ROOT / 'tools/pack_pretrained.py'
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A config, a training checkpoint with an optimizer and an average in it, and a table."""
+    torch.manual_seed(2)
+    state, average = (MODELS.build(dict(MODEL)).state_dict() for _ in range(2))
+    torch.save(
+        {'state_dict': average, 'ema_state_dict': state, 'optimizer': {'x': torch.ones(9)}, 'meta': {'epoch': 3}}, tmp_path / 'e.pth'
+    )
+    (tmp_path / 'c.py').write_text(f'model = {MODEL!r}\ntrain_cfg = dict(by_epoch=True, max_epochs=3)\n')
+    write_table_part(tmp_path / 'table', 'a.mp4', tmp_path / 'a.mp4', pseudo_track([[10, 10, 40, 40]] * 5))
+    return [tmp_path / 'c.py', tmp_path / 'e.pth', '--table', tmp_path / 'table']
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """An empty folder in the place of the package's own."""
+    monkeypatch.setattr(packed_weights, 'PRETRAINED_FOLDER', tmp_path / 'pretrained')
+    return tmp_path / 'pretrained'
+
+
+def test_packed_weights_track_as_the_checkpoint_does(tmp_path, trained, shipped):
+    assert run_tool_main(PACK, *trained, '--out', shipped / 'usot_small.pth') == 0
+    content = torch.load(shipped / 'usot_small.pth', weights_only=True)
+    assert set(content) == {'packed', 'state_dict'} and content['packed']['trained'] == {'epoch': 3}
+    assert content['packed']['config']['train_cfg'] == dict(by_epoch=True, max_epochs=3)
+    (data,) = content['packed']['data']
+    assert data['table'] == 'table' and data['rows'] == data['samplable'] == 1 and len(data['sha256']) == 64
+    frames, boxes = moving_square_frames(4)
+    found = []
+    for tracker in (load_pretrained(device='cpu'), init_tracker(device='cpu'), init_tracker(trained[0], trained[1], device='cpu')):
+        prediction, _ = tracker.update(frames[1], tracker.init(frames[0], boxes[0]))
+        found.append(prediction.boxes_xyxy)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_choice_of_weights_and_half_precision(tmp_path, trained):
+    tuned = ('--cfg-options', 'model.test_cfg.memory_weight=0.25')
+    assert run_tool_main(PACK, *trained, '--weights', 'raw', '--half', *tuned, '--out', tmp_path / 'half.pth') == 0
+    raw = torch.load(trained[1], weights_only=True)['ema_state_dict']
+    packed = torch.load(tmp_path / 'half.pth', weights_only=True)['state_dict']
+    tracker = init_tracker(checkpoint=tmp_path / 'half.pth', device='cpu')
+    assert tracker.memory_weight == 0.25
+    loaded = tracker.model.state_dict()
+    for name, value in raw.items():
+        assert packed[name].dtype == (torch.float16 if value.is_floating_point() else value.dtype)
+        assert loaded[name].dtype == value.dtype
+        torch.testing.assert_close(loaded[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_the_hash_follows_the_data(tmp_path, trained):
+    hashes = []
+    sequences = tmp_path / 'sequences'
+    write_frames(sequences / 's/img', [np.zeros((8, 8, 3), np.uint8)])
+    for run, content in enumerate(['1,1,2,2', '1,1,2,2', '1,1,2,3']):
+        (sequences / 's/groundtruth.txt').write_text(content)
+        assert run_tool_main(PACK, *trained, '--sequences', sequences, '--out', tmp_path / f'{run}.pth') == 0
+        hashes.append([entry['sha256'] for entry in packed_weights.packed_record(tmp_path / f'{run}.pth')['data']])
+    assert hashes[0] == hashes[1] and hashes[0][0] == hashes[2][0] and hashes[0][1] != hashes[2][1]
+
+
+@pytest.mark.parametrize(
+    ('extra', 'message'),
+    [
+        (['--max-mb', '0.01'], 'more than 0.01 MB; --half stores it in half the size'),
+        (['--table', 'nothing'], 'nothing: no such pseudo-box table'),
+        (['--sequences', 'nothing'], 'nothing: no files in this folder'),
+    ],
+)
+def test_refusals_of_packing(tmp_path, trained, capsys, extra, message):
+    assert run_tool_main(PACK, *trained, *extra, '--out', tmp_path / 'x.pth') == 2
+    assert message in one_line(capsys.readouterr().err)
+    assert not list(tmp_path.glob('*x.pth*'))
+
+
+def test_weights_that_are_not_finite_are_not_packed(tmp_path, trained, capsys):
+    content = torch.load(trained[1], weights_only=True)
+    content['state_dict']['head.cls_conv.bias'].fill_(1e6)
+    torch.save(content, trained[1])
+    assert run_tool_main(PACK, *trained, '--half', '--out', tmp_path / 'x.pth') == 2
+    assert one_line(capsys.readouterr().err).endswith('e.pth: head.cls_conv.bias is not finite in float16')
+    assert run_tool_main(PACK, *trained, '--out', tmp_path / 'x.pth') == 0
+
+
+def test_missing_weights_are_named(shipped):
+    with pytest.raises(CheckpointError, match=r"no pretrained weights 'usot_small' in this package \(there: none\)"):
+        load_pretrained()
+    shipped.mkdir()
+    (shipped / 'usot_small.pth').touch()
+    with pytest.raises(CheckpointError, match=r"'usot_smal' in this package, did you mean 'usot_small'\? \(there: usot_small\)"):
+        load_pretrained('usot_smal')
+
+
+def test_a_checkpoint_without_config(trained):
+    with pytest.raises(CheckpointError, match=r'e.pth: carries no config of its own'):
+        init_tracker(checkpoint=trained[1])
+
+
+@pytest.mark.parametrize(
+    ('model', 'message'),
+    [
+        (dict(type='os.system', command='touch ran'), "model.type = 'os.system' is not the name of a registered part"),
+        (dict(MODEL, backbone=dict(type='code.USOT')), "model.backbone.type = 'code.USOT' is not the name"),
+        (dict(MODEL, test_cfg=dict(type='mine.py:follow')), "'mine.py:follow' is not the name"),
+        (dict(MODEL, test_cfg=dict(type='FunctionTracker', function='mine.py:follow')), 'FunctionTracker'),
+        (dict(MODEL, test_cfg=dict(type='USOTTraker')), "did you mean 'USOTTracker'"),
+        (dict(MODEL, heads=1), "USOT has no argument 'heads'"),
+        (None, 'it has no model with a tracker'),
+    ],
+)
+def test_a_config_in_a_weights_file_only_names_what_is_registered(tmp_path, monkeypatch, model, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'mine.py').write_text("open('ran', 'w')\ndef follow(frame, box, memory): return box\n")
+    if model and 'test_cfg' not in model:
+        model['test_cfg'] = MODEL['test_cfg']
+    torch.save({'packed': {'config': {'model': model}}, 'state_dict': {}}, tmp_path / 'x.pth')
+    with pytest.raises(CheckpointError) as caught:
+        init_tracker(checkpoint=tmp_path / 'x.pth')
+    assert message in str(caught.value) and str(caught.value).startswith(f'{tmp_path}/x.pth: its config cannot be used: ')
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_demo_without_config(tmp_path, trained, shipped, capsys):
+    frames, _ = moving_square_frames(3)
+    write_frames(tmp_path / 'clip', frames)
+    arguments = [str(tmp_path / 'clip'), '--box', '20,20,20,20', '--no-video', '--device', 'cpu', '--out', str(tmp_path / 'out')]
+    assert demo_tool.main(arguments) == 2
+    assert "no pretrained weights 'usot_small'" in one_line(capsys.readouterr().err)
+    assert as_process('pack_pretrained', *trained, '--out', shipped / 'usot_small.pth', cwd=tmp_path).returncode == 0
+    assert demo_tool.main(arguments) == 0
+    first = (tmp_path / 'out/clip.json').read_bytes()
+    assert demo_tool.main([*arguments, '--checkpoint', str(shipped / 'usot_small.pth')]) == 0
+    assert (tmp_path / 'out/clip.json').read_bytes() == first and b'USOTTracker' in first

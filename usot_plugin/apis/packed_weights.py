@@ -1,0 +1,83 @@
+"""Weights files that carry their own config, and those of them that ship with the package.
+
+A weights file is plain data, and so is its config here: nothing of it is imported or run, and it can only name parts that are registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+import usot_plugin
+from usot_plugin.models.trackers import needs_model
+from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint
+from usot_plugin.utils.config import ConfigError, check_config, nearest, typed_nodes
+
+#: Name of the tracker that is used where none is asked for.
+DEFAULT_PRETRAINED = 'usot_small'
+#: Where the shipped weights lie.
+PRETRAINED_FOLDER = Path(usot_plugin.__path__[0]) / 'pretrained'
+#: Key of a packed file that holds its config and where it comes from.
+RECORD_KEY = 'packed'
+#: What may stand before the dot of a registered name; MMEngine would import anything else.
+KNOWN_SCOPES = frozenset({'', 'mmdet', 'mmengine', 'usot_plugin'})
+
+
+def pretrained_path(name: str = DEFAULT_PRETRAINED) -> Path:
+    """File of weights that ship with the package.
+
+    Raises:
+        CheckpointError: There is none of this name.
+    """
+    path = PRETRAINED_FOLDER / f'{name}.pth'
+    shipped = sorted(file.stem for file in PRETRAINED_FOLDER.glob('*.pth'))
+    if name not in shipped:
+        known = ', '.join(shipped) or 'none'
+        raise CheckpointError(path, f'no pretrained weights {name!r} in this package{nearest(name, shipped)} (there: {known})')
+    return path
+
+
+def packed_record(path: str | Path) -> dict[str, Any]:
+    """What a packed weights file says of itself.
+
+    Args:
+        path: Written by ``tools/pack_pretrained.py``.
+
+    Returns:
+        ``config`` (the whole config), ``data`` (a dict with hashes for each data set), ``code``, ``usot_plugin``, ``torch`` (versions) and
+        ``trained`` (epoch and iteration).
+
+    Raises:
+        CheckpointError: The file cannot be read, or was not packed.
+    """
+    content = load_checkpoint(path)
+    record = content.get(RECORD_KEY) if isinstance(content, Mapping) else None
+    if not isinstance(record, dict) or not isinstance(record.get('config'), dict):
+        raise CheckpointError(path, 'carries no config of its own: give the config, or pack it with tools/pack_pretrained.py')
+    return record
+
+
+def packed_config(path: str | Path) -> Config:
+    """The config that a packed weights file carries, its model and tracker checked.
+
+    Raises:
+        CheckpointError: The file cannot be read, was not packed, or its config names what is not registered.
+    """
+    config = packed_record(path)['config']
+    model = config.get('model')
+    try:
+        if not isinstance(model, dict) or not isinstance(model.get('test_cfg'), dict):
+            raise ConfigError('it has no model with a tracker')
+        for where, node in typed_nodes({'model': model}):
+            if not isinstance(node['type'], str) or node['type'].rpartition('.')[0] not in KNOWN_SCOPES:
+                raise ConfigError(f'{where}.type = {node["type"]!r} is not the name of a registered part')
+        # The model alone: how the data were made does not matter any more.
+        check_config(Config({'model': model}), 'its config')
+        if not needs_model(model['test_cfg']):
+            raise ConfigError(f'model.test_cfg.type = {model["test_cfg"].get("type")!r} is no tracker of a network')
+    except ValueError as error:
+        raise CheckpointError(path, f'its config cannot be used: {error}') from error
+    return Config(config)
