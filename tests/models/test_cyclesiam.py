@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
+from tests.models.cyclesiam_curves import CURVES, curve
 from tests.models.siamrpn_parts import batch, build, samples
 from usot_plugin.models.cyclesiam import check_hops, cut_templates
 from usot_plugin.models.task_modules.anchors import AnchorChoice
+
+GOLDEN = Path(__file__).parents[1] / 'golden/cyclesiam/loss_curves.json'
 
 
 def cycle(hops, **changes):
@@ -108,3 +114,10 @@ def test_a_network_without_numbers_leaves_the_target_in_the_middle():
         template = model.follow(torch.zeros(1, 3, 127, 127), size, frames)
     expected, _ = cut_templates(frames[:, 0], torch.cat([torch.full((1, 2), 127.5), size], 1), 127)
     torch.testing.assert_close(template, expected)
+
+
+@pytest.mark.parametrize('name', CURVES)
+def test_five_steps_follow_the_golden_curve(name):
+    golden = json.loads(GOLDEN.read_text(encoding='utf-8'))
+    assert set(golden) == set(CURVES)
+    assert curve(name) == pytest.approx(golden[name], rel=2e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from usot_plugin.structures.regions import MaskRegion
 from usot_plugin.visualization.overlay import LOST_BGR, draw_targets, target_color
 
 BOX = np.array([[100.0, 100, 160, 180]])
@@ -73,3 +74,19 @@ def test_annotation_is_white(frame):
 def test_colors_stay_and_differ():
     colors = [target_color(index) for index in range(8)]
     assert colors == [target_color(index) for index in range(8)] and len(set(colors)) == 8
+
+
+def test_masks_are_tinted_and_show_the_picture(frame):
+    frame[:, 130:] = 90
+    mask = np.zeros((20, 40), bool)
+    mask[5:15, 10:30] = True
+    image = draw_targets(frame, np.full((2, 4), np.nan), regions=[None, MaskRegion(mask, left=110, top=100)])
+    changed = (image != frame).any(-1)
+    assert changed[105:115, 120:140].all() and changed.sum() == 200
+    np.testing.assert_allclose(image[110, 125], 0.55 * 40 + 0.45 * np.array(target_color(1)), atol=1)
+    np.testing.assert_allclose(image[110, 135], 0.55 * 90 + 0.45 * np.array(target_color(1)), atol=1)
+
+
+def test_an_empty_mask_tints_nothing(frame):
+    image = draw_targets(frame, np.full((1, 4), np.nan), regions=[MaskRegion(np.zeros((0, 0), bool))])
+    np.testing.assert_array_equal(image, frame)

@@ -37,7 +37,7 @@ class AnnotatedMasks(AnnotatedBoxes):
 @lru_cache(maxsize=64)
 def _load_masks(source: AnnotatedMasks, row: int) -> Track:
     track, sequence = AnnotatedBoxes.track(source, row), source._dataset[int(source.rows[row])]
-    target = _target(sequence)
+    _, target = _first_object(sequence)
     runs = [np.zeros(0, np.int32)] * track.length
     for index in track.usable_frames().tolist():
         labels = None if sequence.load_labels is None else sequence.load_labels(index)
@@ -46,8 +46,8 @@ def _load_masks(source: AnnotatedMasks, row: int) -> Track:
     return replace(track, mask_runs=runs)
 
 
-def _target(sequence: AnnotatedSequence) -> int:
-    """The smallest label of an object in the first frame.
+def _first_object(sequence: AnnotatedSequence) -> tuple[np.ndarray, int]:
+    """Labels of the first frame, and the smallest of an object in it.
 
     Raises:
         AnnotationError: The first frame has no mask, or no object in it.
@@ -58,7 +58,7 @@ def _target(sequence: AnnotatedSequence) -> int:
     objects = np.setdiff1d(labels, (0, VOID))
     if not len(objects):
         raise AnnotationError(sequence.clip.path, 'the mask of the first frame has no object')
-    return int(objects[0])
+    return labels, int(objects[0])
 
 
 @TASK_UTILS.register_module()
@@ -87,8 +87,8 @@ class AnnotatedFirstMasks(AnnotatedBoxes):
 @lru_cache(maxsize=64)
 def _load_first(source: AnnotatedFirstMasks, row: int) -> Track:
     sequence = source._dataset[int(source.rows[row])]
-    target = _target(sequence)
-    mask = sequence.load_labels(0) == target  # type: ignore[misc]  # _target has read it
+    labels, target = _first_object(sequence)
+    mask = labels == target
     box = MaskRegion(mask).box_xyxy
     runs = grid_to_runs(grid_from_mask(mask, box))
     count = min(len(sequence), source.reach_frames + 1)

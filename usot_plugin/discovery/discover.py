@@ -148,7 +148,8 @@ def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimato
     Raises:
         ClipError: A frame cannot be decoded.
     """
-    boxes, runs = [], []
+    boxes: list[np.ndarray] = []
+    runs: list[np.ndarray] = []
     for evidence in watch(clip, start, stop, config, estimator, geometry):
         boxes.append(evidence.boxes_xyxy)
         runs += evidence.mask_runs

@@ -8,10 +8,14 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from usot_plugin.structures.regions import Region
+
 #: Colour of a target that its tracker believes lost, BGR.
 LOST_BGR = (150, 150, 150)
 #: Colour of annotated boxes, BGR.
 ANNOTATION_BGR = (255, 255, 255)
+#: Share of the target's colour in the pixels of its region.
+TINT = 0.45
 #: Turn of the colour circle between two ids; the golden angle keeps any number of neighbours apart.
 _HUE_STEP = 0.618033988749895
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -32,6 +36,7 @@ def draw_targets(
     annotated_xyxy: np.ndarray | None = None,
     caption: str | None = None,
     lost_label: str = 'lost',
+    regions: Sequence[Region | None] | None = None,
 ) -> np.ndarray:
     """Draw boxes with id and score; a lost target is grey and dashed.
 
@@ -44,12 +49,16 @@ def draw_targets(
         annotated_xyxy: ``(B, 4)`` true boxes, drawn thin and white below the others.
         caption: Text in the lower left corner.
         lost_label: Word beside a lost target.
+        regions: ``B`` masks or polygons, of trackers that report them: tinted below the boxes; None for none.
 
     Returns:
         A new image of the same size.
     """
     canvas = np.ascontiguousarray(frame).copy()
     boxes = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
+    for index, region in enumerate(regions or ()):
+        if region is not None:
+            _tint(canvas, region, target_color(ids[index] if ids is not None else index))
     if annotated_xyxy is not None:
         for box in np.asarray(annotated_xyxy, np.float64).reshape(-1, 4):
             _draw_box(canvas, box, ANNOTATION_BGR, dashed=False, thickest=1)
@@ -66,6 +75,14 @@ def draw_targets(
     if caption:
         _write(canvas, caption, (0, canvas.shape[0] - _text_size(canvas, caption)[1]), (32, 32, 32))
     return canvas
+
+
+def _tint(canvas: np.ndarray, region: Region, color: tuple[int, int, int]) -> None:
+    """Colour the pixels of a region, so that the picture shows through, and draw its border."""
+    mask = region.to_mask(canvas.shape[1], canvas.shape[0])
+    canvas[mask] = (1 - TINT) * canvas[mask] + TINT * np.array(color)
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, contours, -1, color, 1)
 
 
 def _draw_box(canvas: np.ndarray, box_xyxy: np.ndarray, color: tuple[int, int, int], dashed: bool, thickest: int = 8) -> bool:
