@@ -3,7 +3,7 @@
     python tools/pack_pretrained.py CONFIG CHECKPOINT --table TABLE [--sequences FOLDER] --out usot_plugin/pretrained/NAME.pth
 
 Kept are the weights alone (no optimizer, no averages beside them), the config, a SHA-256 of each data set's files, the epoch and the
-version of the code. ``load_pretrained('NAME')`` of ``usot_plugin.apis`` and ``tools/demo.py`` without --config read it; it holds plain data only.
+version of the code. ``usot_plugin.apis.load_pretrained('NAME')`` and ``tools/demo.py`` without --config read it; it holds plain data only.
 """
 
 from __future__ import annotations
