@@ -26,7 +26,7 @@ from mmengine.config import DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.box_input import InputError, boxes_from_json, check_boxes_in_frame, has_display, parse_box_xywh, select_boxes
-from usot_plugin.apis.inference import init_tracker
+from usot_plugin.apis.inference import init_tracker, onnx_tracker
 from usot_plugin.apis.sources import FrameSource, SourceError, open_source
 from usot_plugin.apis.tracking import track_frames
 from usot_plugin.models.trackers import Tracker
@@ -46,6 +46,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('input', help='video file, folder of images, number of a camera, or URL (rtsp, http ...)')
     parser.add_argument('--config', help='config of the model (default: the one that the checkpoint carries)')
     parser.add_argument('--checkpoint', help='weights of the model (default: without --config the pretrained ones, with it random ones)')
+    parser.add_argument(
+        '--runtime', choices=['torch', 'onnx'], default='torch', help='onnx: --checkpoint is a folder of tools/export_onnx.py'
+    )
     parser.add_argument('--tracker', help="replaces the config's tracker, e.g. StandStill, which needs neither config nor checkpoint")
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
     parser.add_argument('--box', action='append', default=[], metavar='x,y,w,h', help='a target in the first frame; repeatable')
@@ -80,6 +83,8 @@ def given_boxes(args: argparse.Namespace) -> np.ndarray | None:
 
 def build(args: argparse.Namespace) -> Tracker:
     """The tracker of the command line."""
+    if args.runtime == 'onnx':
+        return build_onnx(args)
     tracker = dict(type=args.tracker) if args.tracker else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
@@ -88,6 +93,20 @@ def build(args: argparse.Namespace) -> Tracker:
         if 'no checkpoint' in str(warning.message):
             print(f'warning: {warning.message}', file=sys.stderr)
     return built
+
+
+def build_onnx(args: argparse.Namespace) -> Tracker:
+    """The tracker around exported graphs, with the hyper-parameters that lie beside them.
+
+    Raises:
+        InputError: An option that the graphs leave no room for, or no folder of graphs.
+    """
+    for option in ('config', 'tracker', 'cfg_options'):
+        if getattr(args, option):
+            raise InputError(f'--{option.replace("_", "-")} is not read with --runtime onnx: the export holds all of it')
+    if not args.checkpoint:
+        raise InputError('--runtime onnx needs --checkpoint DIR, a folder that tools/export_onnx.py has written')
+    return onnx_tracker(args.checkpoint)
 
 
 def show_frame(image: np.ndarray) -> bool:

@@ -37,8 +37,8 @@ from usot_plugin.datasets.synthetic import render_clip, write_clip
 from usot_plugin.datasets.video_sources import find_clips
 from usot_plugin.discovery import DiscoveryConfig, NoMovingObjectError, discover
 from usot_plugin.discovery.pipeline import RunOptions, discover_clips
-from usot_plugin.models.heads.usot_head import HeadCodes
 from usot_plugin.models.trackers import USOTTracker, build_tracker
+from usot_plugin.models.trackers.usot_network import Memories, TorchNetwork
 from usot_plugin.models.usot import USOT
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import ClipError, open_clip
@@ -207,7 +207,7 @@ class Bench:
         options = dict(self.cfg.model.get('test_cfg') or dict(type='USOTTracker'))
         known = {key: value for key, value in options.items() if key != 'type'}
         frames, boxes = render_clip(0, frames=30, size_wh=(640, 360))
-        self._track('every encoding anew, 1 target', EncodingAnew(model, **known), frames, boxes[0], 1)
+        self._track('every encoding anew, 1 target', USOTTracker(EncodingAnew(model), **known), frames, boxes[0], 1)
         for count in self.args.track_batch:
             self._track(f'{count} target{"s" * (count > 1)} at once', build_tracker(model, options), frames, boxes[0], count)
 
@@ -223,26 +223,23 @@ class Bench:
         self.add('track', what, 'updates/s', update, warm_up=2 * tracker.memory_size)
 
 
-class EncodingAnew(USOTTracker):
+class EncodingAnew(TorchNetwork):
     """The baseline: gives the same boxes, but encodes template and memory in every frame, the search area once for each branch, and does
-    not merge equal memory entries."""
+    not merge equal memory entries. One target."""
 
-    def _update_group(self, frames, targets, crop_px):
-        pooled = torch.zeros_like(self._pooled(targets)).repeat(len(targets), 1, 1, 1)
+    def look(self, crops, template, memories):
+        size = self.model.train_cfg['pool_size']
+        pooled = template.cls[0].new_zeros(1, template.cls[0].shape[1], size, size)
         self.model.head.encode_template(pooled)
-        return super()._update_group(frames, targets, crop_px)
-
-    def _pooled(self, targets):
-        size, channels = self.model.train_cfg['pool_size'], targets[0].template.cls[0].shape[1]
-        return targets[0].template.cls[0].new_zeros(1, channels, size, size)
-
-    def _memory_logits(self, codes, targets):
-        queues = [list(target.memory.entries()) for target in targets]
-        maps = [torch.stack(parts) for parts in zip(*(entry for queue in queues for entry in queue), strict=True)]
-        self.model.head.encode_memory(self._pooled(targets).repeat(len(maps[0]), 1, 1, 1))
-        like = codes.cls[0]
-        self.model.head.cls_search(like.new_zeros(like.shape[0], like.shape[1], like.shape[2] + 2, like.shape[3] + 2))
-        return self.model.head.predict_memory(codes, HeadCodes(maps, None), len(queues[0]))
+        if memories is not None:
+            (counts,) = memories.multiplicity
+            codes = [code.repeat_interleave(counts, dim=1) for code in memories.codes]
+            memories = Memories(codes, counts.new_ones(1, codes[0].shape[1]))
+            self.model.head.encode_memory(pooled.repeat(codes[0].shape[1], 1, 1, 1))
+        view = super().look(crops, template, memories)
+        if memories is not None:
+            self.model.head.cls_search(view.features)
+        return view
 
 
 def random_group(seed: int, memory: int) -> dict:

@@ -2,7 +2,7 @@
 
 from .box_input import InputError, boxes_from_json, check_boxes_in_frame, parse_box_xywh
 from .got10k_tracker import GOT10kTracker
-from .inference import init_tracker, load_pretrained, tracker_from_function
+from .inference import init_tracker, load_pretrained, onnx_tracker, tracker_from_function
 from .online import OnlineTracker, as_bgr_u8
 from .sources import FrameSource, SourceError, open_source
 from .tracking import track_video
@@ -18,6 +18,7 @@ __all__ = [
     'check_boxes_in_frame',
     'init_tracker',
     'load_pretrained',
+    'onnx_tracker',
     'open_source',
     'parse_box_xywh',
     'track_video',

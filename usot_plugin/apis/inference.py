@@ -11,7 +11,8 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from usot_plugin.models.trackers import FunctionTracker, Tracker, build_tracker, needs_model
+from usot_plugin.models.trackers import FunctionTracker, Tracker, USOTTracker, build_tracker, needs_model
+from usot_plugin.models.trackers.onnx_network import OnnxNetwork
 from usot_plugin.registry import MODELS
 from usot_plugin.utils.checkpoint import Which, load_weights
 from usot_plugin.utils.config import ConfigError, load_config
@@ -91,6 +92,20 @@ def load_pretrained(
         ValueError: See :func:`init_tracker`.
     """
     return init_tracker(None, pretrained_path(name), device, tracker, cfg_options=cfg_options)
+
+
+def onnx_tracker(folder: str | Path) -> Tracker:
+    """A tracker whose network ONNX Runtime runs on the CPU.
+
+    Args:
+        folder: Written by ``tools/export_onnx.py``; it holds the tracker's hyper-parameters, too.
+
+    Raises:
+        ExportError: No complete export there, or ONNX Runtime is not installed.
+        ValueError: Its hyper-parameters are not those of :class:`USOTTracker`.
+    """
+    network = OnnxNetwork(folder)
+    return USOTTracker(network, **{key: value for key, value in network.options.items() if key != 'type'})
 
 
 def tracker_from_function(function: Callable[..., Any] | str) -> Tracker:

@@ -28,8 +28,13 @@ class HeadCodes:
 
     def repeat(self, count: int) -> HeadCodes:
         """Each sample ``count`` times in a row: ``(B, ...)`` to ``(B * count, ...)``."""
-        reg = None if self.reg is None else [code.repeat_interleave(count, dim=0) for code in self.reg]
-        return HeadCodes([code.repeat_interleave(count, dim=0) for code in self.cls], reg)
+        reg = None if self.reg is None else [_repeated(code, count) for code in self.reg]
+        return HeadCodes([_repeated(code, count) for code in self.cls], reg)
+
+
+def _repeated(code: Tensor, count: int) -> Tensor:
+    # Not repeat_interleave: in an exported graph the count is a dimension of an input, which that cannot follow.
+    return code[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
 
 
 def _tower(channels: int, depth: int) -> nn.Sequential:
@@ -142,5 +147,5 @@ class AnchorFreeHead(BaseModule):
         if self.memory is None:
             raise RuntimeError('this head has no memory branch: set head.memory in the config')
         correlation = self.cls_correlation(search.repeat(entries).cls, memory.cls)
-        fused = self.memory(correlation.unflatten(0, (-1, entries)), multiplicity)
+        fused = self.memory(correlation.reshape(-1, entries, *correlation.shape[1:]), multiplicity)
         return self.logit_scale * self.memory_conv(self.memory_tower(fused))

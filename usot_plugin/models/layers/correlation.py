@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,11 +23,24 @@ def correlate_depthwise(search: Tensor, kernel: Tensor) -> Tensor:
     Reference:
         SiamRPN++ (arXiv:1812.11703), Sec. 3.4.
     """
+    if torch.onnx.is_in_onnx_export():
+        return _correlate_by_shifts(search, kernel)
     batch, channels, height, width = search.shape
     grouped = search.reshape(1, batch * channels, height, width)
     weight = kernel.reshape(batch * channels, 1, *kernel.shape[2:])
     response = F.conv2d(grouped, weight, groups=batch * channels)
     return response.reshape(batch, channels, *response.shape[2:])
+
+
+def _correlate_by_shifts(search: Tensor, kernel: Tensor) -> Tensor:
+    """The same as a sum over the kernel's cells: an ONNX convolution has a fixed number of groups, so it would fix the batch."""
+    rows, columns = int(kernel.shape[2]), int(kernel.shape[3])
+    shifted = (
+        search[:, :, y : y - rows + 1 or None, x : x - columns + 1 or None] * kernel[:, :, y : y + 1, x : x + 1]
+        for y in range(rows)
+        for x in range(columns)
+    )
+    return functools.reduce(operator.add, shifted)
 
 
 def correlate_full(search: Tensor, kernel: Tensor) -> Tensor:

@@ -42,10 +42,10 @@ class CycleMemoryNeck(BaseModule):
         Returns:
             ``(B, C, H, W)``.
         """
-        batch, entries = correlations.shape[:2]
         flat = correlations.flatten(0, 1)
-        confidence = self.confidence(flat).clamp(max=self.max_confidence).unflatten(0, (batch, entries))
-        value = self.value(flat).unflatten(0, (batch, entries))
+        # Not unflatten: an exported graph would keep the sizes it was traced with.
+        confidence = self.confidence(flat).clamp(max=self.max_confidence).reshape(correlations.shape)
+        value = self.value(flat).reshape(correlations.shape)
         if multiplicity is not None:
             confidence = confidence + multiplicity.to(confidence).log()[:, :, None, None, None]
         return (torch.softmax(confidence, dim=1) * value).sum(dim=1)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from usot_plugin.models.heads.usot_head import HeadCodes
-from usot_plugin.models.task_modules.grid import ltrb_to_boxes
 from usot_plugin.models.usot import USOT
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
@@ -20,6 +19,7 @@ from usot_plugin.structures.trajectory import Prediction
 from .base import Tracker, checked_boxes, frames_per_target
 from .memory_queue import MemoryQueue, check_options, merge_multiplicity
 from .siamese_geometry import SearchWindow, hann_window, scale_ratio_penalty, search_window
+from .usot_network import Memories, TorchNetwork, USOTNetwork
 
 #: Codes of one memory entry: three maps ``(C, h, w)``.
 Entry = tuple[Tensor, ...]
@@ -63,7 +63,7 @@ class USOTTracker(Tracker):
     entries are computed once. State is bounded by ``memory_size``.
 
     Args:
-        model: A USOT model; it is put into eval mode.
+        model: A USOT model, which is put into eval mode, or what runs one (:class:`USOTNetwork`).
         exemplar_px: Side of the template crop.
         instance_px: Side of the search crop.
         small_instance_px: Side of the search crop of targets that cover less than ``small_target_share`` of the first frame.
@@ -90,7 +90,7 @@ class USOTTracker(Tracker):
 
     def __init__(
         self,
-        model: USOT,
+        model: USOT | USOTNetwork,
         exemplar_px: int = 127,
         instance_px: int = 255,
         small_instance_px: int = 271,
@@ -108,23 +108,19 @@ class USOTTracker(Tracker):
         lost_score: float = 0.3,
         lost_frames: int = 3,
     ) -> None:
-        self.model = model.eval()
-        self.legacy = model.legacy
+        self.model = model
+        self.network: USOTNetwork = TorchNetwork(model) if isinstance(model, USOT) else model
+        self.legacy = self.network.legacy
         self.exemplar_px, self.instance_px, self.small_instance_px = exemplar_px, instance_px, small_instance_px
         self.small_target_share, self.context = small_target_share, context
         self.penalty_k, self.size_lr, self.window_influence = penalty_k, size_lr, window_influence
         self.memory_size, self.memory_margin_cells = memory_size, memory_margin_cells
-        self.memory_weight = memory_weight if model.head.memory is not None else 0.0
+        self.memory_weight = memory_weight if self.network.has_memory else 0.0
         self.memory_rule = memory_rule or ('legacy' if self.legacy else 'segments')
         if self.memory_weight:
             check_options(memory_size, self.memory_rule)
         self.double_damping, self.min_size_px = double_damping, min_size_px
         self.lost_score, self.lost_frames = lost_score, lost_frames
-
-    def _to_batch(self, crops: list[np.ndarray]) -> Tensor:
-        device = next(self.model.parameters()).device
-        images = torch.from_numpy(np.stack(crops)).to(device).movedim(-1, 1)
-        return self.model.data_preprocessor.normalise(images)
 
     def _window(self, box_cxcywh: np.ndarray, crop_px: int) -> SearchWindow:
         return search_window(box_cxcywh, self.context, self.exemplar_px, crop_px, self.legacy)
@@ -147,27 +143,25 @@ class USOTTracker(Tracker):
         crop_px = self.small_instance_px if share < self.small_target_share else self.instance_px
 
         window = self._window(box, self.exemplar_px)
-        features = self.model.extract(self._to_batch([self._crop(frame, window, fill)]))
-        crop_box = torch.from_numpy(window.to_crop(box_xyxy))[None].to(features)
-        template = self.model.head.encode_template(self.model.pool_template(features, crop_box, self.exemplar_px))
-        memory = self._init_memory(frame, box, crop_px, fill) if self.memory_weight else None
+        template = self.network.encode_template([self._crop(frame, window, fill)], window.to_crop(box_xyxy)[None])
+        memory = self._init_memory(frame, box, crop_px, fill, template) if self.memory_weight else None
         return TargetState(box, crop_px, fill, template, memory)
 
-    def _init_memory(self, frame: np.ndarray, box_cxcywh: np.ndarray, crop_px: int, fill: np.ndarray) -> MemoryQueue[Entry]:
+    def _init_memory(
+        self, frame: np.ndarray, box_cxcywh: np.ndarray, crop_px: int, fill: np.ndarray, template: HeadCodes
+    ) -> MemoryQueue[Entry]:
         window = self._window(box_cxcywh, crop_px)
         crop = self._crop(frame, window, fill)
         box = window.to_crop(cxcywh_to_xyxy(box_cxcywh))
         mirrored = box.copy()
         mirrored[[0, 2]] = crop_px - box[[2, 0]]
-        features = self.model.extract(self._to_batch([crop, np.ascontiguousarray(crop[:, ::-1])]))
+        features = self.network.look([crop, np.ascontiguousarray(crop[:, ::-1])], template.repeat(2), None).features
         first, flipped = self._encode_entries(features, np.stack([box, mirrored]), crop_px)
         return MemoryQueue(first, flipped, self.memory_size, self.memory_rule)
 
     def _encode_entries(self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int) -> list[Entry]:
         """Memory entries from search features ``(B, C, h, w)`` and boxes ``(B, 4)`` in crop pixels."""
-        boxes = torch.from_numpy(boxes_xyxy).to(features)
-        pooled = self.model.pool_search(features, boxes, crop_px, self.memory_margin_cells)
-        codes = self.model.head.encode_memory(pooled).cls
+        codes = self.network.encode_memory(features, boxes_xyxy, crop_px, self.memory_margin_cells)
         # Copies: a view would keep the codes of the whole batch alive as long as one target's entry is remembered.
         return list(zip(*([one.clone() for one in code] for code in codes), strict=True))
 
@@ -189,33 +183,31 @@ class USOTTracker(Tracker):
     def _update_group(self, frames: list[np.ndarray], targets: list[TargetState], crop_px: int) -> tuple[list[TargetState], list[float]]:
         windows = [self._window(target.box_cxcywh, crop_px) for target in targets]
         crops = [self._crop(frame, window, target.fill) for frame, window, target in zip(frames, windows, targets, strict=True)]
-        features = self.model.extract(self._to_batch(crops))
-        codes = self.model.head.encode_search(features)
         template = HeadCodes(
             [torch.cat(parts) for parts in zip(*(t.template.cls for t in targets), strict=True)],
             [torch.cat(parts) for parts in zip(*(t.template.reg or [] for t in targets), strict=True)],
         )
-        logits, ltrb = self.model.head.predict(codes, template)
-        scores = logits.sigmoid()
-        if self.memory_weight:
-            memory_scores = self._memory_logits(codes, targets).sigmoid()
-            scores = (1 - self.memory_weight) * scores + self.memory_weight * memory_scores
-        boxes = ltrb_to_boxes(ltrb, self.model.grid)
-        choices = self._choose(scores[:, 0].float().cpu().numpy(), boxes.float().cpu().numpy(), windows, targets)
+        view = self.network.look(crops, template, self._memories(targets) if self.memory_weight else None)
+        scores = view.scores
+        if view.memory_scores is not None:
+            scores = (1 - self.memory_weight) * scores + self.memory_weight * view.memory_scores
+        choices = self._choose(scores[:, 0].float().cpu().numpy(), view.boxes_xyxy.float().cpu().numpy(), windows, targets)
         entries: list[Entry | None] = [None] * len(targets)
         if self.memory_weight:
-            entries = list(self._encode_entries(features, np.stack([choice.box_xyxy for choice in choices]), crop_px))
+            entries = list(self._encode_entries(view.features, np.stack([choice.box_xyxy for choice in choices]), crop_px))
         updated = [self._move(*parts) for parts in zip(frames, targets, windows, choices, entries, strict=True)]
         return updated, [choice.score for choice in choices]
 
-    def _memory_logits(self, codes: HeadCodes, targets: list[TargetState]) -> Tensor:
-        """Memory branch over queues of different length: shorter ones are filled up with entries of multiplicity 0."""
+    def _memories(self, targets: list[TargetState]) -> Memories:
+        """Queues of different length as one batch: shorter ones are filled up with entries of multiplicity 0."""
         queues = [merge_multiplicity(target.memory.entries()) for target in targets if target.memory is not None]
         longest = max(len(queue) for queue in queues)
         filled = [queue + [(queue[0][0], 0)] * (longest - len(queue)) for queue in queues]
-        maps = [torch.stack(parts) for parts in zip(*(entry for queue in filled for entry, _ in queue), strict=True)]
-        multiplicity = torch.tensor([[count for _, count in queue] for queue in filled], device=maps[0].device)
-        return self.model.head.predict_memory(codes, HeadCodes(maps, None), longest, multiplicity)
+        codes = [
+            torch.stack(parts).unflatten(0, (len(targets), longest))
+            for parts in zip(*(entry for queue in filled for entry, _ in queue), strict=True)
+        ]
+        return Memories(codes, torch.tensor([[count for _, count in queue] for queue in filled], device=codes[0].device))
 
     def _choose(self, scores: np.ndarray, boxes_xyxy: np.ndarray, windows: list[SearchWindow], targets: list[TargetState]) -> list[_Choice]:
         """Best cell of each response map, ``(B, H, W)``, after penalty and window."""
