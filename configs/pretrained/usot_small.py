@@ -1,6 +1,6 @@
 """The small tracker that ships with the package: real unlabeled clips, and real surfaces moving over real video with exact boxes.
 
-tools/train_pretrained.sh makes the data and runs this.
+First of two rounds; tools/train_pretrained.sh makes the data and runs both.
 """
 
 _base_ = [
@@ -40,7 +40,7 @@ train_dataloader = dict(
 )
 
 train_cfg = dict(by_epoch=True, max_epochs=16)
-model = dict(train_cfg=dict(cycle_start_epoch=10))
+model = dict(train_cfg=dict(cycle_start_epoch=9))
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4), clip_grad=dict(max_norm=10.0))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
