@@ -84,7 +84,7 @@ class _Entry:
 
 def _view(storage: _Storage, offset: int, shape: tuple, stride: tuple, *_: Any) -> _View:
     if not isinstance(storage, _Storage):
-        raise pickle.UnpicklingError('a tensor without a storage')
+        raise pickle.UnpicklingError('a tensor has no storage')
     return _View(storage, offset, tuple(shape), tuple(stride))
 
 

@@ -56,8 +56,10 @@ def conjugate_gradients(operator, right: Tensor, start: Tensor, preconditioner: 
     solution, residual = start, right - operator(start)
     scaled = residual / preconditioner
     direction, power = scaled, inner(residual, scaled)
+    # Below rounding noise the steps would grow again.
+    floor = power * (100 * torch.finfo(power.dtype).eps) ** 2
     for _ in range(iterations):
-        if not power > 0:
+        if not power > floor:
             break
         applied = operator(direction)
         step = power / inner(direction, applied)
