@@ -7,6 +7,7 @@ the cause; the good clip between them must be finished.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -171,7 +172,8 @@ def test_unusual_but_readable_clips_are_read(run, clip):
 def test_nothing_but_the_lines_is_printed(run):
     done, _ = run
     assert 'Traceback' not in done.stderr
-    lines = done.stderr.splitlines()
+    # On a slow machine a line of progress comes between them.
+    lines = [line for line in done.stderr.splitlines() if not re.match(r'\d+/\d+ clips, ', line)]
     assert len(lines) == len(UNREADABLE) + len(WITHOUT_BOXES) + 1  # the last says where the table is
     assert all(line.startswith('skipped /') for line in lines[:-1]) and lines[-1].startswith('merged into ')
 

@@ -27,9 +27,9 @@ def saved(path, content=None):
     return path
 
 
-def with_python2_integer(path):
+def with_python2_integer(path, state_dict=None):
     """A file that PyTorch's safe reader refuses: an integer key in the text form of Python 2."""
-    data = saved(path, {'state': {77: 1}, 'state_dict': TENSORS}).read_bytes()
+    data = saved(path, {'state': {77: 1}, 'state_dict': TENSORS if state_dict is None else state_dict}).read_bytes()
     assert data.count(b'KMK\x01') == 1
     path.write_bytes(data.replace(b'KMK\x01', b'I139887847792880\nK\x01'))
     return path
