@@ -54,7 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--only', nargs='+', metavar='NAME', help='track these sequences only')
     parser.add_argument('--tracker', help="replaces the config's tracker: StandStill, my.py:function, ...")
     parser.add_argument('--name', help='folder name of the results (default: the class name of the tracker)')
-    parser.add_argument('--convention', help='how absent frames and the like are counted: got10k, pysot, otb_matlab')
+    parser.add_argument('--convention', help='how absent frames and the like are counted: got10k, pysot, otb_matlab, lasot')
     parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
     parser.add_argument('--workers', type=int, help='processes that track side by side (they share the cores: speeds are lower)')
     parser.add_argument('--batch-sequences', type=int, metavar='B', help='sequences that are tracked as one batch, with the same boxes')

@@ -219,3 +219,21 @@ def test_real_boxes_of_correlation_trackers(shared_dir, tracker, auc, precision)
         assert still[-1].auc == approx(golden[sequence.name]['standstill_auc'], abs=1e-4)
     assert (mean_score(scores).auc, mean_score(scores).precision_at_20px) == approx((auc, precision), abs=6e-4)
     assert mean_score(still).auc == approx(0.123, abs=5e-4)
+
+
+def test_lasot_removes_absent_frames_but_divides_by_all():
+    box, nan = [10.0, 10, 30, 30], [np.nan] * 4
+    # Start (annotation itself), hit, absent (predicted anyway), annotated left of the image's first pixel.
+    annotated = np.array([box, box, nan, [-3.0, 10, 17, 30]])
+    predicted = np.array([[50.0, 50, 60, 60], box, box, [200.0, 200, 220, 220]])
+    score = score_one_pass(predicted, annotated, 'lasot')
+    # Success: frames 0 and 1 of 4 clear every threshold but 1. Precision: frames 0, 1 and the odd one (error -1) of 4.
+    assert score.auc == pytest.approx(2 / 4 * 20 / 21)
+    assert score.precision_at_20px == pytest.approx(3 / 4) and score.normalised_precision_at_020 == pytest.approx(3 / 4)
+
+
+def test_lasot_repeats_the_box_before_an_invalid_one():
+    annotated = np.repeat([[10.0, 10, 30, 30]], 3, 0)
+    predicted = np.array([[10.0, 10, 30, 30], [10.0, 10, 30, 30], [np.nan] * 4])
+    assert score_one_pass(predicted, annotated, 'lasot').precision_at_20px == 1
+    assert score_one_pass(predicted, annotated, 'pysot').precision_at_20px == pytest.approx(2 / 3)

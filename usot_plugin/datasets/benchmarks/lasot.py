@@ -24,7 +24,7 @@ class LaSOTDataset(BoxFileBenchmark):
 
     SUBSETS = {'test': 'LaSOT', 'train': 'LaSOT train', 'extension': 'LaSOT extension'}
     #: The evaluation toolkit removes the frames in which the target is absent.
-    METAINFO = {'convention': 'got10k'}
+    METAINFO = {'convention': 'lasot'}
     #: Boxes that touch the border start at 1, never at 0 (person-10 in the evaluation toolkit), which is a MATLAB program, too.
     origin = 1
 

@@ -38,8 +38,8 @@ class Convention:
             overlap and error to -1, so that they fail in success and **pass** in precision, as the MATLAB toolkit does.
         start_from_annotation: Replace the first predicted box by the annotation before anything is measured.
         repeat_invalid: Replace a predicted box that is nan or has no area by the one before it; otherwise it is a miss.
-        matlab: Thresholds, overlaps and centres computed with the MATLAB toolkit's rounding, and frames called absent by the toolkit's own
-            rule: the four annotation values, 1-based, are not all positive.
+        matlab: Thresholds, overlaps and centres computed with the MATLAB toolkit's rounding, and overlap and error -1 where the four
+            annotation values, 1-based, are not all positive.
     """
 
     absent: Literal['drop', 'failure', 'minus_one'] = 'drop'
@@ -52,6 +52,9 @@ CONVENTIONS = {
     'got10k': Convention(absent='drop'),
     'pysot': Convention(absent='failure'),
     'otb_matlab': Convention(absent='minus_one', start_from_annotation=True, repeat_invalid=True, matlab=True),
+    # LaSOT_Evaluation_Toolkit, calc_seq_err_robust.m and eval_tracker.m: frames with an absent flag are removed, and the counts of the
+    # others are divided by the number of all frames.
+    'lasot': Convention(absent='failure', start_from_annotation=True, repeat_invalid=True, matlab=True),
 }
 
 
@@ -158,6 +161,7 @@ def score_one_pass(
     overlap, centre_error = (_matlab_overlaps, _matlab_centre_errors) if rules.matlab else (_overlaps, centre_errors)
     for measure in (overlap, centre_error, normalised_centre_errors):
         values = np.full(len(annotated), absent_value)
+        values[is_valid(annotated) & ~present] = -1.0  # the toolkits' own rule, whatever is done with frames without annotation
         values[present] = measure(predicted[present], annotated[present])
         measures.append(values)
     overlaps, errors, normalised_errors = measures
