@@ -408,7 +408,7 @@ def test_the_speed_baseline_gives_the_same_boxes():
     model = MODELS.build(dict(MODEL))
     frames, boxes = moving_square_frames(12)
     tracks = []
-    for tracker in (speed_tool.EncodingAnew(model), speed_tool.build_tracker(model, dict(type='USOTTracker'))):
+    for tracker in (speed_tool.USOTTracker(speed_tool.EncodingAnew(model)), speed_tool.build_tracker(model, dict(type='USOTTracker'))):
         state = tracker.init(frames[0], boxes[0])
         found = []
         for frame in frames[1:]:
