@@ -4,12 +4,14 @@
 
 CONFIG is a training config (its model, its train_pipeline). Without --clips, clips are rendered. Baselines, ratio 1.00 in the table:
 decoding alone (discovery), crops without augmentation (loader), the naive stage (train), and one target whose template and memory are
-encoded anew in each frame (track). The weights are random: they do not change the amount of work.
+encoded anew in each frame, or whose response normalisation is PyTorch's own (track; USOT and UDT). The weights are random: they do not
+change the amount of work.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import json
 import os
@@ -37,8 +39,9 @@ from usot_plugin.datasets.synthetic import render_clip, write_clip
 from usot_plugin.datasets.video_sources import find_clips
 from usot_plugin.discovery import DiscoveryConfig, NoMovingObjectError, discover
 from usot_plugin.discovery.pipeline import RunOptions, discover_clips
-from usot_plugin.models.trackers import USOTTracker, build_tracker
+from usot_plugin.models.trackers import Tracker, USOTTracker, build_tracker
 from usot_plugin.models.trackers.usot_network import Memories, TorchNetwork
+from usot_plugin.models.udt import DCFNet
 from usot_plugin.models.usot import USOT
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import ClipError, open_clip
@@ -203,15 +206,21 @@ class Bench:
 
     def measure_track(self) -> None:
         """Updates over a rendered clip, to and fro, with the memory full."""
-        model = self._model()
+        torch.manual_seed(0)
+        model = MODELS.build(self.cfg.model).to(self.device)
         options = dict(self.cfg.model.get('test_cfg') or dict(type='USOTTracker'))
         known = {key: value for key, value in options.items() if key != 'type'}
         frames, boxes = render_clip(0, frames=30, size_wh=(640, 360))
-        self._track('every encoding anew, 1 target', USOTTracker(EncodingAnew(model), **known), frames, boxes[0], 1)
+        if isinstance(model, USOT):
+            self._track('every encoding anew, 1 target', USOTTracker(EncodingAnew(model), **known), frames, boxes[0], 1)
+        elif isinstance(model, DCFNet):
+            plain = copy.deepcopy(model)
+            plain.backbone.norm = torch.nn.LocalResponseNorm(plain.backbone.norm.size)
+            self._track("PyTorch's response normalisation, 1 target", build_tracker(plain, options), frames, boxes[0], 1)
         for count in self.args.track_batch:
             self._track(f'{count} target{"s" * (count > 1)} at once', build_tracker(model, options), frames, boxes[0], count)
 
-    def _track(self, what: str, tracker: USOTTracker, frames: np.ndarray, boxes: np.ndarray, count: int) -> None:
+    def _track(self, what: str, tracker: Tracker, frames: np.ndarray, boxes: np.ndarray, count: int) -> None:
         order = itertools.cycle([*range(1, len(frames)), *range(len(frames) - 2, -1, -1)])
         state = tracker.init(frames[0], np.tile(boxes[0], (count, 1)))
 
@@ -220,7 +229,7 @@ class Bench:
             _, state = tracker.update(frames[next(order)], state)
             return count
 
-        self.add('track', what, 'updates/s', update, warm_up=2 * tracker.memory_size)
+        self.add('track', what, 'updates/s', update, warm_up=2 * getattr(tracker, 'memory_size', 1))
 
 
 class EncodingAnew(TorchNetwork):
