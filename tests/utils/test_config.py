@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mmengine.registry import MODELS, Registry
 
 from usot_plugin.utils.config import ConfigError, load_config, nearest, runner_keys
 
@@ -86,3 +87,12 @@ def test_nearest_says_nothing_when_nothing_is_near():
 
 def test_runner_keys_hold_what_the_runner_reads():
     assert {'model', 'train_dataloader', 'compile', 'find_unused_parameters', 'custom_imports'} <= runner_keys()
+
+
+def test_a_host_that_cannot_be_imported_whole_is_passed_over(write):
+    broken = Registry('broken', parent=MODELS, scope='half_a_host', locations=['usot_plugin.no_such_part'])
+    try:
+        assert load_config(write(BASE))
+    finally:
+        MODELS.children.pop('half_a_host')
+    assert not broken.module_dict

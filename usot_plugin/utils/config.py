@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import Registry, root
 from mmengine.runner import Runner
 
@@ -129,7 +131,13 @@ def _registered() -> dict[str, Any]:
 
 
 def _collect(registry: Registry, entries: dict[str, Any]) -> None:
-    registry.import_from_location()
+    try:
+        registry.import_from_location()
+    except ImportError as error:
+        if registry.parent is None:
+            raise
+        # A host without compiled ops: what it could not import cannot be named in a config, either.
+        print_log(f'{registry.scope}: {registry.name} has parts that cannot be imported here ({error})', 'current', logging.DEBUG)
     for name, target in registry.module_dict.items():
         entries.setdefault(name, target)
     for child in registry.children.values():
