@@ -12,6 +12,14 @@ _base_ = [
 
 frame_sampler = dict(type='QualityFrames', memory=2, extra_memory=3)
 
+discovered = dict(
+    type='PseudoBoxDataset',
+    table='work_dirs/pretrained/table',
+    crop_store='work_dirs/pretrained/crops',
+    frame_sampler=frame_sampler,
+    pipeline={{_base_.train_pipeline}},
+)
+
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
@@ -21,13 +29,7 @@ train_dataloader = dict(
         type='QuotaMixture',
         quotas=[800, 800],
         datasets=[
-            dict(
-                type='PseudoBoxDataset',
-                table='work_dirs/pretrained/table',
-                crop_store='work_dirs/pretrained/crops',
-                frame_sampler=frame_sampler,
-                pipeline={{_base_.train_pipeline}},
-            ),
+            discovered,
             dict(
                 type='PseudoBoxDataset',
                 box_source='annotated',
