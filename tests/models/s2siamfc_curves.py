@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -45,15 +46,14 @@ def picture(side: int, shift_px: float, number: int) -> torch.Tensor:
     return torch.tensor(np.stack([128 + 40 * wave + (80 - 60 * c) * blob for c, wave in enumerate(waves)]), dtype=torch.float32)
 
 
-def curve(name: str) -> list[float]:
-    """Total loss of each step: four pairs, the last without target."""
-    model = MODELS.build({**CURVES[name], 'backbone': BACKBONE})
+def five_steps(model_cfg: dict, shifts: Sequence[float]) -> list[float]:
+    """Total loss of each step on a pair for each shift; nan for a pair without target."""
+    model = MODELS.build(model_cfg)
     formula_weights(model)
     model.train()
     torch.manual_seed(0)  # of the masks
-    shifts = (0.0, 16.0, -24.0, math.nan)
     inputs = {
-        'template': torch.stack([picture(127, 0.0, n) for n in range(4)]),
+        'template': torch.stack([picture(127, 0.0, n) for n in range(len(shifts))]),
         'search': torch.stack([picture(239, 400.0 if math.isnan(shift) else shift, n) for n, shift in enumerate(shifts)]),
     }
     inputs = {key: (crops - 128) / 60 for key, crops in inputs.items()}
@@ -69,6 +69,11 @@ def curve(name: str) -> list[float]:
         optimizer.step()
         values.append(total.item())
     return values
+
+
+def curve(name: str) -> list[float]:
+    """Total loss of each step: four pairs, the last without target."""
+    return five_steps({**CURVES[name], 'backbone': BACKBONE}, (0.0, 16.0, -24.0, math.nan))
 
 
 if __name__ == '__main__':

@@ -11,9 +11,9 @@ from mmengine.config import Config
 
 from usot_plugin.models import USOT
 from usot_plugin.models.necks.cycle_memory import CycleMemoryNeck
-from usot_plugin.models.schedule import value_at
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.sot_sample import SOTSample
+from usot_plugin.utils.schedule import value_at
 
 from .usot_parity import GOLDEN, usot_config
 

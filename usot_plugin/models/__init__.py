@@ -2,6 +2,7 @@
 
 from . import multi_object
 from .backbones.alexnet import SiamFCAlexNet
+from .backbones.ciresnet import CIResNet
 from .backbones.dcfnet import DCFNetBackbone
 from .backbones.host_adapter import HostBackbone
 from .backbones.siamese_resnet import SiameseResNet
@@ -17,9 +18,12 @@ from .losses.anti_clutter import AntiClutterLoss, PairwiseBCELoss
 from .losses.balanced_bce import BalancedBCELoss
 from .losses.consistency import ConsistencyLoss
 from .losses.host_losses import HostBoxLoss, HostMapLoss
+from .losses.instance_contrast import InstanceContrastLoss
 from .losses.iou_loss import LTRBIoULoss
+from .losses.noise_robust import NoiseRobustLoss
 from .necks.adjust import AdjustNeck
 from .necks.cycle_memory import CycleMemoryNeck
+from .pul import BackgroundDiscriminator, NoiseRobustSiamFC
 from .s2siamfc import S2SiamFC
 from .siamfc import SiamFC
 from .siamrpn import SiamRPN
@@ -29,8 +33,10 @@ from .usot import USOT
 __all__ = [
     'AdjustNeck',
     'AntiClutterLoss',
+    'BackgroundDiscriminator',
     'BalancedBCELoss',
     'BaseSOTModel',
+    'CIResNet',
     'ConsistencyLoss',
     'CycleSiam',
     'CycleMemoryNeck',
@@ -40,7 +46,10 @@ __all__ = [
     'HostBackbone',
     'HostBoxLoss',
     'HostMapLoss',
+    'InstanceContrastLoss',
     'LTRBIoULoss',
+    'NoiseRobustLoss',
+    'NoiseRobustSiamFC',
     'PairwiseBCELoss',
     'S2SiamFC',
     'SOTDataPreprocessor',

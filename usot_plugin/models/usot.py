@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from usot_plugin.registry import MODELS
+from usot_plugin.utils.schedule import value_at
 
 from .base_sot import BaseSOTModel
 from .heads.usot_head import HeadCodes
 from .layers.prroi_pool import prroi_pool
-from .schedule import value_at
 from .task_modules.grid import CellGrid, class_labels, ltrb_to_boxes, regression_targets
 
 #: Training settings of the paper and its release; epochs are counted from 0, the release counts from 1.

@@ -37,12 +37,16 @@ class Bottleneck(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, H, W)`` to ``(B, 4 * width, H', W')``."""
+    def residual_sum(self, x: Tensor) -> Tensor:
+        """The unit's output before its last ReLU."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+        return out + (x if self.downsample is None else self.downsample(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` to ``(B, 4 * width, H', W')``."""
+        return self.relu(self.residual_sum(x))
 
 
 class BasicBlock(nn.Module):

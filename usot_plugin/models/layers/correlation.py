@@ -59,3 +59,19 @@ def correlate_full(search: Tensor, kernel: Tensor) -> Tensor:
     batch, channels, height, width = search.shape
     response = F.conv2d(search.reshape(1, batch * channels, height, width), kernel, groups=batch)
     return response.transpose(0, 1)
+
+
+def correlate_cosine(search: Tensor, kernel: Tensor) -> Tensor:
+    """Cosine between the template and every window of its search map.
+
+    Args:
+        search: Search features, ``(B, C, Hs, Ws)``.
+        kernel: Template features, ``(B, C, Hk, Wk)``.
+
+    Returns:
+        ``(B, 1, Hs - Hk + 1, Ws - Wk + 1)`` in [-1, 1]; 0 where a window or the template is 0 throughout.
+    """
+    rows, columns = kernel.shape[2:]
+    energy = F.avg_pool2d(search.square().sum(1, keepdim=True), (rows, columns), stride=1) * (rows * columns)
+    norms = energy.sqrt() * kernel.square().sum((1, 2, 3), keepdim=True).sqrt()
+    return correlate_full(search, kernel) / norms.clamp(min=1e-6)

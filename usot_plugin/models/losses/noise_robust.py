@@ -6,7 +6,7 @@ around the true centre. With ``q = x - mined centre`` the mean and the second mo
     mu(x)      = beta / (alpha + beta) exp(-|q|^2 / (2 (alpha + beta)))
     E[y(x) y(x')] = exp(-|x - x'|^2 / (4 beta)) beta / (2 alpha + beta) exp(-|(q + q') / 2|^2 / (2 alpha + beta))
 
-Both are products of a function of the columns and one of the rows, which is what makes the general case cheap. The idea is PUL's (CVPR 2021,
+Both are products of a function of the columns and one of the rows, which makes the general case cheap. The idea is that of PUL (CVPR 2021,
 Sec. 1); its formulas were not at hand, these are derived anew and tested against Monte-Carlo.
 """
 
