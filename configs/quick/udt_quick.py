@@ -29,7 +29,7 @@ train_dataloader = dict(
         box_source='discovered',
         table='work_dirs/quick/table',
         frame_sampler={{_base_.frame_sampler}},
-        samples_per_epoch=800,
+        samples_per_epoch=480,
         pipeline=train_pipeline,
     ),
 )
