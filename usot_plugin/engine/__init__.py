@@ -11,6 +11,7 @@ from .hooks import (
 from .loops import ResumableEpochLoop
 from .optim_wrappers import AutocastOptimWrapper, PartwiseOptimWrapperConstructor
 from .schedulers import LogSpaceLR
+from .strategies import ResumableFSDPStrategy
 
 __all__ = [
     'AutocastOptimWrapper',
@@ -21,6 +22,7 @@ __all__ = [
     'NonFiniteLossHook',
     'PartwiseOptimWrapperConstructor',
     'ResumableEpochLoop',
+    'ResumableFSDPStrategy',
     'SOTVisualizationHook',
     'TrainingStageHook',
 ]
