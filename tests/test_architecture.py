@@ -33,6 +33,7 @@ ALLOWED = {
     'engine': MIDDLE,
     'evaluation': MIDDLE | {'visualization'},
     'apis': UPPER,
+    'tools': {'utils'},
     'testing': UPPER | {'apis'},
 }
 #: Single doors between rooms of one floor.

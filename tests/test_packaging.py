@@ -40,7 +40,8 @@ def test_wheel_has_types_configs_and_tools_and_runs_elsewhere(tmp_path):
     subprocess.run(command, check=True, timeout=120, capture_output=True)
     (wheel,) = tmp_path.glob('*.whl')
     with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
+        infos = archive.infolist()
+        names = {info.filename for info in infos}
         metadata = archive.read(next(name for name in names if name.endswith('METADATA'))).decode()
         archive.extractall(tmp_path / 'installed')
     assert {'usot_plugin/py.typed', 'usot_plugin/.mim/configs/usot_r50.py', 'usot_plugin/.mim/tools/train.py'} <= names
@@ -60,6 +61,12 @@ def test_wheel_has_types_configs_and_tools_and_runs_elsewhere(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith(str(tmp_path / 'installed'))
+    assert max(info.file_size for info in infos if info.filename.startswith('usot_plugin/pretrained/')) < 4_000_000
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    command = [sys.executable, '-m', 'usot_plugin.tools.train', 'configs/quick/usot_quick.py', '--cfg-options', 'train_cfg.max_epoch=1']
+    done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and "no argument 'max_epoch'" in done.stderr, done.stderr
 
 
 def test_every_declared_requirement_is_pinned(declared):

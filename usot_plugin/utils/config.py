@@ -15,6 +15,7 @@ from mmengine.registry import Registry, root
 from mmengine.runner import Runner
 
 from .host import HostError, import_scope
+from .packaged import find_config, names_near
 
 #: Top-level keys that MMEngine's Runner reads besides the arguments of its constructor.
 EXTRA_RUNNER_KEYS = frozenset(
@@ -54,16 +55,15 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Read a config file, apply ``--cfg-options`` and check it.
 
     Args:
-        path: A Python config of MMEngine.
+        path: A Python config of MMEngine; see :func:`~usot_plugin.utils.packaged.find_config` for where it is looked up.
         options: Dotted keys and their new values.
 
     Raises:
         ConfigError: No such file, it cannot be read, or :func:`check_config` refuses it.
     """
-    path = Path(path)
+    path = find_config(path)
     if not path.is_file():
-        beside = path.parent.glob('*.py') if path.parent.is_dir() else ()
-        raise ConfigError(f'{path}: no such config{nearest(path.name, (file.name for file in beside))}')
+        raise ConfigError(f'{path}: no such config{nearest(path.name, names_near(path))}')
     try:
         cfg = Config.fromfile(path)
     except (OSError, SyntaxError, NameError, KeyError, ImportError, AttributeError, TypeError) as error:
