@@ -9,33 +9,12 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.datasets import CropStoreError, NoSampleError
-from usot_plugin.datasets.benchmarks.annotations import AnnotationError
-from usot_plugin.discovery.table_format import TableError
-from usot_plugin.engine.distributed import LaunchError, enable_amp, prepare_launcher
-from usot_plugin.engine.hooks import NonFiniteLossError
-from usot_plugin.engine.hooks.training_stage import bare_model
+from usot_plugin.engine.distributed import enable_amp, prepare_launcher
 from usot_plugin.engine.loops import use_resumable_loop
-from usot_plugin.structures.clip import ClipError
-from usot_plugin.utils.checkpoint import CheckpointError, check_fit, use_safe_loader, use_whole_files
+from usot_plugin.engine.training_run import MENDABLE, build_runner
 from usot_plugin.utils.config import ConfigError, load_config
-
-#: Errors whose message says all; everything else is a fault of the program and keeps its traceback.
-MENDABLE = (
-    AnnotationError,
-    CheckpointError,
-    ClipError,
-    ConfigError,
-    CropStoreError,
-    LaunchError,
-    NonFiniteLossError,
-    NoSampleError,
-    TableError,
-)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -85,28 +64,6 @@ def build_config(args: argparse.Namespace) -> Config:
     use_resumable_loop(cfg)
     prepare_launcher(cfg, args.launcher)
     return cfg
-
-
-def build_runner(cfg: Config, config: str) -> Runner:
-    """Model and data set, and the checkpoint to start from held against the model.
-
-    Raises:
-        ConfigError: A part cannot be built as configured.
-        CheckpointError: The checkpoint is of another model.
-    """
-    use_safe_loader()
-    use_whole_files()
-    try:
-        if cfg.get('runner_type'):  # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
-            return RUNNERS.build(cfg)
-        runner = Runner.from_cfg(cfg)
-        runner.train_loop  # noqa: B018  (builds the data set)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f'{config}: {error}') from error
-    start = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') else None)
-    if start and '://' not in start:
-        check_fit(bare_model(runner), start, partly=not cfg.get('resume'))
-    return runner
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,6 +8,7 @@ from .coco_video import CocoVIDDataset, CocoVideoBoxes
 from .crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
 from .frame_samplers import FrameSampler, NoFrameError, QualityFrames, WindowFrames
 from .hard_negatives import HardNegativePairs
+from .mined_pairs import MinedChain, MinedPairFrames
 from .mixture import QuotaMixture
 from .picture_boxes import EntropyBoxes, PictureBoxes, SaliencyBoxes
 from .pseudo_box_dataset import NoSampleError, PseudoBoxDataset
@@ -29,6 +30,8 @@ __all__ = [
     'EntropyBoxes',
     'FrameSampler',
     'HardNegativePairs',
+    'MinedChain',
+    'MinedPairFrames',
     'NoFrameError',
     'NoSampleError',
     'PictureBoxes',

@@ -102,13 +102,18 @@ class DecodedFrames(FrameReader):
             raise ValueError(f'{self.frame_root}: no such folder of extracted frames')
         self._pool = ClipPool(max_open_clips)
 
-    def _clip(self, track: Track) -> Clip:
+    def clip(self, track: Track) -> Clip:
+        """The open clip of a track.
+
+        Raises:
+            ClipError: It cannot be opened.
+        """
         if self.frame_root is not None and (self.frame_root / track.clip).is_dir():
             return self._pool.get(str(self.frame_root / track.clip))
         return self._pool.get(track.path)
 
     def complete(self, track: Track) -> Track:
-        clip = self._clip(track)
+        clip = self.clip(track)
         if track.length == 0:
             return replace(track, length=clip.frame_count)
         if track.first_frame + track.length > clip.frame_count:
@@ -119,7 +124,7 @@ class DecodedFrames(FrameReader):
         return track
 
     def frame(self, track: Track, index: int) -> np.ndarray:
-        return self._clip(track).read(index)
+        return self.clip(track).read(index)
 
     def view(self, track: Track, index: int, box_xyxy: np.ndarray) -> View:
         image = self.frame(track, index)

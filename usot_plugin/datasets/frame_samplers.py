@@ -30,6 +30,9 @@ class FrameSampler(ABC):
 
     view_names: tuple[str, ...]
 
+    def set_epoch(self, epoch: int) -> None:  # noqa: B027  (most samplers draw the same way in every epoch)
+        """Draw for this epoch, counted from 0, from now on."""
+
     @abstractmethod
     def draw(self, track: Track, rng: np.random.Generator, stage: str) -> dict[str, list[int]]:
         """Frames of the clip for each view, for example ``{'template': [5], 'search': [5], 'memory': [1, 9]}``.

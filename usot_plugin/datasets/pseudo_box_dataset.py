@@ -174,6 +174,7 @@ class PseudoBoxDataset(BaseDataset):
             NoSampleError: More than ``max_failures`` clips in a row could not be read.
         """
         epoch = self.epoch
+        self.frame_sampler.set_epoch(epoch)
         for attempt in range(self.max_failures + 1):
             rng = np.random.default_rng([self.seed, self.stream, epoch, idx, attempt])
             start = self._ordered_track(epoch * len(self) + idx) if attempt == 0 else int(rng.integers(self.track_count))

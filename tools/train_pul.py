@@ -1,0 +1,44 @@
+"""PUL-style training in one command: background discrimination, pair mining, training on the mined pairs.
+
+    python tools/train_pul.py configs/pul/alexpul.py [--work-dir DIR] [--cfg-options KEY=VALUE ...]
+
+Each stage is skipped where its result is there, so a killed run goes on with the same command. The first two stages lie in ``shared_dir``
+of the config (the work dir by default); the checkpoints of the last lie in the work dir.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.engine.distributed import prepare_launcher
+from usot_plugin.engine.pul_stages import PULStages
+from usot_plugin.engine.training_run import MENDABLE
+from usot_plugin.utils.cli import exit_status, tool_parser
+from usot_plugin.utils.config import load_config
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stages."""
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
+    prepare_launcher(cfg, 'none')
+    PULStages(cfg, args.config).run()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit status."""
+    parser = tool_parser(__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for checkpoints and logs (default: work_dirs/<name of the config>)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    args = parser.parse_args(argv)
+    return exit_status(lambda: run(args), MENDABLE, args.config, 'interrupted; the same command goes on')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""One training as the tools start it: built with care, so that what the user can mend is said in one line."""
+
+from __future__ import annotations
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from usot_plugin.datasets import CropStoreError, NoSampleError
+from usot_plugin.datasets.benchmarks.annotations import AnnotationError
+from usot_plugin.discovery.table_format import TableError
+from usot_plugin.structures.clip import ClipError
+from usot_plugin.utils.checkpoint import CheckpointError, check_fit, use_safe_loader, use_whole_files
+from usot_plugin.utils.config import ConfigError
+
+from .distributed import LaunchError
+from .hooks import NonFiniteLossError
+from .hooks.training_stage import bare_model
+
+#: Errors whose message says all; everything else is a fault of the program and keeps its traceback.
+MENDABLE = (
+    AnnotationError,
+    CheckpointError,
+    ClipError,
+    ConfigError,
+    CropStoreError,
+    LaunchError,
+    NonFiniteLossError,
+    NoSampleError,
+    TableError,
+)
+
+
+def build_runner(cfg: Config, config: str) -> Runner:
+    """Model and data set, and the checkpoint to start from held against the model.
+
+    Args:
+        cfg: The whole config.
+        config: Its file, for messages.
+
+    Raises:
+        ConfigError: A part cannot be built as configured.
+        CheckpointError: The checkpoint is of another model.
+    """
+    use_safe_loader()
+    use_whole_files()
+    try:
+        if cfg.get('runner_type'):  # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
+            return RUNNERS.build(cfg)
+        runner = Runner.from_cfg(cfg)
+        runner.train_loop  # noqa: B018  (builds the data set)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f'{config}: {error}') from error
+    start = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') else None)
+    if start and '://' not in start:
+        check_fit(bare_model(runner), start, partly=not cfg.get('resume'))
+    return runner
