@@ -4,7 +4,7 @@ tools/dist_train.sh configs/usot_r50.py 4
 """
 
 _base_ = [
-    './_base_/models/usot_r50.py',
+    './_base_/models/usot_r50_net.py',
     './_base_/datasets/usot_mixture.py',
     './_base_/schedules/usot_30e.py',
     './_base_/benchmarks/sequence_folder.py',

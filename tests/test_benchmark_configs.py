@@ -40,7 +40,7 @@ BENCHMARKS = {
 
 def leaf(folder: Path, benchmark: str) -> Path:
     """A config of the small network on a benchmark, as a user writes it."""
-    bases = [REPO / 'configs/_base_/models/usot_quick.py', CONFIGS / f'{benchmark}.py', REPO / 'configs/_base_/default_runtime.py']
+    bases = [REPO / 'configs/_base_/models/usot_quick_net.py', CONFIGS / f'{benchmark}.py', REPO / 'configs/_base_/default_runtime.py']
     path = folder / f'leaf_{benchmark}.py'
     path.write_text(f'_base_ = {[str(base) for base in bases]}\n', encoding='utf-8')
     return path

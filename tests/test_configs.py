@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def _identity(path: Path) -> str:
 
 def test_there_are_configs():
     assert ROOT / 'configs/usot_r50.py' in CONFIGS
+
+
+def test_what_is_trained_has_a_name_of_its_own():
+    # MIM finds a config by its file name alone: mim train usot_plugin usot_quick.py
+    everywhere = Counter(path.name for path in (ROOT / 'configs').rglob('*.py'))
+    assert [path for path in CONFIGS if path.parent.name != 'discovery' and everywhere[path.name] > 1] == []
 
 
 @pytest.mark.parametrize('path', [_with_marks(path) for path in CONFIGS], ids=[_identity(path) for path in CONFIGS])

@@ -18,7 +18,7 @@ from usot_plugin.testing.tables import pseudo_track, write_table_part
 from usot_plugin.utils.config import load_config
 
 ROOT = Path(__file__).parents[1]
-QUICK = ROOT / 'configs/_base_/models/usot_quick.py'
+QUICK = ROOT / 'configs/_base_/models/usot_quick_net.py'
 
 
 @pytest.fixture(scope='module')

@@ -4,7 +4,7 @@ First of two rounds; tools/train_pretrained.sh makes the data and runs both.
 """
 
 _base_ = [
-    '../_base_/models/usot_quick.py',
+    '../_base_/models/usot_quick_net.py',
     '../_base_/datasets/usot_pipeline.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',

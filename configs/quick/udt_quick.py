@@ -7,7 +7,7 @@ Table and crop store are those of configs/quick/usot_quick.py. Without the store
 """
 
 _base_ = [
-    '../_base_/models/udt.py',
+    '../_base_/models/udt_net.py',
     '../_base_/datasets/udt_pipeline.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',

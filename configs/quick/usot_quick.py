@@ -9,7 +9,7 @@ Without the crop store it reads the videos themselves, which is two to three tim
 """
 
 _base_ = [
-    '../_base_/models/usot_quick.py',
+    '../_base_/models/usot_quick_net.py',
     '../_base_/datasets/usot_pipeline.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',

@@ -7,7 +7,7 @@ The box is a sixth of the frame, of which the crop shows three times: half the f
 """
 
 _base_ = [
-    '../_base_/models/udt.py',
+    '../_base_/models/udt_net.py',
     '../_base_/datasets/udt_pipeline.py',
     '../_base_/schedules/udt_50e.py',
     '../_base_/benchmarks/sequence_folder.py',
