@@ -25,7 +25,7 @@ train_dataloader = dict(
         box_source='discovered',
         table='work_dirs/quick/table',
         frame_sampler={{_base_.cycle_121_sampler}},
-        samples_per_epoch=960,
+        samples_per_epoch=720,
         pipeline={{_base_.cycle_pipeline}},
     ),
 )

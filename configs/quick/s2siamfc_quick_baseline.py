@@ -20,7 +20,7 @@ train_dataloader = dict(
         clips='work_dirs/quick/frames',
         frame_sampler={{_base_.single_sampler}},
         max_open_clips=100,
-        samples_per_epoch=600,
+        samples_per_epoch=400,
         pipeline={{_base_.single_pipeline}},
     ),
 )

@@ -9,7 +9,7 @@ train_dataloader = dict(
         box_source='discovered',
         table='work_dirs/quick/table',
         frame_sampler={{_base_.pair_sampler}},
-        samples_per_epoch=600,
+        samples_per_epoch=400,
         pipeline={{_base_.single_pipeline}},
     ),
 )
