@@ -103,7 +103,7 @@ def table_of(args: argparse.Namespace, config: DiscoveryConfig, imports: list[st
         discover_clips(clips, config, Path(args.out) / 'boxes', RunOptions(workers=args.workers, imports=imports))
         return read_table(Path(args.out) / 'boxes')
     table = read_table(args.table)
-    wanted = TableInfo(config.to_dict())
+    wanted = TableInfo(config.to_dict(), rounds=table.info.rounds)
     if table.info.config_hash != wanted.config_hash:
         raise TableError(f'{args.table}: made with another discovery config ({"; ".join(table.info.differences(wanted))})')
     return table

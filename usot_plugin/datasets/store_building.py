@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import cv2
 import numpy as np
 
 from ..structures.clip import ClipError, open_clip
+from ..utils.worker_pool import run_jobs
 from .box_sources import BoxSource
 from .crop_store import CropStoreWriter, StoreConfig, cut_tracks
 from .track import Track
@@ -89,9 +87,9 @@ def build_crop_store(
                 if all(writer.holds(track) for track in tracks):
                     report.skipped += 1
                 else:
-                    yield tracks[0].clip, (tracks, config, min_quality, step)
+                    yield tracks[0].clip, (_cut_clip, (tracks, config, min_quality, step))
 
-        for clip, entries, error in _run(_cut_clip, jobs(), workers):
+        for clip, (entries, error) in run_jobs(_quietly, jobs(), workers, cv2.setNumThreads, (1,)):
             if error:
                 report.failed[clip] = error
                 on_clip(clip, f'failed: {error}')
@@ -131,9 +129,9 @@ def extract_frames(
             if folder.is_dir():
                 report.skipped += 1
             else:
-                yield tracks[0].clip, (tracks[0].path, folder, quality)
+                yield tracks[0].clip, (_extract_clip, (tracks[0].path, folder, quality))
 
-    for clip, count, error in _run(_extract_clip, jobs(), workers):
+    for clip, (count, error) in run_jobs(_quietly, jobs(), workers, cv2.setNumThreads, (1,)):
         if error:
             report.failed[clip] = error
             on_clip(clip, f'failed: {error}')
@@ -168,23 +166,3 @@ def _quietly(function: Callable, arguments: tuple) -> tuple[Any, str]:
         return function(*arguments), ''
     except ClipError as error:
         return None, str(error)
-
-
-def _run(function: Callable, jobs: Iterable[tuple[str, tuple]], workers: int) -> Iterator[tuple[str, Any, str]]:
-    """Name, result and error of each job as it ends; few jobs are under way at a time, so that results do not pile up."""
-    if workers == 0:
-        for name, arguments in jobs:
-            yield name, *_quietly(function, arguments)
-        return
-    jobs = iter(jobs)
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        running: dict[Future, str] = {}
-        while True:
-            for name, arguments in islice(jobs, 2 * workers - len(running)):
-                running[pool.submit(_quietly, function, arguments)] = name
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running.pop(future), *future.result()

@@ -118,7 +118,7 @@ def _track_row(task: ClipTask, clip: Clip, fingerprint: str, track: PseudoTrack,
     return {
         **_clip_columns(task, fingerprint, clip),
         'status': DROPPED if dropped else KEPT,
-        'reason': _without_numbers(dropped),
+        'reason': without_numbers(dropped),
         'detail': dropped,
         'samplable': is_samplable(track, config),
         **track_columns(track),
@@ -162,7 +162,7 @@ def crashed(task: ClipTask, config: DiscoveryConfig, exit_code: int | None) -> C
     return skipped(task, config, 'decoder crashed', f'{task.path}: the worker process that read it died{how}')
 
 
-def _without_numbers(reason: str) -> str:
+def without_numbers(reason: str) -> str:
     """'corner share 0.52 is above 0.40' as 'corner share', so that clips can be counted by reason."""
     return re.split(r',?\s+-?\d', reason, maxsplit=1)[0]
 

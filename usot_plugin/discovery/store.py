@@ -280,7 +280,7 @@ def common_info(files: Sequence[Path]) -> TableInfo:
         if info.config_hash != first.config_hash:
             raise TableError(f'{file}: made with another discovery config than {first_file.name} ({"; ".join(first.differences(info))})')
     versions = sorted({version for _, info in infos for version in info.package.split(',')})
-    return TableInfo(first.config, ','.join(versions))
+    return TableInfo(first.config, ','.join(versions), first.rounds)
 
 
 def table_batches(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:

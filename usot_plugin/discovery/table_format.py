@@ -72,8 +72,8 @@ def columns_of(version: int) -> pa.Schema:
 
 KEPT, DROPPED, SKIPPED = 'kept', 'dropped', 'skipped'
 
-_VERSION_KEY, _CONFIG_KEY, _PACKAGE_KEY, _CLIP_KEY = (
-    f'usot_plugin.{name}'.encode() for name in ('schema_version', 'discovery', 'package', 'clip')
+_VERSION_KEY, _CONFIG_KEY, _PACKAGE_KEY, _CLIP_KEY, _ROUNDS_KEY = (
+    f'usot_plugin.{name}'.encode() for name in ('schema_version', 'discovery', 'package', 'clip', 'relabelled')
 )
 
 
@@ -86,6 +86,16 @@ def canonical_config(config: dict[str, Any]) -> str:
     return json.dumps(config, sort_keys=True, separators=(',', ':'))
 
 
+def _rounds_text(rounds: Sequence[dict[str, Any]]) -> str:
+    return json.dumps(list(rounds), sort_keys=True, separators=(',', ':'))
+
+
+def _rounds_in_words(rounds: Sequence[dict[str, Any]]) -> str:
+    """Each round as its model and its numbers, for a message."""
+    words = [f'{one.get("model", "?")} ({canonical_config(one.get("relabel", {}))})' for one in rounds]
+    return 're-labelled by ' + ', then '.join(words) if rounds else 'not re-labelled'
+
+
 @dataclass(frozen=True)
 class TableInfo:
     """What a table says of itself.
@@ -93,10 +103,12 @@ class TableInfo:
     Attributes:
         config: The full discovery config, nothing left to defaults.
         package: Version of this package that wrote it; several, sorted and joined by commas, where parts differ.
+        rounds: Which trackers have labelled it again since discovery, the first round first (:mod:`usot_plugin.apis.relabel`).
     """
 
     config: dict[str, Any]
     package: str = __version__
+    rounds: tuple[dict[str, Any], ...] = ()
 
     @property
     def schema_version(self) -> int:
@@ -110,8 +122,9 @@ class TableInfo:
 
     @property
     def config_hash(self) -> str:
-        """Equal exactly where the configs are."""
-        return hashlib.sha1(canonical_config(self.config).encode(), usedforsecurity=False).hexdigest()
+        """Equal exactly where the configs and the rounds are."""
+        text = canonical_config(self.config) + (_rounds_text(self.rounds) if self.rounds else '')
+        return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
     def to_metadata(self, clip: str | None = None) -> dict[bytes, bytes]:
         """Key-value metadata of a Parquet schema."""
@@ -120,12 +133,17 @@ class TableInfo:
             _CONFIG_KEY: canonical_config(self.config).encode(),
             _PACKAGE_KEY: self.package.encode(),
         }
+        if self.rounds:
+            metadata[_ROUNDS_KEY] = _rounds_text(self.rounds).encode()
         if clip is not None:
             metadata[_CLIP_KEY] = clip.encode()
         return metadata
 
     def differences(self, other: TableInfo) -> list[str]:
-        """``key: mine != theirs`` for every key of the config that differs."""
+        """``key: mine != theirs`` for every key of the config that differs, and for the rounds."""
+        if self.config == other.config:
+            mine, theirs = _rounds_in_words(self.rounds), _rounds_in_words(other.rounds)
+            return [f'{mine} != {theirs}'] if self.rounds != other.rounds else []
         missing = object()
         keys = sorted(set(self.config) | set(other.config))
         pairs = [(key, self.config.get(key, missing), other.config.get(key, missing)) for key in keys]
@@ -154,9 +172,10 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
         raise TableError(f'{path}: the columns {wrong} are not those of schema version {version}')
     try:
         config = json.loads(metadata[_CONFIG_KEY])
+        rounds = json.loads(metadata.get(_ROUNDS_KEY, b'[]'))
     except ValueError as error:
         raise TableError(f'{path}: the discovery config in the metadata is damaged ({error})') from error
-    return TableInfo(config, metadata.get(_PACKAGE_KEY, b'').decode())
+    return TableInfo(config, metadata.get(_PACKAGE_KEY, b'').decode(), tuple(rounds))
 
 
 def open_parquet(path: Path, memory_map: bool = False) -> pq.ParquetFile:
