@@ -6,6 +6,7 @@ import pytest
 from pytest import approx
 
 from usot_plugin.datasets.transforms import (
+    GroupGray,
     View,
     ViewBrightness,
     ViewCoarseDropout,
@@ -48,6 +49,19 @@ def test_every_transform_keeps_size_kind_and_input_and_repeats(kind, view):
     if kind is not ViewFlip:
         assert (first.image != other.image).any()
     assert first.frame_index == 3
+
+
+def test_gray_is_a_matter_of_the_whole_group(view):
+    group = {'views': {'template': [view], 'search': [view, view]}, 'view_names': ('template', 'search')}
+    transform = GroupGray(['template', 'search'], prob=0.5)
+    grays = []
+    for seed in range(40):
+        views = transform({**group, 'rng': np.random.default_rng(seed)})['views']
+        flags = {bool(np.ptp(one.image, axis=2).max() == 0) for one in views['template'] + views['search']}
+        assert len(flags) == 1
+        grays.append(flags.pop())
+    assert 10 < sum(grays) < 30
+    np.testing.assert_array_equal(apply(GroupGray(['template']), view).image[..., 0], cv2.cvtColor(view.image, cv2.COLOR_BGR2GRAY))
 
 
 @pytest.mark.parametrize('kind', TRANSFORMS)

@@ -1,6 +1,15 @@
 """Transforms of training groups; each draws its parameters and applies a plain function."""
 
-from .augment import ViewBrightness, ViewCoarseDropout, ViewFlip, ViewHueSaturation, ViewMotionBlur, ViewPerspective, ViewSaltPepper
+from .augment import (
+    GroupGray,
+    ViewBrightness,
+    ViewCoarseDropout,
+    ViewFlip,
+    ViewHueSaturation,
+    ViewMotionBlur,
+    ViewPerspective,
+    ViewSaltPepper,
+)
 from .crop import SiameseCrop
 from .formatting import PackSOTInputs
 from .offset import ViewBoxOffset
@@ -8,6 +17,7 @@ from .rotate import ViewRotate
 from .view import View, ViewTransform
 
 __all__ = [
+    'GroupGray',
     'PackSOTInputs',
     'SiameseCrop',
     'View',

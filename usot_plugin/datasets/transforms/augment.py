@@ -214,6 +214,29 @@ class ViewHueSaturation(ViewTransform):
 
 
 @TRANSFORMS.register_module()
+class GroupGray(ViewTransform):
+    """Take the colour out of a whole group, as from a gray camera: all its images or none.
+
+    Args:
+        views: Names of the views.
+        prob: Probability.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Change all named views or none."""
+        if self.prob < 1 and results['rng'].random() >= self.prob:
+            return results
+        return self.change_each(results, self.apply)
+
+    def draw(self, view: View, rng: np.random.Generator) -> dict:
+        return {}
+
+    def apply(self, view: View) -> View:
+        gray = cv2.cvtColor(view.image, cv2.COLOR_BGR2GRAY)
+        return view.updated(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR))
+
+
+@TRANSFORMS.register_module()
 class ViewBrightness(ViewTransform):
     """Multiply the brightness.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,11 +63,19 @@ class ViewTransform(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Change the named views; every other entry passes through."""
+        return self.change_each(results, lambda view: self._maybe(view, results['rng']))
+
+    def change_each(self, results: dict, change: Callable[[View], View]) -> dict:
+        """The group with ``change`` applied to each image of the named views.
+
+        Raises:
+            KeyError: The frame sampler knows no such view.
+        """
         views = dict(results['views'])
         for name in self.views:
             if name not in results['view_names']:
                 raise KeyError(f"{type(self).__name__}: no view '{name}'; the frame sampler gives {list(results['view_names'])}")
-            views[name] = [self._maybe(view, results['rng']) for view in views.get(name, ())]
+            views[name] = [change(view) for view in views.get(name, ())]
         return {**results, 'views': {name: group for name, group in views.items() if group}}
 
     def _maybe(self, view: View, rng: np.random.Generator) -> View:

@@ -20,7 +20,7 @@ READING: dict[str, dict[str, Any]] = {
 NO_COUNTERPART = {
     'TridentSampling': 'templates that lie around one search frame are not drawn here; the frame sampler QualityFrames is used',
     'DiMPSampling': 'several search frames after several templates are not drawn here; the frame sampler QualityFrames is used',
-    'GrayAug': 'no transform makes views gray',
+    'GrayAug': 'GroupGray takes the colour out of a whole group; add it by hand',
     'SeqColorAug': 'no transform adds random RGB offsets; ViewHueSaturation and ViewBrightness are near',
     'SeqBlurAug': 'its random kernels are others than those of ViewMotionBlur; add that by hand',
     'SeqBboxJitter': 'boxes are not jittered; SiameseCrop has shift_px and scale',
