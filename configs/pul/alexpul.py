@@ -57,5 +57,7 @@ discrimination = dict(
     train_cfg=dict(max_epochs=20),
     param_scheduler=[dict(type='LogSpaceLR', end_factor=1e-3, begin=0, end=20)],
 )
+# Stages 1 and 2 lie here; None: in the work dir. Configs that differ in stage 3 alone name the same folder.
+shared_dir = None
 # Stage 2.
 mining = dict(anchors=4, clip_frames=30, step_frames=1, min_similarity=0.5, max_return_px=16.0, window_influence=0.1, wanted_pairs=100_000)
