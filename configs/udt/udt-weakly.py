@@ -4,6 +4,10 @@ model = dict(type='UDT')
 train_dataloader = dict(
     dataset=dict(
         frame_sampler=dict(count=3),
-        pipeline=[dict(type='ViewBoxOffset', views=['frames'], offset_px=20.0), *{{_base_.train_pipeline}}],
+        pipeline=[
+            dict(type='ViewBoxOffset', views=['frames'], offset_px=20.0),
+            dict(type='SiameseCrop', views=['frames'], size=125, window='scaled', scaled=3.0),
+            dict(type='PackSOTInputs', single=[], stacked=['frames']),
+        ],
     )
 )

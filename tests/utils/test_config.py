@@ -96,3 +96,13 @@ def test_a_host_that_cannot_be_imported_whole_is_passed_over(write):
     finally:
         MODELS.children.pop('half_a_host')
     assert not broken.module_dict
+
+
+def test_unpacked_base_variable_in_a_pipeline_is_named(tmp_path):
+    (tmp_path / 'base.py').write_text("steps = [dict(type='PackSOTInputs')]\n")
+    path = tmp_path / 'leaf.py'
+    path.write_text(
+        "_base_ = ['base.py']\ndata = dict(type='PseudoBoxDataset', pipeline=[dict(type='GroupGray', views=['a']), *{{_base_.steps}}])\n"
+    )
+    with pytest.raises(ConfigError, match=r"leaf\.py: data\.pipeline\.1 is '_', no transform"):
+        load_config(path)

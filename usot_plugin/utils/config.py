@@ -120,6 +120,11 @@ def check_config(cfg: Config, path: str | Path) -> None:
             if plain not in registered:
                 raise ConfigError(f'{path}: {where}.type = {name!r} is not registered{nearest(plain, registered)}')
             _check_arguments(node, registered[plain], where, path)
+        for index, step in enumerate(node.get('pipeline') or ()):
+            if isinstance(step, str):
+                raise ConfigError(
+                    f'{path}: {where}.pipeline.{index} is {step!r}, no transform (a {{{{_base_.x}}}} cannot be unpacked with *)'
+                )
 
 
 def _registered() -> dict[str, Any]:

@@ -12,12 +12,14 @@ from .augment import (
 )
 from .crop import SiameseCrop
 from .formatting import PackSOTInputs
-from .offset import ViewBoxOffset
+from .offset import GroupBoxPart, ViewBoxOffset
 from .rotate import ViewRotate
-from .view import View, ViewTransform
+from .view import GroupTransform, View, ViewTransform
 
 __all__ = [
+    'GroupBoxPart',
     'GroupGray',
+    'GroupTransform',
     'PackSOTInputs',
     'SiameseCrop',
     'View',

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ...registry import TRANSFORMS
-from .view import View, ViewTransform, check_range
+from .view import GroupTransform, View, ViewTransform, check_range
 
 #: Hue of OpenCV's 8-bit HSV counts half degrees.
 HUE_STEPS = 180
@@ -214,7 +214,7 @@ class ViewHueSaturation(ViewTransform):
 
 
 @TRANSFORMS.register_module()
-class GroupGray(ViewTransform):
+class GroupGray(GroupTransform):
     """Take the colour out of a whole group, as from a gray camera: all its images or none.
 
     Args:
@@ -222,13 +222,7 @@ class GroupGray(ViewTransform):
         prob: Probability.
     """
 
-    def transform(self, results: dict) -> dict:
-        """Change all named views or none."""
-        if self.prob < 1 and results['rng'].random() >= self.prob:
-            return results
-        return self.change_each(results, self.apply)
-
-    def draw(self, view: View, rng: np.random.Generator) -> dict:
+    def draw_once(self, rng: np.random.Generator) -> dict:
         return {}
 
     def apply(self, view: View) -> View:

@@ -1,4 +1,4 @@
-"""Boxes moved beside their target, as a weak annotation has them."""
+"""Boxes moved beside or within their target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...registry import TRANSFORMS
-from .view import View, ViewTransform
+from ...structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from .view import GroupTransform, View, ViewTransform, check_range
 
 
 @TRANSFORMS.register_module()
@@ -36,3 +37,35 @@ class ViewBoxOffset(ViewTransform):
 
     def apply(self, view: View, offset_xy: np.ndarray) -> View:
         return view.updated(view.image, view.box_xyxy + np.tile(offset_xy, 2))
+
+
+@TRANSFORMS.register_module()
+class GroupBoxPart(GroupTransform):
+    """Make another region of the object the target: the same part of the box in every image of the group.
+
+    Boxes that always end where an object ends teach a network to close its box around whatever it sees. A face on a person is then lost to
+    the person. A part has no edges of its own: its box can only be known from the template.
+
+    Args:
+        views: Names of the views.
+        prob: Probability that a group gets a part.
+        shift: Largest move of the centre on each axis, as a share of the box's side; uniform.
+        scale: Range of the factor on each side; log-uniform.
+
+    Raises:
+        ValueError: ``shift`` is negative or ``scale`` no range of positive factors.
+    """
+
+    def __init__(self, views: Sequence[str], prob: float = 0.5, shift: float = 0.3, scale: Sequence[float] = (0.4, 1.25)) -> None:
+        super().__init__(views, prob)
+        self.scale = check_range(self, 'scale', scale, np.finfo(float).tiny)
+        if shift < 0:
+            raise ValueError(f'GroupBoxPart: shift must not be negative, got {shift}')
+        self.shift = shift
+
+    def draw_once(self, rng: np.random.Generator) -> dict:
+        return {'shift': rng.uniform(-self.shift, self.shift, 2), 'scale': np.exp(rng.uniform(*np.log(self.scale), 2))}
+
+    def apply(self, view: View, shift: np.ndarray, scale: np.ndarray) -> View:
+        box = xyxy_to_cxcywh(view.box_xyxy)
+        return view.updated(view.image, cxcywh_to_xyxy(np.concatenate([box[:2] + shift * box[2:], box[2:] * scale])))

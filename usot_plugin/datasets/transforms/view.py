@@ -95,6 +95,26 @@ class ViewTransform(BaseTransform):
         return f'{type(self).__name__}({", ".join(f"{key}={value}" for key, value in vars(self).items())})'
 
 
+class GroupTransform(ViewTransform):
+    """A random change of a whole group: its parameters are drawn once, and all named views change or none."""
+
+    def transform(self, results: dict) -> dict:
+        """Change all named views or none."""
+        rng = results['rng']
+        if self.prob < 1 and rng.random() >= self.prob:
+            return results
+        parameters = self.draw_once(rng)
+        return self.change_each(results, lambda view: self.apply(view, **parameters))
+
+    def draw(self, view: View, rng: np.random.Generator) -> dict[str, Any]:
+        """See :meth:`draw_once`; the view plays no part."""
+        return self.draw_once(rng)
+
+    @abstractmethod
+    def draw_once(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Random parameters of :meth:`apply` for the group."""
+
+
 def check_range(owner: object, name: str, value: Sequence[float], low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
     """A pair ``(least, greatest)`` within bounds.
 
