@@ -130,6 +130,13 @@ def test_a_black_first_frame_is_survived():
     assert np.isfinite(boxes).all()
 
 
+@pytest.mark.parametrize(('width', 'height', 'box'), [(24, 18, [6, 5, 15, 12]), (1, 1, [0, 0, 1, 1])])
+def test_frames_smaller_than_any_crop(width, height, box):
+    frames = list(np.random.default_rng(0).integers(0, 256, (4, height, width, 3), dtype=np.uint8))
+    boxes, _ = run(SiamFCTracker(make_model(), template_rate=0.1), frames, box)
+    assert np.isfinite(boxes).all() and (boxes[..., 2:] > boxes[..., :2]).all()
+
+
 @pytest.mark.parametrize('box', [[0, 0, 40, 30], [290, 220, 330, 260], [-30, 100, 20, 140], [150, 110, 151, 111], [0, 0, 320, 240]])
 def test_targets_at_the_border_tiny_and_large(box):
     frames = [textured()] * 4
