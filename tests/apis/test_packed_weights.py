@@ -109,6 +109,8 @@ def test_missing_weights_are_named(shipped):
     (shipped / 'usot_small.pth').touch()
     with pytest.raises(CheckpointError, match=r"'usot_smal' in this package, did you mean 'usot_small'\? \(there: usot_small\)"):
         load_pretrained('usot_smal')
+    with pytest.raises(CheckpointError, match="did you mean 'usot_small'"):
+        init_tracker(checkpoint='usot_smal')
 
 
 def test_a_checkpoint_without_config(trained):
@@ -149,5 +151,6 @@ def test_demo_without_config(tmp_path, trained, shipped, capsys):
     assert as_process('pack_pretrained', *trained, '--out', shipped / 'usot_small.pth', cwd=tmp_path).returncode == 0
     assert demo_tool.main(arguments) == 0
     first = (tmp_path / 'out/clip.json').read_bytes()
-    assert demo_tool.main([*arguments, '--checkpoint', str(shipped / 'usot_small.pth')]) == 0
+    for checkpoint in (str(shipped / 'usot_small.pth'), 'usot_small'):
+        assert demo_tool.main([*arguments, '--checkpoint', checkpoint]) == 0
     assert (tmp_path / 'out/clip.json').read_bytes() == first and b'USOTTracker' in first

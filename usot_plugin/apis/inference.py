@@ -17,7 +17,7 @@ from usot_plugin.registry import MODELS
 from usot_plugin.utils.checkpoint import Which, load_weights
 from usot_plugin.utils.config import ConfigError, load_config
 
-from .packed_weights import DEFAULT_PRETRAINED, packed_config, pretrained_path
+from .packed_weights import DEFAULT_PRETRAINED, packed_config, packed_file, pretrained_path
 
 
 def init_tracker(
@@ -33,7 +33,7 @@ def init_tracker(
     Args:
         config: Config file, its content, or a mapping with the key ``model``; by default the one that the checkpoint carries.
         checkpoint: Weights of the model; without it they are random, and a warning says so. With neither config nor checkpoint, weights
-            and config are those of :func:`load_pretrained`.
+            and config are those of :func:`load_pretrained`; without a config, the name of shipped weights will do (``'udt_small'``).
         device: Where the model runs; the GPU if there is one by default.
         tracker: Config of the tracker; ``model.test_cfg`` by default. One without a network (``dict(type='StandStill')``) needs neither
             model nor checkpoint.
@@ -51,7 +51,7 @@ def init_tracker(
     import usot_plugin  # noqa: F401  registers everything
 
     if config is None and (tracker is None or needs_model(tracker)):
-        checkpoint = checkpoint if checkpoint is not None else pretrained_path()
+        checkpoint = packed_file(checkpoint)
         config = packed_config(checkpoint)
     if isinstance(config, str | Path):
         cfg = load_config(config, cfg_options)

@@ -40,6 +40,20 @@ def pretrained_path(name: str = DEFAULT_PRETRAINED) -> Path:
     return path
 
 
+def packed_file(checkpoint: str | Path | None) -> str | Path:
+    """A weights file: the default one for None, a shipped one by its name, and any other path as it is.
+
+    Raises:
+        CheckpointError: A plain word that is neither a file nor the name of shipped weights.
+    """
+    if checkpoint is None:
+        return pretrained_path()
+    path = Path(checkpoint)
+    if path.suffix or len(path.parts) != 1 or path.exists():
+        return checkpoint
+    return pretrained_path(path.name)
+
+
 def packed_record(path: str | Path) -> dict[str, Any]:
     """What a packed weights file says of itself.
 
