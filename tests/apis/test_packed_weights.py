@@ -153,4 +153,4 @@ def test_demo_without_config(tmp_path, trained, shipped, capsys):
     first = (tmp_path / 'out/clip.json').read_bytes()
     for checkpoint in (str(shipped / 'usot_small.pth'), 'usot_small'):
         assert demo_tool.main([*arguments, '--checkpoint', checkpoint]) == 0
-    assert (tmp_path / 'out/clip.json').read_bytes() == first and b'USOTTracker' in first
+        assert (tmp_path / 'out/clip.json').read_bytes() == first and b'USOTTracker' in first
