@@ -144,3 +144,17 @@ def test_confidence_counts_against_what_is_usual_on_the_clip():
         old_track(frame_quality=np.zeros(40, np.float32)), [replace(good, scores=scores)], CONFIG, DiscoveryConfig(), FRAME_WH
     )
     assert new.frame_quality[18] == pytest.approx(1.0) and new.frame_quality[20] == pytest.approx(0.5)
+
+
+def test_a_box_on_still_ground_is_not_believed():
+    # The tracker stays where it was, and agrees with itself; what moves has gone on.
+    boxes = moving_boxes(120)
+    still = np.repeat(boxes[:1], 120, axis=0)
+    new = relabelled_track(
+        old_track(120), [pass_over(still, range(0, 120, 2))], replace(CONFIG, support_frames=5), DiscoveryConfig(), FRAME_WH
+    )
+    # Boxes of 50 px at 1.5 px a frame lie on each other by half until frame 16; five later half of the frames that are asked are beyond.
+    last = np.flatnonzero(new.picked)[-1]
+    assert 14 <= last <= 20
+    without = replace(CONFIG, min_support=0.0)
+    assert relabelled_track(old_track(120), [pass_over(still, range(0, 120, 2))], without, DiscoveryConfig(), FRAME_WH).picked.sum() == 60

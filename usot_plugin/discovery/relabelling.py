@@ -17,7 +17,8 @@ from ..structures.pseudo_track import PseudoTrack
 from .config import DiscoveryConfig
 from .fragments import fragment_bounds
 from .motion_map import map_geometry
-from .quality import centrality, corner_share, cut_borders
+from .multi_object import overlap_of_smaller
+from .quality import centrality, corner_share, cut_borders, frame_quality
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class RelabelConfig:
         min_agreement: IoU that the way back needs with the way there.
         min_quality: A frame whose boxes are worth less has none in the new table.
         old_weight: Weight of the old box, times its frame quality, among the tracked ones, which weigh at most 1.
+        min_support: Least share of the picked old boxes within ``support_frames`` on each side of a frame that lie on the new boxes (half of the
+            smaller box). A tracker agrees with itself on still ground, too; that something moves there is what discovery saw.
+        support_frames: See above.
         min_fragment_frames: Stretches of frames with boxes that are shorter than this are dropped.
 
     Raises:
@@ -45,6 +49,8 @@ class RelabelConfig:
     min_agreement: float = 0.5
     min_quality: float = 0.3
     old_weight: float = 0.25
+    min_support: float = 0.3
+    support_frames: int = 15
     min_fragment_frames: int = 10
 
     def __post_init__(self) -> None:
@@ -151,7 +157,7 @@ def relabelled_track(
         at = frame - track.first_frame
         old = track.boxes_xyxy[at].astype(np.float64)
         boxes[at], quality[at] = fuse_frame(seen, old, config.old_weight * float(track.frame_quality[at]), config.min_agreement)
-    bad = quality < max(config.min_quality, 1e-6)
+    bad = (quality < max(config.min_quality, 1e-6)) | (_support(track, boxes, config.support_frames) < config.min_support)
     boxes[bad], quality[bad] = np.nan, 0.0
     picked = ~bad
     _fill_between(boxes, quality, grid - track.first_frame)
@@ -210,6 +216,14 @@ def fuse_frame(seen: Sightings, old_xyxy: np.ndarray, old_weight: float, min_agr
     fused = np.average(good[members], axis=0, weights=good_weights[members])
     worth = np.where(held, seen.weights * iou(seen.boxes_xyxy, fused[None]), 0.0)
     return fused, float(worth.sum() / seen.nearness.sum())
+
+
+def _support(track: PseudoTrack, boxes_xyxy: np.ndarray, radius_frames: int) -> np.ndarray:
+    """Share of the old picks around each frame that lie on the new boxes, ``(L,)``; 0 where there is none to ask."""
+    asked = track.picked & is_valid(track.boxes_xyxy) & is_valid(boxes_xyxy)
+    held = np.zeros(len(track), bool)
+    held[asked] = overlap_of_smaller(track.boxes_xyxy[asked].astype(np.float64), boxes_xyxy[asked]) >= 0.5
+    return frame_quality(asked, held, radius_frames)
 
 
 def _usual_score(passes: Sequence[Pass]) -> float:

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Self-training on unlabeled clips: discover -> train -> relabel -> crop store -> train ... (docs/self_training.md)
+#
+#   bash tools/self_train.sh VIDEO_OR_FOLDER...
+#
+# A stopped run goes on where it was; a finished one does nothing.
+#
+#   OUT=DIR        where everything goes (default: work_dirs/self_train)
+#   ROUNDS=N       trainings (default: 2)
+#   CONFIG=FILE    what is trained (default: configs/quick/usot_quick.py); its data set is a PseudoBoxDataset
+#   SEED=N         of every training (default: 0)
+#   WORKERS=N      clips at once (default: 1)
+#   KEEP=1         go on from the weights of the round before (default: from scratch)
+#   RELABEL="..."  further options of tools/relabel.py;  OPTIONS="..." further KEY=VALUE of the trainings
+set -euo pipefail
+[ $# -ge 1 ] || { echo "usage: bash tools/self_train.sh VIDEO_OR_FOLDER..." >&2; exit 2; }
+clips=()
+for clip in "$@"; do
+  [ -e "$clip" ] || { echo "error: $clip: no such file or folder" >&2; exit 2; }
+  clips+=("$(realpath "$clip")")
+done
+config=$(realpath "${CONFIG:-$(dirname "${BASH_SOURCE[0]}")/../configs/quick/usot_quick.py}")
+out=$(realpath -m "${OUT:-$(dirname "${BASH_SOURCE[0]}")/../work_dirs/self_train}")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tools/lib_env.sh
+source tools/lib_env.sh
+activate_env
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
+workers=${WORKERS:-1}
+rounds=${ROUNDS:-2}
+[[ $rounds =~ ^[1-9][0-9]*$ ]] || { echo "error: ROUNDS=$rounds is no number of trainings" >&2; exit 2; }
+read -ra relabel_options <<<"${RELABEL:-}"
+read -ra train_options <<<"${OPTIONS:-}"
+
+# Exit status 1: some clips could not be read; each was named, the others are enough to go on with.
+some() { "$@" || { status=$?; [ "$status" -eq 1 ] || exit "$status"; }; }
+
+mkdir -p "$out"
+before=
+for round in $(seq 1 "$rounds"); do
+  here=$out/round$round
+  if [ "$round" -eq 1 ]; then
+    some python tools/discover_boxes.py configs/discovery/default.py "${clips[@]}" --out "$here/table" --workers "$workers" --quiet
+  else
+    some python tools/relabel.py "$config" "$before" "$table" --out "$here/table" --workers "$workers" --quiet "${relabel_options[@]}"
+  fi
+  table=$here/table
+  if [ ! -e "$here/trained" ]; then
+    some python tools/build_crop_store.py "$table" --out "$here/crops" --workers "$workers" --quiet
+    resume=() start=()
+    if [ -f "$here/train/last_checkpoint" ]; then
+      resume=(--resume)
+    elif [ -n "${KEEP:-}" ] && [ -n "$before" ]; then
+      start=("load_from=$before")  # together with --resume, the round would begin at the last epoch of the one before
+    fi
+    python tools/train.py "$config" --work-dir "$here/train" "${resume[@]}" --cfg-options "randomness.seed=${SEED:-0}" \
+      "train_dataloader.dataset.seed=${SEED:-0}" "train_dataloader.dataset.table=$table" \
+      "train_dataloader.dataset.crop_store=$here/crops" "${start[@]}" "${train_options[@]}" >>"$here/train.log" 2>&1 || {
+      tail -n 3 "$here/train.log" >&2
+      fail "the training of round $round stopped; its log is $here/train.log, the same command goes on"
+    }
+    cp "$here/train/last_checkpoint" "$here/trained.part" && mv "$here/trained.part" "$here/trained"
+  fi
+  before=$(cat "$here/trained")
+  echo "round $round: $before"
+done
