@@ -33,8 +33,8 @@ class RelabelConfig:
         min_agreement: IoU that the way back needs with the way there.
         min_quality: A frame whose boxes are worth less has none in the new table.
         old_weight: Weight of the old box, times its frame quality, among the tracked ones, which weigh at most 1.
-        min_support: Least share of the picked old boxes within ``support_frames`` on each side of a frame that lie on the new boxes (half of the
-            smaller box). A tracker agrees with itself on still ground, too; that something moves there is what discovery saw.
+        min_support: Least share of the picked old boxes within ``support_frames`` on each side of a frame that lie on the new boxes (half
+            of the smaller box). A tracker agrees with itself on still ground, too; that something moves there is what discovery saw.
         support_frames: See above.
         min_fragment_frames: Stretches of frames with boxes that are shorter than this are dropped.
 
