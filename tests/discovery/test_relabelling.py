@@ -158,3 +158,11 @@ def test_a_box_on_still_ground_is_not_believed():
     assert 14 <= last <= 20
     without = replace(CONFIG, min_support=0.0)
     assert relabelled_track(old_track(120), [pass_over(still, range(0, 120, 2))], without, DiscoveryConfig(), FRAME_WH).picked.sum() == 60
+
+
+def test_nothing_is_interpolated_between_two_objects():
+    boxes = moving_boxes(40)
+    boxes[20:] += 80
+    new = relabelled_track(old_track(), [pass_over(boxes, range(0, 40, 2))], replace(CONFIG, min_support=0.0), DiscoveryConfig(), FRAME_WH)
+    assert np.flatnonzero(np.isnan(new.boxes_xyxy[:39, 0])).tolist() == [19]
+    assert new.fragment_last[18] == 18 and new.fragment_first[20] == 20

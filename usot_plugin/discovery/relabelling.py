@@ -246,9 +246,12 @@ def _by_frame(passes: Sequence[Pass], usual: float, config: RelabelConfig) -> di
 
 
 def _fill_between(boxes: np.ndarray, quality: np.ndarray, grid: np.ndarray) -> None:
-    """Interpolate between neighbouring frames of the grid that both have a box, in place; the worse quality holds between them."""
+    """Interpolate between neighbouring frames of the grid that both have a box, in place; the worse quality holds between them.
+
+    Boxes that do not overlap are of two objects, and nothing lies between them.
+    """
     for left, right in zip(grid[:-1], grid[1:], strict=True):
-        if quality[left] > 0 and quality[right] > 0:
+        if quality[left] > 0 and quality[right] > 0 and iou(boxes[left], boxes[right]) > 0:
             for at in range(left + 1, right):
                 share = (at - left) / (right - left)
                 boxes[at] = (1 - share) * boxes[left] + share * boxes[right]
