@@ -2,7 +2,7 @@
 
     python tools/train_pul.py configs/quick/pul_quick.py --cfg-options \
         discrimination.train_dataloader.dataset.crop_store=work_dirs/quick/crops
-    python tools/test.py configs/quick/pul_quick.py work_dirs/pul_quick/epoch_5.pth --sequences SEQUENCES
+    python tools/test.py configs/quick/pul_quick.py work_dirs/pul_quick/epoch_3.pth --sequences SEQUENCES
 
 Table and crop store are those of configs/quick/usot_quick.py; pairs are mined from the videos themselves and stored as crops again.
 """
@@ -14,17 +14,17 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=1,
     dataset=dict(
-        frame_sampler=dict(spans=[(0, 10), (2, 20), (4, 30)]),
+        frame_sampler=dict(spans=[(0, 10), (1, 20), (2, 30)]),
         samples_per_epoch=800,
         pipeline={{_base_.single_pipeline}},  # little data: colour, rotation and blur as in stage 1
     ),
 )
-train_cfg = dict(by_epoch=True, max_epochs=5)
+train_cfg = dict(by_epoch=True, max_epochs=3)
 # Adam learns this small network from scratch several times faster than the SGD of the large one.
 optim_wrapper = dict(
     _delete_=True, type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4), clip_grad=dict(max_norm=10.0)
 )
-param_scheduler = [dict(type='CosineAnnealingLR', eta_min=2e-5, begin=0, end=5, by_epoch=True, convert_to_iter_based=True)]
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min=2e-5, begin=0, end=3, by_epoch=True, convert_to_iter_based=True)]
 
 discrimination = dict(
     train_dataloader=dict(dataset=dict(table='work_dirs/quick/table', samples_per_epoch=800)),

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import write_bytes, write_text
 from usot_plugin.utils.checkpoint import load_weights
-from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.config import ConfigError, nearest
 
 from .hooks.hard_negative_mining import weights_digest
 from .loops import use_resumable_loop
@@ -86,10 +87,14 @@ class PULStages:
         options = dict(cfg.mining)
         self.frame_root = options.pop('frame_root', None)
         self.store_crops = options.pop('store_crops', True)
+        known = [field.name for field in fields(MiningConfig)]
+        for key in options:
+            if key not in known:
+                raise ConfigError(f'{config}: mining: no setting {key!r}{nearest(key, known)}')
         try:
             self.mining = MiningConfig(**options)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f'{config}: mining: {error}') from error
+        except ValueError as error:
+            raise ConfigError(f'{config}: {error}') from error
 
     def run(self) -> None:
         """All stages, as far as they are not done."""

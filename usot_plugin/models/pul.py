@@ -61,6 +61,9 @@ class BackgroundDiscriminator(SiamFC):
 class NoiseRobustSiamFC(SiamFC):
     """SiamFC whose loss is told how far each cell is from the mined centre; with ``NoiseRobustLoss`` by default.
 
+    A Gaussian label is small nearly everywhere, its standard deviation over a map is about a tenth. So is that of the response here from
+    the first step on: batch norm's weight, which begins at 1, would need hundreds of steps to get there.
+
     Args:
         loss: Config of a loss of responses ``(B, n, n)`` and offsets ``(B, 2, n)``.
         **kwargs: As for :class:`SiamFC`.
@@ -69,8 +72,14 @@ class NoiseRobustSiamFC(SiamFC):
         PUL (CVPR 2021), Sec. 1: temporal correspondence learning with the noise-robust loss.
     """
 
+    response_gain = 0.1
+
     def __init__(self, backbone: dict, loss: dict | None = None, **kwargs) -> None:
         super().__init__(backbone, loss or dict(type='NoiseRobustLoss'), **kwargs)
+
+    def respond(self, search_features: Tensor, template_features: Tensor) -> Tensor:
+        """See :meth:`SiamFC.respond`; about the size of a Gaussian label."""
+        return self.response_gain * super().respond(search_features, template_features)
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """``loss_response`` of a batch."""
