@@ -1,6 +1,7 @@
-"""Fourth round: parts of objects are targets as well, sizes vary more, a part of the groups is gray; then cycle memory again.
+"""Fourth round: clips labelled again by the second round's tracker, so that real pairs reach across frames, too; then cycle memory again.
 
-Three rounds of boxes that end where their object ends had taught the network to grow a box until it holds all that moves together.
+Parts of objects are targets as well, sizes vary more, and a part of the groups is gray: three rounds of boxes that end where their object
+ends had taught the network to grow a box until it holds all that moves together.
 """
 
 _base_ = ['./usot_small_round3.py']
@@ -24,13 +25,13 @@ train_pipeline = [
 
 train_dataloader = dict(
     dataset=dict(
-        quotas=[600, 1000],
+        quotas=[800, 800],
         datasets=[
             dict(
                 type='PseudoBoxDataset',
-                table='work_dirs/pretrained/table',
-                crop_store='work_dirs/pretrained/crops',
-                frame_sampler={{_base_.frame_sampler}},
+                table='work_dirs/pretrained/table_2',
+                crop_store='work_dirs/pretrained/crops_2',
+                frame_sampler=dict(type='QualityFrames', memory=2, extra_memory=3, search_gap_frames=12),
                 pipeline=train_pipeline,
             ),
             dict(
@@ -43,10 +44,10 @@ train_dataloader = dict(
         ],
     )
 )
-train_cfg = dict(max_epochs=26)
-model = dict(train_cfg=dict(cycle_start_epoch=16))
+train_cfg = dict(max_epochs=21)
+model = dict(train_cfg=dict(cycle_start_epoch=12))
 optim_wrapper = dict(optimizer=dict(lr=7e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=0, end=26, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=0, end=21, by_epoch=True, convert_to_iter_based=True),
 ]
