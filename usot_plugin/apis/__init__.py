@@ -3,6 +3,7 @@
 from .box_input import InputError, boxes_from_json, check_boxes_in_frame, parse_box_xywh
 from .got10k_tracker import GOT10kTracker
 from .inference import init_tracker, load_pretrained, onnx_tracker, tracker_from_function
+from .inferencer import SOTInferencer
 from .online import OnlineTracker, as_bgr_u8
 from .sources import FrameSource, SourceError, open_source
 from .tracking import track_video
@@ -12,6 +13,7 @@ __all__ = [
     'GOT10kTracker',
     'InputError',
     'OnlineTracker',
+    'SOTInferencer',
     'SourceError',
     'as_bgr_u8',
     'boxes_from_json',
