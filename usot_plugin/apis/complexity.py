@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ def tracker_complexity(model_cfg: Mapping[str, Any], crops_px: tuple[int, int] |
     template_px, search_px = (int(getattr(tracker, name)) for name in names)
     frame = np.random.default_rng(0).integers(0, 256, (FRAME_WH[1], FRAME_WH[0], 3), np.uint8)
     try:
-        branches = [multiply_adds(lambda px=px: _features(model, px), model)[1][''] for px in (template_px, search_px)]
+        template, search = (multiply_adds(partial(_features, model, px), model)[1][''] for px in (template_px, search_px))
         state, first = multiply_adds(lambda: tracker.init(frame, np.array(TARGET_XYXY)), model)
         for _ in range(getattr(tracker, 'memory_size', 1)):  # the memory fills
             _, state = tracker.update(frame, state)
@@ -151,7 +152,7 @@ def tracker_complexity(model_cfg: Mapping[str, Any], crops_px: tuple[int, int] |
         raise ValueError(f'crops of {template_px} and {search_px} px do not fit the network: {str(error).splitlines()[0]}') from error
     sizes = {name: sum(p.numel() for p in module.parameters()) for name, module in model.named_modules()}
     modules = {name: ModuleCost(size, first.get(name, 0), later.get(name, 0)) for name, size in sizes.items() if name}
-    return Complexity(type(tracker).__name__, template_px, search_px, sizes[''], *branches, first[''], later[''], modules)
+    return Complexity(type(tracker).__name__, template_px, search_px, sizes[''], template, search, first[''], later[''], modules)
 
 
 @torch.inference_mode()
