@@ -50,9 +50,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def giga(count: int) -> str:
-    """A count in thousand millions, six figures after the point at most."""
-    return f'{count / 1e9:.3f} G' if count >= 1e6 else f'{count / 1e9:.6f} G'
+def millions(count: int) -> str:
+    """A count in millions."""
+    return f'{count / 1e6:,.1f} M'
 
 
 def table(found: Complexity) -> list[str]:
@@ -65,7 +65,7 @@ def table(found: Complexity) -> list[str]:
         ('tracked frame', '', found.tracked_frame, f'{found.tracker}.update, all of it'),
     ]
     head = f'{"part":<16} {"crop":>9} {"multiply-adds":>14}'
-    return [head, *(f'{part:<16} {crop:>9} {giga(count):>14}  {what}' for part, crop, count, what in rows)]
+    return [head, *(f'{part:<16} {crop:>9} {millions(count):>14}  {what}' for part, crop, count, what in rows)]
 
 
 def module_table(found: Complexity, depth: int) -> list[str]:
@@ -75,12 +75,12 @@ def module_table(found: Complexity, depth: int) -> list[str]:
         level = name.count('.')
         if level < depth and (cost.parameters or cost.first_frame or cost.tracked_frame):
             label = '  ' * level + name.rpartition('.')[2]
-            lines.append(f'{label:<48} {cost.parameters:>12,} {giga(cost.first_frame):>14} {giga(cost.tracked_frame):>14}')
+            lines.append(f'{label:<48} {cost.parameters:>12,} {millions(cost.first_frame):>14} {millions(cost.tracked_frame):>14}')
     first, later = (
         getattr(found, part) - sum(getattr(cost, part) for name, cost in found.modules.items() if '.' not in name)
         for part in ('first_frame', 'tracked_frame')
     )
-    lines.append(f'{"(correlations, pooling, Fourier transforms)":<48} {"":>12} {giga(first):>14} {giga(later):>14}')
+    lines.append(f'{"(correlations, pooling, Fourier transforms)":<48} {"":>12} {millions(first):>14} {millions(later):>14}')
     return lines
 
 
