@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine._strategy import FSDPStrategy
 from mmengine.device import get_device
-from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.fsdp import FullyShardedDataParallel, OptimStateDictConfig, StateDictConfig
 
 from usot_plugin.registry import STRATEGIES
 
@@ -28,8 +28,8 @@ class ResumableFSDPStrategy(FSDPStrategy):
         super().__init__(state_dict_cfg='full', **kwargs)
         if get_device() == 'cpu':
             # Moving a gathered tensor to where it is copies nothing; PyTorch then frees what is about to be saved (seen in 2.13).
-            self.state_dict_config = replace(self.state_dict_config, offload_to_cpu=False)
-            self.optim_state_dict_config = replace(self.optim_state_dict_config, offload_to_cpu=False)
+            self.state_dict_config: StateDictConfig = replace(self.state_dict_config, offload_to_cpu=False)
+            self.optim_state_dict_config: OptimStateDictConfig = replace(self.optim_state_dict_config, offload_to_cpu=False)
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
         """Load the optimizer's state, as :meth:`optim_state_dict` gave it."""

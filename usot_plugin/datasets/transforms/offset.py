@@ -64,7 +64,8 @@ class GroupBoxPart(GroupTransform):
         self.shift = shift
 
     def draw_once(self, rng: np.random.Generator) -> dict:
-        return {'shift': rng.uniform(-self.shift, self.shift, 2), 'scale': np.exp(rng.uniform(*np.log(self.scale), 2))}
+        least, greatest = np.log(self.scale)
+        return {'shift': rng.uniform(-self.shift, self.shift, 2), 'scale': np.exp(rng.uniform(least, greatest, 2))}
 
     def apply(self, view: View, shift: np.ndarray, scale: np.ndarray) -> View:
         box = xyxy_to_cxcywh(view.box_xyxy)
