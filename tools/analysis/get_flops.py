@@ -80,7 +80,7 @@ def module_table(found: Complexity, depth: int) -> list[str]:
         getattr(found, part) - sum(getattr(cost, part) for name, cost in found.modules.items() if '.' not in name)
         for part in ('first_frame', 'tracked_frame')
     )
-    lines.append(f'{"(correlations, pooling, Fourier transforms)":<48} {"":>12} {millions(first):>14} {millions(later):>14}')
+    lines.append(f'{"(outside of modules)":<48} {"":>12} {millions(first):>14} {millions(later):>14}')
     return lines
 
 
