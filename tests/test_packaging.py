@@ -44,7 +44,12 @@ def test_wheel_has_types_configs_and_tools_and_runs_elsewhere(tmp_path):
         names = {info.filename for info in infos}
         metadata = archive.read(next(name for name in names if name.endswith('METADATA'))).decode()
         archive.extractall(tmp_path / 'installed')
-    assert {'usot_plugin/py.typed', 'usot_plugin/.mim/configs/usot_r50.py', 'usot_plugin/.mim/tools/train.py'} <= names
+    assert {
+        'usot_plugin/py.typed',
+        'usot_plugin/.mim/configs/usot_r50.py',
+        'usot_plugin/.mim/tools/train.py',
+        'usot_plugin/.mim/model-index.yml',
+    } <= names
     assert not any(name.startswith('tests') for name in names)
     required = [line for line in metadata.splitlines() if line.startswith('Requires-Dist') and 'extra ==' not in line]
     assert required

@@ -52,9 +52,12 @@ def tracked(out, clip, *args: object) -> np.ndarray:
     return np.array([target['boxes_xywh'] for target in json.loads(file.read_text())['targets']])
 
 
-@pytest.mark.parametrize('memory_weight', [0.0, 0.6])
-def test_onnx_gives_the_boxes_of_pytorch(tmp_path, trained, clip, memory_weight):
-    option = ('--cfg-options', f'model.test_cfg.memory_weight={memory_weight}')
+@pytest.mark.parametrize(
+    ('memory_weight', 'sizes'), [(0.0, {}), (0.6, {}), (0.6, dict(exemplar_px=111, instance_px=191, small_instance_px=207))]
+)
+def test_onnx_gives_the_boxes_of_pytorch(tmp_path, trained, clip, memory_weight, sizes):
+    given = {'memory_weight': memory_weight, **sizes}
+    option = ('--cfg-options', *(f'model.test_cfg.{key}={value}' for key, value in given.items()))
     assert run_tool_main(EXPORT, *trained, '--out', tmp_path / 'graphs', *option) == 0
     meta = json.loads((tmp_path / 'graphs/meta.json').read_text())
     assert meta['largest_difference'] < 1e-4 and meta['has_memory'] and meta['tracker']['memory_weight'] == memory_weight

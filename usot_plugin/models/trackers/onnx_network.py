@@ -95,12 +95,12 @@ def _family(tensors: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) -> float:
-    """Write the graphs of a model, compared with the model on random input of several batch sizes and both crop sizes.
+    """Write the graphs of a model, compared with the model on random input of several batch sizes and the tracker's crop sizes.
 
     Args:
         model: The model, on the CPU; it is put into eval mode.
         folder: Where to write; ``meta.json`` comes last, so that a folder with it is complete.
-        options: The tracker's config; it travels with the graphs.
+        options: The tracker's config; it travels with the graphs. Its ``exemplar_px`` is the only template size that they take.
 
     Returns:
         The largest difference seen, relative to values above 1.
@@ -113,13 +113,16 @@ def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) 
     folder = Path(folder)
     (folder / META).unlink(missing_ok=True)
     worst = 0.0
+    exemplar_px, large_px, small_px = (
+        int(options.get(key, usual)) for key, usual in (('exemplar_px', 127), ('instance_px', 255), ('small_instance_px', 271))
+    )
     with torch.no_grad():
-        for name, inputs in _examples(model, 2, 255, 3):
+        for name, inputs in _examples(model, 2, exemplar_px, large_px, 3):
             graph = _Graph(model, FUNCTIONS[name], list(inputs)).eval()
             with whole_file(folder / f'{name}.onnx') as temporary:
                 _write_graph(graph, inputs, temporary)
-        for batch, crop_px, entries in ((1, 255, 1), (2, 271, 5), (3, 255, 7)):
-            for name, inputs in _examples(model, batch, crop_px, entries):
+        for batch, crop_px, entries in ((1, large_px, 1), (2, small_px, 5), (3, large_px, 7)):
+            for name, inputs in _examples(model, batch, exemplar_px, crop_px, entries):
                 worst = max(worst, _difference(_session(folder / f'{name}.onnx'), FUNCTIONS[name](model, inputs), inputs))
     if not worst <= TOLERANCE:
         raise ExportError(f'{folder}: ONNX Runtime differs from PyTorch by {worst:.2g}, more than {TOLERANCE:g}')
@@ -137,14 +140,15 @@ def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) 
     return worst
 
 
-def _examples(model: USOT, batch: int, crop_px: int, entries: int) -> Iterator[tuple[str, Named]]:
+def _examples(model: USOT, batch: int, exemplar_px: int, crop_px: int, entries: int) -> Iterator[tuple[str, Named]]:
     """Random input of every graph of a model, in the order that they are run in."""
     generator = torch.Generator().manual_seed(batch)
 
     def crops(side: int) -> Tensor:
         return torch.randint(0, 256, (batch, side, side, 3), dtype=torch.uint8, generator=generator)
 
-    template = {'crops': crops(127), 'boxes_xyxy': torch.tensor([[36.0, 40.0, 90.5, 84.0]]).repeat(batch, 1)}
+    box = torch.tensor([[0.28, 0.32, 0.71, 0.66]]) * exemplar_px
+    template = {'crops': crops(exemplar_px), 'boxes_xyxy': box.repeat(batch, 1)}
     yield 'template', template
     search = {'crops': crops(crop_px), **_template(model, template)}
     yield 'track', search
