@@ -61,7 +61,7 @@ def compare_folders(first: Path, second: Path, tolerance_px: float) -> tuple[lis
         boxes = [OnePassResults(folder).read(name).boxes_xyxy for folder in (first, second)]
         if len(boxes[0]) != len(boxes[1]):
             raise ResultError(second / f'{name}.txt', f'{len(boxes[1])} lines, and {len(boxes[0])} in {first}')
-        rows.append(compare(name, *boxes, tolerance_px))
+        rows.append(compare(name, boxes[0], boxes[1], tolerance_px))
     return rows, len(names[0] ^ names[1])
 
 
