@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The weights that ship with the package, from unlabeled clips: tools/train_pretrained.sh CLIPS...
 #
-# Four rounds, about two and a half CPU hours on one core. Every step goes on where it was stopped.
+# Four rounds, about two CPU hours on one core. Every step goes on where it was stopped.
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: $0 CLIPS..." >&2; exit 2; }
 clips=()
@@ -30,5 +30,5 @@ train round3 configs/pretrained/usot_small_round3.py 2
 python tools/relabel.py configs/pretrained/usot_small_round2.py $data/round2/epoch_14.pth $data/table --out $data/table_2
 python tools/build_crop_store.py $data/table_2 --out $data/crops_2
 train round4 configs/pretrained/usot_small_round4.py 3
-python tools/pack_pretrained.py configs/pretrained/usot_small_round4.py $data/round4/epoch_21.pth --table $data/table --table $data/table_2 \
+python tools/pack_pretrained.py configs/pretrained/usot_small_round4.py $data/round4/epoch_12.pth --table $data/table --table $data/table_2 \
   --sequences $data/composites --out usot_plugin/pretrained/usot_small.pth
