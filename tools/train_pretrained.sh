@@ -1,34 +1,65 @@
 #!/usr/bin/env bash
-# The weights that ship with the package, from unlabeled clips: tools/train_pretrained.sh CLIPS...
+# The weights that ship with the package, from unlabeled clips: bash tools/train_pretrained.sh CLIPS...
 #
-# Four rounds, about two CPU hours on one core. Every step goes on where it was stopped.
+# Four rounds, about two CPU hours on one core. Every step goes on where it was stopped; a finished training is kept.
+#
+#   OUT=DIR          where everything goes (default: work_dirs/pretrained)
+#   WEIGHTS=FILE     the packed weights (default: usot_plugin/pretrained/usot_small.pth)
+#   COMPOSITES="A B" composite sequences of the first two rounds, and of the last two (default: 400 1000)
+#   OPTIONS="..."    further KEY=VALUE of every training, and RELABEL="..." of tools/relabel.py, e.g. to try the script in a minute
 set -euo pipefail
-[ $# -ge 1 ] || { echo "usage: $0 CLIPS..." >&2; exit 2; }
+[ $# -ge 1 ] || { echo "usage: bash tools/train_pretrained.sh CLIPS..." >&2; exit 2; }
 clips=()
-for clip in "$@"; do clips+=("$(realpath "$clip")"); done
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+for clip in "$@"; do
+  [ -e "$clip" ] || { echo "error: $clip: no such file or folder" >&2; exit 2; }
+  clips+=("$(realpath "$clip")")
+done
+home=$(dirname "${BASH_SOURCE[0]}")/..
+data=$(realpath -m "${OUT:-$home/work_dirs/pretrained}")
+weights=$(realpath -m "${WEIGHTS:-$home/usot_plugin/pretrained/usot_small.pth}")
+cd "$home"
 # shellcheck source=tools/lib_env.sh
 source tools/lib_env.sh
 activate_env
-export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
-data=work_dirs/pretrained
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
+read -r few many <<<"${COMPOSITES:-400 1000}"
+read -ra options <<<"${OPTIONS:-}"
+read -ra relabel_options <<<"${RELABEL:-}"
 
-train() {  # NAME CONFIG SEED: resumes where there is a checkpoint
-  local work=$data/$1 seed=$3 resume=()
-  if [ -f "$work/last_checkpoint" ]; then resume=(--resume); fi
-  python tools/train.py "$2" --work-dir "$work" "${resume[@]}" --cfg-options "randomness.seed=$seed" \
-    "train_dataloader.dataset.datasets.0.seed=$seed" "train_dataloader.dataset.datasets.1.seed=$seed"
+# Exit status 1: some clips could not be used; each was named, the others are enough to go on with.
+some() { "$@" || { status=$?; [ "$status" -eq 1 ] || exit "$status"; }; }
+
+newest() { cat "$data/$1/last_checkpoint"; }
+
+composites() {  # COUNT
+  python -m usot_plugin.datasets.composite "${clips[@]}" --table "$data/table" --out "$data/composites" --count "$1" --frames 40
 }
 
-python tools/discover_boxes.py configs/discovery/default.py "${clips[@]}" --out $data/table
-python tools/build_crop_store.py $data/table --out $data/crops
-python -m usot_plugin.datasets.composite "${clips[@]}" --table $data/table --out $data/composites --count 400 --frames 40
-train round1 configs/pretrained/usot_small.py 0
-train round2 configs/pretrained/usot_small_round2.py 1
-python -m usot_plugin.datasets.composite "${clips[@]}" --table $data/table --out $data/composites --count 1000 --frames 40
-train round3 configs/pretrained/usot_small_round3.py 2
-python tools/relabel.py configs/pretrained/usot_small_round2.py $data/round2/epoch_14.pth $data/table --out $data/table_2
-python tools/build_crop_store.py $data/table_2 --out $data/crops_2
-train round4 configs/pretrained/usot_small_round4.py 3
-python tools/pack_pretrained.py configs/pretrained/usot_small_round4.py $data/round4/epoch_12.pth --table $data/table --table $data/table_2 \
-  --sequences $data/composites --out usot_plugin/pretrained/usot_small.pth
+train() {  # ROUND CONFIG SEED TABLE CROPS [ROUND BEFORE]
+  local work=$data/$1 resume=()
+  [ ! -e "$work/trained" ] || return 0
+  local keys=("randomness.seed=$3" "train_dataloader.dataset.datasets.0.seed=$3" "train_dataloader.dataset.datasets.1.seed=$3"
+    "train_dataloader.dataset.datasets.0.table=$4" "train_dataloader.dataset.datasets.0.crop_store=$5"
+    "train_dataloader.dataset.datasets.1.sequences.data_root=$data/composites")
+  if [ -f "$work/last_checkpoint" ]; then
+    resume=(--resume) keys+=("load_from=None")  # together, the round would begin at the last epoch of the one before
+  elif [ $# -gt 5 ]; then
+    keys+=("load_from=$(newest "$6")")
+  fi
+  python tools/train.py "$2" --work-dir "$work" "${resume[@]}" --cfg-options "${keys[@]}" "${options[@]}"
+  touch "$work/trained"
+}
+
+some python tools/discover_boxes.py configs/discovery/default.py "${clips[@]}" --out "$data/table"
+some python tools/build_crop_store.py "$data/table" --out "$data/crops"
+composites "$few"
+train round1 configs/pretrained/usot_small.py 0 "$data/table" "$data/crops"
+train round2 configs/pretrained/usot_small_round2.py 1 "$data/table" "$data/crops" round1
+[ -e "$data/round3/trained" ] || composites "$many"
+train round3 configs/pretrained/usot_small_round3.py 2 "$data/table" "$data/crops" round2
+some python tools/relabel.py configs/pretrained/usot_small_round2.py "$(newest round2)" "$data/table" --out "$data/table_2" \
+  "${relabel_options[@]}"
+some python tools/build_crop_store.py "$data/table_2" --out "$data/crops_2"
+train round4 configs/pretrained/usot_small_round4.py 3 "$data/table_2" "$data/crops_2" round3
+python tools/pack_pretrained.py configs/pretrained/usot_small_round4.py "$(newest round4)" --table "$data/table" --table "$data/table_2" \
+  --sequences "$data/composites" --out "$weights"

@@ -1,0 +1,58 @@
+"""tools/train_pretrained.sh: from clips to packed weights, stopped and started again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from usot_plugin.apis import init_tracker
+from usot_plugin.apis.packed_weights import packed_record
+from usot_plugin.datasets.synthetic import render_clip, write_clip
+
+ROOT = Path(__file__).parents[1]
+#: Four groups an epoch, one epoch a round. A tracker that stays where it is agrees with itself: whatever two rounds have learnt here.
+TINY = {
+    'COMPOSITES': '2 3',
+    'OPTIONS': 'train_dataloader.dataset.quotas=[2,2] train_dataloader.batch_size=2 train_cfg.max_epochs=1 '
+    'train_dataloader.num_workers=0 train_dataloader.persistent_workers=False',
+    'RELABEL': '--tracker StandStill --min-fragment-frames 5 --min-support 0',
+}
+
+
+def run(*clips: Path, **extra: str) -> subprocess.CompletedProcess:
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
+    environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **TINY, **extra}
+    command = ['bash', 'tools/train_pretrained.sh', *map(str, clips)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=550, check=False)
+
+
+def test_a_missing_clip_is_named(tmp_path):
+    done = run(tmp_path / 'gone.mp4', OUT=str(tmp_path / 'out'))
+    assert done.returncode == 2 and 'gone.mp4: no such file' in done.stderr and not (tmp_path / 'out').exists()
+
+
+@pytest.mark.slow
+def test_four_rounds_and_on_after_a_stop(tmp_path):
+    clips = [tmp_path / f'clip_{index}.mp4' for index in range(2)]
+    for index, clip in enumerate(clips):
+        write_clip(clip, render_clip(index, frames=40)[0])
+    out, weights = tmp_path / 'out', tmp_path / 'weights.pth'
+    first = run(*clips, OUT=str(out), WEIGHTS=str(weights))
+    assert first.returncode == 0, first.stderr[-3000:]
+    for before, after in (('round1', 'round2'), ('round2', 'round3'), ('round3', 'round4')):
+        assert f'Load checkpoint from {out}/{before}/epoch_1.pth' in (first.stdout + first.stderr), after
+    record = packed_record(weights)
+    assert [part.get('table') or part['sequences'] for part in record['data']] == ['table', 'table_2', 'composites']
+    assert record['trained']['epoch'] == 1
+    assert type(init_tracker(checkpoint=weights, device='cpu')).__name__ == 'USOTTracker'
+
+    (out / 'round4/trained').unlink()
+    weights.unlink()
+    again = run(*clips, OUT=str(out), WEIGHTS=str(weights), OPTIONS=TINY['OPTIONS'].replace('max_epochs=1', 'max_epochs=2'))
+    assert again.returncode == 0, again.stderr[-3000:]
+    said = again.stdout + again.stderr
+    assert said.count('resumed epoch: 1') == 1, 'the first three rounds are kept'
+    assert packed_record(weights)['trained']['epoch'] == 2
