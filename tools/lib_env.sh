@@ -28,3 +28,7 @@ pip_install() {  # like `pip install`, quiet, with a hint when it fails
   python -m pip install -qq --disable-pip-version-check "$@" ||
     fail "pip could not install '$*' (its own message is above). Is there a network? A local mirror is named by PIP_INDEX_URL or PIP_FIND_LINKS."
 }
+
+some() {  # like its arguments, but exit status 1 is fine: some clips could not be used, each was named, and the others are enough to go on with
+  "$@" || { status=$?; [ "$status" -eq 1 ] || exit "$status"; }
+}

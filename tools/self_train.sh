@@ -32,9 +32,6 @@ rounds=${ROUNDS:-2}
 read -ra relabel_options <<<"${RELABEL:-}"
 read -ra train_options <<<"${OPTIONS:-}"
 
-# Exit status 1: some clips could not be read; each was named, the others are enough to go on with.
-some() { "$@" || { status=$?; [ "$status" -eq 1 ] || exit "$status"; }; }
-
 mkdir -p "$out"
 before=
 for round in $(seq 1 "$rounds"); do

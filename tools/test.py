@@ -32,7 +32,7 @@ from usot_plugin.models.trackers import needs_model, tracker_label
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config
 
 #: CHECKPOINT that asks for random weights.
 NO_CHECKPOINT = 'none'
@@ -77,7 +77,7 @@ def build_config(args: argparse.Namespace) -> Config:
         ConfigError: The config is wrong, or something is missing on the command line.
     """
     cfg = load_config(args.config, args.cfg_options)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
+    choose_work_dir(cfg, args.config, args.work_dir)
     if args.benchmark:
         use_benchmark(cfg, benchmark_file(args.benchmark, CONFIGS))
     point_data(cfg, args.sequences, args.data_root, args.only)

@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 import sys
-from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
@@ -14,7 +13,7 @@ import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.engine.distributed import enable_amp, prepare_launcher
 from usot_plugin.engine.loops import use_resumable_loop
 from usot_plugin.engine.training_run import MENDABLE, build_runner
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -50,7 +49,7 @@ def build_config(args: argparse.Namespace) -> Config:
         ConfigError: The config, or an option for it, is wrong.
     """
     cfg = load_config(args.config, args.cfg_options)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
+    choose_work_dir(cfg, args.config, args.work_dir)
     if args.amp:
         enable_amp(cfg)
     if args.auto_scale_lr:

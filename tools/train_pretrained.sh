@@ -26,9 +26,6 @@ read -r few many <<<"${COMPOSITES:-400 1000}"
 read -ra options <<<"${OPTIONS:-}"
 read -ra relabel_options <<<"${RELABEL:-}"
 
-# Exit status 1: some clips could not be used; each was named, the others are enough to go on with.
-some() { "$@" || { status=$?; [ "$status" -eq 1 ] || exit "$status"; }; }
-
 newest() { cat "$data/$1/last_checkpoint"; }
 
 composites() {  # COUNT

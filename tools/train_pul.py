@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from mmengine.config import DictAction
 
@@ -19,13 +18,13 @@ from usot_plugin.engine.distributed import prepare_launcher
 from usot_plugin.engine.pul_stages import PULStages
 from usot_plugin.engine.training_run import MENDABLE
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import load_config
+from usot_plugin.utils.config import choose_work_dir, load_config
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stages."""
     cfg = load_config(args.config, args.cfg_options)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
+    choose_work_dir(cfg, args.config, args.work_dir)
     prepare_launcher(cfg, 'none')
     PULStages(cfg, args.config).run()
 

@@ -84,6 +84,11 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     return cfg
 
 
+def choose_work_dir(cfg: Config, path: str | Path, given: str | None) -> None:
+    """Set ``cfg.work_dir``: what the user gave, else what the config says, else ``work_dirs/<name of the config>``."""
+    cfg.work_dir = given or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition('\n')[0]
 
