@@ -89,13 +89,23 @@ def test_runner_keys_hold_what_the_runner_reads():
     assert {'model', 'train_dataloader', 'compile', 'find_unused_parameters', 'custom_imports'} <= runner_keys()
 
 
-def test_a_host_that_cannot_be_imported_whole_is_passed_over(write):
-    broken = Registry('broken', parent=MODELS, scope='half_a_host', locations=['usot_plugin.no_such_part'])
-    try:
-        assert load_config(write(BASE))
-    finally:
-        MODELS.children.pop('half_a_host')
-    assert not broken.module_dict
+@pytest.fixture
+def broken_host():
+    Registry('broken', parent=MODELS, scope='half_a_host', locations=['usot_plugin.no_such_part'])
+    yield
+    MODELS.children.pop('half_a_host')
+
+
+@pytest.mark.parametrize('line', ["detector = dict(type='half_a_host.Net')", "detector = dict(type='Net', _scope_='half_a_host')"])
+def test_a_host_that_cannot_be_imported_whole_is_passed_over(write, broken_host, line):
+    with pytest.raises(ConfigError, match=r"detector\.type = '(half_a_host\.)?Net' is not registered"):
+        load_config(write(f'{BASE}\n{line}\n'))
+
+
+def test_a_host_that_the_config_does_not_name_is_not_imported(write, broken_host, monkeypatch):
+    # All parts of mmdet take seconds to import, and print.
+    monkeypatch.setattr(MODELS.children['half_a_host'], 'import_from_location', lambda: pytest.fail('imported'))
+    assert load_config(write(BASE))
 
 
 def test_unpacked_base_variable_in_a_pipeline_is_named(tmp_path):

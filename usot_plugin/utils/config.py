@@ -112,13 +112,14 @@ def check_config(cfg: Config, path: str | Path) -> None:
         slip = difflib.get_close_matches(key, keys, n=1, cutoff=SLIP_SIMILARITY)
         if key not in keys and slip:
             raise ConfigError(f'{path}: unknown key {key!r}, did you mean {slip[0]!r}?')
-    registered = _registered()
+    nodes = list(typed_nodes(cfg.to_dict()))
+    registered = _registered(_scopes(cfg, nodes))
     loop = cfg.get('train_cfg') or {}
     if 'by_epoch' in loop:  # the Runner's short form of a loop's type
         kind = 'EpochBasedTrainLoop' if loop['by_epoch'] else 'IterBasedTrainLoop'
         short = {key: value for key, value in loop.items() if key != 'by_epoch'}
         _check_arguments({'type': kind, **short}, registered[kind], 'train_cfg', path)
-    for where, node in typed_nodes(cfg.to_dict()):
+    for where, node in nodes:
         name = node['type']
         if isinstance(name, str):
             plain = name.rsplit('.', 1)[-1]
@@ -132,15 +133,22 @@ def check_config(cfg: Config, path: str | Path) -> None:
                 )
 
 
-def _registered() -> dict[str, Any]:
-    """Name to class of every entry of MMEngine's root registries and their children; the root's own entry wins."""
+def _scopes(cfg: Config, nodes: list[tuple[str, dict]]) -> set[str]:
+    """Scopes that a config takes parts from: its own, those before the dot of a type (``mmdet.ResNet``) and ``_scope_`` beside one."""
+    names = [node['type'] for _, node in nodes if isinstance(node['type'], str)]
+    beside = {node['_scope_'] for _, node in nodes if '_scope_' in node}
+    return {cfg.get('default_scope') or 'mmengine', *(name.partition('.')[0] for name in names if '.' in name), *beside}
+
+
+def _registered(scopes: set[str]) -> dict[str, Any]:
+    """Name to class of every entry of MMEngine's root registries and of their children in ``scopes``; the root's own entry wins."""
     entries: dict[str, Any] = {}
     for registry in (value for value in vars(root).values() if isinstance(value, Registry)):
-        _collect(registry, entries)
+        _collect(registry, scopes, entries)
     return entries
 
 
-def _collect(registry: Registry, entries: dict[str, Any]) -> None:
+def _collect(registry: Registry, scopes: set[str], entries: dict[str, Any]) -> None:
     try:
         registry.import_from_location()
     except ImportError as error:
@@ -150,8 +158,9 @@ def _collect(registry: Registry, entries: dict[str, Any]) -> None:
         print_log(f'{registry.scope}: {registry.name} has parts that cannot be imported here ({error})', 'current', logging.DEBUG)
     for name, target in registry.module_dict.items():
         entries.setdefault(name, target)
-    for child in registry.children.values():
-        _collect(child, entries)
+    for scope, child in registry.children.items():
+        if scope in scopes:  # other hosts that happen to be loaded: importing all their parts takes seconds and prints
+            _collect(child, scopes, entries)
 
 
 def typed_nodes(node: Any, where: str = '') -> Iterator[tuple[str, dict]]:
