@@ -20,12 +20,12 @@ def cycle(hops, **changes):
     return build(type='CycleSiam', train_cfg=dict(hops=hops, **changes))
 
 
-@pytest.mark.parametrize('hops', [(1, 2, 1), (1, 2, 3, 2, 1), [1, 2, 3, 4, 3, 2, 1], (1, 3, 1)])
+@pytest.mark.parametrize('hops', [(1, 2, 1), (1, 2, 3, 2, 1), [1, 2, 3, 4, 3, 2, 1], (1, 3, 1), (1, 2, 1, 3, 1, 2, 1)])
 def test_palindromes_are_ways(hops):
     assert check_hops(hops) == tuple(hops)
 
 
-@pytest.mark.parametrize('hops', [(), (1,), (1, 1), (1, 2), (2, 1, 2), (1, 2, 3, 1), (1, 2, 2, 1), (1, 0, 1), (1, 2.5, 1)])
+@pytest.mark.parametrize('hops', [(), (1,), (1, 1), (1, 2), (2, 1, 2), (1, 2, 3, 1), (1, 2, 2, 1), (1, 0, 1), (1, 2.5, 1), (True, 2, True)])
 def test_other_ways_are_refused(hops):
     with pytest.raises(ValueError, match='back on the same way'):
         check_hops(hops)
@@ -56,6 +56,19 @@ def test_the_way_visits_frames_in_order_and_sees_each_once():
     assert torch.equal(cut[0], inputs['template'])
 
 
+@pytest.mark.parametrize(('hops', 'searched'), [((1, 2, 1, 2, 1), (2, 1)), ((1, 2, 1, 3, 1, 2, 1), (2, 1, 3))])
+def test_the_way_may_come_back_to_the_first_frame_in_between(hops, searched):
+    model = cycle(hops).eval()
+    inputs = batch(hops=2)
+    areas = {1: inputs['search'], 2: inputs['hops'][:, 0], 3: inputs['hops'][:, 1]}
+    seen, extract = [], model.extract
+    model.extract = lambda crops: seen.append(crops) or extract(crops)
+    model.loss(inputs, samples())
+    seen = [crops for crops in seen if crops.shape[-1] == 255]
+    # The first frame is searched on the way without gradient, and at the end with it.
+    assert all(torch.equal(crops, areas[frame]) for crops, frame in zip(seen, (*searched, 1), strict=True))
+
+
 def test_a_perfect_tracker_goes_in_a_circle():
     # Every search area shows the same picture, and the target is always found where it is: the last template is the first one.
     model = cycle((1, 2, 3, 2, 1)).eval()
@@ -69,7 +82,7 @@ def test_a_perfect_tracker_goes_in_a_circle():
     first, size = cut_templates(picture, where, 127)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setattr('usot_plugin.models.cyclesiam.choose_anchors', found)
-        last = model.follow(first, size, picture[:, None].expand(-1, 2, -1, -1, -1))
+        last = model.follow(first, size, [picture] * 3)
     torch.testing.assert_close(last, first)
 
 
@@ -81,6 +94,14 @@ def test_without_cycle_stage_the_first_frame_is_tracked_to_itself():
     model.set_epoch(2)
     with pytest.raises(KeyError, match='hops'):
         model.loss(inputs, samples())
+
+
+def test_a_cycle_may_never_begin():
+    model = cycle((1, 2, 1), cycle_start_epoch=None)
+    model.set_epoch(99)
+    inputs = batch()
+    del inputs['hops']
+    assert model.loss(inputs, samples())['loss_score'] > 0
 
 
 def test_too_few_frames_are_named():
@@ -107,12 +128,12 @@ def test_templates_at_the_border_show_the_mean_colour_outside():
 
 def test_a_network_without_numbers_leaves_the_target_in_the_middle():
     model = cycle((1, 2, 1)).eval()
-    frames = torch.randn(1, 1, 3, 255, 255)
+    crops = torch.randn(1, 3, 255, 255)
     model.predict = lambda template, search: (torch.full((1, 2, 5, 25, 25), torch.nan), torch.zeros(1, 4, 5, 25, 25))
     size = torch.tensor([[60.0, 50.0]])
     with torch.no_grad():
-        template = model.follow(torch.zeros(1, 3, 127, 127), size, frames)
-    expected, _ = cut_templates(frames[:, 0], torch.cat([torch.full((1, 2), 127.5), size], 1), 127)
+        template = model.follow(torch.zeros(1, 3, 127, 127), size, [torch.zeros_like(crops), crops])
+    expected, _ = cut_templates(crops, torch.cat([torch.full((1, 2), 127.5), size], 1), 127)
     torch.testing.assert_close(template, expected)
 
 

@@ -18,7 +18,7 @@ from .task_modules.anchors import choose_anchors
 CYCLESIAM_TRAIN_CFG = dict(
     SIAMRPN_TRAIN_CFG,
     hops=(1, 2, 3, 2, 1),  # frames in the order of tracking, counted from 1; a palindrome
-    cycle_start_epoch=0,  # before, the first frame is tracked to itself (of this project, for nets without pretrained weights)
+    cycle_start_epoch=0,  # before, the first frame is tracked to itself (of this project, for nets without pretrained weights); None: always
     penalty_k=0.09,
     window_influence=0.39,
     context=0.5,
@@ -32,7 +32,7 @@ def check_hops(hops: Sequence[int]) -> tuple[int, ...]:
         ValueError: They do not lead from frame 1 to other frames and back on the same way.
     """
     path = tuple(hops)
-    whole = all(isinstance(frame, int) and frame >= 1 for frame in path)
+    whole = all(isinstance(frame, int) and not isinstance(frame, bool) and frame >= 1 for frame in path)
     if len(path) < 3 or not whole or path[0] != 1 or path != path[::-1] or any(a == b for a, b in zip(path, path[1:], strict=False)):
         raise ValueError(f'hops lead from frame 1 to other frames and back on the same way, like (1, 2, 3, 2, 1); got {path}')
     return path
@@ -40,12 +40,13 @@ def check_hops(hops: Sequence[int]) -> tuple[int, ...]:
 
 @MODELS.register_module()
 class CycleSiam(SiamRPN):
-    """The same network and tracker as :class:`SiamRPN`; only the first frame's box (and mask) is ever asked for.
+    """The same network and tracker as :class:`SiamRPN`; the loss knows the first frame's box (and mask) alone.
 
-    The view ``hops`` holds the search areas of frames 2, 3, ... in order. A hop finds the target as the tracker would, without gradient and
-    with batch norm in the mode that the model is in; the place found is cut out as the next template. The search area of a hop is where the
-    data set cut it, not centred anew on the place found, because crops of different frames share no coordinates. With a mask head this is
-    CycleSiam+.
+    The view ``hops`` holds the search areas of frames 2, 3, ... in order; a way that comes back to frame 1 before its end searches the
+    first frame's own area there. A hop finds the target as the tracker would, without gradient and with batch norm in the mode that the
+    model is in; the place found is cut out as the next template. The search area of a hop is where the data set cut it: around the box of
+    its own frame, shifted, not centred anew on the place found, because crops of different frames share no coordinates. So the boxes of
+    other frames say where to look, and nothing else. With a mask head this is CycleSiam+.
 
     Args:
         train_cfg: Overrides of :data:`CYCLESIAM_TRAIN_CFG`.
@@ -74,30 +75,31 @@ class CycleSiam(SiamRPN):
         Raises:
             ValueError: ``hops`` holds fewer frames than the way visits.
         """
-        template = inputs['template']
-        if self.epoch >= self.train_cfg['cycle_start_epoch']:
+        template, start = inputs['template'], self.train_cfg['cycle_start_epoch']
+        if start is not None and self.epoch >= start:
             frames, needed = inputs['hops'], max(self.hops) - 1
             if frames.shape[1] < needed:
                 raise ValueError(f'hops {self.hops} visit {needed} other frames, the batch holds {frames.shape[1]}')
             boxes = self.stack_boxes(data_samples, 'template_box_xyxy', template)
             with torch.no_grad():
-                template = self.follow(template, xyxy_to_cxcywh(boxes)[:, 2:], frames[:, :needed])
+                areas = [inputs['search'], *frames[:, :needed].unbind(1)]
+                template = self.follow(template, xyxy_to_cxcywh(boxes)[:, 2:], areas)
         return self.search_losses(self.encode_template(template), inputs['search'], data_samples)
 
-    def follow(self, template: Tensor, target_wh: Tensor, frames: Tensor) -> Tensor:
+    def follow(self, template: Tensor, target_wh: Tensor, areas: Sequence[Tensor]) -> Tensor:
         """Track through all hops but the last.
 
         Args:
             template: Crops ``(B, 3, T, T)`` of the first frame.
             target_wh: Size ``(B, 2)`` of the target in them.
-            frames: Search areas ``(B, N, 3, S, S)`` of frames 2, 3, ...
+            areas: Search areas ``(B, 3, S, S)`` of frames 1, 2, 3, ...
 
         Returns:
             Template crops ``(B, 3, T, T)`` cut from the last frame visited before the way ends.
         """
         known: dict[int, FeatureMaps] = {}
         for hop in self.hops[1:-1]:
-            crops = frames[:, hop - 2]
+            crops = areas[hop - 1]
             if hop not in known:  # a frame is visited on the way out and on the way back
                 known[hop] = self.extract(crops)
             logits, codes = self.predict(self.encode_template(template), known[hop])
