@@ -160,3 +160,11 @@ def test_search_stays_with_a_template_that_is_alone():
     alone[7] = (10, 10, 50, 40)
     views = QualityFrames(search_gap_frames=6).draw(make_track(boxes_xyxy=alone), np.random.default_rng(0), 'naive')
     assert views['template'] == views['search'] == [17]
+
+
+def test_windows_say_how_many_frames_each_view_has():
+    sampler = WindowFrames(count=3, views=dict(template=[0], search=[0], hops=[1, 2]))
+    assert sampler.view_counts == {'template': 1, 'search': 1, 'hops': 2}
+    assert {
+        name: len(frames) for name, frames in sampler.draw(make_track(), np.random.default_rng(0), 'naive').items()
+    } == sampler.view_counts

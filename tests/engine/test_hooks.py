@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
@@ -140,3 +141,15 @@ def test_non_finite_loss_is_named_with_its_clips(value):
 def test_other_numbers_of_the_log_may_be_infinite():
     outputs = {'loss': torch.tensor(1.0), 'grad_norm': torch.tensor(float('inf'))}
     NonFiniteLossHook().after_train_iter(_runner(_Model(), epoch=0), 0, _batch(1), outputs)
+
+
+def test_the_model_is_asked_about_the_views_of_every_part_before_training():
+    asked = []
+    model, dataset = _Model(), _mixture()
+    model.check_views = asked.append
+    for part, counts in zip((part for part in walk_datasets(dataset) if isinstance(part, MadeUpGroups)), ({'hops': 1}, None), strict=True):
+        part.frame_sampler = SimpleNamespace(view_counts=counts)
+    runner = _runner(model, 0, dataset)
+    runner.train_loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
+    TrainingStageHook().before_train(runner)
+    assert asked == [{'hops': 1}], 'a sampler that does not know its counts says nothing'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.models.cyclesiam_curves import CURVES, curve
 from tests.models.siamrpn_parts import batch, build, samples
 from usot_plugin.models.cyclesiam import check_hops, cut_templates
 from usot_plugin.models.task_modules.anchors import AnchorChoice
+from usot_plugin.utils.config import ConfigError
 
 GOLDEN = Path(__file__).parents[1] / 'golden/cyclesiam/loss_curves.json'
 
@@ -107,6 +109,18 @@ def test_a_cycle_may_never_begin():
 def test_too_few_frames_are_named():
     with pytest.raises(ValueError, match='visit 2 other frames, the batch holds 1'):
         cycle((1, 2, 3, 2, 1)).loss(batch(hops=1), samples())
+
+
+def test_a_way_beyond_the_frames_of_a_group_is_refused_beforehand():
+    model = cycle((1, 2, 3, 2, 1))
+    model.check_views({'template': 1, 'search': 1, 'hops': 2})
+    for counts, number in (({'search': 1, 'hops': 1}, 1), ({'template': 1, 'search': 1}, 0)):
+        message = (
+            f'hops = (1, 2, 3, 2, 1) visit 2 frames besides the first, but train_dataloader.dataset.frame_sampler.views.hops holds {number}'
+        )
+        with pytest.raises(ConfigError, match=re.escape(message)):
+            model.check_views(counts)
+    cycle((1, 2, 3, 2, 1), cycle_start_epoch=None).check_views({'template': 1, 'search': 1})
 
 
 def test_a_template_of_unit_scale_is_a_plain_crop():

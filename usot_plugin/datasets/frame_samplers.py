@@ -26,9 +26,11 @@ class FrameSampler(ABC):
 
     Attributes:
         view_names: All views that :meth:`draw` may give.
+        view_counts: Number of frames of each view, where it is known beforehand; None where it is not.
     """
 
     view_names: tuple[str, ...]
+    view_counts: Mapping[str, int] | None = None
 
     def set_epoch(self, epoch: int) -> None:  # noqa: B027  (most samplers draw the same way in every epoch)
         """Draw for this epoch, counted from 0, from now on."""
@@ -157,6 +159,7 @@ class WindowFrames(FrameSampler):
         self.count, self.span, self.first_with_mask = count, span, first_with_mask
         self.views = {name: list(group) for name, group in views.items()}
         self.view_names = tuple(self.views)
+        self.view_counts = {name: len(group) for name, group in self.views.items()}
 
     def draw(self, track: Track, rng: np.random.Generator, stage: str) -> dict[str, list[int]]:
         usable = track.usable_frames()

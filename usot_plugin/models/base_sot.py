@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -38,6 +39,16 @@ class BaseSOTModel(BaseModel):
     def set_epoch(self, epoch: int) -> None:
         """Tell the model the current epoch, counted from 0; schedules of loss weights follow it."""
         self.epoch = epoch
+
+    def check_views(self, view_counts: Mapping[str, int]) -> None:
+        """Refuse training data that the loss could not use, before the first batch.
+
+        Args:
+            view_counts: Number of frames of each view that a group brings, see :class:`FrameSampler`.
+
+        Raises:
+            ConfigError: A view that the loss needs is missing or has too few frames; the message names the keys.
+        """
 
     def forward(self, inputs: dict[str, Tensor], data_samples: list | None = None, mode: str = 'tensor') -> Any:
         """MMEngine's entry.

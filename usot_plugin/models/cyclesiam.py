@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.boxes import xyxy_to_cxcywh
+from usot_plugin.utils.config import ConfigError
 
 from .siamrpn import SIAMRPN_TRAIN_CFG, FeatureMaps, SiamRPN
 from .task_modules.anchors import choose_anchors
@@ -18,7 +19,7 @@ from .task_modules.anchors import choose_anchors
 CYCLESIAM_TRAIN_CFG = dict(
     SIAMRPN_TRAIN_CFG,
     hops=(1, 2, 3, 2, 1),  # frames in the order of tracking, counted from 1; a palindrome
-    cycle_start_epoch=0,  # before, the first frame is tracked to itself (of this project, for nets without pretrained weights); None: always
+    cycle_start_epoch=0,  # before (None: always) the first frame is tracked to itself; of this project, for nets from scratch
     penalty_k=0.09,
     window_influence=0.39,
     context=0.5,
@@ -64,6 +65,14 @@ class CycleSiam(SiamRPN):
     def __init__(self, backbone: dict, neck: dict | Sequence[dict], rpn_head: dict, train_cfg: dict | None = None, **kwargs) -> None:
         super().__init__(backbone, neck, rpn_head, train_cfg=train_cfg, **kwargs)
         self.hops = check_hops(self.train_cfg['hops'])
+
+    def check_views(self, view_counts: Mapping[str, int]) -> None:
+        given, needed = view_counts.get('hops', 0), max(self.hops) - 1
+        if self.train_cfg['cycle_start_epoch'] is not None and given < needed:
+            raise ConfigError(
+                f'model.train_cfg.hops = {self.hops} visit {needed} frames besides the first, '
+                f'but train_dataloader.dataset.frame_sampler.views.hops holds {given}'
+            )
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """Losses of the last hop, from the last frame but one to the first (Eq. 2 and 3); see :meth:`SiamRPN.search_losses`.

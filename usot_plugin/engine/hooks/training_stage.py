@@ -45,16 +45,22 @@ class TrainingStageHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse a loop that does not count epochs.
+        """Refuse a loop that does not count epochs, and training data whose views are not those that the model needs.
 
         Raises:
             TypeError: The training loop is not epoch-based.
+            ConfigError: The model cannot learn from what a frame sampler gives.
         """
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise TypeError(
                 f'the stages of training are counted in epochs, the training loop is {type(runner.train_loop).__name__}: '
                 'use train_cfg = dict(by_epoch=True, max_epochs=...)'
             )
+        model: Any = bare_model(runner)
+        for dataset in walk_datasets(runner.train_dataloader.dataset):
+            counts = getattr(getattr(dataset, 'frame_sampler', None), 'view_counts', None)
+            if counts is not None and hasattr(model, 'check_views'):
+                model.check_views(counts)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set epoch and stage."""
