@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from usot_plugin.datasets import AnnotatedFirstMasks, AnnotatedMasks, NoFrameError, Track, WindowFrames
+from usot_plugin.datasets import AnnotatedBoxes, AnnotatedFirstMasks, AnnotatedMasks, NoFrameError, Track, WindowFrames
 from usot_plugin.datasets.benchmarks import BenchmarkDataset
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
@@ -51,6 +51,11 @@ def test_every_frame_has_its_mask():
     grid = track.box_mask(7)
     inner = grid[1:-1, 1:-1]  # bilinear sampling rounds the corners of the grid
     assert not inner[:30, :30].any() and inner[32:].all() and inner[:, 32:].all()
+
+
+def test_only_sources_that_read_masks_may_be_asked_for_them():
+    assert AnnotatedMasks(Sequences()).why_no_masks == AnnotatedFirstMasks(Sequences()).why_no_masks == ''
+    assert "'annotated_masks'" in AnnotatedBoxes(Sequences()).why_no_masks
 
 
 def test_first_masks_use_nothing_but_the_first_frame():

@@ -3,9 +3,11 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
@@ -279,6 +281,24 @@ def test_template_and_search_share_their_frame(rendered):
 def test_wrong_values_are_refused(rendered, kwargs, message):
     with pytest.raises(ValueError, match=message):
         build(rendered, **kwargs)
+
+
+FIRST_WITH_MASK = {'type': 'WindowFrames', 'count': 2, 'span': 20, 'first_with_mask': True}
+
+
+def test_masks_are_not_asked_of_tables_without_them(rendered, tmp_path):
+    line = 'table: the table holds no masks: discover it with configs/discovery/masks.py; re-labelled tables have none'
+    with pytest.raises(ValueError, match=re.escape(line)):
+        build(rendered, frame_sampler=FIRST_WITH_MASK)
+    track = pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1)))
+    part = write_table_part(tmp_path / 'table', 'a.mp4', tmp_path / 'a.mp4', track, config={'store_masks': True})
+    build(tmp_path, frame_sampler=FIRST_WITH_MASK)  # whether a frame has one is seen when it is drawn
+    plain = pq.read_table(part)
+    pq.write_table(plain.replace_schema_metadata({**plain.schema.metadata, b'usot_plugin.relabelled': b'[{"round": 1}]'}), part)
+    with pytest.raises(ValueError, match=re.escape(line)):
+        build(tmp_path, frame_sampler=FIRST_WITH_MASK)
+    with pytest.raises(ValueError, match='found in the picture come without masks'):
+        build(rendered, box_source='random', frame_sampler=FIRST_WITH_MASK)
 
 
 def test_indices_end(rendered):

@@ -69,6 +69,7 @@ class AnnotatedBoxes(BoxSource):
     """
 
     fixed = True
+    why_no_masks = "box_source='annotated' reads boxes alone: 'annotated_masks' and 'annotated_first_masks' read masks"
 
     def __init__(
         self, sequences: BenchmarkDataset | dict[str, Any], longest_run: int = 320, label_share: float = 1.0, label_seed: int = 0

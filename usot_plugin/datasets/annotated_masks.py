@@ -30,6 +30,8 @@ class AnnotatedMasks(AnnotatedBoxes):
         **kwargs: As :class:`AnnotatedBoxes`.
     """
 
+    why_no_masks = ''
+
     def track(self, row: int) -> Track:
         return _load_masks(self, row)
 
@@ -73,6 +75,8 @@ class AnnotatedFirstMasks(AnnotatedBoxes):
     Raises:
         ValueError: ``reach_frames`` is below 1.
     """
+
+    why_no_masks = ''
 
     def __init__(self, sequences: BenchmarkDataset | dict[str, Any], reach_frames: int = 20, **kwargs: Any) -> None:
         super().__init__(sequences, **kwargs)

@@ -36,9 +36,11 @@ class BoxSource(ABC):
         sequence_quality: ``(N,)`` quality of each track.
         corner_share: ``(N,)`` how much each track sits at the border.
         samplable: ``(N,)`` bool, good enough to be drawn.
+        why_no_masks: Why no frame of any track has a mask; empty where one may have.
     """
 
     fixed: bool
+    why_no_masks: str = ''
     sequence_quality: np.ndarray
     corner_share: np.ndarray
     samplable: np.ndarray
@@ -107,6 +109,11 @@ class DiscoveredBoxes(BoxSource):
         self.sequence_quality = self._table.column('sequence_quality').astype(np.float32)
         self.corner_share = self._table.column('corner_share').astype(np.float32)
         self.samplable = self._table.column('samplable').astype(bool)
+        info = self._table.info
+        if not info.config.get('store_masks') or info.rounds:
+            self.why_no_masks = (
+                f'{table}: the table holds no masks: discover it with configs/discovery/masks.py; re-labelled tables have none'
+            )
 
     def __len__(self) -> int:
         return len(self._table)
@@ -133,6 +140,7 @@ class ClipBoxes(BoxSource):
     """
 
     fixed = False
+    why_no_masks = 'boxes that are found in the picture come without masks'
 
     def __init__(
         self,

@@ -27,9 +27,11 @@ class FrameSampler(ABC):
     Attributes:
         view_names: All views that :meth:`draw` may give.
         view_counts: Number of frames of each view, where it is known beforehand; None where it is not.
+        first_with_mask: Nothing is drawn from a track in which no frame has a mask.
     """
 
     view_names: tuple[str, ...]
+    first_with_mask: bool = False
     view_counts: Mapping[str, int] | None = None
 
     def set_epoch(self, epoch: int) -> None:  # noqa: B027  (most samplers draw the same way in every epoch)

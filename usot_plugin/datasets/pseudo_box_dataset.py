@@ -80,7 +80,7 @@ class PseudoBoxDataset(BaseDataset):
         indices, test_mode, lazy_init: As MMEngine's ``BaseDataset``; an index is a track.
 
     Raises:
-        ValueError: A value is impossible, or a crop store is asked for with boxes that are not known beforehand.
+        ValueError: A value is impossible, a crop store is asked for with boxes that are not known beforehand, or masks where there are none.
     """
 
     METAINFO = {'task_name': 'single_object_tracking'}
@@ -141,6 +141,8 @@ class PseudoBoxDataset(BaseDataset):
         self.source = _build_source(self.box_source, self._source_keys)
         if self.crop_store is not None and not self.source.fixed:
             raise ValueError(f'crop_store: {type(self.source).__name__} finds its boxes in full frames, so crops cannot be stored for it')
+        if self.frame_sampler.first_with_mask and self.source.why_no_masks:
+            raise ValueError(f'frame_sampler.first_with_mask: {self.source.why_no_masks}')
         margin = self.source.sequence_quality - self.source.corner_share / 3
         if self.min_quality is None and self.max_corner_share is None:
             self._good = self.source.samplable
