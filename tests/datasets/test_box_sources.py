@@ -8,7 +8,11 @@ import pytest
 from pytest import approx
 
 from usot_plugin.datasets.box_sources import CentreBoxes, DiscoveredBoxes, RandomBoxes, clip_path
+from usot_plugin.datasets.pseudo_box_dataset import PseudoBoxDataset
 from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.utils.config import load_config
+
+ROOT = Path(__file__).parents[2]
 
 
 def never(index: int) -> np.ndarray:
@@ -82,6 +86,31 @@ def test_clip_sources_take_all_clips_of_a_table(rendered, tmp_path):
     source = CentreBoxes(table=rendered / 'table', video_root=tmp_path)
     assert len(source) == 5  # discovery's verdict does not count
     assert source.track(0).path == str(tmp_path / source.track(0).clip)
+
+
+def test_a_control_may_take_the_clips_of_discovery_alone(tmp_path):
+    boxes = np.tile([1.0, 1, 9, 9], (5, 1))
+    for name, status, samplable in (('a', 'kept', True), ('b', 'kept', False), ('c', 'dropped', True), ('e', 'kept', True)):
+        write_table_part(tmp_path / 'table', f'{name}.mp4', f'/v/{name}.mp4', pseudo_track(boxes), samplable, status=status)
+    write_table_part(tmp_path / 'table', 'd.mp4', '/v/d.mp4', None)
+    discovered = DiscoveredBoxes(tmp_path / 'table')
+    drawn = [discovered.track(row).clip for row in np.flatnonzero(discovered.samplable)]
+    box_source = dict(type='RandomBoxes', kept_only=True, share=(0.2, 0.3))
+    control = PseudoBoxDataset(box_source=box_source, table=tmp_path / 'table').source
+    assert [control.track(row).clip for row in range(len(control))] == drawn == ['a.mp4', 'e.mp4']
+    assert len(RandomBoxes(table=tmp_path / 'table')) == 5
+
+
+def test_a_table_without_a_clip_for_a_control_is_refused(tmp_path):
+    write_table_part(tmp_path / 'table', 'a.mp4', 'a.mp4', None)
+    with pytest.raises(ValueError, match='table: no clip with a kept and samplable track is in this table'):
+        CentreBoxes(table=tmp_path / 'table', kept_only=True)
+
+
+@pytest.mark.parametrize('name', ['usot', 'udt', 'cyclesiam'])
+def test_the_quick_controls_draw_from_the_clips_of_discovery(name):
+    dataset = load_config(ROOT / f'configs/quick/{name}_quick_random-boxes.py').train_dataloader.dataset
+    assert dataset.box_source == dict(type='RandomBoxes', kept_only=True) and dataset.table == 'work_dirs/quick/table'
 
 
 def test_the_centre_is_the_centre(rendered):

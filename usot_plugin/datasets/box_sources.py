@@ -134,6 +134,8 @@ class ClipBoxes(BoxSource):
         images: Instead of ``clips``: image files, or folders of them at any depth, each a clip of one frame; see :func:`find_images`.
         table: Instead of ``clips``: all clips of this pseudo-box table, whatever discovery said of them.
         video_root: Where the clips of the table are; by default where they were at discovery.
+        kept_only: Of a table only the clips that :class:`DiscoveredBoxes` draws from, those with a kept and samplable track: what is left
+            between the two sources is the boxes. It says nothing of ``clips`` and ``images``.
 
     Raises:
         ValueError: Not exactly one of ``clips``, ``images`` and ``table`` is given, or no clip is there.
@@ -148,6 +150,7 @@ class ClipBoxes(BoxSource):
         table: str | Path | None = None,
         video_root: str | Path | None = None,
         images: str | Path | Sequence[str] | None = None,
+        kept_only: bool = False,
     ) -> None:
         given = clips if clips is not None else images
         if (clips is not None) + (images is not None) + (table is not None) != 1:
@@ -159,8 +162,12 @@ class ClipBoxes(BoxSource):
         else:
             assert table is not None
             rows = read_table(table)
+            if kept_only:
+                rows = rows.kept().samplable()
             pairs = dict(zip(rows.column('clip').tolist(), rows.column('path').tolist(), strict=True))
             listed = [(name, path if video_root is None else clip_path(video_root, name)) for name, path in pairs.items()]
+            if not listed:
+                raise ValueError(f'{table}: no clip {"with a kept and samplable track " if kept_only else ""}is in this table')
         # Fixed-width arrays: a list of strings would be copied into every loader process as its reference counts change. Bytes, because a
         # million images would take gigabytes as NumPy's strings.
         self._names, self._paths = (np.array([os.fsencode(pair[i]) for pair in listed], dtype=np.bytes_) for i in (0, 1))
@@ -187,7 +194,7 @@ class RandomBoxes(ClipBoxes):
     """Random regions of random frames: the control that shows what discovery is worth.
 
     Args:
-        clips, table, video_root, images: As :class:`ClipBoxes`.
+        clips, table, video_root, images, kept_only: As :class:`ClipBoxes`.
         share: Width and height are drawn uniformly between these shares of the frame's.
 
     Reference:
@@ -212,7 +219,7 @@ class CentreBoxes(ClipBoxes):
     """The middle of the frame, always.
 
     Args:
-        clips, table, video_root, images: As :class:`ClipBoxes`.
+        clips, table, video_root, images, kept_only: As :class:`ClipBoxes`.
         share: Share of the frame's width and height. UDT crops the centre half and lets a third of it count as the target: 1/6 with
             ``SiameseCrop(window='scaled', scaled=3)``.
 

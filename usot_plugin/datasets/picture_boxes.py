@@ -75,7 +75,7 @@ class PictureBoxes(ClipBoxes):
     """Base of the sources that look for a box in a small grey copy of the template's frame.
 
     Args:
-        clips, table, video_root, images: As :class:`ClipBoxes`.
+        clips, table, video_root, images, kept_only: As :class:`ClipBoxes`.
         share: Least and greatest share of the frame's width and height that the box takes.
         work_px: Longer side of the copy.
 
@@ -120,7 +120,7 @@ class EntropyBoxes(PictureBoxes):
     """The region of highest entropy of grey values; its size is random within ``share``.
 
     Args:
-        clips, table, video_root, images, share, work_px: As :class:`PictureBoxes`.
+        clips, table, video_root, images, kept_only, share, work_px: As :class:`PictureBoxes`.
         bins: Bins of the histogram of grey values.
     """
 
@@ -140,7 +140,7 @@ class SaliencyBoxes(PictureBoxes):
     """The most salient object by the spectral residual, its sides limited to ``share`` of the frame's.
 
     Args:
-        clips, table, video_root, images, share: As :class:`PictureBoxes`.
+        clips, table, video_root, images, kept_only, share: As :class:`PictureBoxes`.
         work_px: Longer side of the copy; the method sees objects at the scale of 64 px.
 
     Reference:

@@ -80,7 +80,7 @@ class PseudoBoxDataset(BaseDataset):
         indices, test_mode, lazy_init: As MMEngine's ``BaseDataset``; an index is a track.
 
     Raises:
-        ValueError: A value is impossible, a crop store is asked for with boxes that are not known beforehand, or masks where there are none.
+        ValueError: A value is impossible, or a crop store is asked for with boxes that are not known beforehand, or masks where are none.
     """
 
     METAINFO = {'task_name': 'single_object_tracking'}
