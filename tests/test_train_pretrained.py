@@ -1,16 +1,21 @@
-"""tools/train_pretrained.sh: from clips to packed weights, stopped and started again."""
+"""tools/train_pretrained.sh: from clips to packed weights, stopped and started again; what a packed file says of its training."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from tests.engine.tiny_training import tiny_config
 from usot_plugin.apis import init_tracker
 from usot_plugin.apis.packed_weights import packed_record
 from usot_plugin.datasets.synthetic import render_clip, write_clip
+from usot_plugin.registry import MODELS
+from usot_plugin.testing.tools import run_tool_main
 
 ROOT = Path(__file__).parents[1]
 #: Four groups an epoch, one epoch a round. A tracker that stays where it is agrees with itself: whatever two rounds have learnt here.
@@ -23,15 +28,36 @@ TINY = {
 
 
 def run(*clips: Path, **extra: str) -> subprocess.CompletedProcess:
+    return process('bash', 'tools/train_pretrained.sh', *map(str, clips), **{**TINY, **extra})
+
+
+def process(*command: str, **extra: str) -> subprocess.CompletedProcess:
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
-    environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **TINY, **extra}
-    command = ['bash', 'tools/train_pretrained.sh', *map(str, clips)]
+    environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **extra}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=550, check=False)
 
 
 def test_a_missing_clip_is_named(tmp_path):
     done = run(tmp_path / 'gone.mp4', OUT=str(tmp_path / 'out'))
     assert done.returncode == 2 and 'gone.mp4: no such file' in done.stderr and not (tmp_path / 'out').exists()
+
+
+def test_the_options_of_the_command_line_are_packed(tmp_path):
+    cfg = tiny_config(tmp_path / 'work')
+    cfg.dump(tmp_path / 'tiny.py')
+    torch.save(MODELS.build(cfg.model).state_dict(), tmp_path / 'start.pth')
+    options = ('randomness.seed=3', 'train_cfg.max_epochs=1', 'model.test_cfg.type=USOTTracker', f'load_from={tmp_path}/start.pth')
+    done = process(sys.executable, 'tools/train.py', str(tmp_path / 'tiny.py'), '--cfg-options', *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (tmp_path / 'sequences').mkdir()
+    (tmp_path / 'sequences/groundtruth.txt').write_text('')
+    pack = (ROOT / 'tools/pack_pretrained.py', tmp_path / 'work/epoch_1.pth', '--sequences', tmp_path / 'sequences')
+    assert run_tool_main(*pack, '--out', tmp_path / 'x.pth') == 0
+    record = packed_record(tmp_path / 'x.pth')
+    assert record['config']['randomness']['seed'] == record['trained']['seed'] == 3
+    assert record['config']['load_from'] == 'start.pth' and len(record['trained']['load_from_sha256']) == 64
+    assert record['trained'].keys() >= {'epoch', 'iter', 'time', 'experiment_name'}
+    assert str(tmp_path) not in repr(record)
 
 
 @pytest.mark.slow
@@ -46,7 +72,10 @@ def test_four_rounds_and_on_after_a_stop(tmp_path):
         assert f'Load checkpoint from {out}/{before}/epoch_1.pth' in (first.stdout + first.stderr), after
     record = packed_record(weights)
     assert [part.get('table') or part['sequences'] for part in record['data']] == ['table', 'table_2', 'composites']
-    assert record['trained']['epoch'] == 1
+    assert record['trained']['epoch'] == 1 and record['trained']['seed'] == 3
+    assert set(record['clips']) == {clip.name for clip in clips} and None not in record['clips'].values()
+    assert [part['seed'] for part in record['config']['train_dataloader']['dataset']['datasets']] == [3, 3]
+    assert str(tmp_path) not in repr(record)
     assert type(init_tracker(checkpoint=weights, device='cpu')).__name__ == 'USOTTracker'
 
     (out / 'round4/trained').unlink()

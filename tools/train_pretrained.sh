@@ -58,5 +58,5 @@ some python tools/relabel.py configs/pretrained/usot_small_round2.py "$(newest r
   "${relabel_options[@]}"
 some python tools/build_crop_store.py "$data/table_2" --out "$data/crops_2"
 train round4 configs/pretrained/usot_small_round4.py 3 "$data/table_2" "$data/crops_2" round3
-python tools/pack_pretrained.py configs/pretrained/usot_small_round4.py "$(newest round4)" --table "$data/table" --table "$data/table_2" \
+python tools/pack_pretrained.py "$(newest round4)" --table "$data/table" --table "$data/table_2" \
   --sequences "$data/composites" --out "$weights"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from tests.apis.test_inference import MODEL
 from tests.test_tools_tracking import ROOT, as_process, demo_tool, one_line
@@ -20,15 +24,16 @@ PACK = ROOT / 'tools/pack_pretrained.py'
 
 @pytest.fixture
 def trained(tmp_path):
-    """A config, a training checkpoint with an optimizer and an average in it, and a table."""
+    """A training checkpoint with an optimizer and an average in it, and the table of its run."""
     torch.manual_seed(2)
     state, average = (MODELS.build(dict(MODEL)).state_dict() for _ in range(2))
-    torch.save(
-        {'state_dict': average, 'ema_state_dict': state, 'optimizer': {'x': torch.ones(9)}, 'meta': {'epoch': 3}}, tmp_path / 'e.pth'
-    )
-    (tmp_path / 'c.py').write_text(f'model = {MODEL!r}\ntrain_cfg = dict(by_epoch=True, max_epochs=3)\n')
+    run = dict(model=MODEL, train_cfg=dict(by_epoch=True, max_epochs=3), load_from=str(tmp_path / 'start.pth'), own_variable=1)
+    meta = {'epoch': 3, 'seed': 4, 'cfg': Config(run).pretty_text, 'mmengine_version': '0.10.12' + 'c0ffee' * 6 + 'abcd'}
+    content = {'state_dict': average, 'ema_state_dict': state, 'optimizer': {'x': torch.ones(9)}, 'meta': meta}
+    torch.save(content, tmp_path / 'e.pth')
+    (tmp_path / 'a.mp4').write_bytes(b'clip')
     write_table_part(tmp_path / 'table', 'a.mp4', tmp_path / 'a.mp4', pseudo_track([[10, 10, 40, 40]] * 5))
-    return [tmp_path / 'c.py', tmp_path / 'e.pth', '--table', tmp_path / 'table']
+    return [tmp_path / 'e.pth', '--table', tmp_path / 'table']
 
 
 @pytest.fixture
@@ -41,13 +46,18 @@ def shipped(tmp_path, monkeypatch):
 def test_packed_weights_track_as_the_checkpoint_does(tmp_path, trained, shipped):
     assert run_tool_main(PACK, *trained, '--out', shipped / 'usot_small.pth') == 0
     content = torch.load(shipped / 'usot_small.pth', weights_only=True)
-    assert set(content) == {'packed', 'state_dict'} and content['packed']['trained'] == {'epoch': 3}
-    assert content['packed']['config']['train_cfg'] == dict(by_epoch=True, max_epochs=3)
-    (data,) = content['packed']['data']
+    assert set(content) == {'packed', 'state_dict'}
+    record = content['packed']
+    assert record['trained'] == {'epoch': 3, 'seed': 4, 'code_when_saved': 'c0ffee' * 6 + 'abcd'}
+    assert record['config'] == {'model': MODEL, 'train_cfg': dict(by_epoch=True, max_epochs=3), 'load_from': 'start.pth'}
+    (data,) = record['data']
     assert data['table'] == 'table' and data['rows'] == data['samplable'] == 1 and len(data['sha256']) == 64
+    assert record['clips'] == {'a.mp4': hashlib.sha256(b'clip').hexdigest()}
+    assert str(tmp_path) not in repr(record)
     frames, boxes = moving_square_frames(4)
     found = []
-    for tracker in (load_pretrained(device='cpu'), init_tracker(device='cpu'), init_tracker(trained[0], trained[1], device='cpu')):
+    config = Config(dict(model=MODEL))
+    for tracker in (load_pretrained(device='cpu'), init_tracker(device='cpu'), init_tracker(config, trained[0], device='cpu')):
         prediction, _ = tracker.update(frames[1], tracker.init(frames[0], boxes[0]))
         found.append(prediction.boxes_xyxy)
     np.testing.assert_array_equal(found[0], found[1])
@@ -57,7 +67,7 @@ def test_packed_weights_track_as_the_checkpoint_does(tmp_path, trained, shipped)
 def test_choice_of_weights_and_half_precision(tmp_path, trained):
     tuned = ('--cfg-options', 'model.test_cfg.memory_weight=0.25')
     assert run_tool_main(PACK, *trained, '--weights', 'raw', '--half', *tuned, '--out', tmp_path / 'half.pth') == 0
-    raw = torch.load(trained[1], weights_only=True)['ema_state_dict']
+    raw = torch.load(trained[0], weights_only=True)['ema_state_dict']
     packed = torch.load(tmp_path / 'half.pth', weights_only=True)['state_dict']
     tracker = init_tracker(checkpoint=tmp_path / 'half.pth', device='cpu')
     assert tracker.memory_weight == 0.25
@@ -66,6 +76,32 @@ def test_choice_of_weights_and_half_precision(tmp_path, trained):
         assert packed[name].dtype == (torch.float16 if value.is_floating_point() else value.dtype)
         assert loaded[name].dtype == value.dtype
         torch.testing.assert_close(loaded[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_the_tracker_of_another_config(tmp_path, trained):
+    (tmp_path / 'c.py').write_text('model = dict(test_cfg=dict(type="USOTTracker", memory_size=6))\ntrain_cfg = dict(max_epochs=9)\n')
+    options = ('--config', tmp_path / 'c.py', '--cfg-options', 'model.test_cfg.memory_weight=0.5')
+    assert run_tool_main(PACK, *trained, *options, '--out', tmp_path / 'x.pth') == 0
+    config = packed_weights.packed_config(tmp_path / 'x.pth')
+    assert config.model.test_cfg == dict(type='USOTTracker', memory_size=6, memory_weight=0.5)
+    assert config.model.backbone == MODEL['backbone'] and config.train_cfg.max_epochs == 3
+
+
+def test_the_weights_of_the_start_and_the_commit_of_the_start(tmp_path, trained):
+    (tmp_path / 'start.pth').write_bytes(b'start')
+    content = torch.load(trained[0], weights_only=True)
+    content['meta']['code'] = 'commit'
+    torch.save(content, trained[0])
+    assert run_tool_main(PACK, *trained, '--out', tmp_path / 'x.pth') == 0
+    record = packed_weights.packed_record(tmp_path / 'x.pth')['trained']
+    assert record == {'epoch': 3, 'seed': 4, 'code': 'commit', 'load_from_sha256': hashlib.sha256(b'start').hexdigest()}
+
+
+def test_a_clip_that_is_gone_has_no_hash(tmp_path, trained, capsys):
+    (tmp_path / 'a.mp4').unlink()
+    assert run_tool_main(PACK, *trained, '--out', tmp_path / 'x.pth') == 0
+    assert '1 of 1 clips are not there any more and have no hash, e.g. a.mp4' in one_line(capsys.readouterr().err)
+    assert packed_weights.packed_record(tmp_path / 'x.pth')['clips'] == {'a.mp4': None}
 
 
 def test_the_hash_follows_the_data(tmp_path, trained):
@@ -85,6 +121,7 @@ def test_the_hash_follows_the_data(tmp_path, trained):
         (['--max-mb', '0.01'], 'more than 0.01 MB; --half stores it in half the size'),
         (['--table', 'nothing'], 'nothing: no such pseudo-box table'),
         (['--sequences', 'nothing'], 'nothing: no files in this folder'),
+        (['--config', 'nothing.py'], 'nothing.py: no such config'),
     ],
 )
 def test_refusals_of_packing(tmp_path, trained, capsys, extra, message):
@@ -93,10 +130,32 @@ def test_refusals_of_packing(tmp_path, trained, capsys, extra, message):
     assert not list(tmp_path.glob('*x.pth*'))
 
 
+def test_only_the_tracker_may_be_chosen_after_the_training(tmp_path, trained, capsys):
+    assert run_tool_main(PACK, *trained, '--cfg-options', 'randomness.seed=9', '--out', tmp_path / 'x.pth') == 2
+    assert '--cfg-options randomness.seed: only model.test_cfg.* can be chosen' in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (None, 'e.pth: meta.cfg is missing: only checkpoints of tools/train.py say how they were trained'),
+        ("model = open('ran', 'w')", "meta.cfg cannot be read as plain values: line 1: open('ran', 'w')"),
+        ("model = dict(type='os.system', command='touch ran', test_cfg=dict())", "'os.system' is not the name of a registered part"),
+    ],
+)
+def test_the_config_in_a_checkpoint_is_read_and_never_run(tmp_path, monkeypatch, trained, capsys, text, message):
+    monkeypatch.chdir(tmp_path)
+    content = torch.load(trained[0], weights_only=True)
+    content['meta']['cfg'] = text
+    torch.save(content, trained[0])
+    assert run_tool_main(PACK, *trained, '--out', 'x.pth') == 2
+    assert message in one_line(capsys.readouterr().err) and not Path('ran').exists() and not Path('x.pth').exists()
+
+
 def test_weights_that_are_not_finite_are_not_packed(tmp_path, trained, capsys):
-    content = torch.load(trained[1], weights_only=True)
+    content = torch.load(trained[0], weights_only=True)
     content['state_dict']['head.cls_conv.bias'].fill_(1e6)
-    torch.save(content, trained[1])
+    torch.save(content, trained[0])
     assert run_tool_main(PACK, *trained, '--half', '--out', tmp_path / 'x.pth') == 2
     assert one_line(capsys.readouterr().err).endswith('e.pth: head.cls_conv.bias is not finite in float16')
     assert run_tool_main(PACK, *trained, '--out', tmp_path / 'x.pth') == 0
@@ -115,7 +174,7 @@ def test_missing_weights_are_named(shipped):
 
 def test_a_checkpoint_without_config(trained):
     with pytest.raises(CheckpointError, match=r'e.pth: carries no config of its own'):
-        init_tracker(checkpoint=trained[1])
+        init_tracker(checkpoint=trained[0])
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,9 @@ def packed_record(path: str | Path) -> dict[str, Any]:
         path: Written by ``tools/pack_pretrained.py``.
 
     Returns:
-        ``config`` (the whole config), ``data`` (a dict with hashes for each data set), ``code``, ``usot_plugin``, ``torch`` (versions) and
-        ``trained`` (epoch and iteration).
+        ``config`` (of the run, ``model.test_cfg`` as it was chosen after it), ``trained`` (see
+        :func:`~usot_plugin.apis.training_record.run_record`), ``data`` (a dict with hashes for each data set), ``clips`` (name to SHA-256),
+        ``weights`` (which of the checkpoint's) and ``packed_at`` (versions at packing).
 
     Raises:
         CheckpointError: The file cannot be read, or was not packed.
@@ -80,7 +81,19 @@ def packed_config(path: str | Path) -> Config:
     Raises:
         CheckpointError: The file cannot be read, was not packed, or its config names what is not registered.
     """
-    config = packed_record(path)['config']
+    return checked_config(packed_record(path)['config'], path)
+
+
+def checked_config(config: dict[str, Any], path: str | Path) -> Config:
+    """A config out of a weights file, its model and tracker checked.
+
+    Args:
+        config: Plain values.
+        path: The file, for messages.
+
+    Raises:
+        CheckpointError: It names what is not registered.
+    """
     model = config.get('model')
     try:
         if not isinstance(model, dict) or not isinstance(model.get('test_cfg'), dict):
