@@ -150,6 +150,23 @@ def test_nothing_mined_says_why(whole, table, tmp_path, capsys):
     assert train_pul(write_config(tmp_path, table, **{'mining.max_return_px': 1e-6}), tmp_path / 'work') == 2
     expected = 'not one pair was mined from 6 instances (they ended by: 6 no way back); lower mining.min_similarity'
     assert expected in capsys.readouterr().err
+    # The same folder takes the corrected settings.
+    assert train_pul(write_config(tmp_path, table, **{'train_cfg.max_epochs': 1}), tmp_path / 'work') == 0
+    assert 'stage 2, clip2: 2 instances' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_not_taken_for_one_of_other_settings(whole, table, tmp_path, capsys):
+    folder, _ = whole
+    config = write_config(tmp_path, table, **{'shared_dir': str(folder / 'shared'), 'model.loss.beta_px2': 49.0})
+    assert train_pul(config, folder / 'work') == 2
+    assert f'{folder / "work"}: made with another model than {config} asks for' in capsys.readouterr().err
+
+
+def test_a_wrong_table_leaves_no_record(tmp_path, capsys):
+    assert train_pul(write_config(tmp_path, tmp_path / 'gone'), tmp_path / 'work') == 2
+    assert 'gone: no such pseudo-box table' in capsys.readouterr().err
+    assert not list(tmp_path.rglob('made_with.json'))
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from usot_plugin.datasets.frame_readers import DecodedFrames
 from usot_plugin.datasets.mined_pairs import MinedChain, chain_track, estimate_alpha, evidence_file, read_chains, write_chains
 from usot_plugin.datasets.store_building import build_crop_store, tracks_by_clip
 from usot_plugin.datasets.track import Track
+from usot_plugin.discovery.store import read_table
 from usot_plugin.discovery.table_format import (
     DROPPED,
     KEPT,
@@ -53,16 +54,20 @@ from .training_run import build_runner
 
 #: Keys of the config that are not the Runner's.
 STAGE_KEYS = ('discrimination', 'mining', 'shared_dir')
-#: Parts of stage 1 that its result depends on.
-STAGE1_PARTS = (
+#: Parts of the config that the result of a training depends on.
+TRAINED_WITH = (
     'model',
     'train_dataloader.dataset',
     'train_dataloader.batch_size',
     'train_cfg',
     'optim_wrapper',
     'param_scheduler',
+    'custom_hooks',
+    'load_from',
     'randomness',
 )
+#: File in the folder of a training that says what it was made with.
+RECORD = 'made_with.json'
 
 
 class PULStages:
@@ -98,6 +103,9 @@ class PULStages:
 
     def run(self) -> None:
         """All stages, as far as they are not done."""
+        # As far as it can be said by now: better than after the hours of the first two stages.
+        last = self._without_stage_keys()
+        self._finished(last, _made_with(last), '--work-dir')
         checkpoint = self.discriminate()
         pairs = self.mine(checkpoint)
         self.train(checkpoint, pairs)
@@ -107,33 +115,15 @@ class PULStages:
     def discriminate(self) -> Path:
         """Train for background discrimination; returns the checkpoint."""
         cfg = self._stage1_config()
-        folder = Path(cfg.work_dir)
-        self._check_same_stage1(cfg, folder / 'made_with.json')
-        checkpoint = folder / f'epoch_{cfg.train_cfg.max_epochs}.pth'
-        if not checkpoint.is_file():
-            self._train(cfg, 'stage 1, background discrimination')
-        if not checkpoint.is_file():
-            raise ConfigError(f'{self.config}: stage 1 left no {checkpoint}; its CheckpointHook has to save the last epoch')
-        return checkpoint
+        made_with = _made_with(cfg)
+        checkpoint = self._finished(cfg, made_with, 'shared_dir')
+        return checkpoint or self._train(cfg, made_with, 'stage 1, background discrimination')
 
     def _stage1_config(self) -> Config:
         cfg = self._without_stage_keys()
         cfg.merge_from_dict(deepcopy(self.cfg.discrimination.to_dict()))
         cfg.work_dir = str(self.shared / 'discrimination')
         return cfg
-
-    def _check_same_stage1(self, cfg: Config, path: Path) -> None:
-        """Refuse the results of another first stage."""
-        parts = json.loads(json.dumps({key: _nested(cfg, key) for key in STAGE1_PARTS}, default=str))
-        if not path.exists():
-            write_text(path, json.dumps(parts, indent=1))
-            return
-        known = json.loads(path.read_text(encoding='utf-8'))
-        different = [key for key in STAGE1_PARTS if known.get(key) != parts[key]]
-        if different:
-            raise ConfigError(
-                f'{path.parent}: made with another {different[0]} than {self.config} asks for; name another shared_dir, or remove it'
-            )
 
     # --- stage 2 ------------------------------------------------------------------------------------------------------------------------
 
@@ -150,6 +140,7 @@ class PULStages:
         miner = PairMiner(model.to(get_device()), self.mining)
         info = TableInfo({'pair_mining': dict(vars(self.mining)), 'weights': weights_digest(model)})
         reader = DecodedFrames(self.frame_root)
+        _clear_fruitless(table, info)
         clips = []
         for number, tracks in enumerate(tracks_by_clip(dataset.source)):
             name = tracks[0].clip
@@ -194,7 +185,9 @@ class PULStages:
     def train(self, checkpoint: Path, pairs: Path) -> None:
         """Train on the mined pairs, from the weights of stage 1."""
         cfg = self._without_stage_keys()
-        if Path(cfg.work_dir, f'epoch_{cfg.train_cfg.max_epochs}.pth').is_file():
+        # Before anything is filled in: the mining says what the pairs are, wherever they lie.
+        made_with = _made_with(cfg, {'table of pairs': read_table(pairs).info.config, 'mining.store_crops': self.store_crops})
+        if self._finished(cfg, made_with, '--work-dir'):
             _say(f'stage 3 is done: {cfg.work_dir}')
             return
         source = DiscoveredBoxes(pairs)
@@ -210,9 +203,8 @@ class PULStages:
             names = dict.fromkeys(source.track(row).clip for row in range(len(source)))
             cfg.model.loss.alpha_px2 = estimate_alpha([chain for name in names for chain in read_chains(evidence_file(pairs, name))])
             _say(f'noise of the mined centres: alpha = {cfg.model.loss.alpha_px2:.1f} squared pixels on each axis')
-        if not find_latest_checkpoint(cfg.work_dir):
-            cfg.load_from = str(checkpoint)
-        self._train(cfg, 'stage 3, mined pairs')
+        cfg.load_from = str(checkpoint)
+        self._train(cfg, made_with, 'stage 3, mined pairs')
 
     # --- all --------------------------------------------------------------------------------------------------------------------------
 
@@ -220,15 +212,64 @@ class PULStages:
         kept = {key: value for key, value in self.cfg.to_dict().items() if key not in STAGE_KEYS}
         return Config(deepcopy(kept), filename=self.cfg.filename)
 
-    def _train(self, cfg: Config, title: str) -> None:
-        """Train, going on where a killed run stopped."""
-        Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
-        cfg.resume = find_latest_checkpoint(cfg.work_dir) is not None
+    def _finished(self, cfg: Config, made_with: dict[str, Any], where: str) -> Path | None:
+        """The checkpoint of a stage that is done; None where there is something left to train.
+
+        Args:
+            cfg: Config of the stage.
+            made_with: What the stage is to be made with, see :func:`_made_with`.
+            where: What names the folder on the command line or in the config.
+
+        Raises:
+            ConfigError: The folder holds checkpoints of other settings, be they of a whole training or of a part of one.
+        """
+        folder = Path(cfg.work_dir)
+        if not any(folder.glob('*.pth')):
+            return None  # whatever was tried here before has left nothing
+        mend = f'name another {where}, or remove these checkpoints'
+        if not (folder / RECORD).is_file():
+            raise ConfigError(f'{folder}: has checkpoints, but no {RECORD} that says what they were made with; {mend}')
+        known = json.loads((folder / RECORD).read_text(encoding='utf-8'))
+        different = [key for key, value in made_with.items() if known.get(key) != value]
+        if different:
+            raise ConfigError(f'{folder}: made with another {different[0]} than {self.config} asks for; {mend}')
+        checkpoint = _last_checkpoint(cfg)
+        return checkpoint if checkpoint.is_file() else None
+
+    def _train(self, cfg: Config, made_with: dict[str, Any], title: str) -> Path:
+        """Train, going on where a killed run stopped; returns the last checkpoint."""
+        folder = Path(cfg.work_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        cfg.resume = _latest_checkpoint(cfg) is not None
+        if cfg.resume:  # or MMEngine would resume from the weights that the first start was given
+            cfg.load_from = None
         # Two Runners of one process must not share logs.
-        cfg.experiment_name = f'{Path(cfg.work_dir).name}_{time.time_ns()}'
+        cfg.experiment_name = f'{folder.name}_{time.time_ns()}'
         use_resumable_loop(cfg)
         _say(f'{title}: {cfg.work_dir}' + (' (goes on)' if cfg.resume else ''))
-        build_runner(cfg, self.config).train()
+        runner = build_runner(cfg, self.config)
+        write_text(folder / RECORD, json.dumps(made_with, indent=1))
+        runner.train()
+        checkpoint = _last_checkpoint(cfg)
+        if not checkpoint.is_file():
+            raise ConfigError(f'{self.config}: {title}: left no {checkpoint}; its CheckpointHook has to save the last epoch')
+        return checkpoint
+
+
+def _made_with(cfg: Config, further: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the result of a training depends on, as JSON gives it back."""
+    parts = {**{key: _nested(cfg, key) for key in TRAINED_WITH}, **(further or {})}
+    return json.loads(json.dumps(parts, default=str))
+
+
+def _latest_checkpoint(cfg: Config) -> Path | None:
+    """Where to go on; what MMEngine's note names may have been removed by hand."""
+    noted = find_latest_checkpoint(cfg.work_dir)
+    return Path(noted) if noted and Path(noted).is_file() else None
+
+
+def _last_checkpoint(cfg: Config) -> Path:
+    return Path(cfg.work_dir, f'epoch_{cfg.train_cfg.max_epochs}.pth')
 
 
 def _nested(cfg: Any, dotted: str) -> Any:
@@ -264,6 +305,14 @@ def _row(about: Mapping[str, Any], status: str, reason: str, chain: MinedChain |
     track = None if chain is None else chain_track(chain, number)
     kept = status == KEPT
     return {**about, 'status': status, 'reason': '' if kept else reason, 'detail': detail, 'samplable': kept, **track_columns(track)}
+
+
+def _clear_fruitless(table: Path, info: TableInfo) -> None:
+    """Remove the parts of another mining that has found no pair at all, so that corrected settings need no other folder."""
+    parts = sorted(table.glob('*.parquet'))
+    if parts and read_table(table).info.differences(info) and not read_table(table).column('samplable').any():
+        for part in parts:
+            part.unlink()
 
 
 def _check_same_mining(part: Path, info: TableInfo) -> None:
