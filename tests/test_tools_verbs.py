@@ -37,6 +37,7 @@ def test_list_of_verbs(tmp_path):
 @pytest.mark.parametrize(('verb', 'arguments', 'status', 'said'), [
     ('train', ['--help'], 0, 'Train a tracker.'),
     ('discover', ['configs/discovery/defualt.py', 'x.mp4', '--out', 'table'], 2, "no such config, did you mean 'default.py'?"),
+    ('train_pul', ['configs/quick/udt_quick.py'], 2, "udt_quick.py: no key 'discrimination'; train_pul.py takes configs like"),
     ('track', ['missing.mp4', '--box', '1,2,30,40'], 2, 'missing.mp4'),
 ])  # fmt: skip
 def test_arguments_output_and_exit_status_are_the_scripts(tmp_path, verb, arguments, status, said):

@@ -154,6 +154,14 @@ def test_missing_config_names_its_neighbour(tmp_path):
     assert failed.stderr.splitlines()[-1].endswith("tinny.py: no such config, did you mean 'tiny.py'?")
 
 
+def test_training_in_stages_names_its_own_tool(tmp_path):
+    failed = _train(Path('configs/quick/pul_quick_bce.py'), '--work-dir', str(tmp_path / 'work'))
+    assert failed.returncode == 1
+    command = 'python tools/train_pul.py configs/quick/pul_quick_bce.py'
+    assert failed.stderr.strip() == f'error: configs/quick/pul_quick_bce.py: trains in three stages: {command}'
+    assert not (tmp_path / 'work').exists()
+
+
 def _quick(work_dir: Path, **options: object) -> subprocess.CompletedProcess:
     given = [f'train_dataloader.{key}={value}' for key, value in options.items()]
     return _train(Path('configs/quick/usot_quick.py'), '--work-dir', str(work_dir), '--cfg-options', *given)

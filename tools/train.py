@@ -49,6 +49,8 @@ def build_config(args: argparse.Namespace) -> Config:
         ConfigError: The config, or an option for it, is wrong.
     """
     cfg = load_config(args.config, args.cfg_options)
+    if cfg.get('discrimination'):  # its last stage alone has no table to learn from
+        raise ConfigError(f'{args.config}: trains in three stages: python tools/train_pul.py {args.config}')
     choose_work_dir(cfg, args.config, args.work_dir)
     if args.amp:
         enable_amp(cfg)

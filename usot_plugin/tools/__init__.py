@@ -28,6 +28,7 @@ SCRIPTS = {
     'test': 'test.py',
     'track': 'demo.py',
     'train': 'train.py',
+    'train_pul': 'train_pul.py',
 }
 
 
