@@ -7,8 +7,8 @@ model = dict(
     backbone=dict(type='SiameseResNet', blocks='basic', stage_blocks=(1, 1, 1), base_channels=16),
     neck=dict(type='AdjustNeck', in_channels=64, out_channels=48),
     rpn_head=dict(type='SiamRPNHead', in_channels=48),
-    # After minutes of training the score is flat around the target: a strong window picks the anchor that lies behind in its motion, and its
-    # box, which no loss has taught, is not pulled back; sizes that follow fast run away. Chosen on the odd-numbered sequences of
+    # After minutes of training the score is flat around the target: a strong window picks an anchor that lies behind in its motion, whose
+    # box no loss has taught; sizes that follow fast run away. Chosen on the odd-numbered sequences of
     # docs/results.md.
     test_cfg=dict(type='SiamRPNTracker', penalty_k=0.09, window_influence=0.2, size_lr=0.1),
 )
