@@ -161,6 +161,17 @@ def test_weights_that_are_not_finite_are_not_packed(tmp_path, trained, capsys):
     assert run_tool_main(PACK, *trained, '--out', tmp_path / 'x.pth') == 0
 
 
+def test_the_shipped_record_names_its_run_and_its_clips():
+    path = packed_weights.pretrained_path()
+    record = packed_weights.packed_record(path)
+    assert record['config']['randomness']['seed'] == record['trained']['seed'] == 3 and record['trained']['epoch'] == 12
+    read_me = path.with_name('README.md').read_text(encoding='utf-8')
+    listed = [line.split('|')[1].strip() for line in read_me.splitlines() if line.startswith('| ')][1:]
+    assert listed == sorted(record['clips']) and len(listed) == 46
+    assert all(len(digest) == 64 for digest in record['clips'].values())
+    assert path.stat().st_size < 4e6
+
+
 def test_missing_weights_are_named(shipped):
     with pytest.raises(CheckpointError, match=r"no pretrained weights 'usot_small' in this package \(there: none\)"):
         load_pretrained()
