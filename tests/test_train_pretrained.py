@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -56,7 +57,9 @@ def test_the_options_of_the_command_line_are_packed(tmp_path):
     record = packed_record(tmp_path / 'x.pth')
     assert record['config']['randomness']['seed'] == record['trained']['seed'] == 3
     assert record['config']['load_from'] == 'start.pth' and len(record['trained']['load_from_sha256']) == 64
-    assert record['trained'].keys() >= {'epoch', 'iter', 'time', 'experiment_name'}
+    (run,) = json.loads((tmp_path / 'work/run.json').read_text())
+    assert record['trained']['code'] == run['code'] and run['end'] and run['epoch'] == 1 and run['iteration'] == 4
+    assert run['config'] == 'tiny.py' and 'randomness.seed=3' in run['command'] and run['losses']['loss'] > 0 and run['cpu_s'] > 0
     assert str(tmp_path) not in repr(record)
 
 

@@ -11,6 +11,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     stage=dict(type='TrainingStageHook'),
     non_finite_loss=dict(type='NonFiniteLossHook'),
+    run_record=dict(type='RunRecordHook'),
 )
 
 env_cfg = dict(

@@ -5,6 +5,7 @@ from .hooks import (
     HardNegativeMiningHook,
     NonFiniteLossError,
     NonFiniteLossHook,
+    RunRecordHook,
     SOTVisualizationHook,
     TrainingStageHook,
 )
@@ -23,6 +24,7 @@ __all__ = [
     'PartwiseOptimWrapperConstructor',
     'ResumableEpochLoop',
     'ResumableFSDPStrategy',
+    'RunRecordHook',
     'SOTVisualizationHook',
     'TrainingStageHook',
 ]

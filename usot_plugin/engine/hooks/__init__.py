@@ -3,6 +3,7 @@
 from .frozen_backbone import FrozenBackboneHook
 from .hard_negative_mining import HardNegativeMiningHook
 from .non_finite_loss import NonFiniteLossError, NonFiniteLossHook
+from .run_record import RunRecordHook
 from .sot_visualization import SOTVisualizationHook
 from .training_stage import TrainingStageHook
 
@@ -11,6 +12,7 @@ __all__ = [
     'HardNegativeMiningHook',
     'NonFiniteLossError',
     'NonFiniteLossHook',
+    'RunRecordHook',
     'SOTVisualizationHook',
     'TrainingStageHook',
 ]
