@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from usot_plugin.registry import MODELS
 from usot_plugin.utils.checkpoint import load_weights
@@ -71,16 +72,17 @@ def refinement(prefix: str, stages=(64, 256, 512), width: int = 256) -> dict[str
     return shapes
 
 
-def several_levels() -> dict[str, tuple[int, ...]]:
+def several_levels(widths=(256, 256, 256)) -> dict[str, tuple[int, ...]]:
     shapes = resnet('backbone', 4) | {'rpn_head.cls_weight': (3,), 'rpn_head.loc_weight': (3,)}
-    for level, width in ((2, 128), (3, 256), (4, 512)):
-        shapes |= adjust(f'neck.downsample{level}.downsample', 4 * width, width)
+    for level, width_in, width in zip((2, 3, 4), (512, 1024, 2048), widths, strict=True):
+        shapes |= adjust(f'neck.downsample{level}.downsample', width_in, width)
         shapes |= branch(f'rpn_head.rpn{level}.cls', width, 10) | branch(f'rpn_head.rpn{level}.loc', width, 20)
     return shapes
 
 
 FORMS = {
     'siamrpn-pysot-l234': several_levels(),
+    'siamrpn-pysot-l234-unequal': several_levels((128, 256, 512)),
     'siammask-pysot': resnet('backbone', 3)
     | adjust('neck.downsample.downsample', 1024, 256)
     | branch('rpn_head.cls', 256, 10)
@@ -95,7 +97,8 @@ FORMS = {
     | refinement('refine_model'),
 }
 MODEL_OF = {
-    'siamrpn-pysot-l234': dict(
+    'siamrpn-pysot-l234': Config.fromfile(ROOT / 'configs/cyclesiam/siamrpn-l234.py').model,
+    'siamrpn-pysot-l234-unequal': dict(
         type='SiamRPN',
         backbone=dict(type='StagedSiameseResNet', last_stage_blocks=3),
         neck=[dict(type='AdjustNeck', in_channels=4 * width, out_channels=width) for width in (128, 256, 512)],
