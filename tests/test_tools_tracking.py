@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -220,6 +221,21 @@ def test_demo_finds_the_target_and_boxes_come_from_json(tmp_path, video):
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['clip.json', 'clip_target0.txt']
 
 
+@pytest.mark.parametrize('video_too', [(), ('--no-video',)])
+def test_the_sheet_shows_the_frames_of_the_video(tmp_path, video, video_too):
+    file, box = video
+    sheet = ('--sheet', tmp_path / 'sheets/s.png', '--sheet-frames', 3)
+    assert run_demo(tmp_path, file, '--tracker', 'TemplateMatcher', '--box', box, *sheet, *video_too) == 0
+    image = cv2.imread(str(tmp_path / 'sheets/s.png'))
+    assert image.shape == (71, 3 * 97, 3)
+    frames, _ = moving_square_frames(8, (97, 71))
+    for place, index in enumerate((0, 4, 7)):
+        tile = image[:, 97 * place : 97 * (place + 1)].astype(int)
+        off = [np.abs(tile[:50] - frame[:50]).mean() for frame in frames]  # below is the number of the frame
+        assert int(np.argmin(off)) == index and off[index] > 0, 'this frame, with a box in it'
+    assert (tmp_path / 'out/clip.mp4').exists() == (not video_too)
+
+
 def test_demo_again_replaces_and_stops_early(tmp_path, video):
     file, box = video
     assert run_demo(tmp_path, file, '--tracker', 'StandStill', '--box', box) == 0
@@ -271,6 +287,9 @@ def test_demo_reads_every_usual_image(tmp_path, kind):
         (('{clip}', '--box', '1,1,5,5', '--show'), '--show needs a display'),
         (('{clip}', '--box', '1,1,5,5', '--out', '{tmp}/text.mp4'), 'text.mp4: is a file, not an output folder'),
         (('{clip}', '--box', '1,1,5,5', '--out', '{tmp}/text.mp4/x'), 'clip.mp4: cannot be written'),
+        (('{clip}', '--box', '1,1,5,5', '--sheet', '{tmp}/sheet.mp4'), 'sheet.mp4: no image format that can be written'),
+        (('{clip}', '--box', '1,1,5,5', '--sheet', '{clip}'), 'clip.mkv: no image format that can be written'),
+        (('{tmp}/mixed', '--box', '1,1,5,5', '--sheet', '{tmp}/mixed/00001.png'), '00001.png: would lie among the frames of the input'),
         (('97', '--box', '1,1,5,5'), 'camera 97: cannot be opened'),
         (('http://127.0.0.1:9/a.mp4', '--box', '1,1,5,5'), 'http://127.0.0.1:9/a.mp4: cannot be opened'),
         (
@@ -298,6 +317,7 @@ def test_refusals_of_the_demo(tmp_path, video, config, capsys, monkeypatch, args
     ('args', 'message'),
     [
         (('x.mp4', '--tracker', 'A', '--max-frames', '0'), 'at least 1'),
+        (('x.mp4', '--tracker', 'A', '--sheet-frames', '0'), 'at least 1'),
         ((), 'required'),
     ],
 )

@@ -5,7 +5,8 @@
 With neither config nor checkpoint the weights that ship with the package are used; a packed checkpoint (tools/pack_pretrained.py) carries
 its config.
 Written are ``DIR/<name>.mp4`` (boxes drawn in), ``DIR/<name>_target<i>.txt`` (``x,y,w,h`` a frame) and ``DIR/<name>.json`` (boxes, scores,
-lost). Each file is there whole or not at all. What the user can mend ends in one line on stderr and exit status 2.
+lost); --sheet FILE.jpg adds a picture of evenly spaced frames. Each file is there whole or not at all. What the user can mend ends in one
+line on stderr and exit status 2.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from usot_plugin.structures.trajectory import Prediction, Trajectory
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import OneLineParser, exit_status
+from usot_plugin.visualization.contact_sheet import ContactSheet, check_image_suffix
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
 
@@ -58,6 +60,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--boxes', metavar='FILE', help='JSON file with [[x, y, w, h], ...]')
     parser.add_argument('--out', default='demo_out', metavar='DIR', help='output folder (default: %(default)s)')
     parser.add_argument('--no-video', action='store_true', help='write the result files only')
+    parser.add_argument('--sheet', metavar='FILE', help='also write evenly spaced frames as one picture, e.g. sheet.jpg')
+    parser.add_argument('--sheet-frames', type=int, default=8, metavar='N', help='frames on the sheet (default: %(default)s)')
     parser.add_argument('--show', action='store_true', help='show the frames in a window; q or ESC ends')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument(
@@ -68,6 +72,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.max_frames is not None and args.max_frames < 1:
         parser.error(f'--max-frames has to be at least 1, got {args.max_frames}')
+    if args.sheet_frames < 1:
+        parser.error(f'--sheet-frames has to be at least 1, got {args.sheet_frames}')
     if args.box and args.boxes:
         parser.error('give --box or --boxes, not both')
     return args
@@ -140,10 +146,10 @@ def limited(
         print(f'stopped; keeping {len(indices)} frames', file=sys.stderr)
 
 
-def output_files(folder: Path, name: str, targets: int, video: bool) -> list[Path]:
+def output_files(args: argparse.Namespace, name: str, targets: int) -> list[Path]:
     """All files that a run writes."""
-    names = [f'{name}.mp4'] * video + [f'{name}.json', *(f'{name}_target{target}.txt' for target in range(targets))]
-    return [folder / file for file in names]
+    names = [f'{name}.mp4'] * (not args.no_video) + [f'{name}.json', *(f'{name}_target{target}.txt' for target in range(targets))]
+    return [*(Path(args.out, file) for file in names), *([Path(args.sheet)] if args.sheet else [])]
 
 
 def refuse_to_replace(given: list[str | None], files: list[Path]) -> None:
@@ -187,6 +193,10 @@ def track(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     folder = Path(args.out)
+    if args.sheet:
+        check_image_suffix(args.sheet)
+        if Path(args.input).is_dir() and Path(args.sheet).resolve().parent == Path(args.input).resolve():
+            raise InputError(f'{args.sheet}: would lie among the frames of the input; choose another --sheet')
     if folder.exists() and not folder.is_dir():
         raise InputError(f'{folder}: is a file, not an output folder')
     remove_abandoned(folder)  # what a killed run has left
@@ -201,34 +211,39 @@ def track(args: argparse.Namespace) -> None:
         size = (first[1].shape[1], first[1].shape[0])
         check_boxes_in_frame(boxes, size, args.input)
         name = re.sub(r'[^\w.-]', '_', source.name)
-        files = output_files(folder, name, len(boxes), not args.no_video)
+        files = output_files(args, name, len(boxes))
         refuse_to_replace([args.input, args.boxes], files)
         indices: list[int] = []
         stream = limited(chain([first], frames), source, args.max_frames, indices)
+        sheet = ContactSheet(args.sheet_frames) if args.sheet else None
         if args.no_video:
-            tracks = track_frames(tracker, stream, boxes, on_frame_for(args, None))
+            tracks = track_frames(tracker, stream, boxes, on_frame_for(args, None, sheet))
             write_results(folder, name, source, tracker, tracks, indices, size)
         else:
             with VideoWriter(folder / f'{name}.mp4', source.fps) as writer:
-                tracks = track_frames(tracker, stream, boxes, on_frame_for(args, writer))
+                tracks = track_frames(tracker, stream, boxes, on_frame_for(args, writer, sheet))
                 write_results(folder, name, source, tracker, tracks, indices, size)
+    if sheet is not None:
+        sheet.write(args.sheet)
     seconds = float(tracks[0].seconds[1:].sum())
     speed = f', {(len(indices) - 1) / seconds:.1f} frames/s' if seconds > 0 else ''
     lost = ', '.join(f'#{target} lost in {int(track.lost.sum())}' for target, track in enumerate(tracks))
     print(f'{source.label}: {len(indices)} frames{speed}; {lost}; wrote {", ".join(map(str, files))}')
 
 
-def on_frame_for(args: argparse.Namespace, writer: VideoWriter | None):
-    """What happens to every tracked frame: drawn, written, shown."""
+def on_frame_for(args: argparse.Namespace, writer: VideoWriter | None, sheet: ContactSheet | None):
+    """What happens to every tracked frame: drawn, written, kept for the sheet, shown."""
 
     def on_frame(index: int, frame: np.ndarray, prediction: Prediction) -> bool | None:
-        if writer is None and not args.show:
+        if writer is None and sheet is None and not args.show:
             return None
         image = draw_targets(
             frame, prediction.boxes_xyxy, prediction.scores, prediction.lost, caption=f'frame {index}', regions=prediction.regions
         )
         if writer is not None:
             writer.write(image)
+        if sheet is not None:
+            sheet.add(image)
         return show_frame(image) if args.show else None
 
     return on_frame
