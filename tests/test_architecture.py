@@ -69,6 +69,53 @@ def test_imports_point_one_way(path):
         assert target == room or target in ALLOWED[room] or (room, name) in DOORS, f'{room} must not import {name}'
 
 
+#: Files of each family below models/; what several of them build on belongs to none.
+FAMILIES = {
+    'USOT': ('usot.py', 'heads/usot_head.py', 'trackers/usot*.py', 'trackers/memory_queue.py', 'trackers/onnx_network.py'),
+    'UDT': ('udt.py', 'trackers/udt*.py'),
+    'S2SiamFC': ('s2siamfc*.py', 'trackers/s2siamfc*.py', 'task_modules/appearance_masks.py'),
+    'PUL': ('pul*.py', 'trackers/pul*.py'),
+    'CycleSiam': ('cyclesiam.py', 'siamrpn.py', 'heads/rpn_head.py', 'heads/mask_head.py', 'trackers/siamrpn.py'),
+}
+#: SiamFC is the network that S2SiamFC and PUL train.
+SHARED_MODELS = {'__init__.py', 'base_sot.py', 'data_preprocessor.py', 'siamfc.py'}
+
+
+def _module_file(name: str) -> Path:
+    path = ROOT.joinpath(*name.split('.'))
+    return path / '__init__.py' if path.is_dir() else path.with_suffix('.py')
+
+
+def _reachable(path: Path) -> set[Path]:
+    """The files of this package that a file imports, directly or through others."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        new = {_module_file(name) for name in _imports(waiting.pop())} - found - {path}
+        found |= new
+        waiting += [file for file in new if file.is_file()]
+    return found
+
+
+def _family_files(family: str) -> set[Path]:
+    return {path for pattern in FAMILIES[family] for path in (PACKAGE / 'models').glob(pattern)}
+
+
+def test_every_model_is_of_a_family_or_shared():
+    known = SHARED_MODELS | {path.name for family in FAMILIES for path in _family_files(family)}
+    assert {path.name for path in (PACKAGE / 'models').glob('*.py')} <= known, 'say in FAMILIES or SHARED_MODELS what the new file is'
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_no_family_imports_another(family):
+    own = _family_files(family)
+    assert own
+    others = {path for other in FAMILIES if other != family for path in _family_files(other)}
+    for path in sorted(own):
+        borrowed = sorted(str(file.relative_to(PACKAGE)) for file in _reachable(path) & others)
+        assert not borrowed, f'{path.relative_to(PACKAGE)} needs {", ".join(borrowed)} of another family: share what both need'
+
+
 FORBIDDEN = {
     r'\.cuda\(': 'device follows data',
     r'except\s*:': 'catch what you can name',
