@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from usot_plugin.datasets.benchmarks.davis import read_labels
+from usot_plugin.datasets.benchmarks.davis import DAVISDataset, read_labels
 from usot_plugin.datasets.synthetic import render_clip, write_clip
 from usot_plugin.discovery.store import read_table
 from usot_plugin.engine.training_run import build_runner
 from usot_plugin.structures.clip import open_clip
 from usot_plugin.structures.regions import PolygonRegion, parse_region
 from usot_plugin.testing.benchmarks import write_davis, write_vot
-from usot_plugin.testing.media import moving_square_frames, write_video
+from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
 from usot_plugin.testing.tools import run_tool_main
 from usot_plugin.utils.config import ConfigError, load_config
 
@@ -114,3 +116,19 @@ def test_a_way_that_the_data_do_not_hold_is_refused_before_the_first_step(table,
     runner = build_runner(cfg, str(CONFIG))
     with pytest.raises(ConfigError, match=r'^model.train_cfg.hops = .* but train_dataloader.dataset.frame_sampler.views.hops holds 1$'):
         runner.train()
+
+
+def test_the_commands_of_the_page_make_davis_of_a_folder_of_sequences(tmp_path):
+    frames, boxes = moving_square_frames(3)
+    write_frames(tmp_path / 'sequences' / 'b' / 'img', frames, '{:05d}.jpg')
+    (tmp_path / 'sequences' / 'without_masks').mkdir()
+    labels = np.zeros(frames.shape[:3], np.uint8)
+    for image, (x1, y1, x2, y2) in zip(labels, boxes.astype(int), strict=True):
+        image[y1:y2, x1:x2] = 255
+    write_frames(tmp_path / 'sequences' / 'b' / 'masks', labels)
+    page = (ROOT / 'docs/cyclesiam.md').read_text(encoding='utf-8')
+    (block,) = re.findall(r'(?m)(?:^    .*\n)*^    mkdir -p DAVIS.*\n(?:^    .*\n)*', page)
+    subprocess.run(['bash', '-ec', block.replace('SEQUENCES', 'sequences')], cwd=tmp_path, check=True, timeout=60)
+    (sequence,) = DAVISDataset(tmp_path / 'DAVIS')
+    assert sequence.name == 'b' and len(sequence) == 3
+    np.testing.assert_array_equal(sequence.boxes_xyxy, boxes)
