@@ -132,9 +132,58 @@ def test_the_script_refuses_what_is_not_there(tmp_path):
         ([], {}, 'usage: '),
         ([tmp_path / 'gone'], {}, 'no such file'),
         ([tmp_path], {'ROUNDS': '0'}, 'ROUNDS=0'),
+        ([tmp_path], {'CONFIG': 'configs/quick/s2siamfc_quick.py'}, 's2siamfc_quick.py: cannot be trained in rounds: '),
+        ([tmp_path], {'OPTIONS': 'train_dataloader.dataset.box_source=random'}, "box_source 'random'"),
+        ([tmp_path], {'DISCOVERY': 'configs/discovery/mask.py'}, "did you mean 'masks.py'?"),
     ):
         done = run('bash', 'tools/self_train.sh', *arguments, OUT=str(tmp_path / 'out'), **extra)
         assert done.returncode == 2 and message in done.stderr and not (tmp_path / 'out').exists()
+        assert len(done.stderr.splitlines()) == 1
+
+
+#: In place of Python: writes down what each tool is called with, and leaves the checkpoint of a training.
+RECORDER = """#!/usr/bin/env bash
+case $1 in tools/*) ;; *) exec "$REAL_PYTHON" "$@" ;; esac
+echo "$*" >>"$CALLS"
+[ "$1" != tools/build_crop_store.py ] || mkdir -p "$4"
+case $1 in tools/train*) mkdir -p "$4" && echo "$4/epoch_3.pth" >"$4/last_checkpoint" ;; esac
+"""
+
+
+@pytest.mark.parametrize('config', ['pul_quick', 'udt_quick'])
+def test_each_family_is_trained_by_its_tool_on_the_table_of_the_round(tmp_path, config):
+    (tmp_path / 'bin').mkdir()
+    python = tmp_path / 'bin/python'
+    python.write_text(RECORDER)
+    python.chmod(0o755)
+    options = {
+        'PATH': f'{python.parent}{os.pathsep}{os.environ["PATH"]}',
+        'VIRTUAL_ENV': str(tmp_path),  # an active environment is taken as it is
+        'REAL_PYTHON': sys.executable,
+        'CALLS': str(tmp_path / 'calls'),
+        'CONFIG': f'configs/quick/{config}.py',
+        'DISCOVERY': 'configs/discovery/multi_object.py',
+        'OUT': str(tmp_path / 'out'),
+        'KEEP': '1',
+        'SEED': '3',
+    }
+    (tmp_path / 'clips').mkdir()
+    done = run('bash', 'tools/self_train.sh', tmp_path / 'clips', **options)
+    assert done.returncode == 0, done.stderr
+    calls = [line.split() for line in (tmp_path / 'calls').read_text().splitlines()]
+    staged = config == 'pul_quick'
+    tool, prefix = ('tools/train_pul.py', 'discrimination.') if staged else ('tools/train.py', '')
+    steps = ['tools/build_crop_store.py', tool]
+    assert [call[0] for call in calls] == ['tools/discover_boxes.py', *steps, 'tools/relabel.py', *steps]
+    assert calls[0][1] == str(ROOT / 'configs/discovery/multi_object.py')
+    for number, call in ((1, calls[2]), (2, calls[5])):
+        here = tmp_path / f'out/round{number}'
+        dataset = f'{prefix}train_dataloader.dataset'
+        assert {f'{dataset}.table={here}/table', f'{dataset}.crop_store={here}/crops', f'{dataset}.seed=3'} <= set(call)
+        assert {'randomness.seed=3', 'train_dataloader.dataset.seed=3'} <= set(call)
+        assert (f'shared_dir={here}/train' in call) == staged
+    kept = f'load_from={tmp_path}/out/round1/train/epoch_3.pth'
+    assert kept in calls[5] and kept not in calls[2]
 
 
 @pytest.mark.slow

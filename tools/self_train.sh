@@ -7,7 +7,8 @@
 #
 #   OUT=DIR        where everything goes (default: work_dirs/self_train)
 #   ROUNDS=N       trainings (default: 2)
-#   CONFIG=FILE    what is trained (default: configs/quick/usot_quick.py); its data set is a PseudoBoxDataset
+#   CONFIG=FILE    what is trained (default: configs/quick/usot_quick.py); its data set takes a table and a crop store
+#   DISCOVERY=FILE config of discovery (default: configs/discovery/default.py)
 #   SEED=N         of every training (default: 0)
 #   WORKERS=N      clips at once (default: 1)
 #   KEEP=1         go on from the weights of the round before (default: from scratch)
@@ -19,7 +20,8 @@ for clip in "$@"; do
   [ -e "$clip" ] || { echo "error: $clip: no such file or folder" >&2; exit 2; }
   clips+=("$(realpath "$clip")")
 done
-config=$(realpath "${CONFIG:-$(dirname "${BASH_SOURCE[0]}")/../configs/quick/usot_quick.py}")
+config=$(realpath -m "${CONFIG:-$(dirname "${BASH_SOURCE[0]}")/../configs/quick/usot_quick.py}")
+discovery=$(realpath -m "${DISCOVERY:-$(dirname "${BASH_SOURCE[0]}")/../configs/discovery/default.py}")
 out=$(realpath -m "${OUT:-$(dirname "${BASH_SOURCE[0]}")/../work_dirs/self_train}")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tools/lib_env.sh
@@ -32,12 +34,16 @@ rounds=${ROUNDS:-2}
 read -ra relabel_options <<<"${RELABEL:-}"
 read -ra train_options <<<"${OPTIONS:-}"
 
+plan=$(python -m usot_plugin.engine.self_training "$config" "$discovery" --rounds "$rounds" \
+  ${OPTIONS:+--cfg-options "${train_options[@]}"} | tail -n 1) || exit 2
+read -r tool dataset <<<"$plan"
+
 mkdir -p "$out"
 before=
 for round in $(seq 1 "$rounds"); do
   here=$out/round$round
   if [ "$round" -eq 1 ]; then
-    some python tools/discover_boxes.py configs/discovery/default.py "${clips[@]}" --out "$here/table" --workers "$workers" --quiet
+    some python tools/discover_boxes.py "$discovery" "${clips[@]}" --out "$here/table" --workers "$workers" --quiet
   else
     some python tools/relabel.py "$config" "$before" "$table" --out "$here/table" --workers "$workers" --quiet "${relabel_options[@]}"
   fi
@@ -45,14 +51,17 @@ for round in $(seq 1 "$rounds"); do
   if [ ! -e "$here/trained" ]; then
     some python tools/build_crop_store.py "$table" --out "$here/crops" --workers "$workers" --quiet
     resume=() start=()
-    if [ -f "$here/train/last_checkpoint" ]; then
+    if [ "$tool" = tools/train_pul.py ]; then
+      start=("shared_dir=$here/train")  # each round mines its own pairs; the tool goes on by itself
+      [ -z "${KEEP:-}" ] || [ -z "$before" ] || start+=("load_from=$before")
+    elif [ -f "$here/train/last_checkpoint" ]; then
       resume=(--resume)
     elif [ -n "${KEEP:-}" ] && [ -n "$before" ]; then
       start=("load_from=$before")  # together with --resume, the round would begin at the last epoch of the one before
     fi
-    python tools/train.py "$config" --work-dir "$here/train" "${resume[@]}" --cfg-options "randomness.seed=${SEED:-0}" \
-      "train_dataloader.dataset.seed=${SEED:-0}" "train_dataloader.dataset.table=$table" \
-      "train_dataloader.dataset.crop_store=$here/crops" "${start[@]}" "${train_options[@]}" >>"$here/train.log" 2>&1 || {
+    python "$tool" "$config" --work-dir "$here/train" "${resume[@]}" --cfg-options "randomness.seed=${SEED:-0}" \
+      "train_dataloader.dataset.seed=${SEED:-0}" "$dataset.seed=${SEED:-0}" "$dataset.table=$table" "$dataset.crop_store=$here/crops" \
+      "${start[@]}" "${train_options[@]}" >>"$here/train.log" 2>&1 || {
       tail -n 3 "$here/train.log" >&2
       fail "the training of round $round stopped; its log is $here/train.log, the same command goes on"
     }

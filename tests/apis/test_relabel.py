@@ -229,7 +229,7 @@ def test_training_reads_the_new_table(place):
     assert PseudoBoxDataset(table=new)[0]['clip'] in ('a', 'b')  # from the videos
 
 
-FAMILIES = ['usot_quick', 'udt_quick', 's2siamfc_quick', 'cyclesiam_quick']
+FAMILIES = ['usot_quick', 'udt_quick', 's2siamfc_quick', 'cyclesiam_quick', 'pul_quick']
 
 
 @pytest.mark.parametrize('family', FAMILIES)
