@@ -63,13 +63,33 @@ def test_the_options_of_the_command_line_are_packed(tmp_path):
     assert str(tmp_path) not in repr(record)
 
 
+def test_rounds_seeds_and_where_the_weights_go(tmp_path):
+    """With a python that writes its command line down, and what the next step reads."""
+    fake = tmp_path / 'bin/python'
+    fake.parent.mkdir()
+    trains = 'if [ "$1" = tools/train.py ]; then mkdir -p "$4"; echo "$4/last" > "$4/last_checkpoint"; fi'
+    fake.write_text(f'#!/usr/bin/env bash\necho "$*" >> "$LOG"\n{trains}\n')
+    fake.chmod(0o755)
+    (tmp_path / 'clip.mp4').touch()
+    environment = {'VIRTUAL_ENV': str(tmp_path), 'PATH': f'{tmp_path}/bin:{os.environ["PATH"]}', 'LOG': str(tmp_path / 'log')}
+    done = run(tmp_path / 'clip.mp4', OUT=str(tmp_path / 'out'), **environment)
+    assert done.returncode == 0, done.stderr
+    commands = [line.split() for line in (tmp_path / 'log').read_text().splitlines()]
+    trained = [(Path(line[1]), next(word for word in line if 'randomness' in word)) for line in commands if line[0] == 'tools/train.py']
+    assert [config.stem for config, _ in trained] == ['usot_small_round1', 'usot_small_round2', 'usot_small_round3', 'usot_small']
+    assert all((ROOT / config).is_file() for config, _ in trained)
+    assert [seed for _, seed in trained] == [f'randomness.seed={seed}' for seed in range(4)]
+    assert commands[-1][:2] == ['tools/pack_pretrained.py', f'{tmp_path}/out/round4/last']
+    assert commands[-1][-2:] == ['--out', f'{tmp_path}/out/usot_small.pth'], 'never over the file of the package'
+
+
 @pytest.mark.slow
 def test_four_rounds_and_on_after_a_stop(tmp_path):
     clips = [tmp_path / f'clip_{index}.mp4' for index in range(2)]
     for index, clip in enumerate(clips):
         write_clip(clip, render_clip(index, frames=40)[0])
-    out, weights = tmp_path / 'out', tmp_path / 'weights.pth'
-    first = run(*clips, OUT=str(out), WEIGHTS=str(weights))
+    out, weights = tmp_path / 'out', tmp_path / 'out/usot_small.pth'
+    first = run(*clips, OUT=str(out))
     assert first.returncode == 0, first.stderr[-3000:]
     for before, after in (('round1', 'round2'), ('round2', 'round3'), ('round3', 'round4')):
         assert f'Load checkpoint from {out}/{before}/epoch_1.pth' in (first.stdout + first.stderr), after
@@ -82,7 +102,7 @@ def test_four_rounds_and_on_after_a_stop(tmp_path):
     assert type(init_tracker(checkpoint=weights, device='cpu')).__name__ == 'USOTTracker'
 
     (out / 'round4/trained').unlink()
-    weights.unlink()
+    weights = tmp_path / 'weights.pth'
     again = run(*clips, OUT=str(out), WEIGHTS=str(weights), OPTIONS=TINY['OPTIONS'].replace('max_epochs=1', 'max_epochs=2'))
     assert again.returncode == 0, again.stderr[-3000:]
     said = again.stdout + again.stderr

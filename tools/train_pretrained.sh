@@ -4,7 +4,7 @@
 # Four rounds, about two CPU hours on one core. Every step goes on where it was stopped; a finished training is kept.
 #
 #   OUT=DIR          where everything goes (default: work_dirs/pretrained)
-#   WEIGHTS=FILE     the packed weights (default: usot_plugin/pretrained/usot_small.pth)
+#   WEIGHTS=FILE     the packed weights (default: OUT/usot_small.pth; those of the package are usot_plugin/pretrained/usot_small.pth)
 #   COMPOSITES="A B" composite sequences of the first two rounds, and of the last two (default: 400 1000)
 #   OPTIONS="..."    further KEY=VALUE of every training, and RELABEL="..." of tools/relabel.py, e.g. to try the script in a minute
 set -euo pipefail
@@ -16,7 +16,7 @@ for clip in "$@"; do
 done
 home=$(dirname "${BASH_SOURCE[0]}")/..
 data=$(realpath -m "${OUT:-$home/work_dirs/pretrained}")
-weights=$(realpath -m "${WEIGHTS:-$home/usot_plugin/pretrained/usot_small.pth}")
+weights=$(realpath -m "${WEIGHTS:-$data/usot_small.pth}")
 cd "$home"
 # shellcheck source=tools/lib_env.sh
 source tools/lib_env.sh
@@ -50,13 +50,13 @@ train() {  # ROUND CONFIG SEED TABLE CROPS [ROUND BEFORE]
 some python tools/discover_boxes.py configs/discovery/default.py "${clips[@]}" --out "$data/table"
 some python tools/build_crop_store.py "$data/table" --out "$data/crops"
 composites "$few"
-train round1 configs/pretrained/usot_small.py 0 "$data/table" "$data/crops"
+train round1 configs/pretrained/usot_small_round1.py 0 "$data/table" "$data/crops"
 train round2 configs/pretrained/usot_small_round2.py 1 "$data/table" "$data/crops" round1
 [ -e "$data/round3/trained" ] || composites "$many"
 train round3 configs/pretrained/usot_small_round3.py 2 "$data/table" "$data/crops" round2
 some python tools/relabel.py configs/pretrained/usot_small_round2.py "$(newest round2)" "$data/table" --out "$data/table_2" \
   "${relabel_options[@]}"
 some python tools/build_crop_store.py "$data/table_2" --out "$data/crops_2"
-train round4 configs/pretrained/usot_small_round4.py 3 "$data/table_2" "$data/crops_2" round3
+train round4 configs/pretrained/usot_small.py 3 "$data/table_2" "$data/crops_2" round3
 python tools/pack_pretrained.py "$(newest round4)" --table "$data/table" --table "$data/table_2" \
   --sequences "$data/composites" --out "$weights"

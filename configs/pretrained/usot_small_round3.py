@@ -1,6 +1,6 @@
 """Third round, without memory: exact boxes reach across frames, so the search area of a composite is another frame than the template."""
 
-_base_ = ['./usot_small.py']
+_base_ = ['./usot_small_round1.py']
 load_from = 'work_dirs/pretrained/round2/epoch_14.pth'
 
 composites = dict(
