@@ -47,7 +47,7 @@ def plan_rounds(cfg: Config, config: str, discovery: DiscoveryConfig, rounds: in
     if not loader.get('dataset'):
         raise ConfigError(f'{config}: no {key}.dataset, so there is nothing to train')
     try:
-        dataset = _table_dataset(loader.dataset)
+        dataset = _table_dataset(loader['dataset'])
         _check_masks(dataset, discovery, rounds)
     except (TypeError, ValueError) as error:
         raise ConfigError(f'{config}: cannot be trained in rounds: {key}.dataset: {error}') from error
