@@ -90,6 +90,21 @@ def test_refusals_of_the_demo(tmp_path, clip, capsys, args, message):
     assert message in one_line(capsys.readouterr().err)
 
 
+def test_packed_weights_need_no_config(tmp_path, trained, clip):
+    record = {'config': {'model': dict(MODEL, test_cfg=dict(type='USOTTracker', memory_weight=0.3))}}
+    torch.save({'packed': record, 'state_dict': torch.load(trained[1], weights_only=True)}, tmp_path / 'p.pth')
+    assert run_tool_main(EXPORT, tmp_path / 'p.pth', '--out', tmp_path / 'graphs') == 0
+    meta = json.loads((tmp_path / 'graphs/meta.json').read_text())
+    assert meta['tracker']['memory_weight'] == 0.3 and meta['largest_difference'] < 1e-4
+
+
+def test_a_checkpoint_without_config_is_refused(tmp_path, trained, capsys):
+    assert run_tool_main(EXPORT, trained[1], '--out', tmp_path / 'graphs') == 2
+    assert 'c.pth: carries no config of its own: give the config' in one_line(capsys.readouterr().err)
+    assert run_tool_main(EXPORT, 'usot_smal', '--out', tmp_path / 'graphs') == 2
+    assert "did you mean 'usot_small'" in one_line(capsys.readouterr().err)
+
+
 def test_another_tracker_is_refused(tmp_path, trained, capsys):
     (tmp_path / 'c.py').write_text(f'model = {dict(MODEL, test_cfg=dict(type="StandStill"))!r}\n')
     assert run_tool_main(EXPORT, tmp_path / 'c.py', trained[1], '--out', tmp_path / 'graphs') == 2
