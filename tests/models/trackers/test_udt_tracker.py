@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.models.udt_parts import GOLDEN, first_box, follow, formula_udt, frames, track_synthetic
+from usot_plugin.models import DCFNet
 from usot_plugin.models.trackers import UDTTracker, build_tracker
 from usot_plugin.models.trackers.few_shot import adapted
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
@@ -21,6 +22,13 @@ PLUS = dict(
 )
 
 
+def moving_picture(count: int) -> list[np.ndarray]:
+    """A smooth texture that moves by 3 px to the left and 2 px down in each frame."""
+    picture = cv2.GaussianBlur(np.random.default_rng(11).integers(0, 256, (160, 200, 3), dtype=np.uint8), (0, 0), 3)
+    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
+    return [np.roll(picture, (2 * t, -3 * t), (0, 1)) for t in range(count)]
+
+
 def test_boxes_equal_the_golden_file():
     data = np.load(GOLDEN / 'udt' / 'track_synthetic_formula.npz')
     boxes, scores = track_synthetic()
@@ -30,11 +38,7 @@ def test_boxes_equal_the_golden_file():
 
 @pytest.mark.parametrize('options', [{}, PLUS], ids=['udt', 'udt+'])
 def test_a_moving_picture_is_followed_to_a_pixel(options):
-    rng = np.random.default_rng(11)
-    picture = cv2.GaussianBlur(rng.integers(0, 256, (160, 200, 3), dtype=np.uint8), (0, 0), 3)
-    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
-    clip = [np.roll(picture, (2 * t, -3 * t), (0, 1)) for t in range(9)]
-    boxes, scores = follow(UDTTracker(formula_udt(), **options), clip, np.array([80.0, 50, 120, 80]))
+    boxes, scores = follow(UDTTracker(formula_udt(), **options), moving_picture(9), np.array([80.0, 50, 120, 80]))
     steps = np.arange(1, 9)[:, None]
     assert np.abs(boxes[:, :2] - (np.array([100, 65]) + steps * (-3, 2))).max() < 1.0
     assert np.abs(boxes[:, 2:] / (40, 30) - 1).max() < 0.07
@@ -162,6 +166,54 @@ def test_hard_input_gives_finite_boxes(options, image, box):
         assert np.allclose(boxes[:, :2], 30)
 
 
+BLACKOUT_FRAMES = 8
+
+
+@pytest.mark.parametrize('level', [0, 255], ids=['black', 'white'])
+@pytest.mark.parametrize('options', [{}, PLUS, dict(adapt_frames=5, adapt_iterations=1)], ids=['udt', 'udt+', 'adapting'])
+def test_frames_without_contrast_are_waited_out(options, level):
+    picture, rng = moving_picture(7), np.random.default_rng(3)
+    # A level as an encoder leaves it, one grey level up or down; the box ends at the left border, so that the window leaves the frame.
+    blank = [np.clip(level + rng.integers(-1, 2, picture[0].shape), 0, 255).astype(np.uint8) for _ in range(BLACKOUT_FRAMES)]
+    tracker = UDTTracker(formula_udt(channels=8), **options)
+    state = tracker.init(picture[0], np.array([20.0, 50, 60, 80]))
+    for frame in picture[1:5]:
+        before, state = tracker.update(frame, state)
+    filters = state[0].filter
+    for index, frame in enumerate(blank):
+        prediction, state = tracker.update(frame, state)
+        assert np.array_equal(prediction.boxes_xyxy, before.boxes_xyxy) and prediction.scores[0] == 0
+        assert prediction.lost[0] == (index >= 2) and state[0].filter is filters
+    for step, frame in enumerate(picture[5:], 5):
+        prediction, state = tracker.update(frame, state)
+        assert np.abs(prediction.boxes_xyxy[0] - (20 - 3 * step, 50 + 2 * step, 60 - 3 * step, 80 + 2 * step)).max() < 2.5
+        assert prediction.scores[0] > 0.3 and not prediction.lost[0]
+
+
+def test_of_equal_responses_the_middle_window_counts():
+    model, clip = formula_udt(channels=4), moving_picture(4)
+    tracker = UDTTracker(model, scale_step=1.0, scale_penalty=1.0)  # three windows that are the same
+    tracker.scale_factors = 1.2 ** np.array([-1.0, 0, 1])
+    tracker._crop = lambda frame, centre_xy, size_wh: UDTTracker._crop(tracker, frame, centre_xy, np.array([40.0, 30]))
+    boxes, _ = follow(tracker, clip, np.array([80.0, 50, 120, 80]))
+    assert np.allclose(boxes[:, 2:], (40, 30))
+
+
+@pytest.mark.parametrize('value', [0.0, float('nan'), float('inf')], ids=['zero', 'nan', 'inf'])
+@pytest.mark.parametrize('options', [{}, PLUS, dict(adapt_frames=3, adapt_iterations=1)], ids=['udt', 'udt+', 'adapting'])
+def test_a_network_that_sees_nothing_keeps_the_box_and_says_so(options, value):
+    model = formula_udt(channels=4)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(value)
+    tracker, clip = UDTTracker(model, **options), moving_picture(6)
+    state, box = tracker.init(clip[0], np.array([80.0, 50, 120, 80])), [80.0, 50, 120, 80]
+    for index, frame in enumerate(clip[1:]):
+        prediction, state = tracker.update(frame, state)
+        assert prediction.boxes_xyxy.tolist() == [box] and prediction.scores.tolist() == [0] and prediction.lost[0] == (index >= 2)
+    assert state[0].network is model
+
+
 def test_one_pixel_frame():
     boxes, _ = follow(UDTTracker(formula_udt(channels=4)), [np.full((1, 1, 3), 7, np.uint8)] * 3, np.array([0.0, 0, 1, 1]))
     assert np.isfinite(boxes).all()
@@ -193,3 +245,10 @@ def test_impossible_options_are_refused(options, message):
 def test_other_networks_are_refused():
     with pytest.raises(TypeError, match='Linear'):
         build_tracker(torch.nn.Linear(1, 1), dict(type='UDTTracker'))
+
+
+def test_adaptation_without_a_label_free_loss_is_refused():
+    model = formula_udt(channels=1, kind=DCFNet)
+    with pytest.raises(ValueError, match=r'^[^\n]*got DCFNet; its weights fit configs/udt/udt-finetune.py$'):
+        UDTTracker(model, adapt_frames=5)
+    assert UDTTracker(model).adapt_frames == 0

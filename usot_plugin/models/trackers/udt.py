@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from usot_plugin.models.layers.dcf import gaussian_label, peak_shift
-from usot_plugin.models.udt import DCFNet
+from usot_plugin.models.udt import UDT, DCFNet
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from usot_plugin.structures.trajectory import Prediction
@@ -22,6 +23,11 @@ from .siamese_geometry import hann_window
 from .udt_online import OnlineFilter
 from .udt_scale import ScaleFilter, ScaleState
 from .window_crop import crop_window
+
+#: Grey levels: windows with a smaller standard deviation in every channel show nothing but noise, such as that of an encoded black frame.
+FLAT_PIXELS = 2.0
+#: Responses that differ less than this are equal but for rounding; the label is 1 at its peak.
+FLAT_RESPONSE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,11 @@ class UDTTracker(Tracker):
     """Tracker of :class:`UDT` and :class:`DCFNet` models.
 
     Each frame is looked at through a pyramid of windows around the last place; the filter's highest response gives place and scale, and the
-    filter then learns the new window.
+    filter then learns the new window. Where the window has no contrast, or the response is flat, not finite or nowhere above 0, nothing is
+    seen: the box stays, the score is 0 and nothing is learned.
+
+    With ``legacy`` in the model this does not hold, as in the release: a few black frames, once learned, give the highest responses, and
+    the box runs out of the frame without being called lost.
 
     Args:
         model: The model; it is put into eval mode.
@@ -75,7 +85,7 @@ class UDTTracker(Tracker):
         lost_frames: Weak frames in a row after which the target is called lost.
 
     Raises:
-        ValueError: An even number of scales, or two or fewer frames to adapt to.
+        ValueError: An even number of scales, two or fewer frames to adapt to, or a model without a label-free loss that is to be adapted.
         TypeError: The model is no correlation filter network.
 
     Reference:
@@ -106,11 +116,18 @@ class UDTTracker(Tracker):
             raise ValueError(f'UDTTracker: scales must be odd, got {scales}')
         if adapt_frames and adapt_frames <= 2:
             raise ValueError(f'UDTTracker: adapt_frames is 0 or at least 3, got {adapt_frames}')
+        if adapt_frames and not isinstance(model, UDT):
+            raise ValueError(
+                f'UDTTracker: adapt_frames={adapt_frames} needs the label-free loss of a UDT model, got {type(model).__name__}; '
+                'its weights fit configs/udt/udt-finetune.py'
+            )
         self.model = model.eval()
         self.crop_px, self.legacy = crop_px, model.legacy
         exponents = np.arange(scales) - scales // 2
         self.scale_factors = scale_step**exponents
         self.scale_weights = torch.tensor(scale_penalty ** np.abs(exponents))
+        # Equal peaks go to the first in this order; the release has the smallest window first.
+        self._scale_order = torch.from_numpy(np.arange(scales) if self.legacy else np.argsort(np.abs(exponents), kind='stable'))
         self.online: OnlineFilter = TASK_UTILS.build({'type': 'LinearUpdate', **(online or {})})
         self.scale_filter: ScaleFilter | None = TASK_UTILS.build(scale_filter) if scale_filter else None
         self.least_scale, self.most_scale, self.min_size_px = least_scale, most_scale, min_size_px
@@ -188,7 +205,8 @@ class UDTTracker(Tracker):
         crops = [self._crop(frame, target.centre_xy, target.size_wh) for frame, (target, _) in zip(frames, found, strict=True)]
         learned = self._spectra(network, crops).split(1)
         updated = [
-            self._learn(target, crop, spectrum, score) for (target, score), crop, spectrum in zip(found, crops, learned, strict=True)
+            self._learn(target, crop, spectrum, score) if self._is_worth_learning(frame, target, score) else target
+            for frame, (target, score), crop, spectrum in zip(frames, found, crops, learned, strict=True)
         ]
         return updated, scores
 
@@ -196,7 +214,10 @@ class UDTTracker(Tracker):
         """The target at its new place with its new size, and the response there."""
         responses = self.online.respond(target.filter, spectra, (self.crop_px, self.crop_px))
         peaks = torch.nan_to_num(responses.flatten(1).amax(1), nan=0.0)
-        best = int((peaks.cpu() * self.scale_weights).argmax())
+        weighted = peaks.cpu() * self.scale_weights
+        best = int(self._scale_order[weighted[self._scale_order].argmax()])
+        if not (self.legacy or (_has_peak(responses, best) and self._has_contrast(frame, target))):
+            return self._rated(target, 0.0), 0.0
         rows, columns = peak_shift(responses[best : best + 1])[0].tolist()
         window = target.size_wh * (self.scale_factors[best] * (1 + self.model.padding))
         moved = target.centre_xy + np.array([columns / responses.shape[2], rows / responses.shape[1]]) * window
@@ -208,8 +229,23 @@ class UDTTracker(Tracker):
             factor, scale = self.scale_filter.update(scale, frame, moved, size, self._patch_features(network))
             size = np.clip(size * factor, target.least_wh, target.most_wh)
         score = float(peaks[best].clamp(0, 1))
-        weak = target.weak_frames + 1 if score < self.lost_score else 0
-        return replace(target, centre_xy=moved, size_wh=size, scale=scale, weak_frames=weak), score
+        return self._rated(replace(target, centre_xy=moved, size_wh=size, scale=scale), score), score
+
+    def _rated(self, target: TargetState, score: float) -> TargetState:
+        return replace(target, weak_frames=target.weak_frames + 1 if score < self.lost_score else 0)
+
+    def _has_contrast(self, frame: np.ndarray, target: TargetState) -> bool:
+        """Whether the part of the window that lies in the frame shows anything; what is filled in outside does not count."""
+        half = target.size_wh * (1 + self.model.padding) / 2
+        left, top = np.floor(target.centre_xy - half).clip(0).astype(int)
+        right, bottom = np.ceil(target.centre_xy + half).clip(0).astype(int)
+        across, down = (max(1, int(side) // self.crop_px) for side in (right - left, bottom - top))
+        seen = np.ascontiguousarray(frame[top:bottom:down, left:right:across])
+        return seen.size > 0 and float(cv2.meanStdDev(seen)[1].max()) >= FLAT_PIXELS
+
+    def _is_worth_learning(self, frame: np.ndarray, target: TargetState, score: float) -> bool:
+        """A filter of features without contrast divides by next to nothing and would drown those of all frames before."""
+        return self.legacy or (score > 0 and self._has_contrast(frame, target))
 
     def _learn(self, target: TargetState, crop: np.ndarray, spectrum: Tensor, score: float) -> TargetState:
         """The target after its new crop was learned, and its network adapted where it is time."""
@@ -228,6 +264,12 @@ class UDTTracker(Tracker):
         for spectrum in spectra[1:]:
             state = self.online.update(state, spectrum, 1.0)
         return replace(target, network=network, filter=state)
+
+
+def _has_peak(responses: Tensor, best: int) -> bool:
+    """Whether maps ``(S, h, w)`` are finite and the best one is highest somewhere, above 0."""
+    least, most = responses[best].aminmax()
+    return bool(torch.isfinite(responses).all() and most > 0 and most - least > FLAT_RESPONSE)
 
 
 def _features(network: DCFNet, crops: Sequence[np.ndarray]) -> Tensor:

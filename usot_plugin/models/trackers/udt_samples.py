@@ -159,7 +159,8 @@ class SampleSpaceUpdate(OnlineFilter):
         side, channels = spectrum.shape[2], spectrum.shape[1]
         band = min(self.band, (side - 1) // 2)
         low = low_band(spectrum[0], band).flatten(1)
-        covariance = (low @ low.mH).real.double()
+        # Features that are not finite have no principal directions; the response then tells that nothing is seen.
+        covariance = torch.nan_to_num((low @ low.mH).real.double(), nan=0.0, posinf=0.0, neginf=0.0)
         projection = torch.linalg.eigh(covariance)[1][:, -min(self.channels, channels) :].to(spectrum.real.dtype)
         label = low_band(label_spectrum[0, 0], band)
         sample = _compact(spectrum, projection, band)[0]
