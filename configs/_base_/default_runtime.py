@@ -8,6 +8,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # At least two are kept: the older one is deleted before the newer one is written.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
+    safe_checkpoint=dict(type='SafeCheckpointHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     stage=dict(type='TrainingStageHook'),
     non_finite_loss=dict(type='NonFiniteLossHook'),

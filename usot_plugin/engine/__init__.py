@@ -6,6 +6,7 @@ from .hooks import (
     NonFiniteLossError,
     NonFiniteLossHook,
     RunRecordHook,
+    SafeCheckpointHook,
     SOTVisualizationHook,
     TrainingStageHook,
 )
@@ -26,5 +27,6 @@ __all__ = [
     'ResumableFSDPStrategy',
     'RunRecordHook',
     'SOTVisualizationHook',
+    'SafeCheckpointHook',
     'TrainingStageHook',
 ]

@@ -4,6 +4,7 @@ from .frozen_backbone import FrozenBackboneHook
 from .hard_negative_mining import HardNegativeMiningHook
 from .non_finite_loss import NonFiniteLossError, NonFiniteLossHook
 from .run_record import RunRecordHook
+from .safe_checkpoint import SafeCheckpointHook
 from .sot_visualization import SOTVisualizationHook
 from .training_stage import TrainingStageHook
 
@@ -14,5 +15,6 @@ __all__ = [
     'NonFiniteLossHook',
     'RunRecordHook',
     'SOTVisualizationHook',
+    'SafeCheckpointHook',
     'TrainingStageHook',
 ]
