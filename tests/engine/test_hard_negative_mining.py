@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,25 @@ def test_other_weights_make_other_clusters_in_the_default_place(whole, images, t
     (work_dir / 'clusters.npz').write_bytes((first / 'clusters.npz').read_bytes())
     train(config(work_dir, images, **{'optim_wrapper.optimizer.lr': 3e-4, 'train_cfg.max_epochs': 2}))
     assert read_clusters(work_dir / 'clusters.npz')[1]['weights'] != read_clusters(first / 'clusters.npz')[1]['weights']
+
+
+def test_a_run_resumed_inside_the_start_epoch_keeps_its_clusters(images, tmp_path):
+    """The learning rate is that of a long run: the weights of iteration 3 cluster otherwise than those of iteration 2."""
+    by_iteration = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 3, 'optim_wrapper.optimizer.lr': 0.1}
+    whole = train(config(tmp_path / 'whole', images, **by_iteration))  # two iterations an epoch, mined before iteration 2
+    cut = tmp_path / 'cut'
+    cut.mkdir()
+    for name in ('iter_3.pth', 'clusters.npz'):
+        shutil.copy(tmp_path / 'whole' / name, cut / name)
+    (cut / 'last_checkpoint').write_text(str(cut / 'iter_3.pth'))
+    written = (cut / 'clusters.npz').read_bytes()
+    resumed = train(config(cut, images, resume=True, **by_iteration))
+    assert (cut / 'clusters.npz').read_bytes() == written
+    assert np.array_equal(resumed.train_dataloader.dataset.clusters, whole.train_dataloader.dataset.clusters)
+    losses, expected = read_losses(cut), read_losses(tmp_path / 'whole')[3:]
+    assert [row['iteration'] for row in losses] == [3, 4, 5]
+    for ours, theirs in zip(losses, expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
 
 
 @pytest.mark.parametrize(

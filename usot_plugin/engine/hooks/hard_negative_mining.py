@@ -129,8 +129,8 @@ class HardNegativeMiningHook(Hook):
                 'seed': self.seed,
             }
             weights = weights_digest(bare_model(runner))
-            # The weights of a later epoch are not those that the clusters were made with.
-            compare = self.cluster_file is None and runner.epoch == self.start_epoch
+            # After the first step of that epoch the weights are no longer those that the clusters were made with.
+            compare = self.cluster_file is None and not self._has_begun(runner)
             if is_main_process() and not self._usable(path, about, weights if compare else None):
                 self._make(runner, dataset, path, {**about, 'weights': weights})
             barrier()
@@ -142,6 +142,10 @@ class HardNegativeMiningHook(Hook):
                 logger='current',
             )
         self._done = True
+
+    def _has_begun(self, runner: Runner) -> bool:
+        """Whether a step of the second stage has been made."""
+        return runner.iter > self.start_epoch * len(runner.train_dataloader)
 
     def _datasets(self, runner: Runner) -> list[HardNegativePairs]:
         found = [part for part in walk_datasets(runner.train_dataloader.dataset) if isinstance(part, HardNegativePairs)]
@@ -168,8 +172,8 @@ class HardNegativeMiningHook(Hook):
         return not different and weights in (None, known.get('weights'))
 
     def _make(self, runner: Runner, dataset: HardNegativePairs, path: Path, about: dict[str, Any]) -> None:
-        if runner.epoch > self.start_epoch:
-            print_log(f'{path} is not there: clusters are made anew, with the weights of epoch {runner.epoch}', logger='current')
+        if self._has_begun(runner):
+            print_log(f'{path} is not there: clusters are made anew, with the weights of iteration {runner.iter}', logger='current')
         features, rows = pooled_features(bare_model(runner), dataset, self.image_px, self.batch_size)
         if len(rows) < self.clusters:
             raise ConfigError(f'HardNegativeMiningHook: {self.clusters} clusters of only {len(rows)} images that can be read')
