@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from usot_plugin.registry import MODELS, TASK_UTILS
 from usot_plugin.structures.boxes import xywh_to_xyxy
 from usot_plugin.structures.detections import Detections
-from usot_plugin.utils.checkpoint import load_weights
+from usot_plugin.utils.checkpoint import CheckpointError, describe_misfit, extract_state_dict, load_checkpoint
 from usot_plugin.utils.config import load_config
 
 #: Columns of a MOTChallenge detection file that are read: frame, id, x, y, w, h, score and, where there is one, class.
 LEAST_COLUMNS = 7
+#: What mmdet's multi-object trackers put before the weights of the detector in them.
+DETECTOR_PREFIX = 'detector.'
 
 
 class DetectionError(ValueError):
@@ -80,7 +83,7 @@ class HostDetector(DetectionSource):
 
     Args:
         config: Its config file, or ``'mmdet::yolox/yolox_s_8xb8-300e_coco.py'`` for one that mmdet brings along.
-        checkpoint: Its weights; None for random ones.
+        checkpoint: Its weights, or those of a multi-object tracker of mmdet that it is the detector of; None for random ones.
         device: Where it runs.
         min_score: Detections below are left out; ByteTrack wants the weak ones, too.
         labels: Class numbers to keep; all by default.
@@ -104,7 +107,7 @@ class HostDetector(DetectionSource):
             self._detector = MODELS.build(cfg.model)
         self._detector.cfg = cfg
         if checkpoint is not None:
-            load_weights(self._detector, checkpoint)
+            load_detector_weights(self._detector, checkpoint)
         self._detector.to(device).eval()
         self.min_score, self.labels = min_score, labels
 
@@ -127,3 +130,20 @@ class HostDetector(DetectionSource):
         detections = Detections(found.bboxes, found.scores, found.labels)
         kept = detections.scores >= self.min_score
         return detections[kept if self.labels is None else kept & np.isin(detections.labels, self.labels)]
+
+
+def load_detector_weights(detector: nn.Module, path: str | Path) -> None:
+    """Load a detector's weights, which may lie in a file of a whole multi-object tracker (ByteTrack: ``detector.`` before every key).
+
+    Raises:
+        CheckpointError: The file cannot be read, or belongs to another detector (the message says which keys).
+    """
+    state = extract_state_dict(load_checkpoint(path), path)
+    inner = {key[len(DETECTOR_PREFIX) :]: value for key, value in state.items() if key.startswith(DETECTOR_PREFIX)}
+    # A detector may itself have a part of this name.
+    if inner and not any(key.startswith(DETECTOR_PREFIX) for key in detector.state_dict()):
+        state = inner
+    misfit = describe_misfit(detector, state)
+    if misfit is not None:
+        raise CheckpointError(path, f'does not fit {type(detector).__name__}: {misfit}')
+    detector.load_state_dict(state)
