@@ -1,5 +1,6 @@
 _base_ = ['./siamfc_supervised.py']
-# Table 6: the supervised weights, fine-tuned for 10 iterations on the first frame of each video with the self-supervised loss.
+# Table 6: the weights of siamfc_supervised.py, fine-tuned for 10 iterations on the first frame of each video with the self-supervised loss;
+# for testing only.
 model = dict(
     type='S2SiamFC',
     loss=dict(type='AntiClutterLoss'),
