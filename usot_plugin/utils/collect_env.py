@@ -1,4 +1,4 @@
-"""What a bug report needs to name: ``python -m usot_plugin.utils.collect_env``."""
+"""What a bug report needs to name: ``python -m usot_plugin.utils.collect_env``; works without a host and with two of them, too."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import sys
 import torch
 from torch import distributed
 
-from usot_plugin.utils.host import distribution_version, has_full_host, host_level, installed_stacks
+from usot_plugin.utils.host import HostError, check_host, distribution_version, has_full_host, host_level, installed_stacks
 from usot_plugin.version import __version__
 
 #: Distributions whose version decides about behaviour, besides the host stack.
-DISTRIBUTIONS = ('numpy', 'opencv-python', 'av', 'pyarrow', 'scipy', 'lap', 'lmdb', 'ray', 'onnx', 'onnxruntime')
+DISTRIBUTIONS = ('numpy', 'opencv-python', 'opencv-python-headless', 'av', 'pyarrow', 'scipy', 'lap', 'lmdb', 'ray', 'onnx', 'onnxruntime')
 
 
 def collect_env() -> dict[str, str]:
@@ -31,6 +31,10 @@ def collect_env() -> dict[str, str]:
         info[f'Host ({stack})'] = ', '.join(f'{name} {version}' for name, version in versions.items())
     if not stacks:
         info['Host'] = 'none'
+    try:
+        check_host()
+    except HostError as error:
+        info['Problem'] = str(error)
     info['Compiled mmcv ops'] = 'yes' if has_full_host() else 'no (not needed by this package)'
     info['Level'], info['It allows'] = host_level()
     info['CUDA'] = f'{torch.version.cuda}, {_cuda_devices()}' if torch.cuda.is_available() else 'not available'
@@ -60,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     info = collect_env()
     if args.brief:
-        host = next((value for key, value in info.items() if key.startswith('Host')), 'none')
+        host = ' and '.join(value for key, value in info.items() if key.startswith('Host'))
         print(f'usot_plugin {info["usot_plugin"]}, Python {platform.python_version()}, torch {info["torch"]}, {host}')
         return
     width = max(map(len, info))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module, metadata
 from importlib.util import find_spec
 
@@ -41,8 +42,14 @@ def installed_stacks() -> dict[str, dict[str, str]]:
     return found
 
 
+def describe_stacks() -> str:
+    """What is installed of either stack, and where, in words."""
+    versions = [f'{name} {version}' for found in installed_stacks().values() for name, version in found.items()]
+    return f'{", ".join(versions) or "nothing of a host"} in {sys.prefix}'
+
+
 def check_host() -> None:
-    """Refuse early, and in one line, when the host cannot work.
+    """Refuse early, and in one line that says what was found, when the host cannot work.
 
     Raises:
         HostError: mmengine is missing, or two installed distributions provide the same module (their files overwrite each other).
@@ -52,11 +59,13 @@ def check_host() -> None:
         providers = [name for name in (*onedl_names, *openmmlab_names) if any(name in versions for versions in stacks.values())]
         if len(providers) > 1:
             raise HostError(
-                f'{" and ".join(providers)} are both installed and both provide the module {module!r}: '
+                f'{" and ".join(providers)} are both installed and both provide the module {module!r} (found: {describe_stacks()}): '
                 f'`pip uninstall {" ".join(providers)}`, then {_HOW_TO_INSTALL}'
             )
     if find_spec('mmengine') is None:
-        raise HostError(f"usot_plugin needs MMEngine, the module 'mmengine' is not installed: {_HOW_TO_INSTALL}")
+        raise HostError(
+            f"usot_plugin needs MMEngine, the module 'mmengine' is not installed (found: {describe_stacks()}): {_HOW_TO_INSTALL}"
+        )
 
 
 def has_full_host() -> bool:
