@@ -28,6 +28,8 @@ train_dataloader = dict(
         type='PseudoBoxDataset',
         box_source='discovered',
         table='work_dirs/quick/table',
+        # Read by box_source='annotated' alone.
+        sequences=dict(type='SequenceFolderDataset', data_root='data/annotated'),
         frame_sampler={{_base_.frame_sampler}},
         samples_per_epoch=480,
         pipeline=train_pipeline,

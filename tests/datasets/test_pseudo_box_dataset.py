@@ -15,9 +15,12 @@ from torch.utils.data import DataLoader
 
 from usot_plugin.datasets.frame_readers import ClipPool
 from usot_plugin.datasets.pseudo_box_dataset import NoSampleError, PseudoBoxDataset
-from usot_plugin.datasets.synthetic import render_clip, write_clip
+from usot_plugin.datasets.synthetic import render_clip, write_clip, write_sequence
 from usot_plugin.registry import DATASETS
 from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.utils.config import load_config
+
+ROOT = Path(__file__).parents[2]
 
 PIPELINE = [
     {'type': 'SiameseCrop', 'views': ['template'], 'size': 127, 'shift_px': 4, 'scale': 0.05},
@@ -230,6 +233,38 @@ def test_one_word_changes_the_box_source(rendered):
         boxes[source] = view.box_xyxy
     assert boxes['centre'].tolist() == pytest.approx([160 * 5 / 12, 120 * 5 / 12, 160 * 7 / 12, 120 * 7 / 12])
     assert not np.allclose(boxes['discovered'], boxes['random'])
+
+
+@pytest.mark.parametrize('source', ['discovered', 'random', 'centre', 'entropy', 'saliency', 'annotated'])
+def test_one_key_of_a_config_changes_the_box_source(rendered, tmp_path, source):
+    video, boxes = render_clip(7, 20, (160, 120), occluders=0)
+    write_sequence(tmp_path / 'seq', video, boxes[0])
+    options = load_config(ROOT / 'configs/quick/udt_quick.py').train_dataloader.dataset
+    options = {**options, 'table': str(rendered / 'table'), 'box_source': source, 'samples_per_epoch': 4}
+    options['sequences'] = {**options['sequences'], 'data_root': str(tmp_path)}
+    clips = {item['data_samples'].clip for item in loaded(DATASETS.build(options), 0)}
+    assert clips == ({'seq'} if source == 'annotated' else {f'clip_{number}.mp4' for number in range(4)})
+
+
+def test_a_table_and_the_clips_of_another_source_may_stand_side_by_side(rendered):
+    assert build(rendered, clips='nowhere', images='nowhere').track_count == 4
+    assert build(rendered, box_source={'type': 'DiscoveredBoxes'}, clips='nowhere').track_count == 4
+
+
+@pytest.mark.parametrize(
+    ('source', 'key'),
+    [
+        ('discovered', 'table'),
+        ('annotated', 'sequences'),
+        ('annotated_masks', 'sequences'),
+        ('annotated_first_masks', 'sequences'),
+        ({'type': 'AnnotatedBoxes', 'longest_run': 9}, 'sequences'),
+    ],
+)
+def test_what_a_box_source_needs_is_named(source, key):
+    name = source if isinstance(source, str) else source['type']
+    with pytest.raises(ValueError, match=f'^box_source={name!r} needs {key}=...$'):
+        PseudoBoxDataset(source, clips='somewhere')
 
 
 def test_three_frames_of_a_window_from_the_centre(rendered):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from mmengine.logging import print_log
 from ..registry import DATASETS, TASK_UTILS
 from ..structures.boxes import is_valid
 from ..structures.clip import ClipError
+from ..utils.config import arguments_of
 from .benchmarks.annotations import AnnotationError
 from .box_sources import BoxSource
 from .crop_store import StoredCrops
@@ -56,7 +58,7 @@ class PseudoBoxDataset(BaseDataset):
 
     Args:
         box_source: One of :data:`BOX_SOURCES` ('discovered', 'random', 'annotated' ...), or the config of a :class:`BoxSource`, which is
-            also given those of the next five keys that are not None.
+            also given those of the next five keys that it takes; the others may stay for another box source.
         table: Pseudo-box table.
         clips: Folder of clips, or list of paths, for the sources that need no table.
         images: Folder of single images, or list of paths, for the same sources.
@@ -266,13 +268,23 @@ class PseudoBoxDataset(BaseDataset):
 
 
 def _build_source(source: str | dict[str, Any] | BoxSource, keys: dict[str, Any]) -> BoxSource:
+    """The box source, given those of the data set's ``keys`` that it takes: a config may hold the keys of several sources."""
     if isinstance(source, BoxSource):
         return source
     if isinstance(source, str):
         if source not in BOX_SOURCES:
             raise ValueError(f'box_source is one of {sorted(BOX_SOURCES)} or a config, got {source!r}')
-        source = {'type': BOX_SOURCES[source]}
-    return TASK_UTILS.build({**{key: value for key, value in keys.items() if value is not None}, **source})
+        own, name = {'type': BOX_SOURCES[source]}, source
+    else:
+        own, name = dict(source), source['type']
+    kind = TASK_UTILS.get(own['type']) if isinstance(own['type'], str) else own['type']
+    taken = None if kind is None else arguments_of(kind)
+    given = {key: value for key, value in keys.items() if value is not None and (taken is None or key in taken)} | own
+    needed = {} if kind is None else inspect.signature(kind).parameters
+    for key in keys.keys() & needed.keys() - given.keys():
+        if needed[key].default is inspect.Parameter.empty:
+            raise ValueError(f'box_source={name!r} needs {key}=...')
+    return TASK_UTILS.build(given)
 
 
 def without_source_keys(owner: type, kwargs: dict[str, Any]) -> dict[str, Any]:

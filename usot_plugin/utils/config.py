@@ -179,7 +179,7 @@ def _check_arguments(node: dict, target: Any, where: str, path: str | Path) -> N
     module = getattr(target, '__module__', '') or ''
     if not module.startswith(CHECKED_MODULES):
         return
-    arguments = _arguments(target)
+    arguments = arguments_of(target)
     if arguments is None:
         return
     for key in node:
@@ -187,7 +187,7 @@ def _check_arguments(node: dict, target: Any, where: str, path: str | Path) -> N
             raise ConfigError(f'{path}: {where}.{key}: {node["type"]} has no argument {key!r}{nearest(key, arguments)}')
 
 
-def _arguments(target: Any) -> set[str] | None:
+def arguments_of(target: Any) -> set[str] | None:
     """Names of all arguments, those that ``**kwargs`` hands to base classes included; None where they cannot be known."""
     names: set[str] = set()
     constructors = [vars(cls)['__init__'] for cls in target.__mro__ if '__init__' in vars(cls)] if inspect.isclass(target) else [target]
