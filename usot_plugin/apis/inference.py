@@ -85,7 +85,9 @@ def load_pretrained(
 
     Args:
         name: Of the weights.
-        device, tracker, cfg_options: See :func:`init_tracker`.
+        device: See :func:`init_tracker`.
+        tracker: See :func:`init_tracker`.
+        cfg_options: See :func:`init_tracker`.
 
     Raises:
         CheckpointError: No such weights in the package.
