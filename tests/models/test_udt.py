@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models.udt_parts import GOLDEN, formula_udt, loss_curve, training_crops
+from tests.models.udt_parts import GOLDEN, LOSSES, formula_udt, loss_curve, training_boxes, training_crops
 from usot_plugin.models import UDT, DCFNet
 from usot_plugin.models.layers.dcf import gaussian_label
 from usot_plugin.models.trackers.siamese_geometry import hann_window
@@ -17,9 +17,10 @@ from usot_plugin.utils.checkpoint import extract_state_dict, load_checkpoint
 from usot_plugin.utils.published_weights import convert_dcfnet
 
 
-def test_five_steps_follow_the_golden_curve():
-    expected = json.loads((GOLDEN / 'udt' / 'loss_curve.json').read_text(encoding='utf-8'))['loss_consistency']
-    assert loss_curve() == pytest.approx(expected, rel=1e-3)
+@pytest.mark.parametrize('name', list(LOSSES))
+def test_five_steps_follow_the_golden_curve(name):
+    expected = json.loads((GOLDEN / 'udt' / 'loss_curve.json').read_text(encoding='utf-8'))[name]
+    assert loss_curve(name) == pytest.approx(expected, rel=1e-3)
     assert expected[-1] < expected[0]
 
 
@@ -72,6 +73,12 @@ def test_supervised_labels_follow_the_boxes():
     labels = [gaussian_label((37, 37), 41 / 30, torch.tensor([shift])) for shift in ([0.0, 0.0], [-2.0, 3.0])]
     expected = (model.filter(features[:, 0], features[:, 1], labels[0]) - labels[1]).square().sum()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_boxes_of_the_curve_are_those_of_its_crops():
+    first = torch.stack([sample.frames_boxes_xyxy[0] for sample in training_boxes()])
+    torch.testing.assert_close(first, torch.tensor([[41 / 3, 41 / 3, 82 / 3, 82 / 3]] * 3))
+    assert all((sample.frames_boxes_xyxy[1:] - sample.frames_boxes_xyxy[0]).abs().max() > 1 for sample in training_boxes())
 
 
 def test_identical_and_black_frames_give_finite_losses_and_gradients():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from usot_plugin.models import UDT
+from usot_plugin.models import UDT, DCFNet
 from usot_plugin.models.trackers import UDTTracker
 from usot_plugin.models.trackers.window_crop import crop_window
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_cxcywh
+from usot_plugin.structures.crops import boxes_to_crop
 
 GOLDEN = Path(__file__).parents[1] / 'golden'
 sys.path.insert(0, str(GOLDEN / 'usot'))
@@ -53,25 +55,54 @@ def track_synthetic() -> tuple[np.ndarray, np.ndarray]:
     return follow(UDTTracker(formula_udt(legacy=True, normalise=False)), frames(20), first_box())
 
 
-def training_crops(batch: int = 3, side: int = 41) -> torch.Tensor:
-    """Normalised groups ``(batch, 3, 3, side, side)`` of the clip, the window standing still."""
-    clip = frames(2 * batch + 5)
+#: Frames of a training group, counted from its first, and the first frames of groups.
+GROUP_STEPS = (0, 2, 5)
+GROUP_STARTS = (0, 2, 4)
+
+
+def group_window(start: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and size of the window around the target in the first frame of a group."""
+    box = np.array(synthetic_clip.target_box(start), float)
+    return box[:2] + box[2:] / 2, 3 * box[2:]
+
+
+def training_crops(side: int = 41) -> torch.Tensor:
+    """Normalised groups ``(3, 3, 3, side, side)`` of the clip, the window standing still."""
+    clip = frames(GROUP_STARTS[-1] + GROUP_STEPS[-1] + 1)
     groups = []
-    for start in range(0, 2 * batch, 2):
-        left, top, width, height = synthetic_clip.target_box(start)
-        centre, size = (left + width / 2, top + height / 2), (3 * width, 3 * height)
-        groups.append(np.stack([crop_window(clip[start + step], centre, size, (side, side)) for step in (0, 2, 5)]))
+    for start in GROUP_STARTS:
+        window = group_window(start)
+        groups.append(np.stack([crop_window(clip[start + step], *window, (side, side)) for step in GROUP_STEPS]))
     return (torch.from_numpy(np.stack(groups)).movedim(-1, 2).float() - 117) / 64
 
 
-def loss_curve() -> list[float]:
-    """Losses of five steps."""
-    model = formula_udt(channels=4, loss=dict(type='ConsistencyLoss', drop_share=0.3)).train()
-    crops = training_crops()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+def training_boxes(side: int = 41) -> list[SimpleNamespace]:
+    """Boxes of the target in :func:`training_crops`, as samples."""
+    samples = []
+    for start in GROUP_STARTS:
+        centre, size = group_window(start)
+        boxes = xywh_to_xyxy(np.array([synthetic_clip.target_box(start + step) for step in GROUP_STEPS], float))
+        in_crop = boxes_to_crop(boxes, (*(centre - size / 2), *(centre + size / 2)), (side, side))
+        samples.append(SimpleNamespace(frames_boxes_xyxy=torch.from_numpy(in_crop).float()))
+    return samples
+
+
+#: Name of each training loss, its model and a learning rate.
+LOSSES = {
+    'loss_consistency': (dict(loss=dict(type='ConsistencyLoss', drop_share=0.3)), 0.02),
+    'loss_response': (dict(kind=DCFNet), 0.005),
+}
+
+
+def loss_curve(name: str) -> list[float]:
+    """Values of a loss in five steps."""
+    options, lr = LOSSES[name]
+    model = formula_udt(channels=4, **options).train()
+    crops, samples = training_crops(), training_boxes()
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     losses = []
     for _ in range(5):
-        loss = model.loss({'frames': crops}, [])['loss_consistency']
+        loss = model.loss({'frames': crops}, samples)[name]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
