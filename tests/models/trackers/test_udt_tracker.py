@@ -46,6 +46,8 @@ def test_a_moving_picture_is_followed_to_a_pixel(options):
 
 
 SEQUENCES = {'udt': ('udt_checkpoint.pth.tar', None), 'dcfnet': ('dcfnet_param.pth', 'Crossing')}
+#: This one is compared to its end, the others only here: the tracker feeds on its own boxes, so that a difference grows.
+WHOLE, FIRST_FRAMES = 'Skiing', 12
 
 
 @pytest.mark.shared_data
@@ -60,8 +62,9 @@ def test_published_weights_give_the_boxes_of_the_release(shared_dir, kind):
     model.load_state_dict(convert_dcfnet(extract_state_dict(load_checkpoint(golden / file), file)))
     tracker = UDTTracker(model)
     for recorded in sorted((golden / f'boxes_{kind}').glob(f'{only or "*"}.txt')):
-        boxes = np.loadtxt(recorded, delimiter=',')[:12]
-        images = sorted((shared_dir / 'data' / 'eval' / recorded.stem / 'img').iterdir())[:12]
+        count = None if recorded.stem == WHOLE else FIRST_FRAMES
+        boxes = np.loadtxt(recorded, delimiter=',')[:count]
+        images = sorted((shared_dir / 'data' / 'eval' / recorded.stem / 'img').iterdir())[:count]
         state = tracker.init(cv2.imread(str(images[0])), xywh_to_xyxy(boxes[0]))
         for image, expected in zip(images[1:], boxes[1:], strict=True):
             prediction, state = tracker.update(cv2.imread(str(image)), state)
