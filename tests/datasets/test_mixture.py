@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import pickle
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.dataset import BaseDataset, DefaultSampler
 
+from usot_plugin.datasets import CocoVIDDataset
 from usot_plugin.datasets.mixture import QuotaMixture, hand_on
 from usot_plugin.datasets.synthetic import render_clip, write_sequence
 from usot_plugin.registry import DATASETS
@@ -137,5 +140,48 @@ def test_impossible_shares_are_refused(semi, options, message):
 
 
 def test_a_share_without_annotated_parts_is_refused(parts):
-    with pytest.raises(ValueError, match="no part is a config with box_source='annotated'"):
+    with pytest.raises(ValueError, match="no part has labels .box_source='annotated', or annotated=True"):
         QuotaMixture(parts, label_share=0.1)
+
+
+@pytest.fixture(scope='module')
+def coco(tmp_path_factory, sequences):
+    root = Path(sequences['data_root'])
+    images = [{'id': i, 'video_id': 1, 'frame_id': i, 'file_name': f'seq_0/img/{i + 1:08d}.jpg'} for i in range(3)]
+    boxes = [{'id': i, 'image_id': i, 'instance_id': 1, 'bbox': [10, 10, 30, 20]} for i in range(3)]
+    file = tmp_path_factory.mktemp('coco') / 'a.json'
+    file.write_text(json.dumps({'videos': [{'id': 1, 'name': 'seq_0'}], 'images': images, 'annotations': boxes}))
+    return {'type': 'CocoVIDDataset', 'annotation': str(file), 'image_root': str(root)}
+
+
+@pytest.mark.parametrize(
+    ('annotated', 'share', 'lengths'), [(True, 0, [30]), (True, 1, [10, 10, 10]), (False, 0, [15, 15]), (False, 0.1, [10, 10, 10])]
+)
+def test_a_coco_file_says_whether_its_boxes_are_labels(coco, semi, annotated, share, lengths):
+    mixture = QuotaMixture([dict(coco, annotated=annotated), *semi], quotas=[10, 10, 10], label_share=share)
+    assert [len(part) for part in mixture.datasets] == lengths
+    assert any(isinstance(part, CocoVIDDataset) for part in mixture.datasets) == (not annotated or share > 0)
+
+
+@pytest.mark.parametrize('built', [False, True])
+def test_a_coco_file_that_does_not_say_it_is_refused(coco, semi, built):
+    part = DATASETS.build(coco) if built else coco
+    with pytest.raises(ValueError, match=r'part 1 \(CocoVIDDataset\) does not say whether its boxes are labels: annotated=True, or'):
+        QuotaMixture([semi[0], part], quotas=[1, 1], label_share=0)
+    assert len(QuotaMixture([semi[0], part], quotas=[1, 1])) == 2  # nobody asks
+
+
+@pytest.mark.parametrize('case', ['coco', 'built'])
+def test_a_share_that_cannot_be_taken_is_refused(coco, semi, case):
+    part = dict(coco, annotated=True) if case == 'coco' else DATASETS.build(semi[0])
+    with pytest.raises(ValueError, match=r'label_share=0.5 of \w+ cannot be taken'):
+        QuotaMixture([part, semi[1]], quotas=[1, 1], label_share=0.5)
+    assert len(QuotaMixture([part, semi[1]], quotas=[1, 1], label_share=0).datasets) == 1
+
+
+@pytest.mark.parametrize('source', ['annotated_masks', 'annotated_first_masks', {'type': 'AnnotatedMasks'}])
+def test_masks_are_labels_too(semi, source):
+    labelled = dict(semi[0], box_source=source)
+    assert len(QuotaMixture([labelled, semi[1]], quotas=[2, 2], label_share=0).datasets) == 1
+    shared = QuotaMixture([labelled, semi[1]], quotas=[2, 2], label_share=0.3).datasets[0]
+    assert type(shared.source).__name__ in ('AnnotatedMasks', 'AnnotatedFirstMasks') and shared.track_count == 3

@@ -141,11 +141,13 @@ class CocoVIDDataset(PseudoBoxDataset):
     Args:
         annotation: The JSON file; see :class:`CocoVideoBoxes`.
         image_root: Folder that its file names are relative to.
+        annotated: Whether its boxes are labels (True) or exported pseudo boxes (False); ``label_share`` of ``QuotaMixture`` asks for it.
         kwargs: ``frame_sampler``, ``pipeline``, ``samples_per_epoch`` ... of :class:`PseudoBoxDataset`, but for those that say where boxes
             and images come from.
     """
 
-    def __init__(self, annotation: str | Path, image_root: str | Path, **kwargs: Any) -> None:
+    def __init__(self, annotation: str | Path, image_root: str | Path, annotated: bool | None = None, **kwargs: Any) -> None:
+        self.annotated = annotated
         super().__init__(box_source=dict(type='CocoVideoBoxes', annotation=str(annotation)), **without_source_keys(type(self), kwargs))
         self._reader = ListedImages(image_root)
 
