@@ -56,6 +56,35 @@ def test_every_config_with_a_row_in_the_results_is_listed():
     assert named <= {model['Name'] for _, model in MODEL_ROWS}
 
 
+def _measured() -> dict[str, set[tuple[float, float]]]:
+    """AUC and P20 of each config that was trained, from the tables with these columns; of two tables the later one counts."""
+    text = (ROOT / 'docs/results.md').read_text(encoding='utf-8')
+    found: dict[str, set[tuple[float, float]]] = {}
+    for table in re.findall(r'(?:^\|.*\|\n)+', text, flags=re.MULTILINE):
+        header, _, *rows = ([cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines())
+        if not {'config', 'AUC', 'P20'} <= set(header):
+            continue
+        here: dict[str, set[tuple[float, float]]] = {}
+        for cells in (dict(zip(header, row, strict=True)) for row in rows):
+            values = ([float(value.strip(' *')) for value in cells[column].split('/')] for column in ('AUC', 'P20'))
+            for name in re.findall(r'`([\w/.-]+)`', cells['config']):
+                if cells.get('training, CPU minutes') != '0':
+                    here.setdefault(name, set()).update(zip(*values, strict=True))
+        found.update(here)
+    return found
+
+
+def test_numbers_are_those_of_the_results_page():
+    measured = _measured()
+    results = {model['Name']: model for _, model in MODEL_ROWS if 'Results' in model}
+    for name, model in results.items():
+        rows = measured[name] if name in measured else measured[str(Path(model['Config']).parent)]
+        for result in model['Results']:
+            assert (result['Metrics']['AUC'], result['Metrics']['P20']) in rows, name
+    without = set(measured) & {model['Name'] for _, model in MODEL_ROWS} - set(results)
+    assert without <= {'cyclesiam-plus_quick'}, 'its row was measured with an earlier state of its config'
+
+
 @pytest.mark.parametrize('name', BUILT)
 def test_numbers_of_parameters_are_those_of_the_configs(name):
     (row,) = (model for _, model in MODEL_ROWS if model['Name'] == name)
