@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import shlex
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -62,14 +63,19 @@ def client_of(tracker: str, *options: str):
 
     command = [sys.executable, str(TOOL), str(CONFIG), '--tracker', tracker, *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        client = Client((process.stdin.fileno(), process.stdout.fileno()), log=lambda fragment: None)  # it cannot do without a log
+        # PyTorch's loaders leave a handler for dead children behind, and libtrax takes a read that is interrupted by one for a lost server.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         try:
-            yield trax, client, process
+            client = Client((process.stdin.fileno(), process.stdout.fileno()), log=lambda fragment: None)  # it cannot do without a log
+            try:
+                yield trax, client, process
+            finally:
+                client.quit()
+                process.stdin.close()
+                process.wait(60)
+                process.log = process.stderr.read().decode()
         finally:
-            client.quit()
-            process.stdin.close()
-            process.wait(60)
-            process.log = process.stderr.read().decode()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def image(trax, path):
