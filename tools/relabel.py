@@ -11,7 +11,6 @@ that needs no weights. A stopped run goes on; a finished one is left as it is.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +23,7 @@ from mmengine.config import DictAction
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.packed_weights import pretrained_path
 from usot_plugin.apis.relabel import relabel_table
+from usot_plugin.apis.training_record import file_hash
 from usot_plugin.discovery.pipeline import TableWriteError
 from usot_plugin.discovery.relabelling import RelabelConfig
 from usot_plugin.discovery.table_format import TableError
@@ -79,7 +79,7 @@ def build(args: argparse.Namespace) -> tuple[Tracker, dict[str, Any]]:
         raise ConfigError(f'{about["tracker"]} needs weights: give CHECKPOINT, not {NO_CHECKPOINT!r}')
     path = pretrained_path() if args.checkpoint == PRETRAINED else Path(args.checkpoint)
     tracker = init_tracker(cfg, path, args.device or ('cpu' if args.workers else None), options if args.tracker else None, args.weights)
-    about.update(checkpoint=path.name, checkpoint_sha256=hashlib.sha256(path.read_bytes()).hexdigest(), weights=args.weights)
+    about.update(checkpoint=path.name, checkpoint_sha256=file_hash(path), weights=args.weights)
     about['options'] = {key: str(value) for key, value in (args.cfg_options or {}).items()}
     return tracker, {'model': f'{about["config"]} with {path.name}', **about}
 

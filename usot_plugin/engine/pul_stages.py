@@ -310,7 +310,10 @@ def _row(about: Mapping[str, Any], status: str, reason: str, chain: MinedChain |
 def _clear_fruitless(table: Path, info: TableInfo) -> None:
     """Remove the parts of another mining that has found no pair at all, so that corrected settings need no other folder."""
     parts = sorted(table.glob('*.parquet'))
-    if parts and read_table(table).info.differences(info) and not read_table(table).column('samplable').any():
+    if not parts:
+        return
+    found = read_table(table)
+    if found.info.differences(info) and not found.column('samplable').any():
         for part in parts:
             part.unlink()
 

@@ -165,7 +165,15 @@ def load_weights(model: nn.Module, path: str | Path, which: Which = 'saved') -> 
     Raises:
         CheckpointError: The file cannot be read, or belongs to another model (the message says which keys).
     """
-    state = extract_state_dict(load_checkpoint(path), path, which)
+    load_state(model, extract_state_dict(load_checkpoint(path), path, which), path)
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
+    """Load weights out of the file ``path``; every one has to fit, nothing is changed otherwise.
+
+    Raises:
+        CheckpointError: They belong to another model (the message says which keys).
+    """
     misfit = describe_misfit(model, state)
     if misfit is not None:
         raise CheckpointError(path, f'does not fit {type(model).__name__}: {misfit}')

@@ -13,7 +13,7 @@ from torch import nn
 from usot_plugin.registry import MODELS, TASK_UTILS
 from usot_plugin.structures.boxes import xywh_to_xyxy
 from usot_plugin.structures.detections import Detections
-from usot_plugin.utils.checkpoint import CheckpointError, describe_misfit, extract_state_dict, load_checkpoint
+from usot_plugin.utils.checkpoint import extract_state_dict, load_checkpoint, load_state
 from usot_plugin.utils.config import load_config
 
 #: Columns of a MOTChallenge detection file that are read: frame, id, x, y, w, h, score and, where there is one, class.
@@ -143,7 +143,4 @@ def load_detector_weights(detector: nn.Module, path: str | Path) -> None:
     # A detector may itself have a part of this name.
     if inner and not any(key.startswith(DETECTOR_PREFIX) for key in detector.state_dict()):
         state = inner
-    misfit = describe_misfit(detector, state)
-    if misfit is not None:
-        raise CheckpointError(path, f'does not fit {type(detector).__name__}: {misfit}')
-    detector.load_state_dict(state)
+    load_state(detector, state, path)
