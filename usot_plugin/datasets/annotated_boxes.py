@@ -86,6 +86,9 @@ class AnnotatedBoxes(BoxSource):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def clip_names(self) -> list[str]:
+        return [self._dataset.names[row] for row in self.rows]
+
     def track(self, row: int) -> Track:
         return _load_track(self, row)
 

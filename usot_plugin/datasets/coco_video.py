@@ -89,6 +89,9 @@ class CocoVideoBoxes(BoxSource):
     def __len__(self) -> int:
         return len(self._ends)
 
+    def clip_names(self) -> list[str]:
+        return self._clips.tolist()
+
     def track(self, row: int) -> ImageTrack:
         part = slice(self._ends[row - 1] if row else 0, self._ends[row])
         boxes, start = self._boxes[part], int(self._first[row])

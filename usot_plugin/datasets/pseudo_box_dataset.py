@@ -21,6 +21,7 @@ from ..utils.config import arguments_of
 from .benchmarks.annotations import AnnotationError
 from .box_sources import BoxSource
 from .crop_store import StoredCrops
+from .excluded_clips import RemainingTracks
 from .frame_readers import DecodedFrames, FrameReader
 from .frame_samplers import STAGES, FrameSampler, NoFrameError
 from .track import Track
@@ -64,6 +65,8 @@ class PseudoBoxDataset(BaseDataset):
         images: Folder of single images, or list of paths, for the same sources.
         video_root: Where the clips of the table are now; by default where they were at discovery.
         sequences: Benchmark data set (config) of 'annotated' and the two with masks.
+        exclude: Clips that are left out, whatever the source: a text file with a name on each line, a list of names, or 'got10k_vot' for
+            the 1000 sequences of GOT-10k that VOT2019 and later forbid to learn from.
         frame_sampler: Config of a :class:`FrameSampler`.
         crop_store: Read crops from this store (tools/build_crop_store.py) in place of the clips.
         frame_root: Read ``<frame_root>/<clip>/`` in place of the video, where there is such a folder.
@@ -95,6 +98,7 @@ class PseudoBoxDataset(BaseDataset):
         images: str | Path | Sequence[str] | None = None,
         video_root: str | Path | None = None,
         sequences: dict[str, Any] | None = None,
+        exclude: str | Path | Sequence[str] | None = None,
         frame_sampler: dict[str, Any] | FrameSampler | None = None,
         crop_store: str | Path | None = None,
         frame_root: str | Path | None = None,
@@ -117,7 +121,7 @@ class PseudoBoxDataset(BaseDataset):
             raise ValueError(f'samples_per_epoch must be positive, got {samples_per_epoch}')
         if crop_store is not None and frame_root is not None:
             raise ValueError('give crop_store or frame_root, not both')
-        self.box_source = box_source
+        self.box_source, self.exclude = box_source, exclude
         self._source_keys = {'table': table, 'clips': clips, 'images': images, 'video_root': video_root, 'sequences': sequences}
         sampler = {'type': 'QualityFrames'} if frame_sampler is None else frame_sampler
         self.frame_sampler: FrameSampler = TASK_UTILS.build(sampler) if isinstance(sampler, dict) else sampler
@@ -141,6 +145,8 @@ class PseudoBoxDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """One small entry a track; the tracks themselves stay with the box source."""
         self.source = _build_source(self.box_source, self._source_keys)
+        if self.exclude:
+            self.source = RemainingTracks(self.source, self.exclude)
         if self.crop_store is not None and not self.source.fixed:
             raise ValueError(f'crop_store: {type(self.source).__name__} finds its boxes in full frames, so crops cannot be stored for it')
         if self.frame_sampler.first_with_mask and self.source.why_no_masks:

@@ -125,6 +125,9 @@ class ReleaseBoxes(BoxSource):
     def __len__(self) -> int:
         return len(self._ends)
 
+    def clip_names(self) -> list[str]:
+        return self._clips.tolist()
+
     def track(self, row: int) -> ReleaseTrack:
         values = self._values[self._ends[row - 1] if row else 0 : self._ends[row]]
         return ReleaseTrack(
