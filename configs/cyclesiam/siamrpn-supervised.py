@@ -1,5 +1,6 @@
 """The supervised base: SiamRPN++ from annotated pairs of ImageNet VID.
 
+python tools/convert_imagenet_vid.py data/imagenet_vid
 python tools/train.py configs/cyclesiam/siamrpn-supervised.py
 python tools/test.py configs/cyclesiam/siamrpn-supervised.py work_dirs/siamrpn-supervised/epoch_20.pth --sequences SEQUENCES
 """

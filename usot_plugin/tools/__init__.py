@@ -22,6 +22,7 @@ SCRIPTS = {
     'discover': 'discover_boxes.py',
     'export_annotations': 'export_annotations.py',
     'export_onnx': 'export_onnx.py',
+    'imagenet_vid': 'convert_imagenet_vid.py',
     'relabel': 'relabel.py',
     'report': 'analysis/report.py',
     'submit': 'make_submission.py',
