@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pytest
 
-from usot_plugin.discovery.store import read_table
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.testing.media import moving_square_frames, set_mp4_rotation, write_frames, write_video
 
 resource = pytest.importorskip('resource')  # POSIX

@@ -11,7 +11,7 @@ import cv2
 import pytest
 from mmengine.config import Config
 
-from usot_plugin.datasets.synthetic import render_clip, write_clip, write_sequence
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip, write_sequence
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 ROOT = Path(__file__).parents[1]

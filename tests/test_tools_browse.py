@@ -11,7 +11,7 @@ import cv2
 import pytest
 
 from usot_plugin.discovery.config import DiscoveryConfig
-from usot_plugin.discovery.pipeline import RunOptions, discover_clips
+from usot_plugin.discovery.many_clips.pipeline import RunOptions, discover_clips
 from usot_plugin.testing.media import moving_square_frames, write_video
 
 REPO = Path(__file__).resolve().parents[1]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from usot_plugin.datasets.benchmarks.davis import DAVISDataset, read_labels
-from usot_plugin.datasets.synthetic import render_clip, write_clip
-from usot_plugin.discovery.store import read_table
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.engine.training_run import build_runner
 from usot_plugin.structures.clip import open_clip
 from usot_plugin.structures.regions import PolygonRegion, parse_region

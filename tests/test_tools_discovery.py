@@ -14,7 +14,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from usot_plugin.discovery.store import read_table
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
 
 REPO = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ import torch
 
 from tests.apis.test_inference import MODEL
 from tests.test_tools_tracking import ROOT, as_process, demo_tool, one_line
-from usot_plugin.datasets.synthetic import render_clip
+from usot_plugin.datasets.synthetic.clips import render_clip
 from usot_plugin.registry import MODELS
 from usot_plugin.testing.media import write_frames
 from usot_plugin.testing.tools import run_tool_main

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models.multi_object.scene import FRAMES, GAP, crossing_squares, scripted
+from tests.tracking.multi_object.scene import FRAMES, GAP, crossing_squares, scripted
 from usot_plugin.structures.boxes import iou, xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.testing.media import write_frames
 
@@ -48,7 +48,7 @@ def _config(folder: Path, base: str) -> Path:
     config = folder / 'carried.py'
     config.write_text(
         f"_base_ = ['{ROOT}/configs/mixed/{base}.py']\n"
-        "custom_imports = dict(imports=['usot_plugin', 'tests.models.multi_object.registered'], allow_failed_imports=False)\n"
+        "custom_imports = dict(imports=['usot_plugin', 'tests.tracking.multi_object.registered'], allow_failed_imports=False)\n"
     )
     return config
 

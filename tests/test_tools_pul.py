@@ -14,9 +14,9 @@ import torch
 from mmengine.config import Config
 
 from tests.engine.tiny_training import read_losses
-from usot_plugin.datasets.box_sources import DiscoveredBoxes
-from usot_plugin.datasets.mined_pairs import evidence_file, read_chains
-from usot_plugin.discovery.store import read_table
+from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
+from usot_plugin.datasets.samplers.mined_pairs import evidence_file, read_chains
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.testing.media import moving_square_frames, write_frames
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 from usot_plugin.testing.tools import run_tool_main

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from usot_plugin.datasets.synthetic import render_clip, write_clip
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.discovery.config import DiscoveryConfig
-from usot_plugin.discovery.store import read_table
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.structures.boxes import iou
 from usot_plugin.testing.media import moving_square_frames, write_video
 from usot_plugin.testing.tables import pseudo_track, write_table_part

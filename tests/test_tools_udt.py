@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from usot_plugin.datasets.synthetic import render_clip, write_clip
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.structures.boxes import xyxy_to_xywh
 
 ROOT = Path(__file__).parents[1]

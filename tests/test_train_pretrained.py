@@ -14,7 +14,7 @@ import torch
 from tests.engine.tiny_training import tiny_config
 from usot_plugin.apis import init_tracker
 from usot_plugin.apis.packed_weights import packed_record
-from usot_plugin.datasets.synthetic import render_clip, write_clip
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.registry import MODELS
 from usot_plugin.testing.tools import run_tool_main
 

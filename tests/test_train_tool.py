@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from tests.engine.tiny_training import read_losses, tiny_config
-from usot_plugin.datasets.synthetic import render_clip, write_clip
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 ROOT = Path(__file__).parents[1]

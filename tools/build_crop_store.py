@@ -13,10 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 
 import lmdb
 
-from usot_plugin.datasets.box_sources import DiscoveredBoxes
-from usot_plugin.datasets.crop_store import CropStoreError, StoreConfig
-from usot_plugin.datasets.store_building import BuildReport, build_crop_store, extract_frames
-from usot_plugin.discovery.table_format import TableError
+from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
+from usot_plugin.datasets.frames.crop_store import CropStoreError, StoreConfig
+from usot_plugin.datasets.frames.store_building import BuildReport, build_crop_store, extract_frames
+from usot_plugin.discovery.table.format import TableError
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from usot_plugin.evaluation.formats import FORMATS, convert, format_of
-from usot_plugin.evaluation.results import ResultError
+from usot_plugin.evaluation.results.formats import FORMATS, convert, format_of
+from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.utils.cli import FINE, USER_ERROR, exit_status, tool_parser
 
 

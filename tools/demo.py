@@ -26,14 +26,21 @@ import torch
 from mmengine.config import DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.apis.box_input import InputError, boxes_from_json, check_boxes_in_frame, has_display, parse_box_xywh, select_boxes
 from usot_plugin.apis.inference import init_tracker, onnx_tracker
 from usot_plugin.apis.sources import FrameSource, SourceError, open_source
-from usot_plugin.apis.tracking import track_frames
-from usot_plugin.models.trackers import Tracker
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.structures.trajectory import Prediction, Trajectory
+from usot_plugin.tracking import Tracker
+from usot_plugin.tracking.box_input import (
+    InputError,
+    boxes_from_json,
+    check_boxes_in_frame,
+    has_display,
+    parse_box_xywh,
+    select_boxes,
+)
+from usot_plugin.tracking.video import track_frames
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import OneLineParser, exit_status

@@ -10,11 +10,17 @@ import sys
 
 from mmengine.config import DictAction
 
-from usot_plugin.datasets.video_sources import LAYOUTS, VideoSourceError, find_clips
+from usot_plugin.datasets.frames.video_sources import LAYOUTS, VideoSourceError, find_clips
 from usot_plugin.discovery.config_file import load_discovery
-from usot_plugin.discovery.local_engine import WorkerStartError
-from usot_plugin.discovery.pipeline import ENGINES, RunOptions, TableWriteError, discover_clips, parse_shard
-from usot_plugin.discovery.table_format import TableError
+from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
+from usot_plugin.discovery.many_clips.pipeline import (
+    ENGINES,
+    RunOptions,
+    TableWriteError,
+    discover_clips,
+    parse_shard,
+)
+from usot_plugin.discovery.table.format import TableError
 from usot_plugin.utils.config import ConfigError
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130

@@ -18,7 +18,7 @@ import sys
 
 from usot_plugin.datasets.exporting import EXPORTERS, export_table
 from usot_plugin.datasets.exporting.selection import FRAME_CHOICES
-from usot_plugin.discovery.table_format import TableError
+from usot_plugin.discovery.table.format import TableError
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 
 

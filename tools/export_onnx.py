@@ -16,9 +16,9 @@ import sys
 from mmengine.config import DictAction
 
 from usot_plugin.apis import init_tracker
-from usot_plugin.models.trackers import USOTTracker
-from usot_plugin.models.trackers.onnx_network import TOLERANCE, ExportError, export_network
 from usot_plugin.models.usot import USOT
+from usot_plugin.tracking import USOTTracker
+from usot_plugin.tracking.usot.onnx_network import TOLERANCE, ExportError, export_network
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
 

@@ -13,8 +13,8 @@ from mmengine.config import DictAction
 
 import usot_plugin  # noqa: F401  registers everything
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.evaluation.results import ResultError
-from usot_plugin.evaluation.submissions import SERVERS, make_submission
+from usot_plugin.evaluation.results.result_files import ResultError
+from usot_plugin.evaluation.results.submissions import SERVERS, make_submission
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.cli import FINE, USER_ERROR, exit_status, tool_parser

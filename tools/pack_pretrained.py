@@ -30,7 +30,7 @@ from usot_plugin.apis.training_record import (
     training_config,
     without_machine_paths,
 )
-from usot_plugin.discovery.store import TableError
+from usot_plugin.discovery.table.reading import TableError
 from usot_plugin.registry import MODELS
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint, load_weights

@@ -42,7 +42,7 @@ rendered=$out/rendered
 mkdir -p "$out"
 if [ ! -e "$rendered/complete" ]; then
   step 'render clips with exact boxes'
-  python -m usot_plugin.datasets.synthetic "$rendered" --clips 12 --sequences 2 --frames 60 >/dev/null
+  python -m usot_plugin.datasets.synthetic.clips "$rendered" --clips 12 --sequences 2 --frames 60 >/dev/null
   touch "$rendered/complete"
 fi
 clips=${source_path:-$rendered/clips}
@@ -59,7 +59,7 @@ python tools/discover_boxes.py configs/discovery/default.py "$clips" --out "$run
 # Clip and first box of the best object, to try the tracker on; stops here when there is nothing to train on.
 python - "$run/table" "$run/start.json" "$rendered/sequences/seq_000" <<'PYTHON'
 import json, pathlib, sys
-from usot_plugin.discovery.store import read_table
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.structures.boxes import xyxy_to_xywh
 
 table_path, start_path, sequence = map(pathlib.Path, sys.argv[1:])

@@ -22,12 +22,12 @@ from mmengine.config import DictAction
 
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.packed_weights import pretrained_path
-from usot_plugin.apis.relabel import relabel_table
 from usot_plugin.apis.training_record import file_hash
-from usot_plugin.discovery.pipeline import TableWriteError
-from usot_plugin.discovery.relabelling import RelabelConfig
-from usot_plugin.discovery.table_format import TableError
-from usot_plugin.models.trackers import Tracker, needs_model, tracker_label
+from usot_plugin.discovery.many_clips.pipeline import TableWriteError
+from usot_plugin.discovery.table.format import TableError
+from usot_plugin.self_training.relabel import relabel_table
+from usot_plugin.self_training.relabelling import RelabelConfig
+from usot_plugin.tracking import Tracker, needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config

@@ -34,7 +34,7 @@ rounds=${ROUNDS:-2}
 read -ra relabel_options <<<"${RELABEL:-}"
 read -ra train_options <<<"${OPTIONS:-}"
 
-plan=$(python -m usot_plugin.engine.self_training "$config" "$discovery" --rounds "$rounds" \
+plan=$(python -m usot_plugin.self_training.rounds "$config" "$discovery" --rounds "$rounds" \
   ${OPTIONS:+--cfg-options "${train_options[@]}"} | tail -n 1) || exit 2
 read -r tool dataset <<<"$plan"
 

@@ -25,11 +25,16 @@ import usot_plugin  # registers everything
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.engine.distributed import LaunchError, prepare_launcher
-from usot_plugin.evaluation.comparison import has_scores, write_plots
-from usot_plugin.evaluation.results import ResultError
-from usot_plugin.evaluation.run_config import benchmark_file, point_data, prepare_metrics, use_benchmark
-from usot_plugin.models.trackers import needs_model, tracker_label
+from usot_plugin.evaluation.reports.comparison import has_scores, write_plots
+from usot_plugin.evaluation.results.result_files import ResultError
+from usot_plugin.evaluation.running.run_config import (
+    benchmark_file,
+    point_data,
+    prepare_metrics,
+    use_benchmark,
+)
 from usot_plugin.structures.clip import ClipError
+from usot_plugin.tracking import needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config

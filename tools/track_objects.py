@@ -21,11 +21,11 @@ from mmengine.config import DictAction
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.sources import SourceError, open_source
-from usot_plugin.models.multi_object import CarriedTracks
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.structures.detections import TrackedObjects
+from usot_plugin.tracking.multi_object import CarriedTracks
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser

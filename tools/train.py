@@ -11,7 +11,7 @@ from mmengine.config import Config, DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.engine.distributed import enable_amp, prepare_launcher
-from usot_plugin.engine.loops import use_resumable_loop
+from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.engine.training_run import MENDABLE, build_runner
 from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config
 

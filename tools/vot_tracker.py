@@ -18,8 +18,8 @@ from mmengine.config import DictAction
 
 from usot_plugin.apis import init_tracker
 from usot_plugin.apis.trax_server import serve, write_registry
-from usot_plugin.models.trackers import tracker_label
 from usot_plugin.structures.clip import ClipError
+from usot_plugin.tracking import tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
 

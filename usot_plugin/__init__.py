@@ -7,6 +7,7 @@ Importing this package registers its parts in MMEngine's root registries, which 
 
 import sys
 
+from ._moved import install as keep_old_import_paths
 from .utils.host import check_host
 from .version import __version__
 
@@ -14,6 +15,28 @@ from .version import __version__
 # one where the rest cannot be imported, too.
 if sys.argv[:1] != ['-m'] or 'usot_plugin.utils.collect_env' not in sys.orig_argv:
     check_host()
-    from . import apis, datasets, discovery, engine, evaluation, models, visualization
+    keep_old_import_paths()
+    from . import (
+        apis,
+        datasets,
+        discovery,
+        engine,
+        evaluation,
+        models,
+        self_training,
+        tracking,
+        visualization,
+    )
 
-__all__ = ['__version__', 'apis', 'datasets', 'discovery', 'engine', 'evaluation', 'models', 'visualization']
+__all__ = [
+    '__version__',
+    'apis',
+    'datasets',
+    'discovery',
+    'engine',
+    'evaluation',
+    'models',
+    'self_training',
+    'tracking',
+    'visualization',
+]

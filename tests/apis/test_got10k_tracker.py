@@ -8,10 +8,10 @@ from PIL import Image
 
 from tests.evaluation.tiny_benchmark import TemplateMatcher
 from usot_plugin.apis.got10k_tracker import GOT10kTracker
-from usot_plugin.models.trackers import NoisyOracle, StandStill
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.testing.media import moving_square_frames, write_frames
+from usot_plugin.tracking import NoisyOracle, StandStill
 
 
 @pytest.fixture

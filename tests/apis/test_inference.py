@@ -12,9 +12,9 @@ import torch
 
 from tests.evaluation.tiny_benchmark import TemplateMatcher
 from usot_plugin.apis import init_tracker
-from usot_plugin.models.trackers import StandStill, USOTTracker
 from usot_plugin.registry import MODELS
 from usot_plugin.testing.media import moving_square_frames
+from usot_plugin.tracking import StandStill, USOTTracker
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.config import ConfigError
 

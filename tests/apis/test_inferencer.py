@@ -9,13 +9,13 @@ import pytest
 from mmengine.structures import BaseDataElement
 
 from usot_plugin.apis import SOTInferencer, load_pretrained, track_video
-from usot_plugin.apis.box_input import InputError
 from usot_plugin.apis.inferencer import resolve_model, track_side_by_side
-from usot_plugin.datasets.synthetic import render_clip, write_clip
-from usot_plugin.models.trackers import Tracker
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.registry import INFERENCERS
 from usot_plugin.structures.clip import ArrayClip, open_clip
 from usot_plugin.structures.trajectory import Prediction
+from usot_plugin.tracking import Tracker
+from usot_plugin.tracking.box_input import InputError
 from usot_plugin.utils.config import ConfigError
 
 

@@ -23,7 +23,7 @@ CONFIG = ROOT / 'configs' / 'quick' / 'usot_quick.py'
 
 TRACKERS = """
 import numpy as np
-from usot_plugin.models.trackers import StandStill
+from usot_plugin.tracking import StandStill
 from usot_plugin.structures.regions import MaskRegion
 from usot_plugin.structures.trajectory import Prediction
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from usot_plugin.datasets.synthetic import render_clip, write_clip
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from usot_plugin.datasets.exporting import ExportError, export_table, select_clips
 from usot_plugin.datasets.exporting.selection import complete_folders
-from usot_plugin.discovery.store import read_table
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 BOXES = np.tile([10.0, 10, 30, 40], (6, 1))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from usot_plugin.datasets import HardNegativePairs, NoSampleError, PseudoBoxDataset
-from usot_plugin.datasets.video_sources import VideoSourceError, find_images
+from usot_plugin.datasets.frames.video_sources import VideoSourceError, find_images
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 SINGLE = dict(type='WindowFrames', count=1, span=1, views=dict(template=[0], search=[0]))

@@ -11,7 +11,7 @@ from mmengine.dataset import BaseDataset, DefaultSampler
 
 from usot_plugin.datasets import CocoVIDDataset
 from usot_plugin.datasets.mixture import QuotaMixture, hand_on
-from usot_plugin.datasets.synthetic import render_clip, write_sequence
+from usot_plugin.datasets.synthetic.clips import render_clip, write_sequence
 from usot_plugin.registry import DATASETS
 
 

@@ -13,9 +13,9 @@ import torch
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
-from usot_plugin.datasets.frame_readers import ClipPool
+from usot_plugin.datasets.frames.frame_readers import ClipPool
 from usot_plugin.datasets.pseudo_box_dataset import NoSampleError, PseudoBoxDataset
-from usot_plugin.datasets.synthetic import render_clip, write_clip, write_sequence
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip, write_sequence
 from usot_plugin.registry import DATASETS
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 from usot_plugin.utils.config import load_config

@@ -11,7 +11,7 @@ import pytest
 from tests.datasets.release_data import write_release
 from usot_plugin.datasets import ReleaseBoxes, USOTCropDataset
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.datasets.crop_store import CropStoreError
+from usot_plugin.datasets.frames.crop_store import CropStoreError
 from usot_plugin.datasets.pseudo_box_dataset import NoSampleError
 from usot_plugin.datasets.release_crops import ReleaseCrops, box_in_crop, cut_crop
 from usot_plugin.structures.clip import read_image

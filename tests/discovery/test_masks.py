@@ -10,9 +10,9 @@ from tests.discovery.test_discover import render
 from usot_plugin.datasets import DiscoveredBoxes
 from usot_plugin.discovery import DiscoveryConfig, discover
 from usot_plugin.discovery.candidates import candidate_boxes, motion_mask_of
-from usot_plugin.discovery.parts import PartFolder
-from usot_plugin.discovery.store import TableError, read_table
-from usot_plugin.discovery.table_format import TableInfo, part_bytes, part_name, track_columns
+from usot_plugin.discovery.table.format import TableInfo, part_bytes, part_name, track_columns
+from usot_plugin.discovery.table.parts import PartFolder
+from usot_plugin.discovery.table.reading import TableError, read_table
 from usot_plugin.structures import ArrayClip, PseudoTrack
 from usot_plugin.structures.box_masks import grid_to_runs, runs_to_grid
 

@@ -18,7 +18,7 @@ from mmengine.runner import Runner
 
 from tests.engine.tiny_training import read_losses
 from usot_plugin.engine.hooks.hard_negative_mining import cluster_features, pooled_features, read_clusters
-from usot_plugin.engine.loops import use_resumable_loop
+from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.registry import DATASETS, MODELS
 from usot_plugin.utils.config import ConfigError
 

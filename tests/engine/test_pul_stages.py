@@ -10,10 +10,10 @@ import torch
 from mmengine.config import Config
 
 from tests.engine.test_pair_mining import NET
-from usot_plugin.datasets.box_sources import DiscoveredBoxes, RandomBoxes
-from usot_plugin.datasets.frame_readers import DecodedFrames
-from usot_plugin.datasets.store_building import tracks_by_clip
-from usot_plugin.discovery.table_format import TableInfo, part_bytes
+from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes, RandomBoxes
+from usot_plugin.datasets.frames.frame_readers import DecodedFrames
+from usot_plugin.datasets.frames.store_building import tracks_by_clip
+from usot_plugin.discovery.table.format import TableInfo, part_bytes
 from usot_plugin.engine.pair_mining import MiningConfig, PairMiner
 from usot_plugin.engine.pul_stages import PULStages, _mine_clip
 from usot_plugin.models import BackgroundDiscriminator

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from usot_plugin.datasets.benchmarks import AnnotatedSequence
-from usot_plugin.evaluation.results_vot import annotated_regions
+from usot_plugin.evaluation.results.vot_files import annotated_regions
 from usot_plugin.structures.regions import format_region
 
 

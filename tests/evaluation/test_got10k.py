@@ -15,11 +15,11 @@ from usot_plugin.evaluation.functional.average_overlap import OverlapScore, boun
 from usot_plugin.evaluation.functional.one_pass import score_one_pass
 from usot_plugin.evaluation.metrics import GOT10kMetric
 from usot_plugin.evaluation.protocols import GOT10k
-from usot_plugin.evaluation.results import ResultError
-from usot_plugin.models.trackers import FailAt, NoisyOracle, Oracle
+from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.structures.boxes import xywh_to_xyxy
 from usot_plugin.structures.clip import ArrayClip
 from usot_plugin.testing.media import moving_square_frames
+from usot_plugin.tracking import FailAt, NoisyOracle, Oracle
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / 'tests' / 'golden' / 'got10k' / 'toolkit.npz'

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from usot_plugin.discovery.store import PseudoBoxTable, read_table
-from usot_plugin.discovery.table_format import TableInfo, part_bytes, track_columns
+from usot_plugin.discovery.table.format import TableInfo, part_bytes, track_columns
+from usot_plugin.discovery.table.reading import PseudoBoxTable, read_table
 from usot_plugin.evaluation.pseudo_boxes import FRAME_SETS, PAPER, format_scores, score_sequence, total_scores
 from usot_plugin.structures import PseudoTrack
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from usot_plugin.evaluation.tuning import SPACE, Range, choose_sequences, reported_split_reason, search_space
-from usot_plugin.models.trackers import StandStill, USOTTracker
+from usot_plugin.tracking import StandStill, USOTTracker
 
 
 def test_default_space_is_what_the_tracker_has():

@@ -16,13 +16,13 @@ from usot_plugin.evaluation.functional.masks import contour_accuracy, region_sim
 from usot_plugin.evaluation.metrics import VOSMetric
 from usot_plugin.evaluation.protocols import VOS
 from usot_plugin.evaluation.protocols.vos import label_palette, paint
-from usot_plugin.evaluation.results import ResultError
-from usot_plugin.models.trackers import Oracle, StandStill
-from usot_plugin.models.trackers.base import Tracker
+from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.structures.clip import ArrayClip
 from usot_plugin.structures.regions import MaskRegion
 from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.testing.media import moving_square_frames
+from usot_plugin.tracking import Oracle, StandStill
+from usot_plugin.tracking.base import Tracker
 
 GOLDEN = Path(__file__).parents[1] / 'golden' / 'davis' / 'official.npz'
 

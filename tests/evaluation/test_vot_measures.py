@@ -12,7 +12,7 @@ from usot_plugin.evaluation.functional import vot_multistart, vot_reset
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
 from usot_plugin.evaluation.functional.vot_multistart import AnchorRun, score_multistart
 from usot_plugin.evaluation.functional.vot_reset import ResetRun, eao_of_curve, score_attribute, score_reset
-from usot_plugin.evaluation.results_vot import REGION
+from usot_plugin.evaluation.results.vot_files import REGION
 from usot_plugin.structures.regions import BoxRegion, FrameCode, parse_frame, parse_region
 
 GOLDEN = Path(__file__).parents[1] / 'golden' / 'vot'

@@ -14,10 +14,10 @@ from tests.evaluation.vot_sequences import make_sequence
 from usot_plugin.evaluation import ResultError, run_sequences
 from usot_plugin.evaluation.metrics import VOTMultiStartMetric, VOTResetMetric
 from usot_plugin.evaluation.protocols import OPE, VOTMultiStart, VOTReset
-from usot_plugin.evaluation.run_config import prepare_metrics
-from usot_plugin.models.trackers import StandStill
-from usot_plugin.models.trackers.oracle import FailAt, NoisyOracle, Oracle
+from usot_plugin.evaluation.running.run_config import prepare_metrics
 from usot_plugin.registry import METRICS
+from usot_plugin.tracking import StandStill
+from usot_plugin.tracking.known_answers.oracle import FailAt, NoisyOracle, Oracle
 
 
 def evaluate(metric, protocol, tracker, sequences, path):

@@ -11,11 +11,11 @@ from tests.evaluation.vot_sequences import make_sequence
 from usot_plugin.evaluation import run_sequences
 from usot_plugin.evaluation.metrics import VOTMultiStartMetric, VOTResetMetric
 from usot_plugin.evaluation.protocols import VOTMultiStart, VOTReset
-from usot_plugin.models.trackers import StandStill
-from usot_plugin.models.trackers.oracle import FailAt, NoisyOracle
 from usot_plugin.structures.boxes import xyxy_to_cxcywh
 from usot_plugin.structures.regions import MaskRegion, PolygonRegion
 from usot_plugin.structures.trajectory import Prediction
+from usot_plugin.tracking import StandStill
+from usot_plugin.tracking.known_answers.oracle import FailAt, NoisyOracle
 
 pytest.importorskip('vot', reason='vot-toolkit is not installed (pip install vot-toolkit==0.9.0 attributee==0.1.9)')
 

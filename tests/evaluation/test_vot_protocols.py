@@ -10,13 +10,13 @@ from tests.evaluation.vot_sequences import make_sequence
 from usot_plugin.evaluation import ResultError, run_sequences
 from usot_plugin.evaluation.protocols import VOTMultiStart, VOTReset
 from usot_plugin.evaluation.protocols.vot_run import start_box
-from usot_plugin.evaluation.results_vot import REGION, anchor_runs
-from usot_plugin.models.trackers import StandStill
-from usot_plugin.models.trackers.base import Tracker
-from usot_plugin.models.trackers.oracle import FailAt, NoisyOracle, Oracle
+from usot_plugin.evaluation.results.vot_files import REGION, anchor_runs
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.regions import BoxRegion, FrameCode, MaskRegion, PolygonRegion
 from usot_plugin.structures.trajectory import Prediction
+from usot_plugin.tracking import StandStill
+from usot_plugin.tracking.base import Tracker
+from usot_plugin.tracking.known_answers.oracle import FailAt, NoisyOracle, Oracle
 
 START, FAILED, SKIPPED = FrameCode.INITIALISATION, FrameCode.FAILURE, FrameCode.UNKNOWN
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from usot_plugin.models.trackers.base import Tracker, checked_boxes, frames_per_target
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.testing.media import moving_square_frames, write_frames
+from usot_plugin.tracking.base import Tracker, checked_boxes, frames_per_target
 
 
 def write_sequence(folder: Path, frames: np.ndarray, boxes_xyxy: np.ndarray, origin: int = 0) -> Path:

@@ -11,10 +11,10 @@ from mmengine.config import Config
 
 from usot_plugin.models.heads.anchor_free import AnchorFreeHead, HeadCodes
 from usot_plugin.models.layers.correlation import correlate_depthwise
-from usot_plugin.models.trackers import build_tracker
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.sot_sample import SOTSample
 from usot_plugin.testing.media import moving_square_frames
+from usot_plugin.tracking import build_tracker
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ('encode_template', 'encode_memory', 'encode_search', 'predict', 'predict_memory')

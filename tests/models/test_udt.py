@@ -12,7 +12,7 @@ import torch
 from tests.models.udt_parts import GOLDEN, LOSSES, formula_udt, loss_curve, training_boxes, training_crops
 from usot_plugin.models import UDT, DCFNet
 from usot_plugin.models.layers.dcf import gaussian_label
-from usot_plugin.models.trackers.siamese_geometry import hann_window
+from usot_plugin.tracking.siamese_geometry import hann_window
 from usot_plugin.utils.checkpoint import extract_state_dict, load_checkpoint
 from usot_plugin.utils.published_weights import convert_dcfnet
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from usot_plugin.models import UDT, DCFNet
-from usot_plugin.models.trackers import UDTTracker
-from usot_plugin.models.trackers.window_crop import crop_window
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_cxcywh
 from usot_plugin.structures.crops import boxes_to_crop
+from usot_plugin.tracking import UDTTracker
+from usot_plugin.tracking.window_crop import crop_window
 
 GOLDEN = Path(__file__).parents[1] / 'golden'
 sys.path.insert(0, str(GOLDEN / 'usot'))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from usot_plugin.datasets.mined_pairs import MinedChain
+from usot_plugin.datasets.samplers.mined_pairs import MinedChain
 from usot_plugin.structures.clip import ArrayClip
 from usot_plugin.visualization.pair_gallery import CAPTION_PX, COLUMNS, GAP_PX, INSTANCE_BGR, TILE_PX, chain_card, draw_chain, draw_patch
 

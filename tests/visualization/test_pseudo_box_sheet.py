@@ -9,9 +9,9 @@ from matplotlib.patches import Rectangle
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.discover import discover, observe
 from usot_plugin.discovery.flow import build_flow
+from usot_plugin.discovery.many_clips.one_clip import ClipTask, discover_clip
 from usot_plugin.discovery.motion_map import map_geometry
-from usot_plugin.discovery.one_clip import ClipTask, discover_clip
-from usot_plugin.discovery.store import read_table
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.structures import open_clip
 from usot_plugin.testing.media import moving_square_frames, write_frames
 from usot_plugin.visualization.pseudo_box_sheet import FILLED, PICKED, draw_sheet, frames_to_show, gather_evidence

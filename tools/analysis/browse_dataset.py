@@ -17,8 +17,8 @@ from mmengine.config import Config, DictAction
 from torch import Tensor
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.datasets.crop_store import CropStoreError
-from usot_plugin.discovery.table_format import TableError
+from usot_plugin.datasets.frames.crop_store import CropStoreError
+from usot_plugin.discovery.table.format import TableError
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import whole_file

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from usot_plugin.datasets.mined_pairs import MinedChain, evidence_file, read_chains
-from usot_plugin.discovery.store import read_table
-from usot_plugin.discovery.table_format import TableError
+from usot_plugin.datasets.samplers.mined_pairs import MinedChain, evidence_file, read_chains
+from usot_plugin.discovery.table.format import TableError
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.structures import ClipError
 from usot_plugin.structures.image_clip import open_clip_or_image
 from usot_plugin.utils.atomic import write_bytes

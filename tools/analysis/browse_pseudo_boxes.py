@@ -20,9 +20,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from usot_plugin.discovery.config import DiscoveryConfig
-from usot_plugin.discovery.local_engine import prepare_worker
-from usot_plugin.discovery.store import PseudoBoxRow, PseudoBoxTable, read_table
-from usot_plugin.discovery.table_format import KEPT, TableError, part_name
+from usot_plugin.discovery.many_clips.local_engine import prepare_worker
+from usot_plugin.discovery.table.format import KEPT, TableError, part_name
+from usot_plugin.discovery.table.reading import PseudoBoxRow, PseudoBoxTable, read_table
 from usot_plugin.structures import ClipError, open_clip
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser

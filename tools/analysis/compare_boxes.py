@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from usot_plugin.evaluation.results import OnePassResults, ResultError
+from usot_plugin.evaluation.results.result_files import OnePassResults, ResultError
 from usot_plugin.structures.boxes import iou
 from usot_plugin.utils.cli import FINE, PARTIAL, exit_status, tool_parser
 

@@ -35,17 +35,17 @@ from mmengine.optim import OptimWrapper
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets import PseudoBoxDataset
-from usot_plugin.datasets.synthetic import render_clip, write_clip
-from usot_plugin.datasets.video_sources import find_clips
+from usot_plugin.datasets.frames.video_sources import find_clips
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.discovery import DiscoveryConfig, NoMovingObjectError, discover
-from usot_plugin.discovery.pipeline import RunOptions, discover_clips
-from usot_plugin.models.trackers import Tracker, USOTTracker, build_tracker
-from usot_plugin.models.trackers.usot_network import Memories, TorchNetwork
+from usot_plugin.discovery.many_clips.pipeline import RunOptions, discover_clips
 from usot_plugin.models.udt import DCFNet
 from usot_plugin.models.usot import USOT
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import ClipError, open_clip
 from usot_plugin.structures.sot_sample import SOTSample
+from usot_plugin.tracking import Tracker, USOTTracker, build_tracker
+from usot_plugin.tracking.usot.network import Memories, TorchNetwork
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config

@@ -34,7 +34,7 @@ from mmengine.device import get_device
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets import PseudoBoxDataset
-from usot_plugin.datasets.synthetic import render_clip, write_clip
+from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.testing.tables import pseudo_track, write_table_part

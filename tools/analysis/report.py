@@ -20,12 +20,12 @@ from mmengine.config import Config
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.evaluation.comparison import TrackerScores, groups_of, read_results
-from usot_plugin.evaluation.failures import Failure, failure_strip, longest_failure
-from usot_plugin.evaluation.html_report import FailureStrip, Section, report_html
-from usot_plugin.evaluation.published import PublishedRow, read_published, rows_of
-from usot_plugin.evaluation.results import ResultError, ResultFolder
-from usot_plugin.evaluation.run_config import benchmark_file, point_data, use_benchmark
+from usot_plugin.evaluation.reports.comparison import TrackerScores, groups_of, read_results
+from usot_plugin.evaluation.reports.failures import Failure, failure_strip, longest_failure
+from usot_plugin.evaluation.reports.html_report import FailureStrip, Section, report_html
+from usot_plugin.evaluation.reports.published import PublishedRow, read_published, rows_of
+from usot_plugin.evaluation.results.result_files import ResultError, ResultFolder
+from usot_plugin.evaluation.running.run_config import benchmark_file, point_data, use_benchmark
 from usot_plugin.registry import DATASETS, TASK_UTILS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import write_text

@@ -26,10 +26,10 @@ from mmengine.config import DictAction
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError, parse_boxes_xywh, parse_labels
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.config_file import load_discovery
-from usot_plugin.discovery.local_engine import WorkerStartError
-from usot_plugin.discovery.pipeline import RunOptions, TableWriteError, discover_clips
-from usot_plugin.discovery.store import PseudoBoxTable, read_table
-from usot_plugin.discovery.table_format import TableError, TableInfo
+from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
+from usot_plugin.discovery.many_clips.pipeline import RunOptions, TableWriteError, discover_clips
+from usot_plugin.discovery.table.format import TableError, TableInfo
+from usot_plugin.discovery.table.reading import PseudoBoxTable, read_table
 from usot_plugin.evaluation.pseudo_boxes import SequenceScore, format_scores, score_sequence, total_scores
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser

@@ -27,14 +27,14 @@ from mmengine.evaluator import Evaluator
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.evaluation.loops import weights_digest
-from usot_plugin.evaluation.results import ResultError
-from usot_plugin.evaluation.run_config import benchmark_file, point_data, use_benchmark
-from usot_plugin.evaluation.running import run_sequences
+from usot_plugin.evaluation.results.result_files import ResultError
+from usot_plugin.evaluation.running.run_config import benchmark_file, point_data, use_benchmark
+from usot_plugin.evaluation.running.runner_loops import weights_digest
+from usot_plugin.evaluation.running.sequences import run_sequences
 from usot_plugin.evaluation.tuning import Range, choose_sequences, reported_split_reason, search_space
-from usot_plugin.models.trackers import Tracker, build_tracker
 from usot_plugin.registry import DATASETS, TASK_UTILS
 from usot_plugin.structures.clip import ClipError
+from usot_plugin.tracking import Tracker, build_tracker
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from usot_plugin.models.base_sot import BaseSOTModel
-from usot_plugin.models.trackers import build_tracker
 from usot_plugin.registry import MODELS
+from usot_plugin.tracking import build_tracker
 from usot_plugin.utils.config import ConfigError
 
 #: Frame and target the tracker is run on. Costs depend on neither, as long as the target is not a small one (USOT's larger search area).

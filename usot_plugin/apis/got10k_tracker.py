@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from usot_plugin.models.trackers import Tracker
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.clip import read_image
+from usot_plugin.tracking import Tracker
 
-from .online import OnlineTracker
+from ..tracking.online import OnlineTracker
 
 
 class GOT10kTracker:

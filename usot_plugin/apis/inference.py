@@ -11,9 +11,9 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from usot_plugin.models.trackers import FunctionTracker, Tracker, USOTTracker, build_tracker, needs_model
-from usot_plugin.models.trackers.onnx_network import OnnxNetwork
 from usot_plugin.registry import MODELS
+from usot_plugin.tracking import FunctionTracker, Tracker, USOTTracker, build_tracker, needs_model
+from usot_plugin.tracking.usot.onnx_network import OnnxNetwork
 from usot_plugin.utils.checkpoint import Which, load_weights
 from usot_plugin.utils.config import ConfigError, load_config
 

@@ -16,19 +16,19 @@ from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 from mmengine.structures import BaseDataElement, InstanceData
 
-from usot_plugin.models.trackers import Tracker
 from usot_plugin.registry import INFERENCERS
 from usot_plugin.structures.clip import ArrayClip, Clip, open_clip
 from usot_plugin.structures.trajectory import Prediction
+from usot_plugin.tracking import Tracker
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.config import ConfigError, load_config, nearest
 from usot_plugin.utils.packaged import packaged_folder
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriter
 
-from .box_input import InputError, check_boxes_in_frame, has_display
+from ..tracking.box_input import InputError, check_boxes_in_frame, has_display
+from ..tracking.online import as_bgr_u8
 from .inference import init_tracker
-from .online import as_bgr_u8
 from .packed_weights import DEFAULT_PRETRAINED, PRETRAINED_FOLDER, packed_config, pretrained_path
 
 #: A clip with the boxes ``(B, 4)`` of its first frame.

@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 import usot_plugin
-from usot_plugin.models.trackers import needs_model
+from usot_plugin.tracking import needs_model
 from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint
 from usot_plugin.utils.config import ConfigError, check_config, nearest, typed_nodes
 

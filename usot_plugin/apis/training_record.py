@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from usot_plugin.discovery.store import read_table, sorted_parts, table_batches
+from usot_plugin.discovery.table.reading import read_table, sorted_parts, table_batches
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.config import ConfigError, runner_keys
 

@@ -15,14 +15,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from usot_plugin.models.trackers import Tracker
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError, read_image
 from usot_plugin.structures.regions import BoxRegion, MaskRegion, PolygonRegion, Region
 from usot_plugin.structures.trajectory import Prediction
+from usot_plugin.tracking import Tracker
 from usot_plugin.utils.atomic import write_text
 
-from .online import as_bgr_u8
+from ..tracking.online import as_bgr_u8
 
 #: A region that says "the target is nowhere".
 UNKNOWN_CODE = 0

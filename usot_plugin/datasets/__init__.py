@@ -1,18 +1,18 @@
 """Training groups from clips, annotated benchmark sequences, and rendered clips."""
 
 from . import benchmarks, transforms
-from .annotated_boxes import AnnotatedBoxes
-from .annotated_masks import AnnotatedFirstMasks, AnnotatedMasks
-from .box_sources import BoxSource, CentreBoxes, ClipBoxes, DiscoveredBoxes, RandomBoxes
+from .boxes.annotated_boxes import AnnotatedBoxes
+from .boxes.annotated_masks import AnnotatedFirstMasks, AnnotatedMasks
+from .boxes.box_sources import BoxSource, CentreBoxes, ClipBoxes, DiscoveredBoxes, RandomBoxes
+from .boxes.picture_boxes import EntropyBoxes, PictureBoxes, SaliencyBoxes
 from .coco_video import CocoVIDDataset, CocoVideoBoxes
-from .crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
-from .frame_samplers import FrameSampler, NoFrameError, QualityFrames, WindowFrames
+from .frames.crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
 from .hard_negatives import HardNegativePairs
-from .mined_pairs import MinedChain, MinedPairFrames
 from .mixture import QuotaMixture
-from .picture_boxes import EntropyBoxes, PictureBoxes, SaliencyBoxes
 from .pseudo_box_dataset import NoSampleError, PseudoBoxDataset
 from .release_crops import ReleaseBoxes, USOTCropDataset
+from .samplers.frame_samplers import FrameSampler, NoFrameError, QualityFrames, WindowFrames
+from .samplers.mined_pairs import MinedChain, MinedPairFrames
 from .track import Track
 
 __all__ = [

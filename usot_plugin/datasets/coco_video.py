@@ -14,10 +14,10 @@ from ..registry import DATASETS, TASK_UTILS
 from ..structures.boxes import is_valid, xywh_to_xyxy
 from ..structures.clip import read_image
 from ..structures.crops import mean_color
-from .annotated_boxes import visible_runs
 from .benchmarks.annotations import AnnotationError, read_json
-from .box_sources import BoxSource, ReadFrame
-from .frame_readers import FrameReader
+from .boxes.annotated_boxes import visible_runs
+from .boxes.box_sources import BoxSource, ReadFrame
+from .frames.frame_readers import FrameReader
 from .pseudo_box_dataset import PseudoBoxDataset, without_source_keys
 from .track import Track
 from .transforms.view import View

@@ -12,8 +12,8 @@ from mmengine.logging import print_log
 
 from ..registry import DATASETS
 from ..structures.clip import ClipError
-from .frame_samplers import NoFrameError
 from .pseudo_box_dataset import PseudoBoxDataset
+from .samplers.frame_samplers import NoFrameError
 
 #: Cluster of a track whose image could not be read, or of every track before there are clusters.
 NO_CLUSTER = -1

@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.dataset import ConcatDataset
 
 from ..registry import DATASETS, TASK_UTILS
-from .annotated_boxes import AnnotatedBoxes
+from .boxes.annotated_boxes import AnnotatedBoxes
 from .coco_video import CocoVIDDataset
 from .pseudo_box_dataset import BOX_SOURCES, PseudoBoxDataset
 

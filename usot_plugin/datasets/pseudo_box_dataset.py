@@ -19,11 +19,11 @@ from ..structures.boxes import is_valid
 from ..structures.clip import ClipError
 from ..utils.config import arguments_of
 from .benchmarks.annotations import AnnotationError
-from .box_sources import BoxSource
-from .crop_store import StoredCrops
-from .excluded_clips import RemainingTracks
-from .frame_readers import DecodedFrames, FrameReader
-from .frame_samplers import STAGES, FrameSampler, NoFrameError
+from .boxes.box_sources import BoxSource
+from .boxes.excluded_clips import RemainingTracks
+from .frames.crop_store import StoredCrops
+from .frames.frame_readers import DecodedFrames, FrameReader
+from .samplers.frame_samplers import STAGES, FrameSampler, NoFrameError
 from .track import Track
 from .transforms.view import View
 

@@ -20,9 +20,9 @@ from ..structures.boxes import xyxy_to_cxcywh
 from ..structures.clip import ClipError, read_image
 from ..structures.crops import context_side, mean_color
 from .benchmarks.annotations import AnnotationError, read_json
-from .box_sources import BoxSource, ReadFrame
-from .crop_store import CropStoreError
-from .frame_readers import FrameReader
+from .boxes.box_sources import BoxSource, ReadFrame
+from .frames.crop_store import CropStoreError
+from .frames.frame_readers import FrameReader
 from .pseudo_box_dataset import PseudoBoxDataset, without_source_keys
 from .track import Track
 from .transforms.view import View

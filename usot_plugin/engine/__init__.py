@@ -10,10 +10,10 @@ from .hooks import (
     SOTVisualizationHook,
     TrainingStageHook,
 )
-from .loops import ResumableEpochLoop
 from .optim_wrappers import AutocastOptimWrapper, PartwiseOptimWrapperConstructor
 from .schedulers import LogSpaceLR
 from .strategies import ResumableFSDPStrategy
+from .training_loops import ResumableEpochLoop
 
 __all__ = [
     'AutocastOptimWrapper',

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from usot_plugin.datasets.mined_pairs import MinedChain
+from usot_plugin.datasets.samplers.mined_pairs import MinedChain
 from usot_plugin.models.pul import BackgroundDiscriminator
-from usot_plugin.models.trackers.siamese_geometry import SearchWindow, hann_window, search_window
 from usot_plugin.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from usot_plugin.structures.clip import Clip
 from usot_plugin.structures.crops import CONTEXT, crop_region, mean_color
+from usot_plugin.tracking.siamese_geometry import SearchWindow, hann_window, search_window
 
 #: Sides of template and search crop in pixels.
 EXEMPLAR_PX, SEARCH_PX = 127, 255

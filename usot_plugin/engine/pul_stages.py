@@ -24,13 +24,19 @@ from mmengine.registry import MODELS
 from mmengine.runner import find_latest_checkpoint
 
 from usot_plugin.datasets import DiscoveredBoxes, PseudoBoxDataset
-from usot_plugin.datasets.box_sources import BoxSource
-from usot_plugin.datasets.frame_readers import DecodedFrames
-from usot_plugin.datasets.mined_pairs import MinedChain, chain_track, estimate_alpha, evidence_file, read_chains, write_chains
-from usot_plugin.datasets.store_building import build_crop_store, tracks_by_clip
+from usot_plugin.datasets.boxes.box_sources import BoxSource
+from usot_plugin.datasets.frames.frame_readers import DecodedFrames
+from usot_plugin.datasets.frames.store_building import build_crop_store, tracks_by_clip
+from usot_plugin.datasets.samplers.mined_pairs import (
+    MinedChain,
+    chain_track,
+    estimate_alpha,
+    evidence_file,
+    read_chains,
+    write_chains,
+)
 from usot_plugin.datasets.track import Track
-from usot_plugin.discovery.store import read_table
-from usot_plugin.discovery.table_format import (
+from usot_plugin.discovery.table.format import (
     DROPPED,
     KEPT,
     SKIPPED,
@@ -41,6 +47,7 @@ from usot_plugin.discovery.table_format import (
     read_info,
     track_columns,
 )
+from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import write_bytes, write_text
@@ -48,8 +55,8 @@ from usot_plugin.utils.checkpoint import load_weights
 from usot_plugin.utils.config import ConfigError, nearest
 
 from .hooks.hard_negative_mining import weights_digest
-from .loops import use_resumable_loop
 from .pair_mining import MiningConfig, PairMiner, anchor_frames
+from .training_loops import use_resumable_loop
 from .training_run import build_runner
 
 #: Keys of the config that are not the Runner's.

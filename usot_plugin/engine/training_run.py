@@ -8,7 +8,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from usot_plugin.datasets import CropStoreError, NoSampleError
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError
-from usot_plugin.discovery.table_format import TableError
+from usot_plugin.discovery.table.format import TableError
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.checkpoint import CheckpointError, check_fit, use_safe_loader, use_whole_files
 from usot_plugin.utils.config import ConfigError

@@ -1,11 +1,11 @@
 """Protocols, measures, result files and reports."""
 
-from .loops import SOTTestLoop, SOTValLoop
 from .metrics import SOTMetric, VOTMultiStartMetric, VOTResetMetric
 from .protocols import OPE, VOTMultiStart, VOTReset
-from .report import OnePassReport, SequenceReport
-from .results import OnePassResults, ResultError, ResultFolder
-from .running import run_sequences
+from .reports.one_pass_report import OnePassReport, SequenceReport
+from .results.result_files import OnePassResults, ResultError, ResultFolder
+from .running.runner_loops import SOTTestLoop, SOTValLoop
+from .running.sequences import run_sequences
 
 __all__ = [
     'OPE',

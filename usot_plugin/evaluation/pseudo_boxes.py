@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..datasets.box_sources import track_of_row
-from ..datasets.frame_samplers import QualityFrames
+from ..datasets.boxes.box_sources import track_of_row
+from ..datasets.samplers.frame_samplers import QualityFrames
 from ..datasets.track import Track
-from ..discovery.store import PseudoBoxRow
-from ..discovery.table_format import KEPT
+from ..discovery.table.format import KEPT
+from ..discovery.table.reading import PseudoBoxRow
 from ..structures.boxes import iou
 
 #: Which boxes of a track are held against the annotation.

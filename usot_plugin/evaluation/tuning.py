@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from usot_plugin.evaluation.published import is_benchmark
+from usot_plugin.evaluation.reports.published import is_benchmark
 from usot_plugin.utils.config import nearest
 
 #: Subsets that no leaderboard is made of, by class of the data set. A data set may say ``tuning_allowed`` in its ``metainfo`` instead.

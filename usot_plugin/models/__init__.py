@@ -1,6 +1,5 @@
-"""Networks, losses and trackers."""
+"""Networks and losses."""
 
-from . import multi_object
 from .backbones.alexnet import SiamFCAlexNet
 from .backbones.ciresnet import CIResNet
 from .backbones.dcfnet import DCFNetBackbone
@@ -64,5 +63,4 @@ __all__ = [
     'UDT',
     'USOT',
     'USOTHead',
-    'multi_object',
 ]

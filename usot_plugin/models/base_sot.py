@@ -15,7 +15,7 @@ class BaseSOTModel(BaseModel):
     """A network that learns to track from groups of crops.
 
     The model only maps crops to maps and losses. Following a target through a video is the job of a tracker
-    (:mod:`usot_plugin.models.trackers`), which is built from the model and its ``test_cfg``; running benchmarks is the job of protocols.
+    (:mod:`usot_plugin.tracking`), which is built from the model and its ``test_cfg``; running benchmarks is the job of protocols.
 
     Args:
         data_preprocessor: Config; ``SOTDataPreprocessor`` by default.
@@ -59,7 +59,7 @@ class BaseSOTModel(BaseModel):
             mode: ``'loss'`` for a dict of losses, ``'tensor'`` for the raw maps.
 
         Raises:
-            ValueError: Another mode: predictions need a whole video, see :mod:`usot_plugin.models.trackers`.
+            ValueError: Another mode: predictions need a whole video, see :mod:`usot_plugin.tracking`.
         """
         if mode == 'loss':
             return self.loss(inputs, data_samples or [])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..discovery.table_format import TableInfo, part_bytes, part_name, track_columns
+from ..discovery.table.format import TableInfo, part_bytes, part_name, track_columns
 from ..structures import PseudoTrack
 
 

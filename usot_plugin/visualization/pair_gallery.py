@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..datasets.mined_pairs import MinedChain
+from ..datasets.samplers.mined_pairs import MinedChain
 from ..structures.boxes import xyxy_to_cxcywh
 from ..structures.clip import Clip
 from ..structures.crops import boxes_to_crop, context_side, crop_region, mean_color, square_region

@@ -17,7 +17,7 @@ from ..discovery.config import DiscoveryConfig
 from ..discovery.discover import FrameEvidence, evaluated_frames, watch, window_spans
 from ..discovery.flow import FlowEstimator, build_flow
 from ..discovery.motion_map import MapGeometry, map_geometry
-from ..discovery.store import PseudoBoxRow
+from ..discovery.table.reading import PseudoBoxRow
 from ..structures import Clip, PseudoTrack
 from .flow_color import color_wheel, flow_to_color
 

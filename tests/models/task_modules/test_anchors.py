@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from usot_plugin.models.task_modules.anchors import AnchorGrid, anchor_targets, assign_anchors, choose_anchors, decode_boxes, encode_boxes
-from usot_plugin.models.trackers.siamese_geometry import hann_window, scale_ratio_penalty
 from usot_plugin.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from usot_plugin.tracking.siamese_geometry import hann_window, scale_ratio_penalty
 
 GRID = AnchorGrid()
 

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...discovery.store import read_table
+from usot_plugin.discovery.table.reading import read_table
+
 from ...structures.clip import ClipError
 from ...utils.atomic import whole_file
 from ...version import __version__

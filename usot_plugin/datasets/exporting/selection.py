@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...discovery.store import PseudoBoxRow, PseudoBoxTable
+from usot_plugin.discovery.table.reading import PseudoBoxRow, PseudoBoxTable
+
 from ...structures import PseudoTrack
 from ...structures.boxes import is_valid
 from ...structures.clip import Clip, ClipError, FolderClip, open_clip
-from ..box_sources import clip_path
+from ..boxes.box_sources import clip_path
 
 #: Choices of frames: every box of a track, or only those that discovery saw and did not fill in.
 FRAME_CHOICES = ('all', 'picked')

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from usot_plugin.evaluation.score_table import ScoreTable
+from usot_plugin.evaluation.reports.score_table import ScoreTable
 
 
 class ReportingMetric(BaseMetric):

@@ -12,7 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from usot_plugin.evaluation.functional.one_pass import CONVENTIONS, score_one_pass
-from usot_plugin.evaluation.report import FrameScore, OnePassReport, SequenceReport
+from usot_plugin.evaluation.reports.one_pass_report import FrameScore, OnePassReport, SequenceReport
 from usot_plugin.registry import METRICS
 from usot_plugin.structures.boxes import is_valid
 

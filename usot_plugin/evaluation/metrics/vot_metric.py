@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from usot_plugin.evaluation.functional.region_overlap import OVERLAP_RULES
-from usot_plugin.evaluation.vot_report import VOTReport
+from usot_plugin.evaluation.reports.vot_report import VOTReport
 from usot_plugin.utils.config import nearest
 
 from .reporting import ReportingMetric, frames_per_second

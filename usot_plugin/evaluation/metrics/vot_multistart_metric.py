@@ -10,8 +10,8 @@ import numpy as np
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
 from usot_plugin.evaluation.functional.vot_multistart import FAILURE_OVERLAP, GRACE_FRAMES, AnchorRun, score_multistart
-from usot_plugin.evaluation.results_vot import anchor_runs
-from usot_plugin.evaluation.vot_report import VOTReport
+from usot_plugin.evaluation.reports.vot_report import VOTReport
+from usot_plugin.evaluation.results.vot_files import anchor_runs
 from usot_plugin.registry import METRICS
 
 from .vot_metric import ALL, VOTMetric, speed

@@ -10,9 +10,9 @@ import numpy as np
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
 from usot_plugin.evaluation.functional.vot_reset import STYLES, ResetRun, check_window, score_attribute, score_reset
-from usot_plugin.evaluation.results_vot import VOTRun
-from usot_plugin.evaluation.score_table import ScoreTable
-from usot_plugin.evaluation.vot_report import VOTReport
+from usot_plugin.evaluation.reports.score_table import ScoreTable
+from usot_plugin.evaluation.reports.vot_report import VOTReport
+from usot_plugin.evaluation.results.vot_files import VOTRun
 from usot_plugin.registry import METRICS
 
 from .vot_metric import ALL, VOTMetric, checked_key, speed

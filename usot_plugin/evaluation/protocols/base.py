@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
-from usot_plugin.evaluation.results import ResultFolder
-from usot_plugin.models.trackers.base import Tracker
+from usot_plugin.evaluation.results.result_files import ResultFolder
 from usot_plugin.structures.trajectory import Trajectory
+from usot_plugin.tracking.base import Tracker
 
 
 class Protocol(ABC):

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
-from usot_plugin.evaluation.results import ResultError, ResultFolder, read_numbers, write_numbers
-from usot_plugin.models.trackers.base import Tracker
+from usot_plugin.evaluation.results.result_files import (
+    ResultError,
+    ResultFolder,
+    read_numbers,
+    write_numbers,
+)
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.trajectory import Trajectory
+from usot_plugin.tracking.base import Tracker
 
 from .base import Protocol
 from .ope import one_pass

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
-from usot_plugin.evaluation.results import OnePassResults
-from usot_plugin.models.trackers.base import Tracker
+from usot_plugin.evaluation.results.result_files import OnePassResults
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.trajectory import Trajectory
+from usot_plugin.tracking.base import Tracker
 
 from .base import Protocol
 from .pass_record import PassRecord

@@ -13,11 +13,16 @@ import numpy as np
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError
 from usot_plugin.datasets.benchmarks.davis import VOID, read_labels
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
-from usot_plugin.evaluation.results import ResultError, ResultFolder, read_numbers, write_numbers
-from usot_plugin.models.trackers.base import Tracker
+from usot_plugin.evaluation.results.result_files import (
+    ResultError,
+    ResultFolder,
+    read_numbers,
+    write_numbers,
+)
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.regions import MaskRegion
 from usot_plugin.structures.trajectory import Prediction
+from usot_plugin.tracking.base import Tracker
 from usot_plugin.utils.atomic import whole_file
 
 from .base import Protocol

@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
-from usot_plugin.evaluation.results_vot import MultiStartResults, VOTRun, anchor_runs, annotated_regions
-from usot_plugin.models.trackers.base import Tracker
+from usot_plugin.evaluation.results.vot_files import (
+    MultiStartResults,
+    VOTRun,
+    anchor_runs,
+    annotated_regions,
+)
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.regions import FrameCode
+from usot_plugin.tracking.base import Tracker
 
 from .base import Protocol
 from .vot_reset import total_updates_and_seconds

@@ -7,10 +7,15 @@ from typing import Any
 
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.evaluation.functional.region_overlap import OVERLAP_RULES, region_overlap
-from usot_plugin.evaluation.results_vot import STOCHASTIC_REPETITIONS, ResetResults, VOTRun, annotated_regions
-from usot_plugin.models.trackers.base import Tracker
+from usot_plugin.evaluation.results.vot_files import (
+    STOCHASTIC_REPETITIONS,
+    ResetResults,
+    VOTRun,
+    annotated_regions,
+)
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.regions import FrameCode
+from usot_plugin.tracking.base import Tracker
 
 from .base import Protocol
 from .vot_run import RunRecord, check_start, start_box, timed

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from usot_plugin.evaluation.results_vot import VOTRun
+from usot_plugin.evaluation.results.vot_files import VOTRun
 from usot_plugin.structures.boxes import cxcywh_to_xyxy
 from usot_plugin.structures.regions import FrameCode, PolygonRegion, Region
 

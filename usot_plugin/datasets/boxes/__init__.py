@@ -1,0 +1,1 @@
+"""Where the boxes of training groups come from."""

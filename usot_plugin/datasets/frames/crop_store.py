@@ -1,0 +1,283 @@
+"""An LMDB of crops around the boxes of tracks, for random access that costs one small JPEG.
+
+Keys of the database (ASCII; ``<id>`` names clip, object and first frame by a hash, because names may be long and in any script):
+    ``config``: geometry and version, JSON. ``<id>/meta``: JSON of :class:`StoredTrack`. ``<id>/<frame, six digits>``: the crop, a JPEG.
+The crops of a clip and their meta are written in one transaction: they are there all together or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import lmdb
+import numpy as np
+from mmengine.fileio.backends import LmdbBackend
+
+from usot_plugin.structures.boxes import xyxy_to_cxcywh
+from usot_plugin.structures.clip import Clip, ClipError
+from usot_plugin.structures.crops import (
+    CONTEXT,
+    Region,
+    boxes_to_crop,
+    context_side,
+    crop_region,
+    mean_color,
+    square_region,
+)
+
+from ..track import Track
+from ..transforms.view import View
+from .frame_readers import FrameReader
+
+STORE_VERSION = 1
+
+#: First size of the memory map; it doubles whenever it is full.
+FIRST_MAP_BYTES = 1 << 28
+
+
+class CropStoreError(RuntimeError):
+    """A crop store is missing, of another kind than wanted, or damaged."""
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """Geometry of the crops.
+
+    Attributes:
+        size: Side of a crop in pixels; 511 leaves room for a search area of 255 with a shift of 64 px and a scale of 1.18.
+        exemplar: Side that the box with its context has in the crop.
+        context: Share of ``w + h`` that belongs to the target.
+        quality: JPEG quality.
+        version: Of the keys and values.
+    """
+
+    size: int = 511
+    exemplar: int = 127
+    context: float = CONTEXT
+    quality: int = 95
+    version: int = STORE_VERSION
+
+    def region(self, box_xyxy: np.ndarray) -> Region:
+        """Square of the frame that is stored for a box."""
+        cx, cy, w, h = xyxy_to_cxcywh(np.asarray(box_xyxy, np.float64))
+        return square_region((cx, cy), max(1.0, context_side(w, h, self.context) * self.size / self.exemplar))
+
+
+@dataclass(frozen=True)
+class StoredTrack:
+    """What is stored of one track.
+
+    Attributes:
+        clip: Name of the clip.
+        object_id: Which object.
+        digest: Of its boxes; a table with other boxes does not fit the crops.
+        frames: Frames of the clip that have a crop, ascending.
+        fills: Mean colour of each of these frames, three whole numbers.
+    """
+
+    clip: str
+    object_id: int
+    digest: str
+    frames: list[int]
+    fills: list[list[int]]
+
+
+def track_id(track: Track) -> str:
+    """Key prefix of a track."""
+    text = f'{track.clip}\n{track.object_id}\n{track.first_frame}'
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:20]
+
+
+def boxes_digest(track: Track) -> str:
+    """Changes with any box of the track."""
+    return hashlib.sha1(np.asarray(track.boxes_xyxy, np.float32).tobytes(), usedforsecurity=False).hexdigest()[:16]
+
+
+def cut_tracks(
+    clip: Clip, tracks: Sequence[Track], config: StoreConfig, min_quality: float = 0.0, step: int = 1
+) -> list[tuple[str, bytes]]:
+    """Keys and values of all crops of a clip's tracks; every frame is decoded once.
+
+    Args:
+        clip: Open clip of the tracks.
+        tracks: Its tracks, with boxes.
+        config: Geometry.
+        min_quality: A frame is stored where its quality is above this.
+        step: Only every ``step``-th frame of the clip.
+
+    Raises:
+        ClipError: A frame cannot be decoded, or the clip is shorter than a track.
+    """
+    wanted: dict[int, list[Track]] = {}
+    for track in tracks:
+        assert track.frame_quality is not None
+        usable = track.usable_frames()
+        for index in usable[(track.frame_quality[usable - track.first_frame] > min_quality) & (usable % step == 0)].tolist():
+            wanted.setdefault(index, []).append(track)
+    stored = {track_id(t): StoredTrack(t.clip, t.object_id, boxes_digest(t), [], []) for t in tracks}
+    entries: list[tuple[str, bytes]] = []
+    if wanted and max(wanted) >= clip.frame_count:
+        raise ClipError(clip.path, f'has {clip.frame_count} frames, but its boxes reach frame {max(wanted)}: another version?')
+    for index, frame in clip.iter_frames(min(wanted), max(wanted) + 1) if wanted else ():
+        fill = mean_color(frame).astype(int).tolist()
+        for track in wanted.get(index, ()):
+            key = track_id(track)
+            crop = crop_region(frame, config.region(track.box(index)), (config.size, config.size), fill)
+            entries.append((f'{key}/{index:06d}', cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, config.quality])[1].tobytes()))
+            stored[key].frames.append(index)
+            stored[key].fills.append(fill)
+    return entries + [(f'{key}/meta', json.dumps(asdict(meta)).encode()) for key, meta in stored.items()]
+
+
+#: Databases that this process reads. LMDB allows one handle a process and database, and none may be used across a fork.
+_backends: dict[str, LmdbBackend] = {}
+_backends_pid = os.getpid()
+
+
+def _backend(path: Path) -> LmdbBackend:
+    """The one handle of a database in this process."""
+    global _backends_pid
+    if _backends_pid != os.getpid():
+        for inherited in list(_backends):
+            _close_backend(Path(inherited))
+        _backends_pid = os.getpid()
+    name = str(path.resolve())
+    if name not in _backends:
+        _backends[name] = LmdbBackend(name)
+    return _backends[name]
+
+
+def _close_backend(path: Path) -> None:
+    backend = _backends.pop(str(path.resolve()), None)
+    if backend is not None and backend._client is not None:
+        backend._client.close()
+
+
+class CropStoreWriter:
+    """Adds clips to a crop store; one process may write at a time, any number may read.
+
+    Args:
+        path: Folder of the database; made when missing.
+        config: Geometry; a store that exists must have been made with the same.
+
+    Raises:
+        CropStoreError: The store has another geometry, or the folder is no LMDB database.
+    """
+
+    def __init__(self, path: str | Path, config: StoreConfig | None = None) -> None:
+        self.path, self.config = Path(path), config or StoreConfig()
+        self.path.mkdir(parents=True, exist_ok=True)
+        _close_backend(self.path)
+        try:
+            self._env = lmdb.open(str(self.path), map_size=FIRST_MAP_BYTES, subdir=True)
+        except lmdb.Error as error:
+            raise CropStoreError(f'{path}: cannot be opened as a crop store ({error})') from error
+        with self._env.begin() as txn:
+            known = txn.get(b'config')
+        if known is None:
+            self.add([('config', json.dumps(asdict(self.config)).encode())])
+        elif StoreConfig(**json.loads(known)) != self.config:
+            self._env.close()
+            raise CropStoreError(f'{path}: made with {known.decode()}, not with {json.dumps(asdict(self.config))}; use another folder')
+
+    def holds(self, track: Track) -> bool:
+        """Whether the crops of a track are there and belong to its boxes."""
+        with self._env.begin() as txn:
+            known = txn.get(f'{track_id(track)}/meta'.encode())
+        return known is not None and json.loads(known)['digest'] == boxes_digest(track)
+
+    def add(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        """Write entries in one transaction."""
+        entries = list(entries)
+        while True:
+            try:
+                with self._env.begin(write=True) as txn:
+                    for key, value in entries:
+                        txn.put(key.encode(), value)
+                return
+            except lmdb.MapFullError:
+                self._env.set_mapsize(self._env.info()['map_size'] * 2)
+
+    def close(self) -> None:
+        self._env.close()
+
+    def __enter__(self) -> CropStoreWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class StoredCrops(FrameReader):
+    """Crops of a store in place of decoded frames.
+
+    Args:
+        path: Folder of the database.
+
+    Raises:
+        CropStoreError: There is no crop store of this version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / 'data.mdb').is_file():
+            raise CropStoreError(f'{path}: no crop store here (tools/build_crop_store.py makes one)')
+        self._meta = lru_cache(maxsize=32)(self._read_meta)
+        known = self._get('config')
+        if known is None:
+            raise CropStoreError(f'{path}: an LMDB database, but not a crop store')
+        values = json.loads(known)
+        if values.get('version') != STORE_VERSION:
+            raise CropStoreError(f'{path}: crop store of version {values.get("version")}, this package reads version {STORE_VERSION}')
+        self.config = StoreConfig(**values)
+
+    def _get(self, key: str) -> bytes | None:
+        try:
+            return _backend(self.path).get(key)
+        except lmdb.Error as error:
+            raise CropStoreError(f'{self.path}: cannot be read ({error})') from error
+
+    def _read_meta(self, key: str) -> StoredTrack | None:
+        known = self._get(f'{key}/meta')
+        return None if known is None else StoredTrack(**json.loads(known))
+
+    def _stored(self, track: Track) -> StoredTrack:
+        meta = self._meta(track_id(track))
+        if meta is None:
+            raise ClipError(track.clip, f'object {track.object_id} is not in the crop store {self.path}')
+        if meta.digest != boxes_digest(track):
+            raise ClipError(
+                track.clip, f'the boxes of object {track.object_id} are not those of the crop store {self.path}: build it again'
+            )
+        return meta
+
+    def complete(self, track: Track) -> Track:
+        available = np.zeros(track.length, bool)
+        available[np.asarray(self._stored(track).frames, int) - track.first_frame] = True
+        return replace(track, available=available)
+
+    def frame(self, track: Track, index: int) -> np.ndarray:
+        raise CropStoreError(f'{self.path}: a crop store has no full frames')
+
+    def view(self, track: Track, index: int, box_xyxy: np.ndarray) -> View:
+        meta = self._stored(track)
+        value = self._get(f'{track_id(track)}/{index:06d}')
+        crop = None if value is None else cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR)
+        if crop is None:
+            raise ClipError(track.clip, f'the crop of object {track.object_id} is missing or damaged in {self.path}', index)
+        size = (self.config.size, self.config.size)
+        fill = np.asarray(meta.fills[meta.frames.index(index)], float)
+        return View(crop, boxes_to_crop(box_xyxy, self.config.region(box_xyxy), size), index, fill)
+
+    def __getstate__(self) -> dict:
+        return {'path': self.path}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(state['path'])  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""Which frames of a track make one training group."""

@@ -1,0 +1,1 @@
+"""Discovery over many clips: one clip as a pure function, and the engines that run many of them."""

@@ -1,0 +1,255 @@
+"""The pseudo-box table on disk: columns, metadata and the bytes of one part.
+
+A table is a folder of Parquet parts, one per clip, or the same rows in one ``.parquet`` file. Plain column types only, so that pandas,
+DuckDB and everything else that reads Parquet can open it. A row is one trajectory, or one clip that was skipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from usot_plugin.structures import PseudoTrack
+from usot_plugin.version import __version__
+
+#: Newest version that is read. It is raised when columns change; a reader refuses what it does not know, and reads all older ones.
+SCHEMA_VERSION = 2
+#: What tables without masks are written as: they have not changed, and older readers know them.
+PLAIN_VERSION = 1
+
+_BOX = pa.list_(pa.float32(), 4)
+
+#: Columns that say which clip a row is about; the same in all rows of a clip.
+CLIP_COLUMNS = ('clip', 'path', 'fingerprint', 'width', 'height', 'fps', 'frame_count')
+#: Columns with one entry per frame, beginning at ``first_frame``.
+FRAME_COLUMNS = ('boxes_xyxy', 'evaluated', 'picked', 'frame_quality', 'centrality', 'fragment_first', 'fragment_last')
+
+COLUMNS = pa.schema(
+    [
+        ('clip', pa.string()),  # name below the videos root, with '/'
+        ('path', pa.string()),  # where it was read
+        ('fingerprint', pa.string()),  # of its bytes; empty where they could not be read
+        ('width', pa.int32()),  # pixels, rotation applied; 0 where unknown
+        ('height', pa.int32()),
+        ('fps', pa.float32()),  # 0 where the source does not say
+        ('frame_count', pa.int32()),
+        ('status', pa.string()),  # 'kept', 'dropped', 'skipped'
+        ('reason', pa.string()),  # why it was dropped or skipped, one of a few; empty for kept
+        ('detail', pa.string()),  # the same in full, for people
+        ('object_id', pa.int32()),  # -1 for skipped
+        ('first_frame', pa.int32()),
+        ('boxes_xyxy', pa.list_(_BOX)),
+        ('evaluated', pa.list_(pa.bool_())),
+        ('picked', pa.list_(pa.bool_())),
+        ('frame_quality', pa.list_(pa.float32())),
+        ('centrality', pa.list_(pa.float32())),
+        ('fragment_first', pa.list_(pa.int32())),
+        ('fragment_last', pa.list_(pa.int32())),
+        ('sequence_quality', pa.float32()),  # null for skipped
+        ('corner_share', pa.float32()),  # null for skipped
+        ('samplable', pa.bool_()),
+    ]
+)
+
+#: The column that ``store_masks`` adds (version 2): run lengths of the motion mask on a grid over the box, empty where there is none.
+MASK_COLUMN = pa.field('mask_runs', pa.list_(pa.list_(pa.int32())))
+
+
+def columns_of(version: int) -> pa.Schema:
+    """The columns of a table of a schema version."""
+    return COLUMNS if version == PLAIN_VERSION else COLUMNS.append(MASK_COLUMN)
+
+
+KEPT, DROPPED, SKIPPED = 'kept', 'dropped', 'skipped'
+
+_VERSION_KEY, _CONFIG_KEY, _PACKAGE_KEY, _CLIP_KEY, _ROUNDS_KEY = (
+    f'usot_plugin.{name}'.encode() for name in ('schema_version', 'discovery', 'package', 'clip', 'relabelled')
+)
+
+
+class TableError(RuntimeError):
+    """A pseudo-box table cannot be used; the message names the file and the cause."""
+
+
+def canonical_config(config: dict[str, Any]) -> str:
+    """A discovery config as JSON that is equal for equal configs."""
+    return json.dumps(config, sort_keys=True, separators=(',', ':'))
+
+
+def _rounds_text(rounds: Sequence[dict[str, Any]]) -> str:
+    return json.dumps(list(rounds), sort_keys=True, separators=(',', ':'))
+
+
+def _rounds_in_words(rounds: Sequence[dict[str, Any]]) -> str:
+    """Each round as its model and its numbers, for a message."""
+    words = [f'{one.get("model", "?")} ({canonical_config(one.get("relabel", {}))})' for one in rounds]
+    return 're-labelled by ' + ', then '.join(words) if rounds else 'not re-labelled'
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """What a table says of itself.
+
+    Attributes:
+        config: The full discovery config, nothing left to defaults.
+        package: Version of this package that wrote it; several, sorted and joined by commas, where parts differ.
+        rounds: Which trackers have labelled it again since discovery, the first round first (:mod:`usot_plugin.self_training.relabel`).
+    """
+
+    config: dict[str, Any]
+    package: str = __version__
+    rounds: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def schema_version(self) -> int:
+        """Meaning of the columns: 2 with masks, else 1."""
+        return SCHEMA_VERSION if self.config.get('store_masks') else PLAIN_VERSION
+
+    @property
+    def columns(self) -> pa.Schema:
+        """The columns, with this info as metadata."""
+        return columns_of(self.schema_version).with_metadata(self.to_metadata())
+
+    @property
+    def config_hash(self) -> str:
+        """Equal exactly where the configs and the rounds are."""
+        text = canonical_config(self.config) + (_rounds_text(self.rounds) if self.rounds else '')
+        return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def to_metadata(self, clip: str | None = None) -> dict[bytes, bytes]:
+        """Key-value metadata of a Parquet schema."""
+        metadata = {
+            _VERSION_KEY: str(self.schema_version).encode(),
+            _CONFIG_KEY: canonical_config(self.config).encode(),
+            _PACKAGE_KEY: self.package.encode(),
+        }
+        if self.rounds:
+            metadata[_ROUNDS_KEY] = _rounds_text(self.rounds).encode()
+        if clip is not None:
+            metadata[_CLIP_KEY] = clip.encode()
+        return metadata
+
+    def differences(self, other: TableInfo) -> list[str]:
+        """``key: mine != theirs`` for every key of the config that differs, and for the rounds."""
+        if self.config == other.config:
+            mine, theirs = _rounds_in_words(self.rounds), _rounds_in_words(other.rounds)
+            return [f'{mine} != {theirs}'] if self.rounds != other.rounds else []
+        missing = object()
+        keys = sorted(set(self.config) | set(other.config))
+        pairs = [(key, self.config.get(key, missing), other.config.get(key, missing)) for key in keys]
+        show = {True: '(not set)'}
+        return [f'{key}: {show.get(a is missing, a)} != {show.get(b is missing, b)}' for key, a, b in pairs if a != b]
+
+
+def read_info(schema: pa.Schema, path: Path) -> TableInfo:
+    """What the metadata of an opened file says.
+
+    Raises:
+        TableError: Not a pseudo-box table, or one of another schema version.
+    """
+    metadata = schema.metadata or {}
+    if _VERSION_KEY not in metadata or _CONFIG_KEY not in metadata:
+        raise TableError(f'{path}: a Parquet file, but not a pseudo-box table (no {_VERSION_KEY.decode()} in its metadata)')
+    version = metadata[_VERSION_KEY].decode()
+    if version not in {str(known) for known in range(PLAIN_VERSION, SCHEMA_VERSION + 1)}:
+        raise TableError(
+            f'{path}: pseudo-box table of schema version {version}, but usot_plugin {__version__} reads version {SCHEMA_VERSION}: '
+            'run tools/discover_boxes.py again or use the version that wrote it'
+        )
+    columns = columns_of(int(version))
+    if not schema.equals(columns, check_metadata=False):
+        wrong = sorted({f.name for f in columns} ^ set(schema.names)) or [f.name for f in columns if schema.field(f.name).type != f.type]
+        raise TableError(f'{path}: the columns {wrong} are not those of schema version {version}')
+    try:
+        config = json.loads(metadata[_CONFIG_KEY])
+        rounds = json.loads(metadata.get(_ROUNDS_KEY, b'[]'))
+    except ValueError as error:
+        raise TableError(f'{path}: the discovery config in the metadata is damaged ({error})') from error
+    return TableInfo(config, metadata.get(_PACKAGE_KEY, b'').decode(), tuple(rounds))
+
+
+def open_parquet(path: Path, memory_map: bool = False) -> pq.ParquetFile:
+    """A Parquet file, its footer read.
+
+    Raises:
+        TableError: Missing, not readable, not Parquet, or cut off.
+    """
+    try:
+        return pq.ParquetFile(path, memory_map=memory_map)
+    except FileNotFoundError as error:
+        raise TableError(f'{path}: no such pseudo-box table') from error
+    except OSError as error:
+        raise TableError(f'{path}: cannot be read ({error.strerror or error})') from error
+    except pa.ArrowInvalid as error:
+        raise TableError(f'{path}: not a whole Parquet file ({_first_line(error)})') from error
+
+
+def clip_of_part(schema: pa.Schema) -> str | None:
+    """Name of the clip a part is about; None in a merged table."""
+    name = (schema.metadata or {}).get(_CLIP_KEY)
+    return None if name is None else name.decode()
+
+
+def track_columns(track: PseudoTrack | None) -> dict[str, Any]:
+    """The columns of a row that come from its track, or their empty values."""
+    if track is None:
+        empty: dict[str, Any] = {name: [] for name in FRAME_COLUMNS}
+        return {'object_id': -1, 'first_frame': 0, **empty, 'mask_runs': [], 'sequence_quality': None, 'corner_share': None}
+    columns: dict[str, Any] = {name: np.asarray(getattr(track, name)) for name in FRAME_COLUMNS}
+    lengths = {name: len(value) for name, value in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f'a track needs equally long columns, got {lengths}')
+    masks = [[] for _ in range(len(track))] if track.mask_runs is None else [np.asarray(runs).tolist() for runs in track.mask_runs]
+    columns.update(object_id=int(track.object_id), first_frame=int(track.first_frame), mask_runs=masks)
+    return {**columns, 'sequence_quality': float(track.sequence_quality), 'corner_share': float(track.corner_share)}
+
+
+def rows_to_table(rows: Sequence[dict[str, Any]], metadata: dict[bytes, bytes]) -> pa.Table:
+    """Rows (a dictionary each, arrays for the frame columns) as an Arrow table, sorted as every table is."""
+    rows = sorted(rows, key=lambda row: (row['clip'], row['object_id'], row['first_frame']))
+    schema = columns_of(int(metadata[_VERSION_KEY])) if _VERSION_KEY in metadata else COLUMNS
+    arrays = [_column(field, [row[field.name] for row in rows]) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema.with_metadata(metadata))
+
+
+def _column(field: pa.Field, values: list[Any]) -> pa.Array:
+    name, kind = field.name, field.type
+    if name not in FRAME_COLUMNS:
+        return pa.array(values, kind)
+    offsets = np.concatenate([[0], np.cumsum([len(v) for v in values])]).astype(np.int32)
+    inner = pa.float32() if name == 'boxes_xyxy' else kind.value_type
+    flat = np.concatenate([np.asarray(v, inner.to_pandas_dtype()).reshape(-1) for v in values])
+    numbers = pa.array(flat, inner)
+    if name == 'boxes_xyxy':
+        numbers = pa.FixedSizeListArray.from_arrays(numbers, type=_BOX)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), numbers, type=kind)
+
+
+def part_bytes(rows: Sequence[dict[str, Any]], info: TableInfo) -> bytes:
+    """The Parquet file of one clip: equal rows and info give equal bytes."""
+    clips = {row['clip'] for row in rows}
+    if len(clips) != 1:
+        raise ValueError(f'a part holds the rows of exactly one clip, got {sorted(clips)}')
+    sink = io.BytesIO()
+    pq.write_table(rows_to_table(rows, info.to_metadata(clips.pop())), sink, compression='zstd')
+    return sink.getvalue()
+
+
+def part_name(clip: str) -> str:
+    """File name of a clip's part: readable, safe on every file system, and different for different clips."""
+    slug = re.sub(r'[^A-Za-z0-9_-]+', '_', clip)[-80:]
+    return f'{slug}-{hashlib.sha1(clip.encode(), usedforsecurity=False).hexdigest()[:12]}.parquet'
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""Running trackers over sequences: loops of the Runner, batches, shares of processes."""

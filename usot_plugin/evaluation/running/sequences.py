@@ -1,0 +1,149 @@
+"""Run a tracker over sequences into result files: finished ones are skipped, several may run side by side."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+
+from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
+from usot_plugin.evaluation.protocols.base import Protocol
+from usot_plugin.evaluation.results.result_files import ResultFolder
+from usot_plugin.evaluation.running.side_by_side import track_side_by_side
+from usot_plugin.tracking.base import Tracker
+
+#: Called after each sequence: its name, and frames per second of its updates, None where it had been finished before.
+Report = Callable[[str, 'float | None'], None]
+
+
+def run_sequences(
+    tracker: Tracker,
+    protocol: Protocol,
+    sequences: Iterable[AnnotatedSequence],
+    folder: ResultFolder,
+    workers: int = 0,
+    threads: int | None = None,
+    on_done: Report | None = None,
+    batch_sequences: int = 1,
+) -> None:
+    """Write the result files of every sequence that has none yet.
+
+    Args:
+        tracker: The tracker; with ``workers`` it is pickled once for each of them.
+        protocol: The rule book.
+        sequences: What to run on.
+        folder: Where the results go.
+        workers: Processes that run sequences side by side; 0 runs in this one.
+        threads: Threads of PyTorch in each process; None leaves this process as it is and gives a worker one.
+        on_done: Called in this process after each sequence.
+        batch_sequences: Sequences that are tracked as one batch in this process, with the same boxes as one after the other. Under a
+            protocol that is more than one pass (resets, several starts) they are tracked one by one, and a warning says so.
+
+    Raises:
+        ValueError: Both ``workers`` and ``batch_sequences`` ask for several sequences at once.
+        ClipError: A frame cannot be decoded; sequences that are done stay.
+        ResultError: The folder cannot be written to.
+    """
+    done = on_done or (lambda name, fps: None)
+    todo = _unfinished(sequences, folder, done)
+    if batch_sequences > 1 and workers > 0:
+        raise ValueError(f'{workers} worker processes and batches of {batch_sequences} sequences do not go together; choose one of them')
+    alone = _why_alone(tracker, protocol) if batch_sequences > 1 else None
+    if alone:
+        print_log(f'sequences are tracked one by one, not as batches: {alone}', logger='current', level=logging.WARNING)
+    elif batch_sequences > 1:
+        with _threads(threads):
+            for sequence, trajectory in track_side_by_side(tracker, todo, batch_sequences):
+                done(sequence.name, _write(protocol, sequence, folder, protocol.from_pass(trajectory)))
+        return
+    if workers <= 0:
+        with _threads(threads):
+            for sequence in todo:
+                done(sequence.name, _run_one(tracker, protocol, sequence, folder))
+        return
+    context = get_context('spawn')  # a forked child of a process that has used OpenMP or CUDA can hang
+    payload = pickle.dumps((tracker, protocol, folder))
+    with ProcessPoolExecutor(workers, context, _start_worker, (payload, threads or 1)) as pool:
+        running: dict[Future, str] = {}
+        try:
+            for sequence in todo:
+                running[pool.submit(_run_in_worker, sequence)] = sequence.name
+                if len(running) >= 2 * workers:  # no more sequences open than needed to keep the workers busy
+                    _collect(running, done)
+            while running:
+                _collect(running, done)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _unfinished(sequences: Iterable[AnnotatedSequence], folder: ResultFolder, done: Report) -> Iterable[AnnotatedSequence]:
+    for sequence in sequences:
+        if folder.unfinished_reason(sequence) is None:
+            done(sequence.name, None)
+        else:
+            yield sequence
+
+
+def _why_alone(tracker: Tracker, protocol: Protocol) -> str | None:
+    """Why sequences cannot be tracked as a batch; None where they can."""
+    if not protocol.batchable:
+        return f'{type(protocol).__name__} is not one pass over a sequence'
+    if type(tracker).for_run is not Tracker.for_run:
+        return f'{type(tracker).__name__} is told the annotation of each sequence'
+    if tracker.stochastic:
+        return f'{type(tracker).__name__} is stochastic: a protocol may run it several times'
+    return None
+
+
+def _collect(running: dict[Future, str], done: Report) -> None:
+    finished, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in finished:
+        done(running.pop(future), future.result())
+
+
+def _run_one(tracker: Tracker, protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder) -> float:
+    return _write(protocol, sequence, folder, protocol.run(tracker, sequence))
+
+
+def _write(protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder, result: Any) -> float:
+    """Write a result and return the frames per second of its updates."""
+    folder.write(sequence.name, result)
+    updates, seconds = protocol.updates_and_seconds(result)
+    return updates / seconds if seconds > 0 else float('nan')
+
+
+class _threads:
+    """Sets PyTorch's threads for a block and puts the former number back."""
+
+    def __init__(self, count: int | None) -> None:
+        self.count = count
+
+    def __enter__(self) -> None:
+        self.before = torch.get_num_threads()
+        if self.count is not None:
+            torch.set_num_threads(self.count)
+
+    def __exit__(self, *error: object) -> None:
+        torch.set_num_threads(self.before)
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(payload: bytes, threads: int) -> None:
+    import usot_plugin  # noqa: F401  registers what the pickle may name
+
+    torch.set_num_threads(threads)
+    _worker['job'] = pickle.loads(payload)
+
+
+def _run_in_worker(sequence: AnnotatedSequence) -> float:
+    tracker, protocol, folder = _worker['job']
+    return _run_one(tracker, protocol, sequence, folder)

@@ -1,0 +1,1 @@
+"""Trackers whose answer is known: oracles, one that never moves, and plain Python functions."""

@@ -1,0 +1,1 @@
+"""SiamFC at work: a pyramid of scales around the last place."""

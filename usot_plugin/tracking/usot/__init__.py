@@ -1,0 +1,1 @@
+"""USOT at work: off-line template, memory queue, and the network behind them (PyTorch or ONNX)."""
