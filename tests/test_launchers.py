@@ -70,6 +70,18 @@ def test_dist_scripts_take_the_hosts_variables(tmp_path, script, arguments, rest
     assert words[-len(rest) - 3 :] == [*rest, '--launcher', 'pytorch', '--amp']
 
 
+@pytest.mark.parametrize(
+    ('script', 'program', 'arguments'),
+    [('dist_train.sh', 'python', ['c.py', '2']), ('slurm_train.sh', 'srun', ['part', 'job', 'c.py', 'work'])],
+)
+def test_training_in_stages_starts_like_any_other(tmp_path, script, program, arguments):
+    environment = _environment(PATH=_with_stand_in(tmp_path, program), TOOL='train_pul.py')
+    done = subprocess.run(
+        ['bash', f'tools/{script}', *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert 'tools/train_pul.py' in done.stdout.split('\n')
+
+
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'])
 def test_missing_arguments_end_in_the_usage(script):
     done = subprocess.run(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +26,13 @@ from usot_plugin.testing.tools import run_tool_main
 ROOT = Path(__file__).parents[1]
 
 
-def run_tool(tool: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
+def tool_environment() -> dict[str, str]:
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
-    env = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **environment}
+    return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+
+
+def run_tool(tool: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
+    env = {**tool_environment(), **environment}
     command = [sys.executable, str(ROOT / tool), *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
 
@@ -140,6 +146,43 @@ def test_killed_runs_finish_as_one_that_was_not(whole, table, tmp_path):
         torch.testing.assert_close(state(tmp_path / 'work')[name], value, rtol=1e-4, atol=1e-6)
     for ours, theirs in zip(*(read_chains(evidence_file(root / 'shared/pairs', 'clip1')) for root in (tmp_path, folder)), strict=True):
         np.testing.assert_allclose(ours.boxes_xyxy, theirs.boxes_xyxy)
+
+
+def run_on_two(config: Path, work_dir: Path, **environment: str) -> subprocess.CompletedProcess:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    variables = {**tool_environment(), 'TOOL': 'train_pul.py', 'PORT': port, **environment}
+    command = ['bash', 'tools/dist_train.sh', str(config), '2', '--work-dir', str(work_dir)]
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_and_share_out_the_clips(table, tmp_path):
+    config = write_config(tmp_path, table, **{'mining.store_crops': True})
+    killed = run_on_two(config, tmp_path / 'work', DIE_AT_ITERATION='1')  # in the first step of stage 3: stage 1 has one step only
+    assert killed.returncode != 0 and (tmp_path / 'shared/discrimination/epoch_1.pth').is_file(), killed.stderr[-3000:]
+    assert not (tmp_path / 'work/epoch_2.pth').exists()
+    done = run_on_two(config, tmp_path / 'work')
+    assert done.returncode == 0, done.stderr[-3000:]
+    for folder, steps in ((tmp_path / 'shared/discrimination', 1), (tmp_path / 'work', 2)):
+        losses = [[row['loss'] for row in read_losses(folder, rank)][-steps:] for rank in (0, 1)]
+        assert [len(rows) for rows in losses] == [steps, steps] and losses[0] != losses[1], 'each process has its own groups'
+    told = killed.stdout + done.stdout
+    assert all(told.count(f'stage 2, {name}: 2 instances') == 1 for name in ('clip0', 'clip1', 'clip2')), told
+    assert told.count('stage 2: ') == 2 and told.count('alpha = ') == 2 and told.count('crops of ') == 2, 'once in each run'
+    # One process with the same weights mines the same pairs.
+    (tmp_path / 'one').mkdir()
+    shutil.copytree(tmp_path / 'shared/discrimination', tmp_path / 'one/shared/discrimination')
+    alone = write_config(tmp_path / 'one', table)
+    assert train_pul(alone, tmp_path / 'one/work') == 0
+    for clip in ('clip0', 'clip1', 'clip2'):
+        ours, theirs = (read_chains(evidence_file(root / 'shared/pairs', clip)) for root in (tmp_path, tmp_path / 'one'))
+        assert len(ours) == len(theirs) == 2
+        for mine, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(mine.boxes_xyxy, other.boxes_xyxy)
+    again = run_on_two(config, tmp_path / 'work')
+    assert again.returncode == 0 and again.stdout.count('stage 3 is done') == 1 and 'instances, ' not in again.stdout
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from mmengine.runner import Runner
 import usot_plugin  # registers everything
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.engine.distributed import LaunchError, prepare_launcher
+from usot_plugin.engine.distributed import PATIENCE_S, LaunchError, prepare_launcher
 from usot_plugin.evaluation.reports.comparison import has_scores, write_plots
 from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.evaluation.running.run_config import (
@@ -42,8 +42,6 @@ from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config
 #: CHECKPOINT that asks for random weights.
 NO_CHECKPOINT = 'none'
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-#: A process may wait this long for another one that still tracks.
-PATIENCE_S = 7 * 24 * 3600
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -8,6 +8,10 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import init_dist, is_distributed
+
+#: A process may wait this long for another one that still tracks, mines or stores crops.
+PATIENCE_S = 7 * 24 * 3600
 
 
 class LaunchError(RuntimeError):
@@ -45,6 +49,16 @@ def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -
         cfg.strategy.model_wrapper = _wrapper_on_cpu(cfg.strategy.get('model_wrapper'), cfg, 'FSDP' in cfg.strategy.type)
     else:
         cfg.model_wrapper_cfg = _wrapper_on_cpu(cfg.get('model_wrapper_cfg'), cfg)
+
+
+def start_process_group(cfg: Config) -> None:
+    """Let the processes find each other before the first Runner is built, for work that comes before it.
+
+    Args:
+        cfg: What :func:`prepare_launcher` has made of the config; without a launcher nothing is done.
+    """
+    if cfg.launcher != 'none' and not is_distributed():
+        init_dist(cfg.launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
 
 
 def _wrapper_on_cpu(given: ConfigDict | None, cfg: Config, sharded: bool = False) -> ConfigDict:

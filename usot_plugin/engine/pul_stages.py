@@ -3,6 +3,9 @@
 Each stage leaves its result in a folder and is skipped where that is there; a killed run goes on inside the stage it was in. Below
 ``shared_dir`` lie ``discrimination/`` (a work directory of MMEngine), ``pairs/`` (a pseudo-box table with evidence) and ``pair_crops/``;
 configs that differ in the last stage alone share them.
+
+Several processes train stages 1 and 3 together and share out the clips of stage 2, by number: what is mined from a clip does not depend
+on how many there are.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import barrier, get_dist_info, is_main_process
 from mmengine.registry import MODELS
 from mmengine.runner import find_latest_checkpoint
 
@@ -147,19 +151,25 @@ class PULStages:
         miner = PairMiner(model.to(get_device()), self.mining)
         info = TableInfo({'pair_mining': dict(vars(self.mining)), 'weights': weights_digest(model)})
         reader = DecodedFrames(self.frame_root)
-        _clear_fruitless(table, info)
+        if is_main_process():
+            _clear_fruitless(table, info)
+        barrier()
+        rank, processes = get_dist_info()
         clips = []
         for number, tracks in enumerate(tracks_by_clip(dataset.source)):
             name = tracks[0].clip
             part = table / part_name(name)
             clips.append(name)
+            if number % processes != rank:
+                continue
             if part.exists():
                 _check_same_mining(part, info)
                 continue
             rows, chains = _mine_clip(miner, dataset.source, reader, tracks, np.random.default_rng([dataset.seed, number]))
             write_chains(evidence_file(table, name), chains)
             write_bytes(part, part_bytes(rows, info))  # last: it says that the clip is done
-            _say(f'stage 2, {name}: {len(chains)} instances, {sum(map(len, chains))} pairs')
+            _tell(f'stage 2, {name}: {len(chains)} instances, {sum(map(len, chains))} pairs')
+        barrier()
         self._report(table, [chain for name in clips for chain in read_chains(evidence_file(table, name))])
         return table
 
@@ -202,8 +212,10 @@ class PULStages:
         dataset.table = str(pairs)
         if self.store_crops:
             dataset.crop_store = str(self.shared / 'pair_crops')
-            report = build_crop_store(source, dataset.crop_store, workers=0)
-            _say(f'crops of {report.clips} clips stored, {report.skipped} were there')
+            if is_main_process():
+                report = build_crop_store(source, dataset.crop_store, workers=0)
+                _say(f'crops of {report.clips} clips stored, {report.skipped} were there')
+            barrier()
         elif self.frame_root is not None:
             dataset.frame_root = str(self.frame_root)
         if 'alpha_px2' in cfg.model.get('loss', {}) and cfg.model.loss.alpha_px2 is None:
@@ -254,9 +266,12 @@ class PULStages:
         cfg.experiment_name = f'{folder.name}_{time.time_ns()}'
         use_resumable_loop(cfg)
         _say(f'{title}: {cfg.work_dir}' + (' (goes on)' if cfg.resume else ''))
+        barrier()  # all have seen the same checkpoints, or none, before a new one is written
         runner = build_runner(cfg, self.config)
-        write_text(folder / RECORD, json.dumps(made_with, indent=1))
+        if is_main_process():
+            write_text(folder / RECORD, json.dumps(made_with, indent=1))
         runner.train()
+        barrier()  # the first process has written the last checkpoint
         checkpoint = _last_checkpoint(cfg)
         if not checkpoint.is_file():
             raise ConfigError(f'{self.config}: {title}: left no {checkpoint}; its CheckpointHook has to save the last epoch')
@@ -300,7 +315,7 @@ def _mine_clip(
                 anchors.setdefault(index, []).append(boxes[0])
         chains = miner.mine(clip, anchors)
     except (ClipError, ValueError) as error:
-        _say(f'warning: nothing mined: {error}')
+        _tell(f'warning: nothing mined: {error}')
         empty = {'width': 0, 'height': 0, 'fps': 0.0, 'frame_count': 0}
         return [_row({**about, **empty}, SKIPPED, 'clip cannot be used', None, str(error))], []
     size = {'width': clip.size_wh[0], 'height': clip.size_wh[1], 'fps': clip.fps, 'frame_count': clip.frame_count}
@@ -338,4 +353,11 @@ def _check_same_mining(part: Path, info: TableInfo) -> None:
 
 
 def _say(text: str) -> None:
+    """What all processes know, said once."""
+    if is_main_process():
+        _tell(text)
+
+
+def _tell(text: str) -> None:
+    """What this process alone knows."""
     print(text, flush=True)
