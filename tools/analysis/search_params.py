@@ -16,23 +16,19 @@ import json
 import os
 import pprint
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from mmengine.config import Config
-from mmengine.evaluator import Evaluator
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.evaluation.results.result_files import ResultError
-from usot_plugin.evaluation.running.run_config import benchmark_file, point_data, use_benchmark
 from usot_plugin.evaluation.running.runner_loops import weights_digest
-from usot_plugin.evaluation.running.sequences import run_sequences
-from usot_plugin.evaluation.tuning import Range, choose_sequences, reported_split_reason, search_space
-from usot_plugin.registry import DATASETS, TASK_UTILS
+from usot_plugin.evaluation.tuning import Range, search_space
+from usot_plugin.evaluation.tuning_set import TuningSet, add_data_arguments
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.tracking import Tracker, build_tracker
 from usot_plugin.utils.atomic import write_text
@@ -44,8 +40,6 @@ if TYPE_CHECKING:
     import optuna
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-#: What is made as large as possible: the first of these that the data set's metrics give.
-OBJECTIVES = ('vot/eao', 'got10k/ao', 'sot/success', 'vos/j_and_f')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -57,67 +51,29 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--trials', type=int, default=30, metavar='N', help='settings to try in all (default: 30)')
     parser.add_argument('--seed', type=int, default=0, help='of the search (default: 0)')
     parser.add_argument('--space', nargs='+', metavar='OPTION=LOW:HIGH', help='options of the tracker to search, with their limits')
-    parser.add_argument(
-        '--objective', metavar='METRIC', help=f'what to make large (default: the first there is of {", ".join(OBJECTIVES)})'
-    )
-    data = parser.add_argument_group('what it is tuned on')
-    data.add_argument('--sequences', metavar='ROOT', help='folder of sequences; needs --tune-on, --only or --every')
-    data.add_argument('--benchmark', metavar='NAME', help='or configs/_base_/benchmarks/NAME.py')
-    data.add_argument('--data-root', metavar='DIR', help='folder of the benchmark')
-    data.add_argument('--tune-on', metavar='FILE', help='list of sequences, one a line')
-    data.add_argument('--only', nargs='+', metavar='NAME', help='these sequences')
-    data.add_argument('--every', type=int, metavar='N', help='every N-th sequence ...')
-    data.add_argument('--offset', type=int, default=0, metavar='I', help='... from the I-th on, 0-based (default: 0)')
-    data.add_argument('--allow-test-split', action='store_true', help='tune on a test split all the same')
-    parser.add_argument('--batch-sequences', type=int, default=1, metavar='B', help='sequences that are tracked as one batch')
-    parser.add_argument('--threads', type=int, help='CPU threads of PyTorch')
-    parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
+    add_data_arguments(parser)
     args = parser.parse_args(argv)
     if args.trials < 1:
         parser.error(f'--trials must be at least 1, not {args.trials}')
     return args
 
 
-def open_data(cfg: Config, args: argparse.Namespace) -> tuple[Any, list[str]]:
-    """The data set and the names of the sequences that are tuned on.
-
-    Raises:
-        ConfigError: It is a test split, or a folder without a choice of sequences.
-    """
-    if args.benchmark:
-        use_benchmark(cfg, benchmark_file(args.benchmark, CONFIGS))
-    point_data(cfg, args.sequences, args.data_root)
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    reason = reported_split_reason(dataset)
-    if reason and not args.allow_test_split:
-        raise ConfigError(f'this is a test split ({reason}): tune on something else, or say --allow-test-split')
-    if type(dataset).__name__ == 'SequenceFolderDataset' and not (args.tune_on or args.only or args.every):
-        raise ConfigError('say which sequences of the folder are for tuning: --tune-on FILE, --only NAME ..., or --every N')
-    return dataset, choose_sequences(dataset.names, args.tune_on, args.every or 1, args.offset, args.only)
-
-
 class Search:
     """Tracks and scores one setting after another.
 
     Args:
-        cfg: Config with its test part settled.
         tracker: Gives model and class.
         base: Options of the tracker in the config.
-        dataset: Annotated sequences.
-        names: Those that are tuned on.
+        data: What it is tuned on.
         args: The command line.
     """
 
-    def __init__(
-        self, cfg: Config, tracker: Tracker, base: Mapping[str, Any], dataset: Any, names: Sequence[str], args: argparse.Namespace
-    ) -> None:
-        self.cfg, self.base, self.dataset, self.names, self.args = cfg, dict(base), dataset, list(names), args
+    def __init__(self, tracker: Tracker, base: Mapping[str, Any], data: TuningSet, args: argparse.Namespace) -> None:
+        self.base, self.data = dict(base), data
         self.model = getattr(tracker, 'model', None)
         self.weights = weights_digest(self.model) if self.model is not None else None
         self.space = search_space(type(tracker), args.space)
         self.defaults = {name: getattr(tracker, name, None) for name in self.space}
-        self.protocol_cfg = dict((cfg.get('test_cfg') or {}).get('protocol') or dict(type='OPE'))
-        self.protocol = TASK_UTILS.build(dict(self.protocol_cfg))
         self.out = Path(args.out)
 
     def identity(self) -> dict[str, Any]:
@@ -125,46 +81,24 @@ class Search:
         return {
             'tracker': self.base,
             'weights': self.weights,
-            'protocol': self.protocol_cfg,
-            'dataset': self.dataset.metainfo.get('dataset_name', type(self.dataset).__name__),
-            'sequences': self.names,
+            'protocol': self.data.protocol_cfg,
+            'dataset': self.data.title,
+            'sequences': self.data.names,
             'space': {name: [values.low, values.high, values.whole] for name, values in self.space.items()},
-            'objective': self.args.objective,
+            'objective': self.data.objective,
         }
 
     def metrics_of(self, values: Mapping[str, float]) -> dict[str, float]:
         """Track with these values, unless that has been done before, and score."""
         options = {**self.base, **values}
         digest = hashlib.sha1(json.dumps([options, self.weights], sort_keys=True).encode(), usedforsecurity=False).hexdigest()[:12]
-        folder = self.protocol.result_folder(self.out / 'results' / digest)
-        folder.claim({'tracker': options, 'protocol': self.protocol_cfg, 'weights': self.weights})
-        sequences = (self.dataset.load(name) for name in self.names)
-        tracker = build_tracker(self.model, options)
-        run_sequences(tracker, self.protocol, sequences, folder, 0, self.args.threads, None, self.args.batch_sequences)
-        metrics = self.cfg.get('test_evaluator') or dict(type='SOTMetric')
-        evaluator = Evaluator([dict(metric) for metric in (metrics if isinstance(metrics, list | tuple) else [metrics])])
-        evaluator.dataset_meta = self.dataset.metainfo
-        for name in self.names:
-            evaluator.process(data_samples=[folder.finished_sample(self.dataset.load(name))], data_batch=[])
-        return evaluator.evaluate(len(self.names))
-
-    def objective_of(self, metrics: Mapping[str, float]) -> str:
-        """Name of the number to make large.
-
-        Raises:
-            ValueError: It is not among the metrics.
-        """
-        wanted = [self.args.objective] if self.args.objective else OBJECTIVES
-        found = next((name for name in wanted if name in metrics), None)
-        if found is None:
-            raise ValueError(f'--objective {self.args.objective}: the metrics are {", ".join(metrics)}')
-        return found
+        return self.data.measure(build_tracker(self.model, options), options, self.out / 'results' / digest)
 
     def trial(self, trial: optuna.Trial) -> float:
         """One setting, for Optuna."""
         values = {name: suggest(trial, name, limits) for name, limits in self.space.items()}
         metrics = self.metrics_of(values)
-        objective = self.objective_of(metrics)
+        objective = self.data.objective_of(metrics)
         trial.set_user_attr('metrics', {name: float(value) for name, value in metrics.items()})
         trial.set_user_attr('objective', objective)
         shown = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
@@ -220,11 +154,7 @@ def summary(search: Search, study: optuna.Study, args: argparse.Namespace) -> di
         'value': best.value,
         'value_of_the_config': first.value if dict(first.params) == search.defaults else None,
         'metrics': best.user_attrs['metrics'],
-        'tuned_on': {
-            'dataset': search.identity()['dataset'],
-            'sequences': search.names,
-            'test_split': reported_split_reason(search.dataset) is not None,
-        },
+        'tuned_on': search.data.tuned_on(),
         'trials': len(done),
         'seed': args.seed,
         'config': args.config,
@@ -251,14 +181,14 @@ def write_found(search: Search, row: Mapping[str, Any], args: argparse.Namespace
 def run(args: argparse.Namespace) -> None:
     """Search and write."""
     cfg = load_config(args.config)
-    dataset, names = open_data(cfg, args)
+    data = TuningSet(cfg, args, CONFIGS)
     in_loop = bool((cfg.get('test_cfg') or {}).get('tracker'))
     base = dict(cfg.test_cfg.tracker if in_loop else (cfg.get('model') or {}).get('test_cfg') or {})
     if args.threads:
         torch.set_num_threads(args.threads)
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     tracker = init_tracker(cfg, checkpoint, args.device, base)
-    search = Search(cfg, tracker, base, dataset, names, args)
+    search = Search(tracker, base, data, args)
     study = open_study(search, args.seed)
     left = args.trials - sum(trial.value is not None for trial in study.trials)
     if left > 0:
