@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.testing.media import moving_square_frames, write_frames
+from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.testing.tools import run_tool_main
 
 REPO = Path(__file__).resolve().parents[1]
 TOOL = REPO / 'tools/analysis/score_pseudo_boxes.py'
@@ -64,6 +67,32 @@ def test_wrong_sequences_are_named_and_the_others_scored(place, tmp_path):
     done = run_tool(place / 'config.py', tmp_path / 's', '--out', tmp_path / 'out', '--workers', 1, '--draws', 5)
     assert done.returncode == 1 and 'good' in done.stdout
     assert '1 boxes for 45 frames' in done.stderr and 'words/groundtruth.txt, line 1: not a number' in done.stderr
+
+
+def test_boxes_of_one_cocovid_file_against_a_table_of_the_layout(tmp_path, capsys):
+    boxes = moving_square_frames(12, (160, 120), side_px=30)[1]
+    config = tmp_path / 'config.py'
+    config.write_text("discovery = dict(flow=dict(type='DISFlow'))\n")
+    name = 'train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000'
+    info = DiscoveryConfig(flow=dict(type='DISFlow')).to_dict()
+    write_table_part(tmp_path / 'table', f'Data/VID/{name}', tmp_path, pseudo_track(boxes), config=info)
+    write_table_part(tmp_path / 'table', 'Data/VID/train/short', tmp_path, pseudo_track(boxes[:4]), config=info)
+    images = [{'id': 100 * v + i, 'video_id': v, 'frame_id': i, 'file_name': f'{i}.JPEG'} for v in (1, 2) for i in range(12)]
+    entries = [
+        {'id': n, 'image_id': 100 * v + i, 'video_id': v, 'instance_id': k, 'bbox': (xyxy_to_xywh(boxes[i]) + [shift, 0, 0, 0]).tolist()}
+        for n, (v, k, i, shift) in enumerate((v, k, i, s) for v in (1, 2) for k, s in ((1, 0), (2, 300)) for i in range(12))
+    ]
+    videos = [{'id': 1, 'name': name}, {'id': 2, 'name': 'train/short'}]
+    (tmp_path / 'vid.json').write_text(json.dumps({'videos': videos, 'images': images, 'annotations': entries}))
+    arguments = (config, tmp_path / 'Data/VID', '--table', tmp_path / 'table', '--out', tmp_path / 'out', '--draws', 5)
+    assert run_tool_main(TOOL, *arguments, '--annotation', tmp_path / 'vid.json') == 1
+    told = capsys.readouterr()
+    assert 'train/short: frame 11 is annotated, and there are 4 frames' in told.err
+    rows = json.loads((tmp_path / 'out/scores.json').read_text())['sequences']
+    assert [row['name'] for row in rows] == [name] and rows[0]['success_template@0.5'] == 1 and rows[0]['frames_all'] == 12
+    (tmp_path / 'vid.json').write_text('{"images": [], "annotations": [{}]}')
+    assert run_tool_main(TOOL, *arguments, '--annotation', tmp_path / 'vid.json') == 2
+    assert 'vid.json: a video, an image or an annotation is malformed' in capsys.readouterr().err
 
 
 def test_usage_errors(place, tmp_path):

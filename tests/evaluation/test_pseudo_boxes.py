@@ -57,6 +57,17 @@ def test_rates_over_all_and_picked_frames(tmp_path):
     assert (score.status, score.samplable, score.quality) == ('kept', True, pytest.approx(0.8))
 
 
+def test_of_several_objects_the_one_counts_that_overlaps_most(tmp_path):
+    rows = table_of(tmp_path, make_row(boxes_with_iou(1, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.6), [0, 1])).rows
+    second = np.full((10, 4), np.nan)
+    second[3] = [0, 0, 20, 100]  # equal to the box of frame 3
+    first = TRUTH.copy()
+    first[9] = np.nan  # no object at all there
+    score = score_sequence('seq', rows, np.stack([first, second]))
+    assert score.success['all@0.5'] == pytest.approx(2 / 9) and score.frames['all'] == 9
+    assert score_sequence('seq', rows, first[None]) == score_sequence('seq', rows, first)
+
+
 def test_an_iou_of_exactly_the_threshold_does_not_count(tmp_path):
     score = score_sequence('seq', table_of(tmp_path, make_row(boxes_with_iou(*[0.5] * 10), [0])).rows, TRUTH)
     assert score.success['all@0.5'] == 0 and score.success['all@0.3'] == 1

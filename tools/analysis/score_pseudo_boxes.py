@@ -5,6 +5,12 @@ commas or blanks; nan = target absent). Discovery runs on the frames and never s
 
     python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py data/eval --out work_dirs/boxes_eval
 
+With --annotation FILE (CocoVID, TAO) the sequences are the videos of that file, SEQUENCES is the folder that their names are relative to,
+and of several annotated objects the one counts that a box overlaps most:
+
+    python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py data/imagenet_vid/Data/VID \\
+        --annotation data/imagenet_vid/annotations/imagenet_vid_train.json --table data/pseudo_boxes/imagenet_vid --out work_dirs/vid
+
 The folder --out gets boxes/ (the pseudo-box table; a second run goes on with it), scores.json and scores.csv.
 """
 
@@ -16,6 +22,8 @@ import json
 import math
 import os
 import sys
+from collections import defaultdict
+from collections.abc import Callable
 from io import StringIO
 from itertools import groupby
 from pathlib import Path
@@ -23,13 +31,14 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import DictAction
 
+from usot_plugin.datasets import boxes_by_video
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError, parse_boxes_xywh, parse_labels
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.config_file import load_discovery
 from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
 from usot_plugin.discovery.many_clips.pipeline import RunOptions, TableWriteError, discover_clips
 from usot_plugin.discovery.table.format import TableError, TableInfo
-from usot_plugin.discovery.table.reading import PseudoBoxTable, read_table
+from usot_plugin.discovery.table.reading import PseudoBoxRow, PseudoBoxTable, read_table
 from usot_plugin.evaluation.pseudo_boxes import SequenceScore, format_scores, score_sequence, total_scores
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
@@ -45,6 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('sequences', help='folder of annotated sequences, or one of them')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the table and the scores')
     parser.add_argument('--table', help='score this table instead of running discovery (its clips are named like the sequences)')
+    parser.add_argument('--annotation', metavar='FILE', help='boxes of all sequences in one CocoVID file')
     parser.add_argument('--workers', type=int, metavar='N', help='clips at once (default: one per CPU)')
     parser.add_argument('--draws', type=int, default=200, metavar='N', help='training groups drawn per sequence (default: 200)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.eval_gap_frames=1')
@@ -109,18 +119,38 @@ def table_of(args: argparse.Namespace, config: DiscoveryConfig, imports: list[st
     return table
 
 
-def score_all(table: PseudoBoxTable, folders: dict[str, Path], draws: int) -> tuple[list[SequenceScore], int]:
-    """Scores of all sequences that can be read, and the number of the others, which are named."""
+def find_rows(table: PseudoBoxTable) -> Callable[[str], list[PseudoBoxRow] | None]:
+    """Looks up the rows of a sequence: by its name, with its folder of frames, or by the last part of it where that is unique."""
     rows = {clip: list(group) for clip, group in groupby(table.rows, key=lambda row: row.clip)}
+    last: dict[str, list[str]] = defaultdict(list)
+    for clip in rows:
+        last[clip.rpartition('/')[2]].append(clip)
+
+    def find(name: str) -> list[PseudoBoxRow] | None:
+        alike = last[name.rpartition('/')[2]]
+        return rows.get(name) or rows.get(f'{name}/{FRAMES}') or (rows[alike[0]] if len(alike) == 1 else None)
+
+    return find
+
+
+def score_all(
+    table: PseudoBoxTable, folders: dict[str, Path], draws: int, truths: dict[str, np.ndarray] | None = None
+) -> tuple[list[SequenceScore], int]:
+    """Scores of all sequences that can be read, and the number of the others, which are named."""
+    rows_of = find_rows(table)
     scores, failed = [], 0
     for name, folder in folders.items():
-        found = rows.get(name) or rows.get(f'{name}/{FRAMES}')
+        found = rows_of(name)
         try:
             if found is None:
                 raise AnnotationError(folder, f'the table {table.path} has no clip of this name')
-            if not found[0].frame_count:
+            frame_count = found[0].frame_count
+            if not frame_count:
                 raise AnnotationError(folder, found[0].detail)
-            scores.append(score_sequence(name, found, read_truth(folder, found[0].frame_count), draws))
+            truth = read_truth(folder, frame_count) if truths is None else truths[name]
+            if truth.shape[-2] > frame_count:  # with --annotation a frame is its number
+                raise AnnotationError(folder, f'frame {truth.shape[-2] - 1} is annotated, and there are {frame_count} frames')
+            scores.append(score_sequence(name, found, truth, draws))
         except AnnotationError as error:
             print(f'not scored: {error}', file=sys.stderr)
             failed += 1
@@ -152,9 +182,11 @@ def score(args: argparse.Namespace) -> int:
     """Score, print, write; returns the exit status."""
     out = Path(args.out)
     config, imports = load_discovery(args.config, args.cfg_options)
-    folders = find_sequences(Path(args.sequences))
+    truths = boxes_by_video(args.annotation) if args.annotation else None
+    root = Path(args.sequences)
+    folders = find_sequences(root) if truths is None else {name: root / name for name in truths}
     out.mkdir(parents=True, exist_ok=True)
-    scores, failed = score_all(table_of(args, config, imports, folders), folders, args.draws)
+    scores, failed = score_all(table_of(args, config, imports, folders), folders, args.draws, truths)
     if not scores:
         raise ValueError(f'{args.sequences}: no sequence could be scored')
     total = total_scores(scores)
@@ -166,7 +198,7 @@ def score(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
-    return exit_status(lambda: score(args), (TableError, TableWriteError, WorkerStartError), args.out)
+    return exit_status(lambda: score(args), (AnnotationError, TableError, TableWriteError, WorkerStartError), args.out)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,7 @@ from .boxes.annotated_boxes import AnnotatedBoxes
 from .boxes.annotated_masks import AnnotatedFirstMasks, AnnotatedMasks
 from .boxes.box_sources import BoxSource, CentreBoxes, ClipBoxes, DiscoveredBoxes, RandomBoxes
 from .boxes.picture_boxes import EntropyBoxes, PictureBoxes, SaliencyBoxes
-from .coco_video import CocoVIDDataset, CocoVideoBoxes
+from .coco_video import CocoVIDDataset, CocoVideoBoxes, boxes_by_video
 from .frames.crop_store import CropStoreError, CropStoreWriter, StoreConfig, StoredCrops
 from .hard_negatives import HardNegativePairs
 from .mixture import QuotaMixture
@@ -47,5 +47,6 @@ __all__ = [
     'USOTCropDataset',
     'WindowFrames',
     'benchmarks',
+    'boxes_by_video',
     'transforms',
 ]

@@ -115,6 +115,37 @@ class CocoVideoBoxes(BoxSource):
         return np.stack([track.box(index) for index in frames])
 
 
+def boxes_by_video(file: str | Path) -> dict[str, np.ndarray]:
+    """All annotated boxes of a COCO video file, occluded ones too, for scoring.
+
+    Args:
+        file: CocoVID or TAO.
+
+    Returns:
+        For each video with a box, ``(K, T, 4)`` float32 xyxy of its ``K`` instances; ``T`` ends with the last listed frame, nan where
+        an instance has no box.
+
+    Raises:
+        AnnotationError: The file cannot be read or is not of this form.
+    """
+    content = _read(Path(file))
+    try:
+        names = {video['id']: str(video['name']) for video in content.get('videos', ())}
+        frames = {image['id']: int(image.get('frame_id', image.get('frame_index', 0))) for image in content['images']}
+        lengths: dict[Any, int] = defaultdict(int)
+        for image in content['images']:
+            lengths[image['video_id']] = max(lengths[image['video_id']], frames[image['id']] + 1)
+        found: dict[Any, dict[Any, np.ndarray]] = defaultdict(dict)
+        for entry in content['annotations']:
+            video, instance = entry['video_id'], entry.get('instance_id', entry.get('track_id'))
+            if instance not in found[video]:
+                found[video][instance] = np.full((lengths[video], 4), np.nan, np.float32)
+            found[video][instance][frames[entry['image_id']]] = xywh_to_xyxy(np.array(entry['bbox'], np.float64))
+        return {names[video]: np.stack(list(boxes.values())) for video, boxes in found.items()}
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise AnnotationError(file, f'a video, an image or an annotation is malformed ({type(error).__name__}: {error})') from error
+
+
 class ListedImages(FrameReader):
     """The images that a track names.
 

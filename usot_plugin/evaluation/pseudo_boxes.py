@@ -76,7 +76,8 @@ def score_sequence(
     Args:
         name: Of the sequence.
         rows: Its rows of the pseudo-box table, at least one.
-        truth_xyxy: ``(T, 4)`` annotated boxes, nan where the target is absent.
+        truth_xyxy: ``(T, 4)`` annotated boxes, nan where the target is absent; ``(K, T, 4)`` of ``K`` objects, of which the one counts
+            that overlaps most, frame by frame.
         draws: Training groups drawn from each samplable track.
         sampler: How they are drawn.
         seed: Of the draws; a sequence is drawn from alike whatever the others are.
@@ -118,9 +119,11 @@ def score_sequence(
 
 def _overlaps(track: Track, frames: np.ndarray, truth_xyxy: np.ndarray) -> np.ndarray:
     assert track.boxes_xyxy is not None
-    frames = frames[frames < len(truth_xyxy)]
-    values = iou(np.asarray(track.boxes_xyxy, np.float64)[frames - track.first_frame], truth_xyxy[frames])
-    return values[np.isfinite(values)]
+    truths = truth_xyxy[None] if truth_xyxy.ndim == 2 else truth_xyxy
+    frames = frames[frames < truths.shape[1]]
+    values = iou(np.asarray(track.boxes_xyxy, np.float64)[None, frames - track.first_frame], truths[:, frames])
+    best = np.where(np.isfinite(values), values, -1.0).max(axis=0, initial=-1.0)
+    return best[best >= 0]
 
 
 def _mean(values: Sequence | np.ndarray) -> float:
