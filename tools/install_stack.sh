@@ -10,21 +10,27 @@
 #   PYTHON=python3.12      the interpreter a new .venv is made with
 #   TORCH_INDEX_URL=URL    where torch comes from, e.g. https://download.pytorch.org/whl/cpu (small, no CUDA)
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tools/lib_env.sh
-source tools/lib_env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib_env.sh"
+help_asked "$@"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 activate_env
 
+step() { printf '%s (%d s)\n' "$1" "$SECONDS" >&2; }
+
+step "installing into $(environment)"
 constraints=$(mktemp)
 trap 'rm -f "$constraints"' EXIT
 cp requirements/constraints.txt "$constraints"
 if kept=$(python -c 'import torch; print(torch.__version__)' 2>/dev/null); then
   sed -i.bak "s/^torch==.*/torch==$kept/" "$constraints" && rm -f "$constraints.bak"
 else
+  step 'torch: a few hundred megabytes, the longest step'
   pip_install ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} -c "$constraints" torch
 fi
 
 extras=$(IFS=,; echo "$*")
+step "host: ${STACK:-onedl}"
 pip_install -c "$constraints" setuptools wheel
 case ${STACK:-onedl} in
   onedl)
@@ -39,5 +45,6 @@ case ${STACK:-onedl} in
   openmmlab) pip_install -c "$constraints" mmengine mmcv-lite mmdet ;;
   *) fail "STACK=$STACK is not known: onedl or openmmlab" ;;
 esac
+step "usot_plugin${extras:+ with what $extras needs}"
 pip_install -c "$constraints" --no-build-isolation -e ".${extras:+[$extras]}"
 python -m usot_plugin.utils.collect_env --brief

@@ -11,6 +11,9 @@
 #   EPOCHS=N      length of the training (default: 10)
 #   SAMPLES=N     training groups an epoch (default: 320)
 set -euo pipefail
+# shellcheck source=tools/lib_env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib_env.sh"
+help_asked "$@"
 [ $# -le 1 ] || { echo "usage: bash tools/quickstart.sh [VIDEO_OR_FOLDER]" >&2; exit 2; }
 source_path=${1:-}
 if [ -n "$source_path" ]; then
@@ -18,8 +21,6 @@ if [ -n "$source_path" ]; then
   source_path=$(cd "$(dirname "$source_path")" && pwd)/$(basename "$source_path")
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# shellcheck source=tools/lib_env.sh
-source tools/lib_env.sh
 
 step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 

@@ -14,6 +14,9 @@
 #   KEEP=1         go on from the weights of the round before (default: from scratch)
 #   RELABEL="..."  further options of tools/relabel.py;  OPTIONS="..." further KEY=VALUE of the trainings
 set -euo pipefail
+# shellcheck source=tools/lib_env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib_env.sh"
+help_asked "$@"
 [ $# -ge 1 ] || { echo "usage: bash tools/self_train.sh VIDEO_OR_FOLDER..." >&2; exit 2; }
 clips=()
 for clip in "$@"; do
@@ -24,8 +27,6 @@ config=$(realpath -m "${CONFIG:-$(dirname "${BASH_SOURCE[0]}")/../configs/quick/
 discovery=$(realpath -m "${DISCOVERY:-$(dirname "${BASH_SOURCE[0]}")/../configs/discovery/default.py}")
 out=$(realpath -m "${OUT:-$(dirname "${BASH_SOURCE[0]}")/../work_dirs/self_train}")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# shellcheck source=tools/lib_env.sh
-source tools/lib_env.sh
 activate_env
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
 workers=${WORKERS:-1}

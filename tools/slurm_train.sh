@@ -2,6 +2,9 @@
 # Train through Slurm: GPUS=4 GPUS_PER_NODE=4 tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [arguments of train.py]
 # Training in stages (configs/pul): TOOL=train_pul.py GPUS=4 tools/slurm_train.sh ...
 set -euo pipefail
+# shellcheck source=tools/lib_env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib_env.sh"
+help_asked "$@"
 [ $# -ge 4 ] || { echo "usage: [TOOL=train.py] [GPUS=4] [GPUS_PER_NODE=4] [CPUS_PER_TASK=5] [SRUN_ARGS=...] $0 PARTITION JOB_NAME CONFIG WORK_DIR [arguments of train.py]" >&2; exit 2; }
 PARTITION=$1
 JOB_NAME=$2

@@ -8,6 +8,9 @@
 #   COMPOSITES="A B" composite sequences of the first two rounds, and of the last two (default: 400 1000)
 #   OPTIONS="..."    further KEY=VALUE of every training, and RELABEL="..." of tools/relabel.py, e.g. to try the script in a minute
 set -euo pipefail
+# shellcheck source=tools/lib_env.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib_env.sh"
+help_asked "$@"
 [ $# -ge 1 ] || { echo "usage: bash tools/train_pretrained.sh CLIPS..." >&2; exit 2; }
 clips=()
 for clip in "$@"; do
@@ -18,8 +21,6 @@ home=$(dirname "${BASH_SOURCE[0]}")/..
 data=$(realpath -m "${OUT:-$home/work_dirs/pretrained}")
 weights=$(realpath -m "${WEIGHTS:-$data/usot_small.pth}")
 cd "$home"
-# shellcheck source=tools/lib_env.sh
-source tools/lib_env.sh
 activate_env
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
 read -r few many <<<"${COMPOSITES:-400 1000}"

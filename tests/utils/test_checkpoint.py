@@ -21,6 +21,7 @@ from usot_plugin.utils.checkpoint import (
     load_checkpoint,
     load_weights,
     use_safe_loader,
+    weights_digest,
 )
 
 
@@ -174,3 +175,13 @@ def test_pretrained_files_may_have_more_but_not_less(tmp_path):
     less = dict(type='Pretrained', checkpoint=_saved(tmp_path / 'less.pth', larger, '1.weight', '0.bias'))
     with pytest.raises(CheckpointError, match=r'less\.pth: does not fit Sequential: 2 of 7 .*0\.bias, 1\.weight'):
         check_pretrained(model, less)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+def test_digest_of_weights_tells_networks_apart_in_every_precision(dtype):
+    network = torch.nn.BatchNorm2d(3).to(dtype)  # has a tensor without dimensions, too
+    digest = weights_digest(network)
+    assert digest == weights_digest(network) and len(digest) == 16
+    with torch.no_grad():
+        network.weight[1] = 2
+    assert weights_digest(network) != digest

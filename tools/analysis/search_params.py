@@ -26,13 +26,12 @@ import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.evaluation.results.result_files import ResultError
-from usot_plugin.evaluation.running.runner_loops import weights_digest
 from usot_plugin.evaluation.tuning import Range, search_space
 from usot_plugin.evaluation.tuning_set import TuningSet, add_data_arguments
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.tracking import Tracker, build_tracker
 from usot_plugin.utils.atomic import write_text
-from usot_plugin.utils.checkpoint import CheckpointError
+from usot_plugin.utils.checkpoint import CheckpointError, weights_digest
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config
 

@@ -55,10 +55,9 @@ from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import write_bytes, write_text
-from usot_plugin.utils.checkpoint import load_weights
+from usot_plugin.utils.checkpoint import load_weights, weights_digest
 from usot_plugin.utils.config import ConfigError, nearest
 
-from .hooks.hard_negative_mining import weights_digest
 from .pair_mining import MiningConfig, PairMiner, anchor_frames
 from .training_loops import use_resumable_loop
 from .training_run import build_runner

@@ -6,6 +6,7 @@ enough to run code. :func:`load_checkpoint` does neither.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import re
 import warnings
@@ -245,3 +246,12 @@ class _WholeFileBackend(LocalBackend):
 def use_whole_files() -> None:
     """Make MMEngine write checkpoints whole or not at all, for the whole process: a full disk leaves no half-written one behind."""
     register_backend('local', _WholeFileBackend, prefixes='', force=True)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """A short hash of all parameters and buffers; says whether two runs used the same network."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -16,11 +16,11 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch import nn
 
 from usot_plugin.datasets.hard_negatives import NO_CLUSTER, HardNegativePairs
 from usot_plugin.registry import HOOKS
 from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.checkpoint import weights_digest
 from usot_plugin.utils.config import ConfigError
 
 from .training_stage import bare_model, walk_datasets
@@ -181,14 +181,6 @@ class HardNegativeMiningHook(Hook):
         clusters[rows] = cluster_features(features, self.clusters, self.seed)
         with whole_file(path) as temporary, temporary.open('wb') as stream:
             np.savez_compressed(stream, clusters=clusters, about=np.array(json.dumps(about)))
-
-
-def weights_digest(model: nn.Module) -> str:
-    """A short hash of all weights."""
-    digest = hashlib.sha1(usedforsecurity=False)
-    for name, value in model.state_dict().items():
-        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def read_clusters(path: Path) -> tuple[np.ndarray, dict[str, Any]]:

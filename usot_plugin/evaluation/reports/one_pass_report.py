@@ -18,7 +18,7 @@ from usot_plugin.evaluation.functional.one_pass import (
     OnePassScore,
     mean_score,
 )
-from usot_plugin.evaluation.reports.score_table import aligned_table
+from usot_plugin.evaluation.reports.score_table import aligned_table, finite_or_none
 from usot_plugin.utils.atomic import write_text
 
 #: Column head, and the format of its number.
@@ -145,7 +145,7 @@ class OnePassReport:
 
     @staticmethod
     def _entry(sequence: SequenceReport) -> dict[str, Any]:
-        facts = {'frames': sequence.frames, 'seconds': _finite(sequence.seconds), 'attributes': list(sequence.attributes)}
+        facts = {'frames': sequence.frames, 'seconds': finite_or_none(sequence.seconds), 'attributes': list(sequence.attributes)}
         return {**_numbers(sequence.score), **facts}
 
     def write(self, folder: str | Path) -> list[Path]:
@@ -168,10 +168,6 @@ def _measures(score: OnePassScore) -> dict[str, float]:
 
 def _formatted(row: Mapping[str, float]) -> list[str]:
     return ['-' if np.isnan(row[name]) else form.format(row[name]) for name, form in COLUMNS.items()]
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _numbers(score: OnePassScore) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class ScoreTable:
 
     def write(self, folder: str | Path, stem: str) -> list[Path]:
         """Write ``<stem>.json`` and ``<stem>.md`` whole or not at all, and return their paths."""
-        rows = {name: dict(zip(self.columns, map(_finite, row), strict=True)) for name, row in self.rows.items()}
+        rows = {name: dict(zip(self.columns, map(finite_or_none, row), strict=True)) for name, row in self.rows.items()}
         content = {'tracker': self.tracker, 'dataset': self.dataset, 'about': dict(self.about), 'scores': rows}
         files = {Path(folder) / f'{stem}.json': json.dumps(content, indent=1) + '\n', Path(folder) / f'{stem}.md': self.as_markdown()}
         for path, text in files.items():
@@ -68,5 +68,6 @@ def aligned_table(head: list[str], body: list[list[str]]) -> str:
     return '\n'.join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def _finite(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
+    """A number as JSON can hold it: no ``NaN``."""
     return float(value) if math.isfinite(value) else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from usot_plugin.evaluation.reports.score_table import ScoreTable
+from usot_plugin.evaluation.reports.score_table import ScoreTable, finite_or_none
 from usot_plugin.utils.atomic import write_text
 
 
@@ -46,9 +46,9 @@ class VOTReport(ScoreTable):
             'tracker': self.tracker,
             'dataset': self.dataset,
             'about': dict(self.about),
-            'mean': {name: _finite(value) for name, value in self.numbers.items()},
+            'mean': {name: finite_or_none(value) for name, value in self.numbers.items()},
             'eao_window': list(self.window),
-            'curves': {'expected_average_overlap': [_finite(value) for value in np.round(self.curve, 6)]},
+            'curves': {'expected_average_overlap': [finite_or_none(value) for value in np.round(self.curve, 6)]},
             'sequences': _rows(self),
         }
         return content if self.attributes is None else {**content, 'attributes': _rows(self.attributes)}
@@ -63,8 +63,4 @@ class VOTReport(ScoreTable):
 
 
 def _rows(table: ScoreTable) -> dict[str, dict[str, float | None]]:
-    return {name: dict(zip(table.columns, map(_finite, row), strict=True)) for name, row in table.rows.items()}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return {name: dict(zip(table.columns, map(finite_or_none, row), strict=True)) for name, row in table.rows.items()}

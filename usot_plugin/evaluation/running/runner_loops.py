@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.model import is_model_wrapper
@@ -20,6 +18,7 @@ from usot_plugin.evaluation.running.sequences import run_sequences
 from usot_plugin.evaluation.running.sharing import own_share
 from usot_plugin.registry import LOOPS, TASK_UTILS
 from usot_plugin.tracking import Tracker, build_tracker, tracker_label
+from usot_plugin.utils.checkpoint import weights_digest
 
 
 @LOOPS.register_module()
@@ -147,12 +146,3 @@ class SOTValLoop(SOTTestLoop):
 
     def results_root(self) -> Path:
         return self.out_dir / f'epoch_{self.runner.epoch}'
-
-
-def weights_digest(model: nn.Module) -> str:
-    """A short hash of all parameters and buffers; says whether two runs used the same network."""
-    digest = hashlib.sha1(usedforsecurity=False)
-    for name, value in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
