@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,20 @@ def test_config_reads_and_builds(path):
     for hook in hooks:
         if hook['type'] == 'FrozenBackboneHook':
             assert all(hasattr(model.get_submodule(hook.get('backbone', 'backbone')), name) for name in hook.get('trained', ()))
+
+
+def _texts(node: object) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict | list | tuple):
+        for value in node.values() if isinstance(node, dict) else node:
+            yield from _texts(value)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=_identity)
+def test_no_stand_in_of_a_base_variable_is_left(path):
+    # MMEngine puts the value of {{_base_.x}} in where it stands alone; in "{{_base_.x}} + 'y'" its stand-in, _x_<six digits>, stays.
+    assert [text for text in _texts(Config.fromfile(path).to_dict()) if re.search(r'_[a-z]\w*_[0-9a-f]{6}', text)] == []
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=_identity)

@@ -26,7 +26,7 @@ train_dataloader = dict(
             ),
             dict(
                 type='PseudoBoxDataset',
-                table={{_base_.tables}} + 'got10k',
+                table='data/pseudo_boxes/got10k',
                 frame_sampler={{_base_.frame_sampler}},
                 pipeline={{_base_.train_pipeline}},
             ),
