@@ -6,7 +6,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # At least two are kept: the older one is deleted before the newer one is written.
+    # At least two are kept: the older one is deleted before the newer one is written. -1 keeps all.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
     safe_checkpoint=dict(type='SafeCheckpointHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),

@@ -11,11 +11,11 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 
 from usot_plugin.evaluation.running.run_config import benchmark_file, point_data, use_benchmark
-from usot_plugin.evaluation.running.runner_loops import weights_digest
 from usot_plugin.evaluation.running.sequences import run_sequences
 from usot_plugin.evaluation.tuning import choose_sequences, reported_split_reason
 from usot_plugin.registry import DATASETS, TASK_UTILS
 from usot_plugin.tracking import Tracker
+from usot_plugin.utils.checkpoint import weights_digest
 from usot_plugin.utils.config import ConfigError
 
 #: What is made as large as possible: the first of these that the data set's metrics give.
