@@ -277,8 +277,8 @@ def test_demo_reads_every_usual_image(tmp_path, kind):
         (('{tmp}/empty', '--box', '1,1,5,5'), 'empty: no image in this folder'),
         (('{tmp}/none.mp4', '--box', '1,1,5,5'), 'none.mp4: no such file or folder'),
         (('{tmp}/mixed', '--box', '1,1,5,5'), '00002.png, frame 1: size 30x20 differs'),
-        (('{clip}', '--box', '200,1,5,5'), 'clip.mkv: box 200,1,5,5 lies outside its 97x71 frames'),
-        (('{clip}', '--box=-200,1,400,5'), 'clip.mkv: box -200,1,400,5 is more than 2 times its 97x71 frames'),
+        (('{clip}', '--box', '200,1,5,5'), 'clip.mkv: box 200,1,5,5 lies outside the 97x71 frame'),
+        (('{clip}', '--box=-200,1,400,5'), 'clip.mkv: box -200,1,400,5 is more than 2 times the 97x71 frame'),
         (('{clip}', '--box', 'nan,1,5,5'), '--box nan,1,5,5: the box has to be finite'),
         (('{clip}', '--box', '1,1,0,5'), 'positive, got 0 x 5'),
         (('{clip}', '--box', '1,1,five,5'), 'four numbers'),
@@ -445,3 +445,27 @@ def test_refusals_of_the_speed_tool(tmp_path, config, capsys):
     assert "device 'gpu' cannot be used" in one_line(capsys.readouterr().err)
     assert speed_tool.main([str(config), '--parts', 'discovery', '--clips', str(tmp_path / 'none')]) == 2
     assert str(tmp_path / 'none') in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize('family', ['usot', 'udt', 's2siamfc', 'cyclesiam', 'pul'])
+def test_scoring_alone_builds_no_tracker(tmp_path, family, benchmark, monkeypatch):
+    config = f'configs/quick/{family}_quick{"_bce" if family == "pul" else ""}.py'
+    args = ('--sequences', benchmark, '--name', 'X')
+    assert run_test(tmp_path, config, *args, '--tracker', 'StandStill') == 0
+    monkeypatch.setattr('usot_plugin.evaluation.running.runner_loops.build_tracker', lambda *_: pytest.fail('a tracker was built'))
+    assert run_test(tmp_path, config, *args, '--score-only') == 0
+
+
+def test_a_bad_first_box_is_named_with_its_sequence(tmp_path, config, benchmark, capsys):
+    (benchmark / 'b' / 'groundtruth.txt').write_text('0.1,0.2,0.3,0.4\n' * 7)
+    assert run_test(tmp_path, config, '--sequences', benchmark, '--tracker', 'StandStill') == 2
+    assert 'error: b: target box x1, y1, x2, y2' in capsys.readouterr().err
+
+
+def test_odd_names_are_tracked_scored_and_shown(tmp_path, config):
+    names = ['a\nb', 'tab\t', '-dash', 'x..y', 'pipe|', 'trail ', os.fsdecode(b'\xca\xd3'), 'mean']
+    write_benchmark(tmp_path / 'odd', tuple(names))
+    assert run_test(tmp_path, config, '--sequences', tmp_path / 'odd', '--tracker', 'StandStill') == 0
+    table = (tmp_path / 'out/StandStill/report.md').read_text()
+    for shown in (r'a\nb', r'tab\t', '-dash', 'x..y', r'pipe\|', r'\xca\xd3', 'mean (sequence)', 'mean'):
+        assert f'| {shown} |' in table

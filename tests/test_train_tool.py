@@ -124,7 +124,7 @@ def test_mixed_precision_and_scaled_learning_rate(tmp_path):
 def test_nan_ends_with_one_line_and_a_status(tmp_path):
     config = _write_config(tmp_path, **{'train_dataloader.dataset.poison': 3, 'model.train_cfg.cycle_start_epoch': None})
     failed = _train(config)
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert failed.stderr.splitlines()[-1].startswith('error: loss')
     assert 'clip2.mp4 (frame 2), clip3.mp4 (frame 3)' in failed.stderr.splitlines()[-1]
 
@@ -142,7 +142,7 @@ def test_nan_ends_with_one_line_and_a_status(tmp_path):
 )
 def test_what_the_user_can_mend_is_one_line(tmp_path, arguments, message):
     failed = _train(_write_config(tmp_path), *arguments)
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert 'Traceback' not in failed.stderr
     assert message in failed.stderr.splitlines()[-1]
 
@@ -150,13 +150,13 @@ def test_what_the_user_can_mend_is_one_line(tmp_path, arguments, message):
 def test_missing_config_names_its_neighbour(tmp_path):
     _write_config(tmp_path)
     failed = _train(tmp_path / 'tinny.py')
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert failed.stderr.splitlines()[-1].endswith("tinny.py: no such config, did you mean 'tiny.py'?")
 
 
 def test_training_in_stages_names_its_own_tool(tmp_path):
     failed = _train(Path('configs/quick/pul_quick_bce.py'), '--work-dir', str(tmp_path / 'work'))
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     command = 'python tools/train_pul.py configs/quick/pul_quick_bce.py'
     assert failed.stderr.strip() == f'error: configs/quick/pul_quick_bce.py: trains in three stages: {command}'
     assert not (tmp_path / 'work').exists()
@@ -169,7 +169,7 @@ def _quick(work_dir: Path, **options: object) -> subprocess.CompletedProcess:
 
 def test_training_data_that_is_not_there_is_one_line(tmp_path):
     failed = _quick(tmp_path / 'work', **{'dataset.table': tmp_path / 'nowhere'})
-    assert failed.returncode == 1 and 'Traceback' not in failed.stderr
+    assert failed.returncode == 2 and 'Traceback' not in failed.stderr
     assert failed.stderr.splitlines()[-1] == f'error: {tmp_path}/nowhere: no such pseudo-box table'
 
 
@@ -177,7 +177,7 @@ def test_clips_that_cannot_be_read_end_a_loader_process_in_one_line(tmp_path):
     track = pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1)))
     write_table_part(tmp_path / 'table', 'gone.mp4', tmp_path / 'gone.mp4', track)
     failed = _quick(tmp_path / 'work', **{'dataset.table': tmp_path / 'table'})
-    assert failed.returncode == 1 and 'Traceback' not in failed.stderr
+    assert failed.returncode == 2 and 'Traceback' not in failed.stderr
     expected = f'error: 21 clips in a row could not be used; the last: {tmp_path}/gone.mp4: no such file or folder'
     assert failed.stderr.splitlines()[-1] == expected
 
@@ -188,14 +188,15 @@ def test_checkpoint_of_another_model_is_refused(tmp_path, option):
     narrow = Config.fromfile(config).model
     narrow.neck.out_channels = narrow.head.channels = narrow.head.memory.channels = 8
     other = tmp_path / 'other.pth'
-    torch.save({'state_dict': MODELS.build(narrow).state_dict(), 'meta': {}}, other)
+    training = {'meta': {'epoch': 1, 'iter': 2}, 'message_hub': {}, 'optimizer': {}}
+    torch.save({'state_dict': MODELS.build(narrow).state_dict(), **training}, other)
     arguments = {
         'resume': ['--resume', str(other)],
         'load_from': ['--cfg-options', f'load_from={other}'],
         'pretrained': ['--cfg-options', 'model.backbone.init_cfg.type=Pretrained', f'model.backbone.init_cfg.checkpoint={other}'],
     }
     failed = _train(config, *arguments[option])
-    assert failed.returncode == 1 and 'Traceback' not in failed.stderr
+    assert failed.returncode == 2 and 'Traceback' not in failed.stderr
     line = failed.stderr.splitlines()[-1]
     assert line.startswith(f'error: {other}: does not fit ')
     assert ('neck.adjust.0.weight (8, 128, 1, 1) in the file' if option != 'pretrained' else 'conv1.weight') in line
@@ -206,6 +207,6 @@ def test_full_disk_leaves_no_half_written_checkpoint(tmp_path):
     config = _write_config(tmp_path, **changes)
     # No file may grow beyond 100 KiB, a checkpoint has more.
     failed = _run('bash', '-c', f'ulimit -f 100; exec {sys.executable} tools/train.py {config}')
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert failed.stderr.splitlines()[-1] == f'error: {tmp_path}/work/epoch_1.pth: File too large'
     assert not [path.name for path in (tmp_path / 'work').iterdir() if 'epoch' in path.name]

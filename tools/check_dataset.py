@@ -22,6 +22,7 @@ from usot_plugin.datasets.benchmarks.checking import SequenceCheck, check_sequen
 from usot_plugin.registry import DATASETS
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config, nearest
+from usot_plugin.utils.names import shown_name
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -92,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
 def show(check: SequenceCheck) -> None:
     """One line for each finding."""
     for problem in check.problems:
-        print(f'{check.name}: {problem}', flush=True)
+        print(f'{shown_name(check.name)}: {shown_name(problem)}', flush=True)
     for note in check.notes:
-        print(f'{check.name}: note: {note}', flush=True)
+        print(f'{shown_name(check.name)}: note: {shown_name(note)}', flush=True)
 
 
 def report(args: argparse.Namespace, title: str, config: dict[str, Any], general: list[str], found: list[SequenceCheck]) -> None:

@@ -21,6 +21,7 @@ from usot_plugin.discovery.many_clips.pipeline import (
     parse_shard,
 )
 from usot_plugin.discovery.table.format import TableError
+from usot_plugin.utils.cli import print_any_name
 from usot_plugin.utils.config import ConfigError
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
@@ -67,6 +68,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit code."""
     args = parse_args(argv)
+    print_any_name()
     try:
         config, imports = load_discovery(args.config, args.cfg_options)
         clips = find_clips(args.videos, args.layout, args.split)

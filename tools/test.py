@@ -91,10 +91,11 @@ def build_config(args: argparse.Namespace) -> Config:
         options = dict(loop.get('tracker') or {})
         loop['tracker'] = {**(options if options.get('type', args.tracker) == args.tracker else {}), 'type': args.tracker}
     tracker = loop.get('tracker') or (cfg.get('model') or {}).get('test_cfg')
-    if not tracker:
+    named = args.name or loop.get('tracker_name')
+    if not tracker and not (named and (args.score_only or loop.get('score_only'))):  # files of a folder need no tracker
         raise ConfigError(f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given')
     loop['tracker'] = tracker
-    loop['tracker_name'] = args.name or loop.get('tracker_name') or tracker_label(tracker)
+    loop['tracker_name'] = named or tracker_label(tracker)
     given = {name: getattr(args, name) for name in ('workers', 'threads', 'batch_sequences', 'score_only', 'overwrite')}
     loop.update({name: value for name, value in given.items() if value is not None and value is not False})
     cfg.test_cfg = loop
@@ -109,11 +110,10 @@ def set_model(cfg: Config, args: argparse.Namespace, loop: dict[str, Any]) -> No
     """Settle which weights are used; a tracker without a network, or scoring alone, builds none."""
     args.checkpoint = args.checkpoint or cfg.get('load_from')
     cfg.load_from = None  # loaded by load_weights, which refuses what does not fit
-    if loop.get('score_only') or (not needs_model(loop['tracker']) and args.launcher == 'none'):
-        cfg.model = dict(type='BaseDataPreprocessor')  # a module without weights, because the Runner wants one
+    if loop.get('score_only') or not needs_model(loop['tracker']):
+        cfg.model = dict(type='NoNetwork')
+        cfg.pop('model_wrapper_cfg', None)
         args.checkpoint = NO_CHECKPOINT
-    elif not needs_model(loop['tracker']):
-        args.checkpoint = NO_CHECKPOINT  # parallel wrappers refuse a module without weights
     elif args.checkpoint is None:
         raise ConfigError(f"CHECKPOINT is missing: {loop['tracker']['type']} needs weights (give '{NO_CHECKPOINT}' for random ones)")
 
@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> None:
     runner = Runner.from_cfg(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     if args.checkpoint == NO_CHECKPOINT:
-        if needs_model(cfg.test_cfg.tracker) and not cfg.test_cfg.get('score_only'):
+        if not cfg.test_cfg.get('score_only') and needs_model(cfg.test_cfg.tracker):
             runner.logger.warning('no checkpoint: the weights of the tracker are random')
     else:
         load_weights(model, args.checkpoint, args.weights)

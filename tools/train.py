@@ -13,6 +13,7 @@ import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.engine.distributed import enable_amp, prepare_launcher
 from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.engine.training_run import MENDABLE, build_runner
+from usot_plugin.utils.cli import FINE, USER_ERROR
 from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config
 
 
@@ -67,18 +68,22 @@ def build_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train; what the user can mend ends in one line and exit status 1."""
+def main(argv: list[str] | None = None) -> int:
+    """Train; returns the exit status. What the user can mend ends in one line on stderr."""
     args = parse_args(argv)
     try:
         cfg = build_config(args)
         build_runner(cfg, args.config).train()
     except MENDABLE as error:
         # Errors of loader processes come with their traceback and their class before the message.
-        sys.exit('error: ' + re.sub(r'^[\w.]+Error: ', '', str(error).strip().splitlines()[-1]))
+        message = re.sub(r'^[\w.]+Error: ', '', str(error).strip().splitlines()[-1])
     except OSError as error:
-        sys.exit(f'error: {error.filename or args.config}: {error.strerror or error}')
+        message = f'{error.filename or args.config}: {error.strerror or error}'
+    else:
+        return FINE
+    print(f'error: {message}', file=sys.stderr)
+    return USER_ERROR
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

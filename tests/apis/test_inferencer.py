@@ -97,7 +97,7 @@ def test_each_target_of_a_batch_sees_its_own_clip():
     ('options', 'message'),
     [
         ({}, 'init_boxes is missing'),
-        ({'init_boxes': [500, 10, 520, 30]}, 'lies outside its 160x120 frames'),
+        ({'init_boxes': [500, 10, 520, 30]}, 'lies outside the 160x120 frame'),
         ({'init_boxes': [[[1, 2, 9, 9]], [[1, 2, 9, 9]]]}, 'init_boxes has 2 entries for 1 clips'),
         ({'init_boxes': [1, 2, 9, 9], 'batch_size': 0}, 'batch_size has to be positive'),
     ],

@@ -156,7 +156,7 @@ def test_arflow_sees_rgb_in_zero_to_one(checkpoint):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'not a checkpoint', 'not a readable checkpoint'),
+        (b'not a checkpoint', 'refused: not a checkpoint'),
         ([1, 2], 'it holds a list'),
         (dict(state_dict=dict(conv=torch.zeros(1))), "no weight 'flow_estimators.conv1.0.weight'"),
         (dict(state_dict={'flow_estimators.conv1.0.weight': torch.zeros(128, 115, 3, 3)}), 'it is missing'),
@@ -178,7 +178,7 @@ def test_arflow_refuses_a_wrong_shape_and_a_missing_file(tmp_path, checkpoint):
     torch.save(weights, path)
     with pytest.raises(ValueError, match=r"'conv_1x1.2.0.weight' should have shape \(32, 96, 1, 1\), it has \(32, 97, 1, 1\)"):
         ARFlow(path)
-    with pytest.raises(ValueError, match='No such file'):
+    with pytest.raises(ValueError, match='absent.tar: no such checkpoint'):
         ARFlow(tmp_path / 'absent.tar')
 
 

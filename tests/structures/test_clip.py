@@ -229,3 +229,8 @@ def test_array_clip_reads_like_a_folder(tmp_path):
     folder, array = open_clip(write_frames(tmp_path / 'seq', FRAMES[:4])), ArrayClip(FRAMES[:4])
     for (i, a), (j, b) in zip(folder.iter_frames(1, 3, (32, 24), True), array.iter_frames(1, 3, (32, 24), True), strict=True):
         assert i == j and np.abs(a.astype(int) - b).max() <= 1
+
+
+@pytest.mark.parametrize('name', ['①', '5²', '٣', '9' * 5000, ''])
+def test_any_digit_can_be_sorted(name):
+    assert sorted(['2', name, '10', 'a'], key=natural_key).index('2') < sorted(['2', name, '10', 'a'], key=natural_key).index('10')

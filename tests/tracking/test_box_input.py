@@ -65,11 +65,11 @@ def test_wrong_json_names_the_file(tmp_path, text, message):
 @pytest.mark.parametrize('box', [[100, 0, 110, 10], [0, 80, 10, 90], [-20, 0, 0, 10], [0, -20, 10, 0]])
 def test_boxes_outside_the_frame(box):
     check_boxes_in_frame(np.array([[90, 70, 120, 90], [-5, -5, 5, 5]]), (100, 80), 'clip')
-    with pytest.raises(InputError, match='clip: box .* lies outside its 100x80 frames'):
+    with pytest.raises(InputError, match='clip: box .* lies outside the 100x80 frame'):
         check_boxes_in_frame(np.array(box), (100, 80), 'clip')
 
 
-@pytest.mark.parametrize(('box', 'message'), [([-150, 0, 60, 10], 'more than 2 times its 100x80'), ([1, 2], r'boxes are \(B, 4\)')])
+@pytest.mark.parametrize(('box', 'message'), [([-150, 0, 60, 10], 'more than 2 times the 100x80'), ([1, 2], r'boxes are \(B, 4\)')])
 def test_boxes_that_no_frame_can_hold(box, message):
     check_boxes_in_frame(np.array([-50, -40, 150, 120]), (100, 80), 'clip')
     with pytest.raises(InputError, match=f'clip: .*{message}'):

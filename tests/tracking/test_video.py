@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from tests.evaluation.tiny_benchmark import TemplateMatcher
 from usot_plugin.apis import InputError, OnlineTracker, as_bgr_u8, track_video
@@ -131,3 +132,55 @@ def test_regions_of_all_targets_pass_through(square):
     online = OnlineTracker(StandStill())
     online.init(frame, [[5, 5, 20, 20]])
     assert online.update(frame).regions is None
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        np.array,
+        lambda box: np.array(box, np.float32),
+        lambda box: np.array(box, np.uint8),
+        lambda box: np.array(box, object),
+        torch.tensor,
+        lambda box: torch.tensor(box, dtype=torch.float64, requires_grad=True),
+        lambda box: torch.tensor(box).bfloat16(),
+        lambda box: [torch.tensor(side) for side in box],
+        lambda box: [torch.tensor(box)],
+    ],
+)
+@pytest.mark.parametrize('tracker', [StandStill, TemplateMatcher])
+def test_a_callers_boxes_are_never_shared(square, make, tracker):
+    frames, boxes = square
+    given = make([float(side) for side in np.round(boxes[0])])
+    before = str(given)
+    online = OnlineTracker(tracker())
+    for prediction in (online.init(frames[0], given), online.update(frames[1])):
+        prediction.boxes_xyxy[:] = -1
+    assert (online.update(frames[2]).boxes_xyxy >= 0).all()
+    track_video(tracker(), ArrayClip(frames), given)[0].boxes_xyxy[:] = -1
+    assert str(given) == before
+
+
+def test_frames_of_a_caller_are_never_drawn_on(square):
+    frames, boxes = square
+    before = frames.copy()
+    track_video(StandStill(), ArrayClip(frames), boxes[0], lambda index, frame, prediction: frame.fill(0))
+    np.testing.assert_array_equal(frames, before)
+    online = OnlineTracker(StandStill())
+    online.init(torch.from_numpy(frames[0]), boxes[0])
+    np.testing.assert_array_equal(online.update(torch.from_numpy(frames[1])).boxes_xyxy, boxes[:1])
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        (np.array([[1, 2, 3, 4]], complex), 'complex'),
+        ([1, 2, 'x', 4], 'real numbers'),
+        ([[1, 2], [3, 4, 5]], 'real numbers'),
+        ([0.1, 0.2, 0.5, 0.6], 'less than 1 px wide or high'),
+    ],
+)
+def test_what_is_no_box_is_one_line(square, given, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        OnlineTracker(StandStill()).init(square[0][0], given)
+    assert '\n' not in str(caught.value)

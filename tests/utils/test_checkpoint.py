@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from usot_plugin.utils.checkpoint import (
     CheckpointError,
     check_fit,
     check_pretrained,
+    check_resumable,
     describe_misfit,
     extract_state_dict,
     load_checkpoint,
@@ -185,3 +187,83 @@ def test_digest_of_weights_tells_networks_apart_in_every_precision(dtype):
     with torch.no_grad():
         network.weight[1] = 2
     assert weights_digest(network) != digest
+
+
+def renamed_modules(source, target):
+    """The checkpoint as NumPy 1 would have written it."""
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, 'w') as out:
+        for name in archive.namelist():
+            out.writestr(name, archive.read(name).replace(b'numpy._core.multiarray', b'numpy.core.multiarray'))
+    return target
+
+
+@pytest.mark.parametrize(
+    'value',
+    [np.float64(2.5), np.bool_(True), np.arange(3), np.zeros(0), np.array([None, 'x', [1, 2]], object), np.ones((2, 1), np.float16)],
+    ids=repr,
+)
+def test_arrays_of_either_numpy_are_read(tmp_path, value):
+    torch.save({'x': value}, tmp_path / 'new.pth')
+    for file in (tmp_path / 'new.pth', renamed_modules(tmp_path / 'new.pth', tmp_path / 'old.pth')):
+        np.testing.assert_array_equal(load_checkpoint(file)['x'], value)
+
+
+def test_numbers_in_the_other_byte_order_are_refused(tmp_path):
+    torch.save({'x': np.arange(3, dtype='>i4')}, tmp_path / 'big.pth')
+    with pytest.raises(CheckpointError, match='big-endian'):
+        load_checkpoint(tmp_path / 'big.pth')
+
+
+class EvilDtype:
+    """A dtype of integers whose flags say that they are objects: freeing such an array frees whatever they point to."""
+
+    def __reduce__(self):
+        return np.dtype, ('i8', False, True), (3, '<', None, None, None, -1, -1, 63)
+
+
+def test_a_pickle_cannot_make_objects_of_numbers(tmp_path):
+    torch.save({'x': EvilDtype()}, tmp_path / 'evil.pth')
+    assert not load_checkpoint(tmp_path / 'evil.pth')['x'].hasobject
+
+
+@pytest.mark.parametrize('number', [float('nan'), float('inf'), float('-inf')])
+@pytest.mark.parametrize('kind', [torch.float32, torch.float16, torch.bfloat16, torch.float8_e5m2])
+def test_weights_that_are_not_finite_are_named(tmp_path, number, kind):
+    state = {'a': torch.ones(2), 'steps': torch.tensor(3), 'running_var': torch.tensor([1.0, number]).to(kind)}
+    for content, which in (({'state_dict': state}, 'saved'), ({'model': {'b': torch.ones(1)}, 'ema': state}, 'ema'), (state, 'saved')):
+        torch.save(content, tmp_path / 'w.pth')
+        if kind == torch.float8_e5m2 and not torch.isinf(state['running_var'].float()).any() and np.isinf(number):
+            continue
+        with pytest.raises(CheckpointError, match=r'w.pth: 1 of 3 weights are not finite \(running_var\)'):
+            extract_state_dict(load_checkpoint(tmp_path / 'w.pth'), tmp_path / 'w.pth', which)
+
+
+def test_a_loss_that_was_nan_is_no_weight(tmp_path):
+    content = {'state_dict': {'a': torch.ones(2)}, 'message_hub': {'log_scalars': {'loss': float('nan')}}}
+    assert list(extract_state_dict(content, 'w.pth')) == ['a']
+
+
+TRAINING = {'meta': {'epoch': 1, 'iter': 9}, 'message_hub': {}, 'optimizer': {}, 'state_dict': {'a': torch.ones(1)}}
+
+
+@pytest.mark.parametrize('lacks', ['meta', 'message_hub', 'optimizer'])
+def test_weights_alone_are_no_training_to_go_on_with(lacks):
+    check_resumable(TRAINING, 'w.pth')
+    for content in ({key: value for key, value in TRAINING.items() if key != lacks}, {'a': torch.ones(1)}, [1]):
+        with pytest.raises(CheckpointError, match='w.pth: holds weights only, .*load_from=w.pth'):
+            check_resumable(content, 'w.pth')
+
+
+def test_averaged_weights_that_are_not_finite_end_a_resume():
+    with pytest.raises(CheckpointError, match='1 of 1 weights are not finite'):
+        check_resumable({**TRAINING, 'ema_state_dict': {'module.a': torch.tensor(float('nan'))}}, 'w.pth')
+
+
+def test_the_config_in_a_checkpoint_is_not_handed_to_a_runner_that_would_run_it(tmp_path):
+    torch.save({'meta': {'epoch': 1, 'config': 'import os', 'cfg': 'import os'}, 'state_dict': {}}, tmp_path / 'w.pth')
+    use_safe_loader()
+    try:
+        assert CheckpointLoader.load_checkpoint(str(tmp_path / 'w.pth'))['meta'] == {'epoch': 1}
+    finally:
+        CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    assert load_checkpoint(tmp_path / 'w.pth')['meta']['cfg'] == 'import os'

@@ -50,3 +50,8 @@ def test_parser_refuses_in_one_line_and_explains_statuses(capsys):
         parser.parse_args(['--no-such'])
     assert stopped.value.code == USER_ERROR
     assert capsys.readouterr().err == 'error: unrecognized arguments: --no-such (see --help)\n'
+
+
+def test_a_name_that_is_not_utf8_is_named(capsys):
+    assert exit_status(lambda: 'a\udcca.txt'.encode() and None) == USER_ERROR
+    assert capsys.readouterr().err == 'error: a\\xca.txt: the name is not UTF-8; rename the file\n'

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from usot_plugin.evaluation.results.formats import FORMATS, find_names
 from usot_plugin.evaluation.results.result_files import OnePassResults, ResultError
 from usot_plugin.structures.boxes import iou
 from usot_plugin.utils.cli import FINE, PARTIAL, exit_status, tool_parser
+from usot_plugin.utils.names import table_cell
 
 STATUSES = {0: 'every sequence agrees', 1: 'a mean IoU is below --least-iou', 2: 'wrong arguments or files'}
 
@@ -45,6 +47,10 @@ def compare(name: str, a_xyxy: np.ndarray, b_xyxy: np.ndarray, tolerance_px: flo
     return Agreement(name, len(a_xyxy), float(overlaps.mean()), float(overlaps.min()), float(distances.max()), first)
 
 
+def _names(folder: Path) -> set[str]:
+    return set(find_names(folder, FORMATS['plugin'])) if any(folder.glob('*.txt')) else set()
+
+
 def compare_folders(first: Path, second: Path, tolerance_px: float) -> tuple[list[Agreement], int]:
     """All sequences that both folders have, by name, and how many only one of them has.
 
@@ -52,7 +58,7 @@ def compare_folders(first: Path, second: Path, tolerance_px: float) -> tuple[lis
         ResultError: A file is malformed, or two files have different numbers of frames.
         ValueError: The folders have no sequence in common.
     """
-    names = [{file.stem for file in folder.glob('*.txt') if not file.stem.endswith(('_score', '_time'))} for folder in (first, second)]
+    names = [_names(folder) for folder in (first, second)]
     common = sorted(names[0] & names[1])
     if not common:
         raise ValueError(f'{first} and {second} have no result file of the same name')
@@ -71,7 +77,7 @@ def main(args: argparse.Namespace) -> int:
     print('| sequence | frames | mean IoU | least IoU | largest difference, px | first frame apart |\n|---|---|---|---|---|---|')
     for row in rows:
         first = '-' if row.first_frame is None else row.first_frame
-        print(f'| {row.name} | {row.frames} | {row.mean_iou:.4f} | {row.least_iou:.4f} | {row.largest_px:.4f} | {first} |')
+        print(f'| {table_cell(row.name)} | {row.frames} | {row.mean_iou:.4f} | {row.least_iou:.4f} | {row.largest_px:.4f} | {first} |')
     below = [row.name for row in rows if row.mean_iou < args.least_iou]
     print(f'{len(rows)} sequences, {alone} left out, {len(below)} below a mean IoU of {args.least_iou:g}')
     return PARTIAL if below else FINE

@@ -17,6 +17,7 @@ from mmengine.infer import BaseInferencer
 from mmengine.structures import BaseDataElement, InstanceData
 
 from usot_plugin.registry import INFERENCERS
+from usot_plugin.structures.boxes import own_boxes
 from usot_plugin.structures.clip import ArrayClip, Clip, open_clip
 from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.tracking import Tracker
@@ -125,14 +126,13 @@ class SOTInferencer(BaseInferencer):
             raise InputError(f'batch_size has to be positive, got {batch_size}')
         if init_boxes is None:
             raise InputError('init_boxes is missing: the boxes x1, y1, x2, y2 of the targets in the first frame')
-        per_clip = [init_boxes] if len(inputs) == 1 and np.ndim(init_boxes) < 3 else list(init_boxes)
+        per_clip = [init_boxes] if len(inputs) == 1 and _depth(init_boxes) < 3 else list(init_boxes)
         if len(per_clip) != len(inputs):
             raise InputError(f'init_boxes has {len(per_clip)} entries for {len(inputs)} clips')
         tasks = []
         for clip, given in zip(inputs, per_clip, strict=True):
-            boxes = np.atleast_2d(np.asarray(given, np.float64))
-            check_boxes_in_frame(boxes, clip.size_wh, str(clip.path))
-            tasks.append((clip, boxes))
+            check_boxes_in_frame(given, clip.size_wh, str(clip.path))
+            tasks.append((clip, own_boxes(given)))
         yield from self._get_chunk_data(tasks, batch_size)
 
     def forward(self, inputs: Sequence[Task], **kwargs: Any) -> list[Followed]:
@@ -220,8 +220,15 @@ def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Pa
     return load_config(known[str(model)]['Config']), weights
 
 
+def _depth(value: Any) -> int:
+    """Dimensions of nested lists, arrays and tensors."""
+    if isinstance(value, np.ndarray | torch.Tensor):
+        return value.ndim
+    return 1 + max((_depth(one) for one in value), default=0) if isinstance(value, list | tuple) else 0
+
+
 def _is_image(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and (value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (1, 3, 4)))
+    return isinstance(value, np.ndarray | torch.Tensor) and (value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (1, 3, 4)))
 
 
 def as_clip(value: Any, number: int = 0) -> Clip:
@@ -251,7 +258,7 @@ def track_side_by_side(tracker: Tracker, tasks: Sequence[Task]) -> list[list[Pre
     counts = [len(boxes) for _, boxes in tasks]
     firsts = [next(reader)[1] for reader in readers]
     state = tracker.init(_repeated(firsts, counts), np.concatenate([boxes for _, boxes in tasks]))
-    found = [[Prediction(boxes, np.ones(len(boxes)), np.zeros(len(boxes), bool))] for _, boxes in tasks]
+    found = [[Prediction(boxes.copy(), np.ones(len(boxes)), np.zeros(len(boxes), bool))] for _, boxes in tasks]
     active = list(range(len(tasks)))
     while True:
         frames = {index: frame for index in active if (frame := next(readers[index], (0, None))[1]) is not None}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -10,7 +12,15 @@ from usot_plugin.datasets import CropStoreError, NoSampleError
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.structures.clip import ClipError
-from usot_plugin.utils.checkpoint import CheckpointError, check_fit, use_safe_loader, use_whole_files
+from usot_plugin.utils.checkpoint import (
+    CheckpointError,
+    check_fit,
+    check_resumable,
+    extract_state_dict,
+    load_checkpoint,
+    use_safe_loader,
+    use_whole_files,
+)
 from usot_plugin.utils.config import ConfigError
 
 from .distributed import LaunchError
@@ -40,10 +50,18 @@ def build_runner(cfg: Config, config: str) -> Runner:
 
     Raises:
         ConfigError: A part cannot be built as configured.
-        CheckpointError: The checkpoint is of another model.
+        CheckpointError: The checkpoint is of another model, holds no training to resume, or weights that are not finite.
     """
     use_safe_loader()
     use_whole_files()
+    resume = bool(cfg.get('resume'))
+    start = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if resume else None)
+    # Behind a URL, or a folder of shards: MMEngine's matter.
+    local = start if start and '://' not in str(start) and not Path(start).is_dir() else None
+    if local and resume:
+        check_resumable(load_checkpoint(local), local)
+    elif local and cfg.get('runner_type'):
+        extract_state_dict(load_checkpoint(local), local)
     try:
         if cfg.get('runner_type'):  # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
             return RUNNERS.build(cfg)
@@ -51,7 +69,6 @@ def build_runner(cfg: Config, config: str) -> Runner:
         runner.train_loop  # noqa: B018  (builds the data set)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f'{config}: {error}') from error
-    start = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') else None)
-    if start and '://' not in start:
-        check_fit(bare_model(runner), start, partly=not cfg.get('resume'))
+    if local:
+        check_fit(bare_model(runner), local, partly=not resume)
     return runner

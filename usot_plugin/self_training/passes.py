@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.self_training.relabelling import Pass
-from usot_plugin.structures.boxes import iou, is_valid
+from usot_plugin.structures.boxes import iou, is_valid, start_problem
 from usot_plugin.structures.clip import Clip
-from usot_plugin.tracking.base import LARGEST_BOX, Tracker
+from usot_plugin.tracking.base import Tracker
 
 #: Frames that are held in memory to be shown in reverse.
 REVERSED_AT_ONCE = 48
@@ -134,11 +134,8 @@ def _ways_back(ways: Sequence[Way], size_wh: tuple[int, int]) -> list[Start]:
 
 
 def can_start(box_xyxy: np.ndarray, size_wh: tuple[int, int]) -> bool:
-    """Whether a tracker takes a box to start from: it touches the frame and is not far larger."""
-    width, height = size_wh
-    x1, y1, x2, y2 = box_xyxy
-    inside = x1 < width and y1 < height and x2 > 0 and y2 > 0
-    return bool(is_valid(box_xyxy) and inside and x2 - x1 <= LARGEST_BOX * width and y2 - y1 <= LARGEST_BOX * height)
+    """Whether a tracker takes a box to start from."""
+    return start_problem(box_xyxy, size_wh) is None
 
 
 def _compare(start: Start, way: Way, back: Way, step: int) -> Pass:

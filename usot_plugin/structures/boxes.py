@@ -7,11 +7,17 @@ kind; gradients flow through tensors.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+#: Sides of a box to start from, in sides of its frame. The search area of a larger one needs gigabytes.
+LARGEST_BOX = 2.0
+#: A side below this is no target that could be seen; such boxes are mostly shares of the frame, in 0..1.
+SMALLEST_BOX_PX = 1.0
+ROUNDING_PX = 1e-3
 
 ArrayT = TypeVar('ArrayT', np.ndarray, Tensor)
 
@@ -32,6 +38,37 @@ def _maximum(a: ArrayT, b: ArrayT) -> ArrayT:
 
 def _positive(a: ArrayT) -> ArrayT:
     return a.clamp(min=0) if isinstance(a, Tensor) else np.clip(a, 0, None)
+
+
+def own_boxes(boxes: Any) -> np.ndarray:
+    """Boxes of a caller as a new ``(B, 4)`` float64 array, which shares no memory with what was given.
+
+    Args:
+        boxes: ``(B, 4)`` or ``(4,)``: an array or tensor of any real type and device, or lists of them.
+
+    Raises:
+        ValueError: Not real numbers, or another shape.
+    """
+    try:
+        if not isinstance(boxes, Tensor | np.ndarray):
+            boxes = [_on_cpu(box) for box in boxes]
+        values = np.asarray(_on_cpu(boxes))
+        if values.dtype.kind == 'c':
+            raise TypeError('complex numbers')
+        own = np.array(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'boxes are (B, 4) real numbers ({str(error).splitlines()[0]})') from error
+    own = np.atleast_2d(own)
+    if own.ndim != 2 or own.shape[1] != 4:
+        raise ValueError(f'boxes are (B, 4), got shape {own.shape}')
+    return own
+
+
+def _on_cpu(value: Any) -> Any:
+    """Tensors, alone or in lists, as arrays of doubles."""
+    if isinstance(value, Tensor):
+        return value.detach().to('cpu', torch.float64 if not value.is_complex() else None).numpy().copy()
+    return [_on_cpu(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def xywh_to_xyxy(boxes: ArrayT) -> ArrayT:
@@ -114,3 +151,19 @@ def is_valid(boxes_xyxy: np.ndarray) -> np.ndarray:
     """Whether each box ``(..., 4)`` is finite and has a positive area."""
     finite = np.isfinite(boxes_xyxy).all(-1)
     return finite & (boxes_xyxy[..., 2] > boxes_xyxy[..., 0]) & (boxes_xyxy[..., 3] > boxes_xyxy[..., 1])
+
+
+def start_problem(box_xyxy: np.ndarray, size_wh: tuple[int, int]) -> str | None:
+    """Why no tracker starts from a box ``(4,)`` in a frame of this size, in words; None where one can."""
+    x1, y1, x2, y2 = (float(value) for value in box_xyxy)
+    width, height = size_wh
+    if not bool(is_valid(np.asarray(box_xyxy, np.float64))):
+        return 'is nan or has no area'
+    if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        return f'lies outside the {width}x{height} frame'
+    if x2 - x1 > LARGEST_BOX * width or y2 - y1 > LARGEST_BOX * height:
+        return f'is more than {LARGEST_BOX:g} times the {width}x{height} frame'
+    # Corners that were added up from x, y, w, h may be a rounding short of a pixel.
+    if min(x2 - x1, y2 - y1) < SMALLEST_BOX_PX - ROUNDING_PX:
+        return f'is less than {SMALLEST_BOX_PX:g} px wide or high; boxes are in pixels, not in shares of the frame'
+    return None

@@ -7,9 +7,11 @@ is the rank of the frame's presentation time, so that variable frame rates and B
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import av
@@ -54,8 +56,8 @@ class ClipError(RuntimeError):
 
 
 def natural_key(text: str) -> list:
-    """Sort key that puts ``frame_9`` before ``frame_10``."""
-    return [int(part) if part.isdigit() else part.lower() for part in re.split(r'(\d+)', text)]
+    """Sort key that puts ``frame_9`` before ``frame_10``; only decimal digits count, of any script and in any number."""
+    return [Decimal(part) if part.isdecimal() else part.lower() for part in re.split(r'(\d+)', text)]
 
 
 def resize_within(frame: np.ndarray, size_wh: tuple[int, int] | None) -> np.ndarray:
@@ -79,7 +81,7 @@ def fingerprint_of(path: str | Path) -> str:
         if path.is_dir():
             files = images_of(path)
             for file in files:
-                digest.update(f'{file.name}:{file.stat().st_size};'.encode())
+                digest.update(os.fsencode(file.name) + f':{file.stat().st_size};'.encode())
             head = files[:1]
         else:
             digest.update(f'{path.stat().st_size};'.encode())
@@ -397,11 +399,11 @@ class ArrayClip(Clip):
 
     def read(self, index: int) -> np.ndarray:
         self._check_index(index)
-        return self.frames[index]
+        return self.frames[index].copy()  # the caller's own array, and readers may draw on what they get
 
     def iter_frames(self, start=0, stop=None, size_wh=None, gray=False):
         for index in range(start, self.frame_count if stop is None else min(stop, self.frame_count)):
-            frame = cv2.cvtColor(self.frames[index], cv2.COLOR_BGR2GRAY) if gray else self.frames[index]
+            frame = cv2.cvtColor(self.frames[index], cv2.COLOR_BGR2GRAY) if gray else self.frames[index].copy()
             yield index, resize_within(frame, size_wh)
 
     def fingerprint(self) -> str:

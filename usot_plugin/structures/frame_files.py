@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -60,4 +61,5 @@ class FrameFilesClip(FolderClip):
     def fingerprint(self) -> str:
         frames = f'{self.file_names[0]}:{self.frame_count}'
         # Parts of one folder differ.
-        return hashlib.sha1(f'{fingerprint_of(self.path)};{frames}'.encode(), usedforsecurity=False).hexdigest()
+        content = fingerprint_of(self.path).encode() + b';' + os.fsencode(frames)
+        return hashlib.sha1(content, usedforsecurity=False).hexdigest()

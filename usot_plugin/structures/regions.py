@@ -150,6 +150,10 @@ def parse_region(text: str) -> Region | None:
     return None if isinstance(entry, FrameCode) else entry
 
 
+#: Other programs write semicolons, blanks or tabs for commas.
+_SEPARATORS = str.maketrans(',;', '  ')
+
+
 def parse_frame(text: str) -> Region | FrameCode:
     """A line of a VOT result file: a region, or a code where there is none. See :func:`parse_region`.
 
@@ -161,9 +165,11 @@ def parse_frame(text: str) -> Region | FrameCode:
         region = _parse_mask(text[1:])
         return region if region.mask.any() else FrameCode.UNKNOWN
     try:
-        values = [float(value) for value in text.split(',')]
+        values = [float(value) for value in text.translate(_SEPARATORS).split()]
     except ValueError as error:
         raise ValueError(f'not a region: {_short(text)!r}') from error
+    if not values:
+        raise ValueError("not a region: ''")
     if len(values) == 1:
         if values[0] not in tuple(FrameCode):
             raise ValueError(f'a code is 0, 1 or 2, got {_short(text)!r}')

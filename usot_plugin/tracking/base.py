@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from usot_plugin.structures.boxes import is_valid
+from usot_plugin.structures.boxes import own_boxes, start_problem
 from usot_plugin.structures.trajectory import Prediction
 
-#: Sides of a box to start from, in sides of its frame. The search area of a larger one needs gigabytes.
-LARGEST_BOX = 2.0
+
+class TargetBoxError(ValueError):
+    """No tracker can start from a box; the message has the box and the cause."""
 
 
 class Tracker(ABC):
@@ -52,7 +53,8 @@ class Tracker(ABC):
             The state to hand to the first :meth:`update`.
 
         Raises:
-            ValueError: There is no box, or one is nan, has no area, lies outside its frame or is more than twice as large.
+            TargetBoxError: There is no box, or one is nan, has no area, lies outside its frame, is more than twice as large, or has a
+                side below one pixel.
         """
 
     @abstractmethod
@@ -88,6 +90,18 @@ class Tracker(ABC):
         raise ValueError(f'{type(self).__name__}: its states are {forms}, so it has to override Tracker.select and concat')
 
 
+def target_count(boxes_xyxy: Any) -> int:
+    """Number of targets of boxes ``(B, 4)`` or ``(4,)``.
+
+    Raises:
+        TargetBoxError: No boxes.
+    """
+    try:
+        return len(own_boxes(boxes_xyxy))
+    except ValueError as error:
+        raise TargetBoxError(str(error)) from error
+
+
 def frames_per_target(frames: np.ndarray | Sequence[np.ndarray], target_count: int) -> list[np.ndarray]:
     """One frame per target, whatever form the caller used.
 
@@ -103,24 +117,20 @@ def frames_per_target(frames: np.ndarray | Sequence[np.ndarray], target_count: i
     return per_target
 
 
-def checked_boxes(boxes_xyxy: np.ndarray, frames: Sequence[np.ndarray]) -> np.ndarray:
-    """Boxes as ``(B, 4)`` float64.
+def checked_boxes(boxes_xyxy: Any, frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Boxes as ``(B, 4)`` float64, a copy.
 
     Raises:
-        ValueError: There is no box, or one is nan, has no area, does not touch its frame or is more than :data:`LARGEST_BOX` times as
-            large; the message holds the box.
+        TargetBoxError: There is no box, or no tracker can start from one (:func:`start_problem`); the message holds the box.
     """
-    boxes = np.atleast_2d(np.asarray(boxes_xyxy, np.float64))
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f'boxes are (B, 4), got shape {boxes.shape}')
+    try:
+        boxes = own_boxes(boxes_xyxy)
+    except ValueError as error:
+        raise TargetBoxError(str(error)) from error
     if not len(boxes):
-        raise ValueError('there is no target box')
-    for box, frame, valid in zip(boxes, frames, is_valid(boxes), strict=True):
-        height, width = frame.shape[:2]
-        if not valid:
-            raise ValueError(f'target box x1, y1, x2, y2 = {box.tolist()} is nan or has no area')
-        if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
-            raise ValueError(f'target box x1, y1, x2, y2 = {box.tolist()} lies outside the {width}x{height} frame')
-        if box[2] - box[0] > LARGEST_BOX * width or box[3] - box[1] > LARGEST_BOX * height:
-            raise ValueError(f'target box x1, y1, x2, y2 = {box.tolist()} is more than {LARGEST_BOX:g} times the {width}x{height} frame')
+        raise TargetBoxError('there is no target box')
+    for box, frame in zip(boxes, frames, strict=True):
+        problem = start_problem(box, (frame.shape[1], frame.shape[0]))
+        if problem is not None:
+            raise TargetBoxError(f'target box x1, y1, x2, y2 = {box.tolist()} {problem}')
     return boxes

@@ -6,11 +6,11 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from usot_plugin.structures.boxes import xywh_to_xyxy
-from usot_plugin.tracking.base import LARGEST_BOX
+from usot_plugin.structures.boxes import own_boxes, start_problem, xywh_to_xyxy
 
 #: Least and largest length of the longer side of the window in which boxes are drawn.
 WINDOW_PX = (720, 1280)
@@ -61,22 +61,21 @@ def _as_box(values: list, where: str) -> np.ndarray:
     return xywh_to_xyxy(box)
 
 
-def check_boxes_in_frame(boxes_xyxy: np.ndarray, size_wh: tuple[int, int], source: str) -> None:
-    """Refuse boxes that do not touch the frame or are far larger, and what are no boxes.
+def check_boxes_in_frame(boxes_xyxy: Any, size_wh: tuple[int, int], source: str) -> None:
+    """Refuse boxes that no tracker can start from (:func:`~usot_plugin.structures.boxes.start_problem`), and what are no boxes.
 
     Raises:
         InputError: The first such box, as ``x,y,w,h``, and the size of the frame.
     """
-    width, height = size_wh
-    boxes = np.atleast_2d(boxes_xyxy)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise InputError(f'{source}: boxes are (B, 4), got shape {np.shape(boxes_xyxy)}')
-    for x1, y1, x2, y2 in boxes:
-        box = f'{x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g}'
-        if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
-            raise InputError(f'{source}: box {box} lies outside its {width}x{height} frames')
-        if x2 - x1 > LARGEST_BOX * width or y2 - y1 > LARGEST_BOX * height:
-            raise InputError(f'{source}: box {box} is more than {LARGEST_BOX:g} times its {width}x{height} frames')
+    try:
+        boxes = own_boxes(boxes_xyxy)
+    except ValueError as error:
+        raise InputError(f'{source}: {error}') from error
+    for box in boxes:
+        problem = start_problem(box, size_wh)
+        if problem is not None:
+            x1, y1, x2, y2 = box
+            raise InputError(f'{source}: box {x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g} {problem}')
 
 
 def has_display() -> bool:

@@ -6,21 +6,25 @@ from typing import Any
 
 import cv2
 import numpy as np
+from torch import Tensor
 
+from usot_plugin.structures.boxes import own_boxes
 from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.tracking import Tracker
 
 
-def as_bgr_u8(image: np.ndarray) -> np.ndarray:
+def as_bgr_u8(image: np.ndarray | Tensor) -> np.ndarray:
     """Any usual image as ``(H, W, 3)`` uint8 BGR.
 
     Args:
         image: ``(H, W)``, ``(H, W, 1)`` grey, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA; uint8, or uint16 whose upper byte is kept. The alpha
-            channel is dropped.
+            channel is dropped. A tensor of that form on any device will do.
 
     Raises:
         ValueError: Another shape or dtype, or an empty image.
     """
+    if isinstance(image, Tensor):
+        image = image.detach().cpu().numpy()
     if (
         not isinstance(image, np.ndarray)
         or image.ndim not in (2, 3)
@@ -64,23 +68,26 @@ class OnlineTracker:
 
         Args:
             frame: See :func:`as_bgr_u8`.
-            boxes_xyxy: ``(B, 4)`` or ``(4,)``.
+            boxes_xyxy: ``(B, 4)`` or ``(4,)``, any array, tensor or list; it is copied.
+
+        Returns:
+            The boxes as given, found with score 1.
 
         Raises:
-            ValueError: A box is nan, has no area or lies outside the frame.
+            ValueError: A box is nan, has no area, lies outside the frame, or is far too large or too small.
         """
-        state = self.tracker.init(as_bgr_u8(frame), np.atleast_2d(np.asarray(boxes_xyxy, np.float64)))
-        self._states = [state]
-        return _start(boxes_xyxy)
+        boxes = own_boxes(boxes_xyxy)
+        self._states = [self.tracker.init(as_bgr_u8(frame), boxes)]
+        return _start(boxes)
 
     def add(self, frame: np.ndarray, boxes_xyxy: np.ndarray | list) -> Prediction:
         """Follow these targets too, from this frame on.
 
         They come after the others in later predictions. Call :meth:`update` for the frame first, if there are others.
         """
-        state = self.tracker.init(as_bgr_u8(frame), np.atleast_2d(np.asarray(boxes_xyxy, np.float64)))
-        self._states.append(state)
-        return _start(boxes_xyxy)
+        boxes = own_boxes(boxes_xyxy)
+        self._states.append(self.tracker.init(as_bgr_u8(frame), boxes))
+        return _start(boxes)
 
     def update(self, frame: np.ndarray) -> Prediction:
         """Find all targets in the next frame.
@@ -96,6 +103,5 @@ class OnlineTracker:
         return Prediction.concat([prediction for prediction, _ in results])
 
 
-def _start(boxes_xyxy: np.ndarray | list) -> Prediction:
-    boxes = np.atleast_2d(np.asarray(boxes_xyxy, np.float64))
-    return Prediction(boxes, np.ones(len(boxes)), np.zeros(len(boxes), bool))
+def _start(boxes: np.ndarray) -> Prediction:
+    return Prediction(boxes.copy(), np.ones(len(boxes)), np.zeros(len(boxes), bool))

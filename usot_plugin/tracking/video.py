@@ -46,7 +46,7 @@ def track_video(
         ValueError: There is no box, one is nan or has no area, or there is no frame between ``start`` and ``stop``.
     """
     clip = clip if isinstance(clip, Clip) else open_clip(clip)
-    check_boxes_in_frame(np.asarray(boxes_xyxy, np.float64), clip.size_wh, str(clip.path))
+    check_boxes_in_frame(boxes_xyxy, clip.size_wh, str(clip.path))
     return track_frames(tracker, clip.iter_frames(start, stop), boxes_xyxy, on_frame)
 
 

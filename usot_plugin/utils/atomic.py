@@ -45,8 +45,8 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    write_bytes(path, text.encode())
+    """Write a text file whole or not at all; what is no UTF-8 in it (odd file names) is escaped."""
+    write_bytes(path, text.encode('utf-8', 'backslashreplace'))
 
 
 def remove_abandoned(folder: Path, name: str = '*') -> int:

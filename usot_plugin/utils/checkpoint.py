@@ -10,6 +10,7 @@ import hashlib
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -57,13 +58,40 @@ def _history_statistic(owner: Any, name: str) -> Any:
     return HistoryBuffer._statistics_methods[name]
 
 
+#: NumPy 1 and 2 name the same functions differently in a pickle.
+NUMPY_MODULES = ('numpy.core.multiarray', 'numpy._core.multiarray')
+#: Codes of the element types that an array in a checkpoint may have: numbers, booleans and plain objects of the same pickle.
+DTYPE_CODE = re.compile(r'[?bBhHiIlLqQefdgFDGO]|[biufcO]\d{1,2}')
+
+#: How the state of a big-endian dtype begins in a pickle: version 3, ``'>'``.
+BIG_ENDIAN = b'K\x03X\x01\x00\x00\x00>'
+
+
+def _plain_dtype(code: Any, *_: Any) -> np.dtype:
+    """What ``numpy.dtype`` does for a pickle, and nothing else: one of NumPy's own types, which the state in a pickle cannot change.
+
+    ``numpy.dtype(code, False, True)`` is a copy whose flags a pickle may set: numbers could be made to pass for objects.
+    """
+    if not isinstance(code, str) or not DTYPE_CODE.fullmatch(code):
+        raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({str(code)[:40]!r}) is not allowed')
+    return np.dtype(code)
+
+
+def _no_bytes(*arguments: Any) -> bytes:
+    """How an empty array is pickled: ``bytes()``. With a number it would ask for as much memory."""
+    if arguments:
+        raise pickle.UnpicklingError('GLOBAL bytes with arguments is not allowed')
+    return b''
+
+
 def safe_globals() -> list[Any]:
-    """Every class and function that a checkpoint of MMEngine's Runner names beside tensors, each harmless."""
+    """Every class and function that a checkpoint of MMEngine's Runner names beside tensors, each harmless, with its name in a pickle."""
     HistoryBuffer()  # registers its default statistics
-    multiarray = getattr(np, '_core', None) or np.core
-    array_parts = [multiarray.multiarray._reconstruct, multiarray.multiarray.scalar, np.ndarray, np.dtype]
-    dtypes = sorted({type(np.dtype(code)) for code in '?bBhHiIlLqQefd'}, key=lambda kind: kind.__name__)
-    return [*array_parts, *dtypes, HistoryBuffer, slice, (_history_statistic, 'builtins.getattr')]
+    multiarray = (getattr(np, '_core', None) or np.core).multiarray
+    arrays = [(getattr(multiarray, name), f'{module}.{name}') for module in NUMPY_MODULES for name in ('_reconstruct', 'scalar')]
+    dtypes = sorted({type(np.dtype(code)) for code in '?bBhHiIlLqQefdgFDGO'}, key=lambda kind: kind.__name__)
+    functions = [(_plain_dtype, 'numpy.dtype'), (_no_bytes, 'builtins.bytes'), (_history_statistic, 'builtins.getattr')]
+    return [*arrays, *functions, np.ndarray, *dtypes, HistoryBuffer, slice]
 
 
 def load_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') -> Any:
@@ -78,6 +106,7 @@ def load_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
     try:
         with torch.serialization.safe_globals(safe_globals()), warnings.catch_warnings():
             warnings.filterwarnings('ignore', message='Detected pickle protocol')  # a file of another kind; the refusal below says so
+            _refuse_other_byte_order(file)
             try:
                 return torch.load(file, map_location=map_location, weights_only=True)
             except pickle.UnpicklingError:
@@ -90,14 +119,30 @@ def load_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
         raise CheckpointError(path, f'cannot be read ({error.strerror or error})') from error
     except (EOFError, RuntimeError) as error:
         raise CheckpointError(path, 'cut short or damaged: PyTorch finds no complete checkpoint in it') from error
-    except (ValueError, LookupError, AttributeError, TypeError) as error:  # what the unpickler stumbles over in a file of another kind
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+    ) as error:  # what the unpickler stumbles over in a file of another kind
         raise CheckpointError(path, 'not a PyTorch checkpoint') from error
+
+
+def _refuse_other_byte_order(file: Path) -> None:
+    """The state of a dtype is not looked at (:func:`_plain_dtype`), and numbers in the other byte order would be read as others."""
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.endswith('data.pkl') and BIG_ENDIAN in archive.read(name):
+                raise pickle.UnpicklingError('NumPy arrays in big-endian byte order')
 
 
 def _refusal(error: pickle.UnpicklingError) -> str:
     """PyTorch's page of advice as one line: which global was refused, or that this is no pickle of tensors."""
     text = str(error)
-    found = re.search(r'GLOBAL (\S+)', text) or re.search(r"attribute ('\w+' of .*?) is not allowed", text)
+    found = re.search(r'GLOBAL (numpy\.dtype\(.*?\)|\S+)', text) or re.search(r"attribute ('\w+' of .*?) is not allowed", text)
     if found:
         return f'refused: it holds the Python object {found[1]}, and loading that could run code; save tensors only'
     detail = text.partition('WeightsUnpickler error:')[2].strip() or text
@@ -132,7 +177,51 @@ def extract_state_dict(checkpoint: Any, path: str | Path, which: Which = 'saved'
         tensors.pop('steps', None)  # the averaged model's own counter
     if not tensors:
         raise CheckpointError(path, f'no tensors in this file (keys: {_named(list(state))})')
+    refuse_non_finite(tensors, path)
     return tensors
+
+
+def refuse_non_finite(state: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse weights with nan or infinity in them: a training that blew up, and whatever tracks with them stands still.
+
+    Args:
+        state: Named tensors; anything else in it is passed over.
+        path: The file, for messages.
+
+    Raises:
+        CheckpointError: Weights or buffers are not finite; the message has their number and names.
+    """
+    tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    wrong = [key for key, value in tensors.items() if not _is_finite(value)]
+    if wrong:
+        raise CheckpointError(path, f'{len(wrong)} of {len(tensors)} weights are not finite ({_named(wrong)})')
+
+
+def _is_finite(value: Tensor) -> bool:
+    if not (value.is_floating_point() or value.is_complex()):
+        return True
+    if value.is_sparse:
+        value = value.coalesce().values()
+    return bool(torch.isfinite(value.float() if value.element_size() == 1 else value).all())
+
+
+def check_resumable(checkpoint: Any, path: str | Path) -> None:
+    """Refuse to go on from a file that holds no training, before MMEngine stumbles over what is not there.
+
+    Args:
+        checkpoint: What :func:`load_checkpoint` gave.
+        path: The file, for messages.
+
+    Raises:
+        CheckpointError: Weights only, without epoch and optimizer, or weights that are not finite.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
+    counted = isinstance(meta, Mapping) and all(isinstance(meta.get(key), int) for key in ('epoch', 'iter'))
+    if not counted or not isinstance(checkpoint.get('message_hub'), Mapping) or 'optimizer' not in checkpoint:
+        raise CheckpointError(path, f'holds weights only, no training to go on with; use --cfg-options load_from={path}')
+    for key in ('state_dict', 'ema_state_dict'):  # MMEngine's EMAHook goes on from both
+        state = checkpoint.get(key)
+        refuse_non_finite(state if isinstance(state, Mapping) else {}, path)
 
 
 def _without_module(key: str) -> str:
@@ -205,16 +294,18 @@ def check_pretrained(module: nn.Module, init_cfg: Any) -> None:
     """Refuse ``init_cfg=dict(type='Pretrained', ...)`` of ``module`` where the file lacks weights of it: the rest would start at random.
 
     Counters of batch norm may be missing (old files have none), and other weights may be there. Files behind a URL and parts of a file
-    (``prefix``) are left to MMEngine.
+    (``prefix``) are left to MMEngine, once the file was found to be a checkpoint of finite weights.
 
     Raises:
         CheckpointError: The file cannot be read, or belongs to another network.
     """
     for cfg in [init_cfg] if isinstance(init_cfg, Mapping) else init_cfg or ():
-        if cfg.get('type') != 'Pretrained' or cfg.get('prefix') or '://' in str(cfg['checkpoint']):
+        if cfg.get('type') != 'Pretrained' or '://' in str(cfg['checkpoint']):
             continue
         path, own = cfg['checkpoint'], module.state_dict()
         state = extract_state_dict(load_checkpoint(path), path)
+        if cfg.get('prefix'):
+            continue
         counters = {key: value for key, value in own.items() if key.endswith('num_batches_tracked')}
         misfit = describe_misfit(module, {**counters, **{key: value for key, value in state.items() if key in own}})
         if misfit is not None:
@@ -223,8 +314,16 @@ def check_pretrained(module: nn.Module, init_cfg: Any) -> None:
 
 
 def _load_from_local(filename: str, map_location: Any = None) -> Any:
-    """MMEngine's loader interface over :func:`load_checkpoint`."""
-    return load_checkpoint(filename, 'cpu' if map_location is None else map_location)
+    """MMEngine's loader interface over :func:`load_checkpoint`.
+
+    MMEngine's ``Runner.resume`` runs ``meta['config']``, the text of a Python config, to compare numbers of GPUs; it does not get it here.
+    """
+    content = load_checkpoint(filename, 'cpu' if map_location is None else map_location)
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict):
+        for key in ('config', 'cfg'):
+            meta.pop(key, None)
+    return content
 
 
 def use_safe_loader() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
+
+from .names import shown_name
 
 FINE = 0
 #: Exit status where a part of the input could not be used; each part is named on stderr.
@@ -13,6 +16,8 @@ PARTIAL = 1
 #: Exit status for everything that the user can mend.
 USER_ERROR = 2
 INTERRUPTED = 130
+#: A name in a message is cut to this many characters.
+LONGEST_NAME = 200
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -51,14 +56,24 @@ def exit_status(
         The exit status: what ``run`` returned, :data:`USER_ERROR`, or :data:`INTERRUPTED`.
     """
     known: tuple[type[BaseException], ...] = (ValueError, *mendable)
+    print_any_name()
     try:
         return run() or FINE
+    except UnicodeEncodeError as error:  # a file name in bytes that are not UTF-8, where only text can be written
+        return _stop(USER_ERROR, f'{shown_name(error.object)[:LONGEST_NAME]}: the name is not UTF-8; rename the file')
     except known as error:
         return _stop(USER_ERROR, ' '.join(str(error).split()))
     except OSError as error:
         return _stop(USER_ERROR, f'{error.filename or where or type(error).__name__}: {error.strerror or error}')
     except KeyboardInterrupt:
         return _stop(INTERRUPTED, interrupted)
+
+
+def print_any_name() -> None:
+    """Let names that are not UTF-8 be printed, their odd bytes escaped, instead of ending the tool."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
 
 
 def _stop(status: int, message: str) -> int:

@@ -86,3 +86,18 @@ def test_absent_boxes_are_not_outside(lasot):
     file = lasot.data_root / 'bear/bear-2/groundtruth.txt'
     np.savetxt(file, [[5, 5, 9, 9], *[[0, 0, 0, 0]] * 7], fmt='%d', delimiter=',')
     assert not check_sequence(lasot, 'bear-2').problems
+
+
+@pytest.mark.parametrize(
+    ('line', 'problem'),
+    [
+        ('0.15,0.2,0.3,0.25', 'no tracker starts from the box of index 0: 0.15,0.2,0.3,0.25 is less than 1 px wide or high'),
+        ('0,0,6400,4800', 'no tracker starts from the box of index 0: 0,0,6400,4800 is more than 2 times the'),
+        ('1000,1000,20,15', '6 boxes lie outside the image'),
+    ],
+)
+def test_a_first_box_that_no_tracker_accepts(tmp_path, line, problem):
+    write_benchmark(tmp_path, ('a',))
+    (tmp_path / 'a/groundtruth.txt').write_text(f'{line}\n' * 6)
+    (found,) = check_sequence(SequenceFolderDataset(tmp_path), 'a').problems
+    assert found.startswith(problem)

@@ -302,3 +302,14 @@ def test_summary_counts_every_reason():
         'unreadable 1',
     ):
         assert part in text
+
+
+def test_a_name_that_is_not_utf8_is_one_row_and_the_others_are_done(clips, tmp_path, capfd):
+    odd = os.fsdecode(b'\xca\xd3')
+    two = {'clip_0': clips['clip_0'], odd: clips['clip_1'].parent / odd}
+    for _ in range(2):
+        tally = discover_clips(two, CONFIG, tmp_path / 'table', RunOptions(workers=0))
+        assert tally.failed == 1
+    rows = {row.clip: row for row in read_table(tmp_path / 'table')}
+    assert set(rows) == {'clip_0', r'\xca\xd3'}
+    assert rows[r'\xca\xd3'].detail.endswith(r'\xca\xd3: the name is not UTF-8; rename the file')

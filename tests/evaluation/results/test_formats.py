@@ -128,3 +128,51 @@ def test_repetitions_are_not_dropped_silently(results, tmp_path):
     (tmp_path / 'out' / 'a' / 'a_002.txt').write_text((tmp_path / 'out' / 'a' / 'a_001.txt').read_text())
     with pytest.raises(ResultError, match=r'2 repetitions \(a_001.txt, a_002.txt\); one is wanted'):
         convert(tmp_path / 'out', format_of('got10k'), tmp_path / 'back', plugin())
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'1 2 3 4\n5 6 7 8\n',
+        b'\xef\xbb\xbf1,2,3,4\n5,6,7,8\n',
+        '1,2,3,4\n5,6,7,8\n'.encode('utf-16'),
+        b'1,2,3,4,\r\n5,6,7,8,\r\n',
+        b'1;2;3;4\n5;6;7;8\n\n \n',
+        b'1\t2\t3\t4\n5 ,6 ,7 ,8',
+        b'1e0 , 2.0e+00, 3, .4E1\n+5, 6., 7, 8\n',
+    ],
+)
+def test_files_of_other_programs_are_read_as_annotations_are(tmp_path, data):
+    (tmp_path / 's.txt').write_bytes(data)
+    found = read_result(tmp_path, 's', format_of('pysot', 0))
+    np.testing.assert_allclose(found.boxes_xyxy, [[1, 2, 4, 6], [5, 6, 12, 14]])
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('1,2,3,4\n5,x,7,8\n', 'not a result file with 4 numbers a line: not a number .* in line 2'),
+        ('1,2,3,4\n\n5,6,7,8\n', 'not a result file with 4 numbers a line: 0 in line 2'),
+        ('1_0,2,3,4\n', 'not a result file with 4 numbers a line: not a number .* in line 1'),
+    ],
+)
+def test_the_line_and_the_cause_are_named(tmp_path, text, message):
+    (tmp_path / 's.txt').write_text(text)
+    with pytest.raises(ResultError, match=f's.txt: {message}'):
+        read_result(tmp_path, 's', format_of('pysot', 0))
+
+
+def test_a_sequence_called_like_a_side_file_is_found_by_its_boxes(tmp_path):
+    for name in ('car', 'car_time'):
+        (tmp_path / f'{name}.txt').write_text('1,2,3,4\n5,6,7,8\n')
+    (tmp_path / 'car_score.txt').write_text('1,0\n1,0\n')
+    assert find_names(tmp_path, plugin()) == ['car', 'car_time']
+    assert read_result(tmp_path, 'car', plugin()).seconds is None
+    assert np.isnan(OnePassResults(tmp_path).read('car').seconds).all()
+
+
+def test_names_that_patterns_would_read_otherwise(tmp_path):
+    write_result(tmp_path, '[ab]', OnePassBoxes(BOXES, SECONDS), format_of('got10k'))
+    write_result(tmp_path, 'a', OnePassBoxes(BOXES, SECONDS), format_of('got10k'))
+    assert find_names(tmp_path, format_of('got10k')) == ['[ab]', 'a']
+    np.testing.assert_allclose(read_result(tmp_path, '[ab]', format_of('got10k')).seconds, SECONDS)

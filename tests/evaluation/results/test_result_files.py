@@ -114,3 +114,10 @@ def test_nothing_can_be_written_below_a_file(tmp_path, trajectory):
     (tmp_path / 'file').write_text('x')
     with pytest.raises(ResultError, match='cannot be written'):
         OnePassResults(tmp_path / 'file').write('seq', trajectory)
+
+
+def test_two_sequences_never_share_a_file(tmp_path):
+    folder = OnePassResults(tmp_path / 'T')
+    folder.check_names(['car', 'lap_time', 'lap2'])
+    with pytest.raises(ResultError, match=r"car_time.txt: would hold the boxes of sequence 'car_time' and the times of 'car'"):
+        folder.check_names(['car', 'car_time'])

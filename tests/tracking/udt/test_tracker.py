@@ -154,7 +154,7 @@ BLACK = np.zeros((60, 80, 3), np.uint8)
         (BLACK, [20, 20, 40, 40]),
         (np.full((60, 80, 3), 255, np.uint8), [20, 20, 40, 40]),
         (None, [-10, -10, 8, 6]),
-        (None, [30, 20, 30.2, 20.1]),
+        (None, [30, 20, 31, 21]),
         (None, [-20, -10, 110, 80]),
     ],
     ids=['black', 'white', 'at the border', 'tiny', 'larger than the frame'],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,18 @@ class AnnotationError(RuntimeError):
 
 def _text(path: str | Path) -> str:
     try:
-        return Path(path).read_text(encoding='utf-8-sig')
+        data = Path(path).read_bytes()
+        return data.decode('utf-16' if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else 'utf-8-sig')
     except OSError as error:
         raise AnnotationError(path, f'cannot be read ({error.strerror})') from error
     except UnicodeDecodeError as error:
         raise AnnotationError(path, 'not a text file') from error
+
+
+def _number(text: str) -> float:
+    if '_' in text:  # Python's own form of 1000, and no other program's
+        raise ValueError(f'could not convert string to float: {text!r}')
+    return float(text)
 
 
 def read_rows(path: str | Path) -> list[list[float]]:
@@ -53,7 +61,7 @@ def read_rows(path: str | Path) -> list[list[float]]:
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            rows.append([float(value) for value in line.translate(_SEPARATORS).split()])
+            rows.append([_number(value) for value in line.translate(_SEPARATORS).split()])
         except ValueError as error:
             raise AnnotationError(path, f'not a number ({error})', number) from error
     return rows

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from usot_plugin.structures.boxes import start_problem
 from usot_plugin.structures.clip import Clip, ClipError
 
 from .annotations import AnnotationError
@@ -80,6 +81,12 @@ def _check_boxes(sequence: AnnotatedSequence, found: SequenceCheck) -> None:
     with np.errstate(invalid='ignore'):
         outside = (boxes[:, 2:] <= 0).any(1) | (boxes[:, :2] >= (width, height)).any(1)
         beyond = ((boxes[:, :2] < 0).any(1) | (boxes[:, 2:] > (width, height)).any(1)) & ~outside
+    anchors = np.zeros(len(boxes), bool) if sequence.anchors is None else np.asarray(sequence.anchors) != 0
+    for frame in sorted({0, *np.flatnonzero(anchors & sequence.present)} - set(np.flatnonzero(outside))):
+        wrong = start_problem(boxes[frame], sequence.clip.size_wh)
+        if wrong is not None:
+            x1, y1, x2, y2 = boxes[frame]
+            found.problems.append(f'no tracker starts from the box of index {frame}: {x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g} {wrong}')
     for frames, problem in ((outside, True), (beyond, False)):
         if frames.any():
             where = 'outside' if problem else 'partly outside'

@@ -89,7 +89,7 @@ class SequenceFolderDataset(BenchmarkDataset):
 def _first_hole(clip: Clip) -> str:
     """Names the first number that is missing in a folder of numbered images."""
     stems = [file.stem for file in getattr(clip, 'files', [])]
-    if not stems or not all(stem.isdigit() for stem in stems):
+    if not stems or not all(stem.isdecimal() for stem in stems):
         return ''
     numbers = {int(stem) for stem in stems}
     missing = next((number for number in range(min(numbers), max(numbers)) if number not in numbers), None)

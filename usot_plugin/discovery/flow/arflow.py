@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,12 +21,13 @@ def load_pwc_lite(checkpoint: str | Path) -> PWCLite:
     Raises:
         ValueError: The file is missing, unreadable, or no PWC-Lite; one line names it and the cause.
     """
+    from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint, refuse_non_finite  # takes seconds to import
+
     path = Path(checkpoint)
     try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        cause = getattr(error, 'strerror', None) or str(error).splitlines()[0]
-        raise ValueError(f'{path}: not a readable checkpoint ({cause})') from error
+        content = load_checkpoint(path)
+    except CheckpointError as error:
+        raise ValueError(str(error)) from error
     weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
     if not isinstance(weights, Mapping):
         raise ValueError(f'{path}: not a PWC-Lite checkpoint (it holds a {type(content).__name__}, not a state dict)')
@@ -44,6 +44,10 @@ def load_pwc_lite(checkpoint: str | Path) -> PWCLite:
                 f"{path}: not a PWC-Lite checkpoint (weight '{name}' should have shape {shape}, "
                 + (f'it has {given})' if given else 'it is missing)')
             )
+    try:
+        refuse_non_finite(weights, path)
+    except CheckpointError as error:
+        raise ValueError(str(error)) from error
     model.load_state_dict({name: weights[name] for name in wanted})
     return model.eval()
 

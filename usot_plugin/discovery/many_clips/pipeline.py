@@ -6,14 +6,16 @@ import errno
 import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from ...utils.names import is_utf8, shown_name
 from ..config import DiscoveryConfig, nearest_name
 from ..flow import build_flow
 from ..table.format import TableInfo
 from ..table.parts import PartFolder
 from .local_engine import run_local
-from .one_clip import ClipResult, ClipTask
+from .one_clip import ClipResult, ClipTask, skipped
 from .progress import Progress, Tally
 from .ray_engine import run_ray
 
@@ -93,6 +95,9 @@ def discover_clips(clips: Mapping[str, Path], config: DiscoveryConfig, table: st
         WorkerStartError: The workers cannot be started.
     """
     options = options or RunOptions()
+    # A table holds UTF-8 only: a clip with another name is one skipped row, under the name that messages show.
+    unnamed = {shown_name(name) for name, path in clips.items() if not (is_utf8(name) and is_utf8(path.absolute()))}
+    clips = {name if is_utf8(name) else shown_name(name): path for name, path in clips.items()}
     build_flow(config.flow)  # an option that does not fit is a usage error here, not a failure of every clip
     mine = clips_of_shard(clips, options.shard)
     parts = PartFolder(table, TableInfo(config.to_dict()))
@@ -100,11 +105,16 @@ def discover_clips(clips: Mapping[str, Path], config: DiscoveryConfig, table: st
         finished = parts.open(mine, options.overwrite)
     except OSError as error:
         raise _write_error(parts.folder, error) from error
-    tasks = [ClipTask(name, path.absolute(), finished[name].fingerprint if name in finished else None) for name, path in mine.items()]
-    progress = Progress(len(tasks), quiet=options.quiet)
+    tasks = [
+        ClipTask(name, path.absolute(), finished[name].fingerprint if name in finished else None)
+        for name, path in mine.items()
+        if name not in unnamed
+    ]
+    progress = Progress(len(mine), quiet=options.quiet)
     results = _engine(options, tasks, config)
+    refused = (_not_utf8(name, path, config) for name, path in mine.items() if name in unnamed)
     try:
-        for result in results:
+        for result in chain(refused, results):
             if result.status == 'finished':
                 progress.finished_before(finished[result.clip])
                 continue
@@ -116,6 +126,11 @@ def discover_clips(clips: Mapping[str, Path], config: DiscoveryConfig, table: st
         results.close()
         progress.close()
     return progress.tally
+
+
+def _not_utf8(name: str, path: Path, config: DiscoveryConfig) -> ClipResult:
+    place = shown_name(path.absolute())
+    return skipped(ClipTask(name, Path(place)), config, 'unreadable', f'{place}: the name is not UTF-8; rename the file')
 
 
 def _engine(options: RunOptions, tasks: list[ClipTask], config: DiscoveryConfig) -> Generator[ClipResult, None, None]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.evaluation.functional.average_overlap import OverlapScore, score_overlaps
+from usot_plugin.evaluation.reports.score_table import own_row
 from usot_plugin.registry import METRICS
 
 from .reporting import ReportingMetric, frames_per_second
@@ -52,7 +53,10 @@ class GOT10kMetric(ReportingMetric):
         """Pool over frames and average over sequences, print the table, write the report."""
         if not results:
             raise ValueError('GOT10kMetric has no sequence to score')
-        rows = {name: (*_measures(score), frames_per_second(frames, seconds)) for _, name, score, frames, seconds in results}
+        rows = {
+            own_row(name, (ALL_SEQUENCES, ALL_FRAMES)): (*_measures(score), frames_per_second(frames, seconds))
+            for _, name, score, frames, seconds in results
+        }
         means = np.mean([row[:3] for row in rows.values()], axis=0)
         speed = frames_per_second(sum(entry[3] for entry in results), sum(entry[4] for entry in results))
         pooled = _measures(OverlapScore(np.concatenate([entry[2].overlaps for entry in results])))

@@ -10,6 +10,7 @@ import numpy as np
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
 from usot_plugin.evaluation.functional.vot_multistart import FAILURE_OVERLAP, GRACE_FRAMES, AnchorRun, score_multistart
+from usot_plugin.evaluation.reports.score_table import own_row
 from usot_plugin.evaluation.reports.vot_report import VOTReport
 from usot_plugin.evaluation.results.vot_files import anchor_runs
 from usot_plugin.registry import METRICS
@@ -75,7 +76,7 @@ class VOTMultiStartMetric(VOTMetric):
 
     def report_of(self, tracker: str, dataset: str, entries: Sequence[dict[str, Any]]) -> VOTReport:
         """See :meth:`VOTMetric.report_of`."""
-        rows = {entry['name']: self._row([entry])[0] for entry in entries}
+        rows = {own_row(entry['name'], (ALL,)): self._row([entry])[0] for entry in entries}
         rows[ALL], score = self._row(entries)
         numbers = {'eao': score.eao, 'accuracy': score.accuracy, 'robustness': score.robustness, 'fps': speed(entries)}
         low, high = self.eao_low, self.eao_high

@@ -10,7 +10,7 @@ import numpy as np
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
 from usot_plugin.evaluation.functional.vot_reset import STYLES, ResetRun, check_window, score_attribute, score_reset
-from usot_plugin.evaluation.reports.score_table import ScoreTable
+from usot_plugin.evaluation.reports.score_table import ScoreTable, own_row
 from usot_plugin.evaluation.reports.vot_report import VOTReport
 from usot_plugin.evaluation.results.vot_files import VOTRun
 from usot_plugin.registry import METRICS
@@ -88,7 +88,7 @@ class VOTResetMetric(VOTMetric):
 
     def report_of(self, tracker: str, dataset: str, entries: Sequence[dict[str, Any]]) -> VOTReport:
         """See :meth:`VOTMetric.report_of`."""
-        rows = {entry['name']: self._row([entry])[0] for entry in entries}
+        rows = {own_row(entry['name'], (ALL,)): self._row([entry])[0] for entry in entries}
         rows[ALL], score = self._row(entries)
         numbers = {
             'eao': score.eao,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from usot_plugin.datasets.benchmarks.annotations import AnnotationError, read_rows
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.evaluation.results.result_files import (
     ResultError,
@@ -149,15 +151,14 @@ class GOT10kResults(ResultFolder):
         }
 
     def _box_files(self, name: str) -> list[Path]:
-        return sorted((self.path / name).glob(f'{name}_[0-9][0-9][0-9].txt'))
+        return sorted((self.path / name).glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt'))
 
     def _columns(self, name: str) -> int:
         """Repetitions by the time file."""
         try:
-            with self.time_file(name).open(encoding='utf-8') as stream:
-                return stream.readline().count(',') + 1
-        except (OSError, UnicodeDecodeError) as error:
-            raise ResultError(self.time_file(name), 'cannot be read') from error
+            return len(read_rows(self.time_file(name))[0])
+        except AnnotationError as error:
+            raise ResultError(self.time_file(name), f'cannot be read ({error.cause})') from error
 
 
 def _checked_origin(origin: int) -> int:

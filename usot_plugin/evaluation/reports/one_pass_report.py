@@ -18,8 +18,9 @@ from usot_plugin.evaluation.functional.one_pass import (
     OnePassScore,
     mean_score,
 )
-from usot_plugin.evaluation.reports.score_table import aligned_table, finite_or_none
+from usot_plugin.evaluation.reports.score_table import aligned_table, finite_or_none, own_row
 from usot_plugin.utils.atomic import write_text
+from usot_plugin.utils.names import shown_name, table_cell
 
 #: Column head, and the format of its number.
 COLUMNS = {'AUC': '{:.1f}', 'P@20px': '{:.1f}', 'NP@0.2': '{:.1f}', 'NP-AUC': '{:.1f}', 'fps': '{:.1f}'}
@@ -86,7 +87,8 @@ class OnePassReport:
 
     def rows(self) -> dict[str, dict[str, float]]:
         """Numbers of each sequence and of their mean, in per cent and frames per second. Speed is all frames over all seconds."""
-        rows = {sequence.name: _row(sequence.score, sequence.frames, sequence.seconds) for sequence in self.sequences}
+        named = [(own_row(sequence.name, (MEAN,)), sequence) for sequence in self.sequences]
+        rows = {name: _row(sequence.score, sequence.frames, sequence.seconds) for name, sequence in named}
         frames, seconds = sum(s.frames for s in self.sequences), sum(s.seconds for s in self.sequences)
         rows[MEAN] = _row(self.mean, frames, seconds)
         return rows
@@ -112,21 +114,21 @@ class OnePassReport:
 
     def as_text(self) -> str:
         """An aligned table for the terminal."""
-        return aligned_table(['sequence', *COLUMNS], [[name, *_formatted(row)] for name, row in self.rows().items()])
+        return aligned_table(['sequence', *COLUMNS], [[shown_name(name), *_formatted(row)] for name, row in self.rows().items()])
 
     def as_markdown(self) -> str:
         """The table with the facts that make it repeatable."""
         facts = {'tracker': self.tracker, 'data': self.dataset, 'convention': self.convention, **self.about}
         lines = [f'# {self.tracker} on {self.dataset}', '', *(f'- {key}: {value}' for key, value in facts.items()), '']
         lines += [f'| sequence | {" | ".join(COLUMNS)} |', f'|---|{"---:|" * len(COLUMNS)}']
-        lines += [f'| {name} | {" | ".join(_formatted(row))} |' for name, row in self.rows().items()]
+        lines += [f'| {table_cell(name)} | {" | ".join(_formatted(row))} |' for name, row in self.rows().items()]
         attributes = self.attribute_rows()
         if attributes:
             heads = [head for head in COLUMNS if head != 'fps']
             lines += ['', f'| attribute | sequences | {" | ".join(heads)} |', f'|---|{"---:|" * (len(heads) + 1)}']
             for name, row in attributes.items():
                 cells = [COLUMNS[head].format(100 * row[measure]) for head, measure in zip(heads, MEASURES, strict=True)]
-                lines.append(f'| {name} | {row["sequences"]} | {" | ".join(cells)} |')
+                lines.append(f'| {table_cell(name)} | {row["sequences"]} | {" | ".join(cells)} |')
         return '\n'.join([*lines, '', LEGEND, ''])
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from usot_plugin.utils.atomic import write_text
+from usot_plugin.utils.names import shown_name, table_cell
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class ScoreTable:
 
     def as_text(self) -> str:
         """An aligned table for the terminal."""
-        return aligned_table(['sequence', *self.columns], [[name, *self._cells(row)] for name, row in self.rows.items()])
+        return aligned_table(['sequence', *self.columns], [[shown_name(name), *self._cells(row)] for name, row in self.rows.items()])
 
     def as_markdown(self) -> str:
         """The table with the facts that make it repeatable."""
         facts = {'tracker': self.tracker, 'data': self.dataset, **self.about}
         lines = [f'# {self.tracker} on {self.dataset}', '', *(f'- {key}: {value}' for key, value in facts.items()), '']
         lines += [f'| sequence | {" | ".join(self.columns)} |', f'|---|{"---:|" * len(self.columns)}']
-        lines += [f'| {name} | {" | ".join(self._cells(row))} |' for name, row in self.rows.items()]
+        lines += [f'| {table_cell(name)} | {" | ".join(self._cells(row))} |' for name, row in self.rows.items()]
         return '\n'.join([*lines, '', self.legend, ''])
 
     def write(self, folder: str | Path, stem: str) -> list[Path]:
@@ -55,6 +56,11 @@ class ScoreTable:
 
     def _cells(self, row: tuple[float, ...]) -> list[str]:
         return ['-' if math.isnan(value) else form.format(value) for value, form in zip(row, self.columns.values(), strict=True)]
+
+
+def own_row(name: str, totals: Collection[str]) -> str:
+    """Name of a sequence's row; one that is called like a row of totals gets a word more, so that neither replaces the other."""
+    return f'{name} (sequence)' if name in totals else name
 
 
 def aligned_table(head: list[str], body: list[list[str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from usot_plugin.evaluation.results.result_files import (
+    SIDE_FILES,
     ResultError,
+    is_side_file,
     read_numbers,
     unusable_boxes,
     write_numbers,
@@ -61,8 +64,6 @@ FORMATS: Mapping[str, ResultFormat] = {
         starts_with_code=True,
     ),
 }
-#: Stems of files beside the box files.
-SIDE_FILES = ('_time', '_score')
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ def find_names(folder: str | Path, form: ResultFormat) -> list[str]:
     found = sorted(path for path in root.glob(form.box_file.removeprefix(prefix).replace('{name}', '*')) if not path.name.startswith('.'))
     names = [path.name.removesuffix(suffix) for path in found]
     names = [name for name, path in zip(names, found, strict=True) if path == Path(folder, form.box_file.format(name=name))]
+    # A sequence may be called like a side file of another: what holds boxes is one.
     sides = {name + side for name in names for side in SIDE_FILES}
-    names = [name for name in names if name not in sides]
+    names = [name for name in names if name not in sides or not is_side_file(Path(folder, form.box_file.format(name=name)))]
     if not names:
         raise ResultError(folder, f'holds no result in the format of {form.reader}: {form.box_file}')
     return names
@@ -121,7 +123,7 @@ def read_result(folder: str | Path, name: str, form: ResultFormat) -> OnePassBox
     file = Path(folder, form.box_file.format(name=name))
     if form.starts_with_code:
         raise ResultError(file, f'holds no box for the first frame, so {form.reader} results cannot be converted')
-    others = sorted(path.name for path in file.parent.glob(f'{name}_[0-9][0-9][0-9].txt')) if '_001' in form.box_file else []
+    others = sorted(path.name for path in file.parent.glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt')) if '_001' in form.box_file else []
     if len(others) > 1:
         raise ResultError(file.parent, f'holds {len(others)} repetitions ({", ".join(others)}); one is wanted')
     boxes = xywh_to_xyxy(read_numbers(file, 4) - _shift(form))
@@ -129,7 +131,7 @@ def read_result(folder: str | Path, name: str, form: ResultFormat) -> OnePassBox
     if impossible:
         raise ResultError(file, impossible)
     times = None if form.time_file is None else Path(folder, form.time_file.format(name=name))
-    return OnePassBoxes(boxes, read_numbers(times, 1, len(boxes))[:, 0] if times is not None and times.exists() else None)
+    return OnePassBoxes(boxes, read_numbers(times, 1, len(boxes))[:, 0] if times is not None and is_side_file(times) else None)
 
 
 def write_result(folder: str | Path, name: str, result: OnePassBoxes, form: ResultFormat) -> None:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from usot_plugin.datasets.benchmarks.annotations import AnnotationError, read_rows
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.trajectory import Trajectory
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 
 RUN_FILE = 'run.json'
+#: Ends of the stems of files beside the boxes of a sequence.
+SIDE_FILES = ('_time', '_score')
+BOX_NUMBERS = 4
 #: Half a unit of the last decimal that is written, and the noise of adding four-decimal numbers.
 ROUNDING_PX = 1.1e-4
 
@@ -78,6 +83,14 @@ class ResultFolder(ABC):
     def sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:
         """What the metrics need to score ``sequence``: always ``name`` and ``tracker``, the rest is the protocol's matter."""
 
+    def check_names(self, names: Sequence[str]) -> None:
+        """Refuse sequences whose files would replace each other's.
+
+        Raises:
+            ResultError: Two sequences share a file; the message names both.
+        """
+        return  # a folder for each sequence: nothing is shared
+
     def finished_sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:
         """:meth:`sample`, refused where the result is not finished.
 
@@ -128,6 +141,15 @@ class OnePassResults(ResultFolder):
     def box_file(self, name: str) -> Path:
         return self.path / f'{name}.txt'
 
+    def check_names(self, names: Sequence[str]) -> None:
+        """See :meth:`ResultFolder.check_names`: the boxes of a sequence ``car_time`` would lie where the times of ``car`` do."""
+        known = set(names)
+        for name in names:
+            for side in SIDE_FILES:
+                if name + side in known:
+                    cause = f'would hold the boxes of sequence {name + side!r} and the {side[1:]}s of {name!r}; rename one of them'
+                    raise ResultError(self.box_file(name + side), cause)
+
     def write(self, name: str, result: Trajectory) -> None:
         """Write the files of one sequence, the box file last.
 
@@ -148,10 +170,10 @@ class OnePassResults(ResultFolder):
         count = len(boxes)
         scores, lost, seconds = np.ones(count), np.zeros(count, bool), np.full(count, np.nan)
         score_file, time_file = self.path / f'{name}_score.txt', self.path / f'{name}_time.txt'
-        if score_file.exists():
+        if is_side_file(score_file):
             rows = read_numbers(score_file, 2, count)
             scores, lost = rows[:, 0], rows[:, 1].astype(bool)
-        if time_file.exists():
+        if is_side_file(time_file):
             seconds = read_numbers(time_file, 1, count)[:, 0]
         return Trajectory(boxes, scores, lost, seconds)
 
@@ -188,6 +210,16 @@ class OnePassResults(ResultFolder):
         }
 
 
+def is_side_file(path: Path) -> bool:
+    """Whether a file beside the boxes is there and holds something else: ``car_time.txt`` may be the boxes of a sequence ``car_time``."""
+    if not path.exists():
+        return False
+    try:
+        return len(read_rows(path)[0]) != BOX_NUMBERS
+    except AnnotationError:
+        return True
+
+
 def unusable_boxes(boxes_xyxy: np.ndarray) -> str | None:
     """What no tracker may say of a sequence ``(T, 4)``, in words; None where all is well. nan is no prediction, a size of 0 a miss.
 
@@ -210,7 +242,9 @@ def unusable_boxes(boxes_xyxy: np.ndarray) -> str | None:
 
 
 def read_numbers(path: Path, columns: int, count: int | None = None) -> np.ndarray:
-    """A text file with ``columns`` numbers a line, separated by commas or tabs, as ``(T, columns)`` float64.
+    """A text file with ``columns`` numbers a line as ``(T, columns)`` float64, read as annotations are.
+
+    Commas, semicolons, blanks and tabs separate; a byte order mark, a separator at the end of a line and blank last lines do no harm.
 
     Args:
         path: The file.
@@ -218,20 +252,21 @@ def read_numbers(path: Path, columns: int, count: int | None = None) -> np.ndarr
         count: Lines that there have to be, where that is known.
 
     Raises:
-        ResultError: Missing, or something else.
+        ResultError: Missing, or something else; the message has the line.
     """
+    if not path.exists():
+        raise ResultError(path, 'no such result file')
     try:
-        text = path.read_text(encoding='utf-8')
-        rows = np.array([line.replace('\t', ',').split(',') for line in text.splitlines()], np.float64)
-    except FileNotFoundError as error:
-        raise ResultError(path, 'no such result file') from error
-    except (OSError, ValueError) as error:
-        raise ResultError(path, f'not a result file with {columns} numbers a line') from error
-    if rows.ndim != 2 or rows.shape[1] != columns:
-        raise ResultError(path, f'not a result file with {columns} numbers a line')
+        rows = read_rows(path)
+    except AnnotationError as error:
+        where = '' if error.line is None else f' in line {error.line}'
+        raise ResultError(path, f'not a result file with {columns} numbers a line: {error.cause}{where}') from error
+    for line, row in enumerate(rows, 1):
+        if len(row) != columns:
+            raise ResultError(path, f'not a result file with {columns} numbers a line: {len(row)} in line {line}')
     if count is not None and len(rows) != count:
         raise ResultError(path, f'{len(rows)} lines beside {count} boxes')
-    return rows
+    return np.array(rows, np.float64)
 
 
 def write_numbers(path: Path, values: np.ndarray, form: str | tuple[str, ...], delimiter: str = ',') -> None:

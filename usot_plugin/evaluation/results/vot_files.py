@@ -289,8 +289,11 @@ def _number(value: float) -> str:
 
 
 def _text_entries(file: Path) -> list[Region | FrameCode]:
-    entries = []
-    for line, text in enumerate(_lines(file), 1):
+    entries: list[Region | FrameCode] = []
+    lines = _lines(file)
+    while lines and not lines[-1].strip():  # of other programs
+        lines.pop()
+    for line, text in enumerate(lines, 1):
         try:
             entries.append(parse_frame(text))
         except ValueError as error:
@@ -307,7 +310,7 @@ def _binary_entries(file: Path) -> list[Region | FrameCode]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding='utf-8').splitlines()
+        return file.read_text(encoding='utf-8-sig').splitlines()
     except FileNotFoundError as error:
         raise ResultError(file, 'no such result file') from error
     except (OSError, UnicodeDecodeError) as error:

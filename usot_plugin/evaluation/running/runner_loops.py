@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.evaluator import Evaluator
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch import nn
@@ -16,9 +17,26 @@ from torch.utils.data import DataLoader
 from usot_plugin.evaluation.results.result_files import ResultFolder
 from usot_plugin.evaluation.running.sequences import run_sequences
 from usot_plugin.evaluation.running.sharing import own_share
-from usot_plugin.registry import LOOPS, TASK_UTILS
+from usot_plugin.registry import LOOPS, MODELS, TASK_UTILS
 from usot_plugin.tracking import Tracker, build_tracker, tracker_label
 from usot_plugin.utils.checkpoint import weights_digest
+from usot_plugin.utils.names import shown_name
+
+
+@MODELS.register_module()
+class NoNetwork(BaseModel):
+    """Stands where MMEngine's Runner wants a model and none is used: scoring alone, and trackers without a network.
+
+    It has one parameter, because parallel wrappers refuse a module without.
+    """
+
+    def __init__(self, data_preprocessor: Any = None) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Nothing is ever run through it."""
+        raise NotImplementedError('this run has no network')
 
 
 @LOOPS.register_module()
@@ -80,10 +98,10 @@ class SOTTestLoop(BaseLoop):
         self._hook('before_{}')
         self._hook('before_{}_epoch')
         self.runner.model.eval()
-        tracker, config = self._build_tracker()
-        name = self.tracker_name or tracker_label(config, type(tracker).__name__)
-        folder = self.protocol.result_folder(self.results_root() / name)
-        if not self.score_only:
+        config = self._tracker_config()
+        tracker = None if self.score_only else build_tracker(self._model(), config)
+        folder = self.protocol.result_folder(self.results_root() / (self.tracker_name or tracker_label(config)))
+        if tracker is not None:
             self._track(tracker, config, folder)
         self._score(folder)
         metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
@@ -98,14 +116,16 @@ class SOTTestLoop(BaseLoop):
     def _hook(self, pattern: str, **kwargs: Any) -> None:
         self.runner.call_hook(pattern.format(self.hook_stage), **kwargs)
 
-    def _build_tracker(self) -> tuple[Tracker, dict[str, Any]]:
-        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
-        config = self.tracker_cfg if self.tracker_cfg is not None else dict(getattr(model, 'test_cfg', None) or {})
-        return build_tracker(model, config), config
+    def _model(self) -> nn.Module:
+        return self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+
+    def _tracker_config(self) -> dict[str, Any]:
+        return self.tracker_cfg if self.tracker_cfg is not None else dict(getattr(self._model(), 'test_cfg', None) or {})
 
     def _track(self, tracker: Tracker, config: dict[str, Any], folder: ResultFolder) -> None:
         model = getattr(tracker, 'model', None)
         weights = weights_digest(model) if isinstance(model, nn.Module) else None
+        folder.check_names(getattr(self.dataloader.dataset, 'names', ()))
         if is_main_process():
             folder.claim({'tracker': config or type(tracker).__name__, 'protocol': self.protocol_cfg, 'weights': weights}, self.overwrite)
             if self.overwrite:
@@ -114,12 +134,14 @@ class SOTTestLoop(BaseLoop):
         barrier()
         dataset, position, logger = self.dataloader.dataset, 0, self.runner.logger
         one_by_one = self.workers <= 0 and self.batch_sequences == 1
-        share = own_share(dataset, folder, one_by_one, lambda name: logger.info(f'{name}: finished before, skipped'))
+        share = own_share(dataset, folder, one_by_one, lambda name: logger.info(f'{shown_name(name)}: finished before, skipped'))
 
         def report(name: str, fps: float | None) -> None:
             nonlocal position
             position += 1
-            logger.info(f'[{position}/{len(share)}] {name}: ' + ('finished in the meantime' if fps is None else f'{fps:.1f} frames/s'))
+            logger.info(
+                f'[{position}/{len(share)}] {shown_name(name)}: ' + ('finished in the meantime' if fps is None else f'{fps:.1f} frames/s')
+            )
 
         sequences = (dataset[index] for index in share)
         run_sequences(tracker, self.protocol, sequences, folder, self.workers, self.threads, report, self.batch_sequences)

@@ -16,7 +16,7 @@ from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.evaluation.protocols.base import Protocol
 from usot_plugin.evaluation.results.result_files import ResultFolder
 from usot_plugin.evaluation.running.side_by_side import track_side_by_side
-from usot_plugin.tracking.base import Tracker
+from usot_plugin.tracking.base import TargetBoxError, Tracker
 
 #: Called after each sequence: its name, and frames per second of its updates, None where it had been finished before.
 Report = Callable[[str, 'float | None'], None]
@@ -109,7 +109,11 @@ def _collect(running: dict[Future, str], done: Report) -> None:
 
 
 def _run_one(tracker: Tracker, protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder) -> float:
-    return _write(protocol, sequence, folder, protocol.run(tracker, sequence))
+    try:
+        result = protocol.run(tracker, sequence)
+    except TargetBoxError as error:
+        raise TargetBoxError(f'{sequence.name}: {error}') from error
+    return _write(protocol, sequence, folder, result)
 
 
 def _write(protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder, result: Any) -> float:

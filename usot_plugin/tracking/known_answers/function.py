@@ -18,7 +18,7 @@ from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.utils.config import nearest
 
-from ..base import Tracker, checked_boxes, frames_per_target
+from ..base import Tracker, checked_boxes, frames_per_target, target_count
 
 
 def is_reference(name: Any) -> bool:
@@ -107,7 +107,7 @@ class FunctionTracker(Tracker):
 
     def init(self, frames, boxes_xyxy):
         """See :meth:`Tracker.init`."""
-        count = len(np.atleast_2d(boxes_xyxy))
+        count = target_count(boxes_xyxy)
         per_target = frames_per_target(frames, count)
         boxes = checked_boxes(boxes_xyxy, per_target)
         return [(box, self._start(frame, box)) for frame, box in zip(per_target, boxes, strict=True)]
@@ -142,7 +142,7 @@ class FunctionTracker(Tracker):
 
     def _checked(self, answer: Any) -> np.ndarray:
         try:
-            box = np.asarray(answer, np.float64).reshape(-1)
+            box = np.array(answer, np.float64).reshape(-1)  # the user's function may keep and change its own
         except (TypeError, ValueError):
             box = np.empty(0)
         if len(box) != 4:

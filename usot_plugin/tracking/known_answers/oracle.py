@@ -15,7 +15,7 @@ from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import cxcywh_to_xyxy, is_valid, xyxy_to_cxcywh
 from usot_plugin.structures.trajectory import Prediction
 
-from ..base import Tracker, checked_boxes, frames_per_target
+from ..base import Tracker, checked_boxes, frames_per_target, target_count
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Oracle(Tracker):
 
     def for_run(self, annotation_xyxy: np.ndarray, repetition: int = 0) -> Oracle:
         """See :meth:`Tracker.for_run`."""
-        annotation = np.asarray(annotation_xyxy, np.float64)
+        annotation = np.array(annotation_xyxy, np.float64)
         told = copy(self)
         told._annotation = annotation[:, None] if annotation.ndim == 2 else annotation
         told._repetition = repetition
         return told
 
     def init(self, frames, boxes_xyxy) -> list[ToldTarget]:
-        count = len(np.atleast_2d(boxes_xyxy))
+        count = target_count(boxes_xyxy)
         boxes = checked_boxes(boxes_xyxy, frames_per_target(frames, count))
         told = self._annotation
         if told is None:

@@ -17,7 +17,7 @@ from usot_plugin.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from usot_plugin.structures.crops import context_side, crop_region, mean_color
 from usot_plugin.structures.trajectory import Prediction
 
-from ..base import Tracker, checked_boxes, frames_per_target
+from ..base import Tracker, checked_boxes, frames_per_target, target_count
 from ..siamese_geometry import SearchWindow, hann_window, search_window
 from .first_frame import FirstFrameTuning, tune_on_first_frame
 
@@ -159,7 +159,7 @@ class SiamFCTracker(Tracker):
 
     def init(self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> list[SiamFCState]:
         """See :meth:`Tracker.init`; returns one state per target."""
-        per_target = frames_per_target(frames, len(np.atleast_2d(boxes_xyxy)))
+        per_target = frames_per_target(frames, target_count(boxes_xyxy))
         boxes = checked_boxes(boxes_xyxy, per_target)
         models = [self._tuned(frame, box) for frame, box in zip(per_target, boxes, strict=True)]
         fills = [mean_color(frame) for frame in per_target]

@@ -19,7 +19,7 @@ from usot_plugin.structures.crops import crop_region, mean_color
 from usot_plugin.structures.regions import BoxRegion, MaskRegion, PolygonRegion, Region
 from usot_plugin.structures.trajectory import Prediction
 
-from ..base import Tracker, checked_boxes, frames_per_target
+from ..base import Tracker, checked_boxes, frames_per_target, target_count
 from ..siamese_geometry import SearchWindow, search_window
 
 REGIONS = ('box', 'mask', 'rotated_box')
@@ -110,7 +110,7 @@ class SiamRPNTracker(Tracker):
     @torch.inference_mode()
     def init(self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> list[SiamRPNState]:
         """See :meth:`Tracker.init`; returns one state per target."""
-        per_target = frames_per_target(frames, len(np.atleast_2d(boxes_xyxy)))
+        per_target = frames_per_target(frames, target_count(boxes_xyxy))
         boxes = xyxy_to_cxcywh(checked_boxes(boxes_xyxy, per_target))
         fills = [mean_color(frame) for frame in per_target]
         windows = [self._window(box, self.exemplar_px) for box in boxes]

@@ -17,7 +17,7 @@ from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from usot_plugin.structures.trajectory import Prediction
 
-from ..base import Tracker, checked_boxes, frames_per_target
+from ..base import Tracker, checked_boxes, frames_per_target, target_count
 from ..siamese_geometry import hann_window
 from ..window_crop import crop_window
 from .few_shot import adapted
@@ -156,7 +156,7 @@ class UDTTracker(Tracker):
     @torch.inference_mode()
     def init(self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> list[TargetState]:
         """See :meth:`Tracker.init`; returns one state per target."""
-        count = len(np.atleast_2d(boxes_xyxy))
+        count = target_count(boxes_xyxy)
         per_target = frames_per_target(frames, count)
         boxes = xyxy_to_cxcywh(checked_boxes(boxes_xyxy, per_target))
         crops = [self._crop(frame, box[:2], box[2:]) for frame, box in zip(per_target, boxes, strict=True)]

@@ -16,7 +16,7 @@ from usot_plugin.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from usot_plugin.structures.crops import crop_region, mean_color
 from usot_plugin.structures.trajectory import Prediction
 
-from ..base import Tracker, checked_boxes, frames_per_target
+from ..base import Tracker, checked_boxes, frames_per_target, target_count
 from ..siamese_geometry import SearchWindow, hann_window, scale_ratio_penalty, search_window
 from .memory_queue import MemoryQueue, check_options, merge_multiplicity
 from .network import Memories, TorchNetwork, USOTNetwork
@@ -131,7 +131,7 @@ class USOTTracker(Tracker):
     @torch.inference_mode()
     def init(self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> list[TargetState]:
         """See :meth:`Tracker.init`; returns one state per target."""
-        count = len(np.atleast_2d(boxes_xyxy))
+        count = target_count(boxes_xyxy)
         per_target = frames_per_target(frames, count)
         boxes = checked_boxes(boxes_xyxy, per_target)
         return [self._init_target(frame, box) for frame, box in zip(per_target, boxes, strict=True)]
