@@ -34,11 +34,14 @@ UNREADABLE = {
     'text.mp4': ('unreadable', 'not a readable video'),
     'empty.mp4': ('unreadable', 'not a readable video'),
     'truncated.mp4': ('unreadable', 'not a readable video'),
-    'streamed_truncated.mp4': ('unreadable', 'streamed_truncated.mp4'),
     'zero_frames.avi': ('unreadable', 'zero_frames.avi'),
-    'broken_image': ('unreadable', '0015.png, frame 14: not an image'),
-    'two_sizes': ('unreadable', '0015.png, frame 14: size 64x48 differs from the first frame 128x96'),
     'empty_image': ('unreadable', '0001.png, frame 0: not an image'),
+}
+#: Damaged in the middle -> words of their detail and the frames that have boxes at most.
+DAMAGED = {
+    'streamed_truncated.mp4': ('of 30 frames that it announces can be read', 30),
+    'broken_image': ('frames 14 to 29 are left out: ', 14),
+    'two_sizes': ('0015.png, frame 14: size 64x48 differs from the first frame 128x96', 14),
 }
 #: Readable, but nothing can be found in them; not an error.
 WITHOUT_BOXES = {
@@ -75,7 +78,9 @@ def make_unreadable(root: Path) -> None:
         for frame in FRAMES:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='bgr24')))
         container.mux(stream.encode())
-    os.truncate(root / 'streamed_truncated.mp4', (root / 'streamed_truncated.mp4').stat().st_size * 2 // 3)
+    streamed = root / 'streamed_truncated.mp4'
+    data_at = streamed.read_bytes().index(b'mdat')
+    os.truncate(streamed, data_at + (streamed.stat().st_size - data_at) * 5 // 6)
     with av.open(str(root / 'zero_frames.avi'), 'w') as container:
         stream = container.add_stream('mpeg4', rate=25)
         stream.height, stream.width = 96, 128
@@ -145,7 +150,7 @@ def run(place):
 def test_every_clip_is_a_row_and_the_exit_code_tells(run):
     done, rows = run
     assert done.returncode == 1, done.stderr
-    assert set(rows) == {*UNREADABLE, *WITHOUT_BOXES, *READABLE}
+    assert set(rows) == {*UNREADABLE, *DAMAGED, *WITHOUT_BOXES, *READABLE}
     assert f'{len(rows)} of {len(rows)} clips' in done.stdout and f'unreadable {len(UNREADABLE)}' in ' '.join(done.stdout.split())
 
 
@@ -169,13 +174,22 @@ def test_unusual_but_readable_clips_are_read(run, clip):
     assert len(boxes) == 30 and (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= READABLE[clip]).all()
 
 
+@pytest.mark.parametrize('clip', DAMAGED)
+def test_the_frames_before_a_damage_are_used_and_the_row_says_so(run, clip):
+    done, rows = run
+    words, frames = DAMAGED[clip]
+    row = rows[clip]
+    assert row.status in ('kept', 'dropped') and words in row.detail and 9 < len(row.track.boxes_xyxy) <= frames
+    assert len([line for line in done.stderr.splitlines() if f'{row.status} {clip}, though ' in line and words in line]) == 1
+
+
 def test_nothing_but_the_lines_is_printed(run):
     done, _ = run
     assert 'Traceback' not in done.stderr
     # On a slow machine a line of progress comes between them.
     lines = [line for line in done.stderr.splitlines() if not re.match(r'\d+/\d+ clips, ', line)]
-    assert len(lines) == len(UNREADABLE) + len(WITHOUT_BOXES) + 1  # the last says where the table is
-    assert all(line.startswith('skipped /') for line in lines[:-1]) and lines[-1].startswith('merged into ')
+    assert len(lines) == len(UNREADABLE) + len(DAMAGED) + len(WITHOUT_BOXES) + 1  # the last says where the table is
+    assert all(line.startswith(('skipped /', 'kept ', 'dropped ')) for line in lines[:-1]) and lines[-1].startswith('merged into ')
 
 
 def test_nothing_half_written_stays(run, place):

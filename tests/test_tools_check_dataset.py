@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from usot_plugin.testing.benchmarks import write_got10k, write_lasot, write_otb
@@ -38,6 +40,25 @@ def test_a_broken_folder(tmp_path):
     assert [line.split(':')[0] for line in lines] == ['airplane-1', 'airplane-1', 'book-3', 'LaSOT']
     assert 'are missing: 4' in lines[0] and 'out_of_view.txt: cannot be read' in lines[1] and 'the sequence is missing' in lines[2]
     assert lines[3] == 'LaSOT: 1 of 3 sequences are fine, 8 frames; problems: 3'
+
+
+def test_decode_names_damaged_pictures(tmp_path, capfd):
+    names = list(write_lasot(tmp_path))
+    folder = tmp_path / 'airplane/airplane-1/img'
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    for name in ('00000002.jpg', '00000003.jpg'):
+        size = cv2.imread(str(folder / name)).shape
+        (folder / name).write_bytes(cv2.imencode('.jpg', cv2.resize(noise, size[1::-1]))[1].tobytes())
+    whole = bytearray((folder / '00000002.jpg').read_bytes())
+    whole[len(whole) * 3 // 4 : len(whole) * 3 // 4 + 40] = bytes(40)
+    (folder / '00000002.jpg').write_bytes(whole)
+    os.truncate(folder / '00000003.jpg', (folder / '00000003.jpg').stat().st_size // 2)
+    arguments = ('--type', 'LaSOTDataset', '--root', tmp_path, '--only', *names)
+    assert run_main(*arguments) == 0
+    assert run_main(*arguments, '--decode') == 1
+    printed = capfd.readouterr()
+    assert '00000002.jpg, frame 1: damaged, Corrupt JPEG data' in printed.out and '00000003.jpg, frame 2: not an image' in printed.out
+    assert 'Corrupt' not in printed.err
 
 
 def test_a_whole_folder_by_its_config(tmp_path, capsys):

@@ -276,7 +276,6 @@ def test_demo_reads_every_usual_image(tmp_path, kind):
         (('{tmp}/empty.mp4', '--box', '1,1,5,5'), 'empty.mp4: not a readable video'),
         (('{tmp}/empty', '--box', '1,1,5,5'), 'empty: no image in this folder'),
         (('{tmp}/none.mp4', '--box', '1,1,5,5'), 'none.mp4: no such file or folder'),
-        (('{tmp}/mixed', '--box', '1,1,5,5'), '00002.png, frame 1: size 30x20 differs'),
         (('{clip}', '--box', '200,1,5,5'), 'clip.mkv: box 200,1,5,5 lies outside the 97x71 frame'),
         (('{clip}', '--box=-200,1,400,5'), 'clip.mkv: box -200,1,400,5 is more than 2 times the 97x71 frame'),
         (('{clip}', '--box', 'nan,1,5,5'), '--box nan,1,5,5: the box has to be finite'),
@@ -338,6 +337,16 @@ def test_a_stream_that_breaks_off_keeps_what_was_tracked(tmp_path, capsys, monke
     assert run_demo(tmp_path, 'cam', '--tracker', 'StandStill', '--box', '1,1,9,9') == 0
     assert one_line(capsys.readouterr().err) == 'warning: cam: cable pulled; keeping 4 frames'
     assert open_clip(tmp_path / 'out' / 'cam.mp4').frame_count == 4
+
+
+def test_a_clip_that_is_damaged_keeps_what_was_tracked(tmp_path, capsys):
+    folder = write_frames(tmp_path / 'shots', moving_square_frames(8)[0])
+    (folder / '00006.png').write_bytes(b'no picture')
+    assert run_demo(tmp_path, str(folder), '--tracker', 'StandStill', '--box', '1,1,9,9') == 0
+    line = one_line(capsys.readouterr().err)
+    assert '00006.png, frame 5: not an image' in line and line.endswith('keeping 5 frames')
+    assert open_clip(tmp_path / 'out' / 'shots.mp4').frame_count == 5
+    assert len((tmp_path / 'out' / 'shots_target0.txt').read_text().split()) == 5
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='limits of POSIX')

@@ -136,14 +136,15 @@ def show_frame(image: np.ndarray) -> bool:
 def limited(
     frames: Iterator[tuple[int, np.ndarray]], source: FrameSource, last: int | None, indices: list[int]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Frames until the source ends. A live source that breaks off, or Ctrl-C, ends the frames; what was tracked so far is kept."""
+    """Frames until the source ends. A source that breaks off or is damaged, or Ctrl-C on a live one, ends the frames; what was tracked so
+    far is kept."""
     try:
         for count, (index, frame) in enumerate(frames, 1):
             indices.append(index)
             yield index, frame
             if count == last:
                 return
-    except SourceError as error:
+    except (SourceError, ClipError) as error:
         if not indices:
             raise
         print(f'warning: {error}; keeping {len(indices)} frames', file=sys.stderr)
@@ -232,6 +233,8 @@ def track(args: argparse.Namespace) -> None:
                 write_results(folder, name, source, tracker, tracks, indices, size)
     if sheet is not None:
         sheet.write(args.sheet)
+    for note in source.notes:
+        print(f'note: {source.label}: {note}', file=sys.stderr)
     seconds = float(tracks[0].seconds[1:].sum())
     speed = f', {(len(indices) - 1) / seconds:.1f} frames/s' if seconds > 0 else ''
     lost = ', '.join(f'#{target} lost in {int(track.lost.sum())}' for target, track in enumerate(tracks))

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from usot_plugin.structures import ArrayClip, ClipError, FolderClip, open_clip
-from usot_plugin.structures.clip import fingerprint_of, natural_key
+from usot_plugin.structures.clip import fingerprint_of, natural_key, read_image
+from usot_plugin.structures.frame_files import FrameFilesClip
 from usot_plugin.testing.media import moving_square_frames, set_mp4_rotation, write_frames, write_video
 
 FRAMES = moving_square_frames(40, (64, 48), side_px=14)[0]
@@ -121,7 +122,7 @@ def test_truncated_video_names_file_and_cause(tmp_path):
         open_clip(path)
 
 
-def test_index_without_all_its_frames_names_the_frame(tmp_path):
+def test_index_without_all_its_frames_says_how_many_are_there(tmp_path):
     # The index is at the front, the data ends early: the frames announced cannot all be decoded.
     path = tmp_path / 'streamed.mp4'
     with av.open(str(path), 'w', options={'movflags': 'faststart'}) as container:
@@ -130,10 +131,14 @@ def test_index_without_all_its_frames_names_the_frame(tmp_path):
         for frame in FRAMES:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='bgr24')))
         container.mux(stream.encode())
-    os.truncate(path, path.stat().st_size - 2000)
-    with pytest.raises(ClipError, match=r'streamed\.mp4'):
-        for _ in open_clip(path).iter_frames():
-            pass
+    data_at = path.read_bytes().index(b'mdat')
+    os.truncate(path, data_at + (path.stat().st_size - data_at) * 4 // 5)
+    clip = open_clip(path)
+    assert 0 < clip.frame_count == sum(1 for _ in clip.iter_frames()) < 40
+    assert f'{clip.frame_count} of 40 frames that it announces can be read' in clip.notes
+    os.truncate(path, data_at + 100)
+    with pytest.raises(ClipError, match=r'streamed\.mp4: no frame in the video .*0 of 40 frames'):
+        open_clip(path)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +208,23 @@ def test_folder_problems_name_the_image(tmp_path):
     (tmp_path / 'nothing').mkdir()
     with pytest.raises(ClipError, match='no image in this folder'):
         open_clip(tmp_path / 'nothing')
+
+
+def test_two_images_of_one_number_are_refused(tmp_path):
+    folder = write_frames(tmp_path / 'seq', FRAMES[:3], '{:04d}.jpg')
+    write_frames(folder, FRAMES[1:2], '{:04d}.png', first=2)
+    with pytest.raises(ClipError, match=r'seq: 0002\.jpg and 0002\.png have the same number'):
+        open_clip(folder)
+    assert FrameFilesClip(folder, ['0001.jpg', '0002.jpg']).frame_count == 2  # who names the files has chosen
+
+
+def test_a_jpeg_without_its_end_is_refused_whatever_opencv_makes_of_it(tmp_path, monkeypatch):
+    folder = write_frames(tmp_path / 'seq', FRAMES[:3], '{:04d}.jpg')
+    monkeypatch.setattr(cv2, 'imdecode', lambda data, flag: FRAMES[0])  # OpenCV 4 fills the rest with grey
+    assert read_image(folder / '0002.jpg') is not None
+    os.truncate(folder / '0002.jpg', (folder / '0002.jpg').stat().st_size // 2)
+    with pytest.raises(ClipError, match=r'0002\.jpg, frame 1: not an image that OpenCV can decode'):
+        read_image(folder / '0002.jpg', 1)
 
 
 def test_index_outside_is_refused(tmp_path):

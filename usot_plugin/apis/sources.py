@@ -18,6 +18,7 @@ import av
 import numpy as np
 
 from usot_plugin.structures.clip import Clip, ClipError, open_clip
+from usot_plugin.structures.video_index import main_stream, orientation_of, reason_of, upright
 
 #: Schemes that are opened as a stream.
 STREAM_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'http', 'https', 'udp', 'tcp', 'srt')
@@ -52,12 +53,14 @@ class FrameSource(ABC):
         label: For messages: the path or URL.
         fps: Frames per second; 0 where unknown.
         live: The end is not known, and frames may be dropped.
+        notes: What is wrong with the source though it can be read.
     """
 
     name: str
     label: str
     fps: float = 0.0
     live: bool = False
+    notes: tuple[str, ...] = ()
 
     def close(self) -> None:  # noqa: B027  files have nothing to let go of
         """Let go of the camera or connection."""
@@ -79,6 +82,10 @@ class ClipSource(FrameSource):
     def __init__(self, clip: Clip) -> None:
         self.clip = clip
         self.name, self.label, self.fps = clip.name, str(clip.path), clip.fps
+
+    @property
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.clip.notes
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         return self.clip.iter_frames()
@@ -104,7 +111,7 @@ class DownloadedSource(ClipSource):
             super().__init__(open_clip(file))
         except OSError as error:
             self.close()
-            raise SourceError(label, f'cannot be fetched ({_reason(error)})') from error
+            raise SourceError(label, f'cannot be fetched ({reason_of(error)})') from error
         except ClipError as error:
             self.close()
             raise SourceError(label, error.cause) from error
@@ -262,14 +269,14 @@ def _open_stream(url: str, drop: bool) -> FrameSource:
     try:
         container = av.open(url, options=options, timeout=(TIMEOUT_S, TIMEOUT_S))
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(label, f'cannot be opened ({_reason(error)})') from error
-    if not container.streams.video:
+        raise SourceError(label, f'cannot be opened ({reason_of(error)})') from error
+    stream = main_stream(container)
+    if stream is None:
         container.close()
         raise SourceError(label, 'no video in this stream')
     if url.lower().startswith('http') and _sends_whole_files_only(url):
         container.close()
         return DownloadedSource(url, label)
-    stream = container.streams.video[0]
 
     def frames() -> Iterator[np.ndarray]:
         with container:
@@ -290,20 +297,14 @@ def _decoded(container: av.container.InputContainer, stream: av.video.stream.Vid
             except av.error.InvalidDataError as error:
                 bad += 1
                 if bad > BAD_PACKETS:
-                    raise SourceError(label, f'cannot be decoded ({_reason(error)})') from error
+                    raise SourceError(label, f'cannot be decoded ({reason_of(error)})') from error
                 continue
             for picture in pictures:
                 bad = 0
-                turns = round((picture.rotation or 0) / 90) % 4
-                image = picture.to_ndarray(format='bgr24')
-                yield np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+                yield upright(picture.to_ndarray(format='bgr24'), orientation_of(picture))
     except (av.error.FFmpegError, OSError) as error:
-        raise SourceError(label, f'broke off ({_reason(error)})') from error
+        raise SourceError(label, f'broke off ({reason_of(error)})') from error
 
 
 def _without_password(url: str) -> str:
     return re.sub(r'//[^/@]*@', '//', url)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error) or type(error).__name__

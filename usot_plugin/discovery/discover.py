@@ -208,8 +208,13 @@ def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, g
     )
 
 
+def frames_needed(config: DiscoveryConfig) -> int:
+    """The fewest frames in which motion can be seen: one evaluated frame with a gap before and after it."""
+    return 2 * config.eval_gap_frames + 1
+
+
 def _check_clip(clip: Clip, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry) -> None:
-    needed = 2 * config.eval_gap_frames + 1
+    needed = frames_needed(config)
     if clip.frame_count < needed:
         raise NoMovingObjectError(
             f'too short: {clip.frame_count} frame{"s" if clip.frame_count != 1 else ""}, {needed} are needed to see motion '

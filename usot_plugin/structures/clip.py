@@ -1,7 +1,7 @@
 """Frames of a video file or of a folder of images, by exact index.
 
-Every decoding problem becomes a :class:`ClipError` that names the file, the frame and the cause. Video is decoded with PyAV: a frame index
-is the rank of the frame's presentation time, so that variable frame rates and B-frames need no special case.
+Every decoding problem becomes a :class:`ClipError` that names the file, the frame and the cause. Video is decoded with PyAV; the index of
+a frame is its place in a sequential pass, however it is read.
 """
 
 from __future__ import annotations
@@ -13,20 +13,93 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.stream import VideoStream
+
+from .video_index import (
+    NO_TIME,
+    VideoIndex,
+    decoded,
+    decoded_index,
+    main_stream,
+    one_thread,
+    open_video,
+    orientation_of,
+    packet_index,
+    reason_of,
+    upright,
+)
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'})
-VIDEO_SUFFIXES = frozenset({'.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv', '.ts', '.gif'})
+VIDEO_SUFFIXES = frozenset(
+    {
+        '.mp4',
+        '.m4v',
+        '.mov',
+        '.qt',
+        '.3gp',
+        '.3g2',
+        '.f4v',
+        '.avi',
+        '.divx',
+        '.mkv',
+        '.webm',
+        '.wmv',
+        '.asf',
+        '.flv',
+        '.rm',
+        '.rmvb',
+        '.ogv',
+        '.mxf',
+        '.nut',
+        '.gif',
+        '.mpg',
+        '.mpeg',
+        '.mpe',
+        '.mpv',
+        '.m1v',
+        '.m2v',
+        '.vob',
+        '.mod',
+        '.ts',
+        '.mts',
+        '.m2ts',
+        '.m2t',
+        '.tod',
+        '.dv',
+        '.insv',
+        '.lrv',
+        '.h264',
+        '.264',
+        '.hevc',
+        '.h265',
+        '.265',
+        '.ivf',
+        '.y4m',
+        '.mjpg',
+        '.mjpeg',
+    }
+)
 
 #: A reader that is at most this far ahead of the decoder decodes on instead of seeking.
 STEP_FORWARD_FRAMES = 64
 
+#: A seek that lands behind the frame is tried again from up to so many key frames earlier, then the file is decoded from its start.
+MAX_KEYS_BACK = 8
+
+#: So many frames in a row that cannot be decoded are shown as the frame before; more of them are an error.
+MAX_STAND_INS = 50
+
 #: The fingerprint reads this much from the start of a file; with the size it tells re-encoded copies apart.
 FINGERPRINT_BYTES = 1 << 20
+
+#: Markers of a JPEG file.
+JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
 
 #: Pixel formats whose first plane is luminance in bytes.
 LUMA_FIRST_FORMATS = frozenset(
@@ -90,7 +163,7 @@ def fingerprint_of(path: str | Path) -> str:
             with file.open('rb') as stream:
                 digest.update(stream.read(FINGERPRINT_BYTES))
     except OSError as error:
-        raise ClipError(path, f'cannot be read ({_reason(error)})') from error
+        raise ClipError(path, f'cannot be read ({reason_of(error)})') from error
     return digest.hexdigest()
 
 
@@ -116,7 +189,8 @@ def read_image(file: Path, index: int | None = None, gray: bool = False) -> np.n
     except OSError as error:
         raise ClipError(file, f'cannot be opened ({error.strerror})', index) from error
     flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
-    frame = cv2.imdecode(data, flag) if data.size else None
+    whole = data.size > 0 and not (data[:2].tobytes() == JPEG_START and JPEG_END not in data.tobytes())
+    frame = cv2.imdecode(data, flag) if whole else None  # OpenCV 4 fills what a JPEG lacks with grey and says nothing
     if frame is None:
         raise ClipError(file, 'not an image that OpenCV can decode', index)
     return frame
@@ -140,6 +214,7 @@ class Clip(ABC):
         frame_count: Number of frames.
         size_wh: Width and height in pixels, rotation metadata applied.
         fps: Frames per second; 0 where the source does not say.
+        notes: What is wrong with the source though it can be read; grows while frames are read.
     """
 
     path: Path
@@ -147,6 +222,7 @@ class Clip(ABC):
     frame_count: int
     size_wh: tuple[int, int]
     fps: float = 0.0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.frame_count
@@ -203,6 +279,11 @@ class FolderClip(Clip):
             raise ClipError(self.path, f'cannot list the folder ({error.strerror})') from error
         if not self.files:
             raise ClipError(self.path, 'no image in this folder')
+        for one, other in zip(self.files, self.files[1:], strict=False):
+            if natural_key(one.stem) == natural_key(other.stem):
+                raise ClipError(
+                    self.path, f'{one.name} and {other.name} have the same number: frames and masks, or two exports, in one folder'
+                )
         self.frame_count = len(self.files)
         first = self._decode(0, gray=False)
         self.size_wh = (first.shape[1], first.shape[0])
@@ -235,133 +316,179 @@ class FolderClip(Clip):
 class VideoClip(Clip):
     """A video file, decoded with PyAV.
 
-    Opening demuxes the packets (no decoding) to learn the presentation times and the key frames; a random read seeks to the key frame
-    before it and decodes forward. One decoder is kept open, so reading forward in small steps costs no seek.
+    A random read always equals the frame of this index in a sequential pass. Opening reads the packets (no decoding) where their clock can
+    be trusted, and decodes the file once where it cannot; see :mod:`~usot_plugin.structures.video_index`. A random read seeks to the key
+    frame before it and decodes forward. One decoder is kept open, so reading forward in small steps costs no seek. Frames that change their
+    size midway are scaled to the first, as players do. A frame in the middle that cannot be decoded keeps its place where the clock tells
+    it, and the frame before stands for it; ``notes`` says so.
 
     Args:
         path: The file.
-        threads: Decoder threads; 1 where many processes work side by side.
 
     Raises:
         ClipError: Not a video, no video stream, no frame, or not readable.
     """
 
-    def __init__(self, path: str | Path, threads: int = 1) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.name = self.path.stem
-        self._threads = threads
         self._container: av.container.InputContainer | None = None
-        self._decoder: Iterator[av.VideoFrame] | None = None
         self._scaler: VideoReformatter | None = None
-        self._next_index = 0
-        self._landing = False
+        self._let_go()
         try:
-            with av.open(str(self.path)) as container:
-                if not container.streams.video:
+            with open_video(self.path) as container:
+                stream = main_stream(container)
+                if stream is None:
                     raise ClipError(self.path, 'no video stream')
-                stream = container.streams.video[0]
-                self._scan(container, stream)
-                rate = stream.average_rate or stream.guessed_rate
-                self.fps = float(rate) if rate else 0.0
+                index = packet_index(container, stream)
+            if index is None or not self._starts_as(index):
+                index = decoded_index(self.path)
         except (av.error.FFmpegError, OSError) as error:
-            raise ClipError(self.path, f'not a readable video ({_reason(error)})') from error
-        if not self.frame_count:
-            raise ClipError(self.path, 'no frame in the video')
-        first = self.read(0)
-        self.size_wh = (first.shape[1], first.shape[0])
+            raise ClipError(self.path, f'not a readable video ({reason_of(error)})') from error
+        if index is None or not len(index):
+            notes = '' if index is None else '; '.join(index.notes)
+            raise ClipError(self.path, 'no frame in the video' + (f' ({notes})' if notes else ''))
+        self._index = index
+        self.frame_count, self.fps, self.notes = len(index), index.fps, index.notes
+        for _, frame in self._frames(0, 1):
+            swap = orientation_of(frame)[0]
+            self.size_wh = (frame.height, frame.width) if swap else (frame.width, frame.height)
 
-    def _scan(self, container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> None:
-        """Learn presentation times and key frames from the packets."""
-        times: list[int | None] = []
-        keys: list[int] = []
-        for packet in container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            time = packet.pts if packet.pts is not None else packet.dts
-            times.append(time)
-            if packet.is_keyframe and time is not None:
-                keys.append(time)
-        # AVI keeps no presentation times: with reordered frames (H.264) the clock of a packet says nothing about the rank of its frame.
-        no_clock = None in times or (container.format.name == 'avi' and stream.codec_context.name in ('h264', 'hevc'))
-        # Without a clock the rank in decoding order is all there is: reading forward is exact, reading backward starts over.
-        self._times: np.ndarray | None = None if no_clock else np.unique(np.asarray(times, np.int64))
-        self._keys = np.asarray([] if no_clock else sorted(keys), np.int64)
-        self.frame_count = len(times) if self._times is None else len(self._times)
+    def _starts_as(self, index: VideoIndex) -> bool:
+        """Whether a pass begins with the first frame of this index. A stream that was cut between key frames does not, and in an interlaced
+        one the fields of a frame may have a packet each."""
+        self._index, self.frame_count = index, len(index)
+        self._restart(0)
+        place, first = self._peek()
+        good = first is not None and place == 0 and not (first.is_corrupt or first.interlaced_frame or self._problems)
+        if not good:
+            self._let_go()
+        return good
 
-    def _restart(self, index: int, keys_back: int = 0) -> None:
-        """Open the decoder so that its next frame is at or before ``index``, ``keys_back`` key frames earlier than needed."""
+    def _let_go(self) -> None:
+        """Close the decoder."""
         if self._container is not None:
             self._container.close()
-        self._container = av.open(str(self.path))
-        stream = self._container.streams.video[0]
-        stream.thread_type = 'AUTO' if self._threads != 1 else 'SLICE'
-        stream.codec_context.thread_count = self._threads
-        self._next_index = 0
-        if self._times is not None and index > 0:
-            before = self._keys[self._keys <= self._times[index]]
-            before = before[: len(before) - keys_back] if keys_back < len(before) else before[:0]
-            if len(before) and before[-1] > self._times[0]:
-                self._container.seek(int(before[-1]), stream=stream, backward=True)
-                self._next_index = int(np.searchsorted(self._times, before[-1]))
-        self._landing = self._next_index > 0
-        self._decoder = self._container.decode(stream)
+        self._container = None
+        self._decoder: Iterator[av.VideoFrame] = iter(())
+        self._problems: list[str] = []  # of this decoder
+        self._next_index = 0  # after the last frame that was given
+        self._orientation: tuple[bool, bool, bool] | None = None
+        self._sought = 0  # key frame that was sought
+        self._seeked = False  # the decoder did not begin at the start of the file
+        self._shown: tuple[int, av.VideoFrame] | None = None  # the last frame that came out
+        self._ahead: tuple[int, av.VideoFrame | None] | None = None  # decoded, not yet given
 
-    def _next_frame(self, wanted: int) -> tuple[int, av.VideoFrame | None]:
-        """The next frame of the open decoder with its index; no frame where a seek landed behind the last."""
-        assert self._decoder is not None
-        try:
-            frame = next(self._decoder)
-        except StopIteration:
-            if self._landing:
-                return self.frame_count, None
-            self._decoder = None
-            raise ClipError(self.path, f'truncated: the decoder ended, {self.frame_count} frames were announced', wanted) from None
-        except (av.error.FFmpegError, OSError) as error:
-            self._decoder = None
-            raise ClipError(self.path, f'cannot be decoded ({_reason(error)})', wanted) from error
-        if self._times is None or frame.pts is None:
-            return self._next_index, frame
-        return int(np.searchsorted(self._times, frame.pts)), frame
+    def _restart(self, index: int, keys_back: int | None = None) -> None:
+        """Open the decoder at or before a frame: ``keys_back`` key frames earlier than needed, or at the start of the file."""
+        self._let_go()
+        self._container = open_video(self.path)
+        stream = cast(VideoStream, self._container.streams[self._index.stream])
+        one_thread(stream)
+        if keys_back is not None:
+            keys = self._index.keys[self._index.keys <= index]
+            key = int(keys[-1 - keys_back]) if keys_back < len(keys) else 0
+            if key > 0 and self._index.times[key] != NO_TIME:
+                try:
+                    self._container.seek(int(self._index.times[key]), stream=stream, backward=True)
+                    self._seeked, self._sought = True, key
+                except (av.error.FFmpegError, OSError):  # this container cannot seek, or not there
+                    return self._restart(index)
+        self._decoder = decoded(self._container, stream, self._problems)
+        return None
+
+    def _peek(self) -> tuple[int, av.VideoFrame | None]:
+        """The next frame of the decoder with its index; no frame and the number of frames at the end."""
+        while self._ahead is None:
+            frame = next(self._decoder, None)
+            if frame is None:
+                self._ahead = self.frame_count, None
+            elif self._index.sums is not None and (self._shown is not None or not self._seeked):
+                self._ahead = (self._shown[0] + 1 if self._shown else 0), frame  # places of a pass, counted on
+            else:
+                place = self._index.place_of(frame)
+                if place is not None:  # otherwise a frame that a pass does not have: broken references after a seek
+                    self._ahead = place, frame
+        return self._ahead
+
+    def _is_astray(self, index: int, frame: av.VideoFrame | None, wanted: int) -> bool:
+        """Whether a decoder that began in the middle may give another picture than a pass from the start."""
+        if not self._seeked:
+            return False
+        if index > wanted or frame is None:
+            return True
+        if self._index.sums is not None:
+            return index == wanted and not self._index.is_frame(index, frame)
+        if self._shown is None and index > self._sought:
+            return True
+        return bool(self._problems) or frame.is_corrupt  # what stands for lost parts depends on what was decoded before
 
     def _frames(self, start: int, stop: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decoded frames ``start <= index < stop``; keeps the decoder for the next call."""
         wanted, keys_back = start, 0
-        near = start - STEP_FORWARD_FRAMES <= self._next_index <= start
+        near = self._container is not None and self._next_index <= start <= self._next_index + STEP_FORWARD_FRAMES
         expected = self._next_index if near else None
         while wanted < stop:
-            if self._decoder is None or self._next_index != expected:
-                self._restart(wanted)  # a jump, or another reader moved the decoder between two frames of this one
-            index, frame = self._next_frame(wanted)
-            if index > wanted and self._landing:
-                # Some containers (MPEG-TS) seek by decoding time and land behind the frame: go further back, in the end to the start.
+            if self._container is None or self._next_index != expected:
+                self._reopen(wanted, 0)  # a jump, or another reader moved the decoder between two frames of this one
+                keys_back, expected = 0, self._next_index
+            index, frame = self._peek()
+            if self._is_astray(index, frame, wanted):
+                # Some containers seek by decoding time and land behind the frame: go further back, in the end to the start.
+                # A trusted clock lands on the key frame; if it does not come out, the key frames are none (a stream with intra refresh).
+                landed_behind = self._shown is None and index > wanted and self._index.sums is not None
                 keys_back = 2 * keys_back + 1
-                self._restart(wanted, keys_back)
+                self._reopen(wanted, keys_back if landed_behind and keys_back < MAX_KEYS_BACK else None)
                 expected = self._next_index
                 continue
             if index > wanted:
-                self._decoder = None
-                raise ClipError(self.path, 'the decoder skipped this frame', wanted)
-            self._landing = False
+                stand_in = self._stand_in(wanted, index)
+                self._next_index = expected = wanted + 1
+                yield wanted, stand_in
+                wanted += 1
+                continue
+            assert frame is not None
+            self._shown, self._ahead = (index, frame), None
             self._next_index = expected = index + 1
-            if index == wanted and frame is not None:
+            if index == wanted:
                 yield index, frame
                 wanted += 1
 
+    def _reopen(self, index: int, keys_back: int | None) -> None:
+        try:
+            self._restart(index, keys_back)
+        except (av.error.FFmpegError, OSError) as error:
+            self._let_go()
+            raise ClipError(self.path, f'cannot be opened again ({reason_of(error)})', index) from error
+
+    def _stand_in(self, wanted: int, following: int) -> av.VideoFrame:
+        """The frame before, for one that cannot be decoded."""
+        cause = f' ({self._problems[-1]})' if self._problems else ''
+        if self._shown is None or following - self._shown[0] - 1 > MAX_STAND_INS:
+            last = following - 1
+            raise ClipError(self.path, f'cannot be decoded, nor can the frames up to {last}{cause}', wanted)
+        note = f'frame {wanted} cannot be decoded{cause}, the frame before stands for it'
+        if note not in self.notes:
+            self.notes = (*self.notes, note)
+        return self._shown[1]
+
     def _to_array(self, frame: av.VideoFrame, size_wh: tuple[int, int] | None, gray: bool) -> np.ndarray:
-        turns = round((frame.rotation or 0) / 90) % 4
-        if size_wh is not None and turns % 2:
-            size_wh = (size_wh[1], size_wh[0])
-        width, height = size_wh or (frame.width, frame.height)
+        if self._orientation is None or frame.key_frame:  # it can change where a stream begins anew; asking costs 0.05 ms
+            self._orientation = orientation_of(frame)
+        orientation = self._orientation
+        width, height = size_wh or self.size_wh
+        if orientation[0]:
+            width, height = height, width
         if gray and frame.format.name in LUMA_FIRST_FORMATS:
             array = _luminance(frame, (width, height))
         else:
             if self._scaler is None:
                 self._scaler = VideoReformatter()  # a frame's own reformat() plans the conversion anew, 2 ms for each frame
-            filter_name = 'AREA' if size_wh else 'BICUBIC'
+            filter_name = 'BICUBIC' if (width, height) == (frame.width, frame.height) else 'AREA'
             array = self._scaler.reformat(frame, width=width, height=height, format='bgr24', interpolation=filter_name).to_ndarray()
             if gray:
                 array = cv2.cvtColor(array, cv2.COLOR_BGR2GRAY)
-        return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
+        return upright(array, orientation)
 
     def read(self, index: int) -> np.ndarray:
         self._check_index(index)
@@ -378,9 +505,12 @@ class VideoClip(Clip):
         return fingerprint_of(self.path)
 
     def __getstate__(self) -> dict:  # the decoder stays in its process
-        state = self.__dict__.copy()
-        state.update(_container=None, _decoder=None, _scaler=None, _next_index=0, _landing=False)
-        return state
+        decoder = ('_container', '_decoder', '_problems', '_scaler', '_shown', '_ahead')
+        return {key: value for key, value in self.__dict__.items() if key not in decoder}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, _container=None, _scaler=None)
+        self._let_go()
 
 
 class ArrayClip(Clip):
@@ -422,7 +552,3 @@ def open_clip(path: str | Path) -> Clip:
     if not path.exists():
         raise ClipError(path, 'no such file or folder')
     return VideoClip(path)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, 'strerror', None) or str(error) or type(error).__name__

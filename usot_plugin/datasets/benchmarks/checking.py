@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from usot_plugin.structures.boxes import start_problem
-from usot_plugin.structures.clip import Clip, ClipError
+from usot_plugin.structures.clip import Clip, ClipError, FolderClip
 
 from .annotations import AnnotationError
 from .base import BenchmarkDataset
@@ -97,4 +101,31 @@ def _check_boxes(sequence: AnnotatedSequence, found: SequenceCheck) -> None:
 
 def _decode(clip: Clip, found: SequenceCheck) -> None:
     for index in range(clip.frame_count):
-        found.attempt(lambda index=index: clip.read(index))  # type: ignore[misc]
+        file = clip.files[index] if isinstance(clip, FolderClip) else clip.path
+        with jpeg_warnings() as warned:
+            found.attempt(lambda index=index: clip.read(index))  # type: ignore[misc]
+        if warned:
+            found.problems.append(f'{file}, frame {index}: damaged, {"; ".join(warned)}')
+    found.problems += [f'{clip.path}: {note}' for note in clip.notes]
+
+
+@contextmanager
+def jpeg_warnings() -> Iterator[list[str]]:
+    """What libjpeg says about damaged data in this block. It decodes what it can and only writes to the standard error of the process,
+    without the name of the file; OpenCV does not pass it on."""
+    warned: list[str] = []
+    sys.stderr.flush()
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield warned
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            caught.seek(0)
+            for line in caught.read().decode(errors='replace').splitlines():
+                if line.startswith(('Corrupt JPEG', 'Premature end of JPEG')):
+                    warned.append(line)
+                else:
+                    print(line, file=sys.stderr)

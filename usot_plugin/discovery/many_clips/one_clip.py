@@ -16,7 +16,7 @@ from usot_plugin.structures import Clip, ClipError, PseudoTrack, open_clip
 from usot_plugin.structures.clip import fingerprint_of
 
 from ..config import DiscoveryConfig
-from ..discover import NoMovingObjectError, discover
+from ..discover import NoMovingObjectError, discover, frames_needed
 from ..flow import FlowEstimator, build_flow
 from ..quality import drop_reason, is_samplable
 from ..table.format import (
@@ -60,6 +60,7 @@ class ClipResult:
         seconds: Wall-clock time in the worker.
         part: The Parquet part to save; None where there is nothing to save.
         traceback: Of a bug in discovery, for the log.
+        notes: What is wrong with a clip that could be read, in one line.
     """
 
     clip: str
@@ -72,12 +73,14 @@ class ClipResult:
     seconds: float = 0.0
     part: bytes | None = None
     traceback: str = ''
+    notes: str = ''
 
 
 def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     """Find the moving objects of one clip.
 
-    Nothing is written. A clip that cannot be read, or in which nothing moves, gives a 'skipped' row with its reason.
+    Nothing is written. Of a clip that is damaged in the middle the frames before are used, and the ``detail`` of its rows says which were
+    left out. A clip that cannot be read, or in which nothing moves, gives a 'skipped' row with its reason.
     """
     started = time.perf_counter()
     try:
@@ -89,8 +92,9 @@ def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     clip = None
     try:
         clip = open_clip(task.path)
-        tracks = discover(clip, config, _estimator(canonical_config(config.flow)))
-        rows = [_track_row(task, clip, fingerprint, track, config) for track in tracks]
+        tracks, left_out = _discover_whole_or_head(clip, config)
+        notes = '; '.join([*clip.notes, *left_out])
+        rows = [_track_row(task, clip, fingerprint, track, config, notes) for track in tracks]
     except ClipError as error:
         return skipped(task, config, 'unreadable', str(error), fingerprint, clip, time.perf_counter() - started)
     except NoMovingObjectError as error:
@@ -107,7 +111,29 @@ def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
         clip.frame_count,
         time.perf_counter() - started,
         part_bytes(rows, TableInfo(config.to_dict())),
+        notes=notes,
     )
+
+
+def _discover_whole_or_head(clip: Clip, config: DiscoveryConfig) -> tuple[list[PseudoTrack], list[str]]:
+    """The tracks of a clip, or of the frames before one that cannot be read; then also which frames were left out.
+
+    Raises:
+        ClipError: Too few frames are before the one that cannot be read.
+        NoMovingObjectError: See :func:`~usot_plugin.discovery.discover.discover`.
+    """
+    estimator = _estimator(canonical_config(config.flow))
+    try:
+        return discover(clip, config, estimator), []
+    except ClipError as error:
+        if error.frame is None or error.frame < frames_needed(config):
+            raise
+        left_out = f'frames {error.frame} to {clip.frame_count - 1} are left out: {error}'
+        head = replace(config, max_frames=error.frame)
+    try:
+        return discover(clip, head, estimator), [left_out]
+    except NoMovingObjectError as error:
+        raise NoMovingObjectError(f'{error}; {left_out}') from error
 
 
 @lru_cache(maxsize=1)
@@ -122,13 +148,13 @@ def _kind(reason: str) -> str:
     return kind if kind in ('too short', 'too small') else 'no moving object'
 
 
-def _track_row(task: ClipTask, clip: Clip, fingerprint: str, track: PseudoTrack, config: DiscoveryConfig) -> dict[str, Any]:
+def _track_row(task: ClipTask, clip: Clip, fingerprint: str, track: PseudoTrack, config: DiscoveryConfig, notes: str) -> dict[str, Any]:
     dropped = drop_reason(track, config)
     return {
         **_clip_columns(task, fingerprint, clip),
         'status': DROPPED if dropped else KEPT,
         'reason': without_numbers(dropped),
-        'detail': dropped,
+        'detail': '; '.join(filter(None, [dropped, notes])),
         'samplable': is_samplable(track, config),
         **track_columns(track),
     }
@@ -138,7 +164,8 @@ def skipped(
     task: ClipTask, config: DiscoveryConfig, reason: str, detail: str, fingerprint: str = '', clip: Clip | None = None, seconds: float = 0.0
 ) -> ClipResult:
     """The result, with its one row, of a clip without any trajectory."""
-    detail = ' '.join(detail.split())
+    notes = clip.notes if clip is not None else ()
+    detail = ' '.join('; '.join([detail, *notes]).split())
     row = {
         **_clip_columns(task, fingerprint, clip),
         'status': SKIPPED,

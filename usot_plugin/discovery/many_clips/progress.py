@@ -124,6 +124,8 @@ class Progress:
         if result.status == SKIPPED and not (self._quiet and result.reason not in FAILED_REASONS):
             detail = result.detail if result.clip in result.detail else f'{result.clip}: {result.detail}'
             self.line(f'skipped {detail}' if result.reason in detail else f'skipped {detail} [{result.reason}]')
+        elif result.notes:
+            self.line(f'{result.status} {result.clip}, though {result.notes}')
         if self._bar is not None:
             self._bar.set_postfix_str(self._state(), refresh=False)
             self._bar.update(1)
