@@ -43,7 +43,7 @@ from usot_plugin.models.udt import DCFNet
 from usot_plugin.models.usot import USOT
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import ClipError, open_clip
-from usot_plugin.structures.sot_sample import SOTSample
+from usot_plugin.testing.groups import random_group
 from usot_plugin.tracking import Tracker, USOTTracker, build_tracker
 from usot_plugin.tracking.usot.network import Memories, TorchNetwork
 from usot_plugin.utils.atomic import write_text
@@ -249,19 +249,6 @@ class EncodingAnew(TorchNetwork):
         if memories is not None:
             self.model.head.cls_search(view.features)
         return view
-
-
-def random_group(seed: int, memory: int) -> dict:
-    """A training group of noise with its boxes in the middle."""
-    generator = torch.Generator().manual_seed(seed)
-    views = {'template': (3, 127, 127), 'search': (3, 255, 255), **({'memory': (memory, 3, 255, 255)} if memory else {})}
-    inputs = {name: torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator) for name, shape in views.items()}
-    sample = SOTSample()
-    sample.set_boxes('template_box_xyxy', [40, 40, 88, 88])
-    sample.set_boxes('search_box_xyxy', [96, 96, 160, 160])
-    if memory:
-        sample.set_boxes('memory_boxes_xyxy', [[96, 96, 160, 160]] * memory)
-    return {'inputs': inputs, 'data_samples': sample}
 
 
 def machine(device: torch.device, threads: int) -> dict[str, str]:

@@ -34,10 +34,9 @@ from mmengine.device import get_device
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets import PseudoBoxDataset
-from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import ClipError
-from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.testing.groups import rendered_groups, rendered_table
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config
@@ -107,15 +106,7 @@ def training_groups(cfg: Config, folder: Path, stage: str) -> PseudoBoxDataset:
     """The config's crops and augmentation on rendered clips of 640x360."""
     if 'train_pipeline' not in cfg:
         raise ConfigError('there is no train_pipeline in the config')
-    for number in range(4):
-        path = folder / 'clips' / f'clip_{number}.mp4'
-        if not path.exists():
-            video, boxes = render_clip(number, 60, (640, 360), occluders=0)
-            write_clip(path, video)
-            write_table_part(folder / 'table', path.name, path, pseudo_track(boxes[0], number), size_wh=(640, 360))
-    sampler = dict(cfg.get('frame_sampler') or dict(type='QualityFrames'))
-    steps = [dict(step) for step in cfg.train_pipeline]
-    return PseudoBoxDataset(table=folder / 'table', frame_sampler=sampler, samples_per_epoch=1 << 20, stage=stage, pipeline=steps)
+    return rendered_groups(rendered_table(folder), cfg.train_pipeline, cfg.get('frame_sampler'), stage)
 
 
 def measure_steps(cfg: Config, folder: Path, args: argparse.Namespace, epoch: int) -> StepTimes:
