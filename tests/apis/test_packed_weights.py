@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +227,55 @@ def test_demo_without_config(tmp_path, trained, shipped, capsys):
     for checkpoint in (str(shipped / 'usot_small.pth'), 'usot_small'):
         assert demo_tool.main([*arguments, '--checkpoint', checkpoint]) == 0
         assert (tmp_path / 'out/clip.json').read_bytes() == first and b'USOTTracker' in first
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """A package that leaves a mark when it is imported."""
+    (tmp_path / 'planted').mkdir()
+    for name in ('__init__', 'registry'):
+        (tmp_path / f'planted/{name}.py').write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass USOT: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path / 'ran'
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'_scope_': 'planted'},
+        {'type': 'planted.USOT'},
+        {'type': 'planted.registry.USOT'},
+        {'type': 'mmengine.mkdir_or_exist', 'dir_name': 'ran'},
+        {'type': 'mmengine.Runner'},
+        {'custom_imports': {'imports': ['planted']}},
+        {'_delete_': True},
+        {'_base_': 'planted/__init__.py'},
+        {'_module_': 'planted'},
+        {'init_cfg': {'type': 'Pretrained', 'checkpoint': 'x', '_scope_': 'planted', 'prefix': 'planted'}},
+        {'type': 'FunctionTracker', 'function': 'planted/__init__.py:USOT'},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize('place', ['model', 'head', 'test_cfg'])
+def test_a_weights_file_never_imports_or_runs_anything(tmp_path, planted, monkeypatch, change, place):
+    monkeypatch.chdir(tmp_path)
+    model = copy.deepcopy(MODEL)
+    node = model if place == 'model' else model[place]
+    node.update(change)
+    config = {'model': model, 'custom_imports': {'imports': ['planted']}, 'default_scope': 'planted', '_base_': 'planted/__init__.py'}
+    torch.save({'packed': {'config': config}, 'state_dict': {'a': torch.ones(1)}}, tmp_path / 'x.pth')
+    with pytest.raises(CheckpointError) as caught:
+        init_tracker(checkpoint=tmp_path / 'x.pth')
+    assert str(caught.value).startswith(f'{tmp_path}/x.pth: ') and '\n' not in str(caught.value)
+    assert not planted.exists() and 'planted' not in sys.modules
+
+
+def test_shipped_weights_have_their_digest(tmp_path, monkeypatch):
+    copied = tmp_path / 'pretrained'
+    shutil.copytree(packed_weights.PRETRAINED_FOLDER, copied)
+    monkeypatch.setattr(packed_weights, 'PRETRAINED_FOLDER', copied)
+    assert packed_weights.pretrained_path() == copied / 'usot_small.pth'
+    with (copied / 'usot_small.pth').open('ab') as stream:
+        stream.write(b'x')
+    with pytest.raises(CheckpointError, match='usot_small.pth: damaged: its SHA-256'):
+        packed_weights.pretrained_path()

@@ -82,3 +82,36 @@ def test_what_is_wrong_is_named(tmp_path, frames_and_boxes, edit, message):
     (tmp_path / 'a.json').write_text(json.dumps(wrong))
     with pytest.raises(AnnotationError, match=message):
         CocoVideoBoxes(tmp_path / 'a.json')
+
+
+@pytest.mark.parametrize(
+    ('part', 'entry', 'message'),
+    [
+        ('images', True, r'images\[0\] is a bool'),
+        ('annotations', 1.5, r'annotations\[0\] is a float'),
+        ('annotations', {'id': 1, 'image_id': 1, 'instance_id': float('inf'), 'bbox': [1, 2, 3, 4]}, 'not a whole number'),
+        ('annotations', {'id': 1, 'image_id': [], 'instance_id': 1, 'bbox': [1, 2, 3, 4]}, 'image_id is a number'),
+        ('annotations', {'id': 1, 'image_id': 1, 'instance_id': 1 << 70, 'bbox': [1, 2, 3, 4]}, 'too large'),
+        ('images', {'id': 1, 'file_name': 'a.jpg', 'frame_id': -1, 'video_id': 1}, 'impossible frame numbers'),
+    ],
+)
+def test_json_of_another_shape_is_named(tmp_path, part, entry, message):
+    good = {
+        'images': [{'id': 1, 'file_name': 'a.jpg', 'frame_id': 0, 'video_id': 1}],
+        'videos': [{'id': 1, 'name': 'v'}],
+        'annotations': [{'id': 1, 'image_id': 1, 'instance_id': 1, 'bbox': [1, 2, 3, 4]}],
+    }
+    (tmp_path / 'c.json').write_text(json.dumps({**good, part: [entry]}))
+    with pytest.raises(AnnotationError, match=f'c.json: .*{message}'):
+        CocoVideoBoxes(tmp_path / 'c.json')
+
+
+def test_frames_that_would_fill_the_memory_and_endless_nesting_are_refused(tmp_path):
+    images = [{'id': i, 'file_name': 'a.jpg', 'frame_id': i * 10**12, 'video_id': 1} for i in (0, 1)]
+    boxes = [{'id': i, 'image_id': i, 'instance_id': 1, 'bbox': [1, 2, 3, 4]} for i in (0, 1)]
+    (tmp_path / 'c.json').write_text(json.dumps({'images': images, 'videos': [{'id': 1}], 'annotations': boxes}))
+    with pytest.raises(AnnotationError, match='impossible frame numbers'):
+        CocoVideoBoxes(tmp_path / 'c.json')
+    (tmp_path / 'c.json').write_text('[' * 100_000)
+    with pytest.raises(AnnotationError, match='nested too deep'):
+        CocoVideoBoxes(tmp_path / 'c.json')

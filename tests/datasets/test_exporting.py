@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
 from usot_plugin.datasets.exporting import ExportError, export_table, select_clips
 from usot_plugin.datasets.exporting.selection import complete_folders
+from usot_plugin.datasets.frames.store_building import extract_frames
 from usot_plugin.discovery.table.reading import read_table
+from usot_plugin.testing.media import moving_square_frames, write_frames
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 BOXES = np.tile([10.0, 10, 30, 40], (6, 1))
@@ -69,3 +72,32 @@ def test_half_made_folders_are_removed(tmp_path):
         (tmp_path / 'c/x').write_text('')
         raise RuntimeError('halfway')
     assert not (tmp_path / 'a/b').exists() and not (tmp_path / 'c').exists()
+
+
+HOSTILE = ('../outside', '/{tmp}/users', 'a/../../../outside', '..')
+
+
+@pytest.mark.parametrize('name', HOSTILE)
+@pytest.mark.parametrize('kind', ['usot-json', 'got10k', 'mmtrack', 'coco-video'])
+def test_a_name_in_a_table_never_leaves_the_output(tmp_path, name, kind):
+    users = tmp_path / 'users'
+    users.mkdir()
+    (users / 'work.txt').write_text('years of it')
+    frames, boxes = moving_square_frames(6)
+    name = name.format(tmp=tmp_path).replace('//', '/')
+    write_table_part(tmp_path / 't', name, write_frames(tmp_path / 'clip', frames), pseudo_track(boxes), True)
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(ValueError, match='no plain name of a file below'):
+        export_table(tmp_path / 't', tmp_path / 'deep/er/out', kind, crops=kind == 'usot-json')
+    assert [path for path in sorted(tmp_path.rglob('*')) if '.arrow' not in path.name] == before
+    with pytest.raises(ValueError, match='no plain name of a file below'):
+        extract_frames(DiscoveredBoxes(tmp_path / 't'), tmp_path / 'deep/er/frames', workers=0)
+    assert [path for path in sorted(tmp_path.rglob('*')) if '.arrow' not in path.name] == before
+
+
+def test_only_folders_that_were_made_are_removed(tmp_path):
+    (tmp_path / 'b').mkdir()
+    (tmp_path / 'b/work.txt').write_text('years of it')
+    with pytest.raises(FileExistsError), complete_folders([tmp_path / 'a', tmp_path / 'b']):
+        pass
+    assert [path.name for path in sorted(tmp_path.rglob('*'))] == ['b', 'work.txt']

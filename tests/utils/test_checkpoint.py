@@ -267,3 +267,24 @@ def test_the_config_in_a_checkpoint_is_not_handed_to_a_runner_that_would_run_it(
     finally:
         CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     assert load_checkpoint(tmp_path / 'w.pth')['meta']['cfg'] == 'import os'
+
+
+def test_a_flipped_bit_is_seen(tmp_path):
+    torch.save({'w': torch.zeros(1000)}, tmp_path / 'w.pth')
+    data = bytearray((tmp_path / 'w.pth').read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / 'w.pth').write_bytes(data)
+    with pytest.raises(CheckpointError, match='w.pth: damaged: record .* does not have its checksum'):
+        load_checkpoint(tmp_path / 'w.pth')
+
+
+def test_files_that_would_fill_the_memory_are_refused(tmp_path):
+    torch.save({'w': torch.ones(1).expand(10**12)}, tmp_path / 'w.pth')
+    with pytest.raises(CheckpointError, match='larger than what is stored'):
+        extract_state_dict(load_checkpoint(tmp_path / 'w.pth'), tmp_path / 'w.pth')
+    torch.save({'w': torch.zeros(10**6)}, tmp_path / 'w.pth')
+    with zipfile.ZipFile(tmp_path / 'w.pth') as source, zipfile.ZipFile(tmp_path / 'z.pth', 'w', zipfile.ZIP_DEFLATED) as out:
+        for name in source.namelist():
+            out.writestr(name, source.read(name))
+    with pytest.raises(CheckpointError, match='out of proportion'):
+        load_checkpoint(tmp_path / 'z.pth')

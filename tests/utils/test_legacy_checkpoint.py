@@ -148,3 +148,39 @@ def test_other_files_are_not_legacy(tmp_path):
     assert not is_legacy_checkpoint(tmp_path / 'new.pth')
     (tmp_path / 'text.pth').write_text('hello')
     assert not is_legacy_checkpoint(tmp_path / 'text.pth')
+
+
+def shared_lists(levels):
+    value: list = []
+    for _ in range(levels):
+        value = [value, value]
+    return value
+
+
+def lists_in_themselves():
+    value: list = []
+    value.append(value)
+    return value
+
+
+def deep_lists():
+    value: list = []
+    for _ in range(400):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize('content', [shared_lists(40), lists_in_themselves(), deep_lists()], ids=['shared', 'circle', 'deep'])
+@pytest.mark.parametrize('legacy', [True, False])
+def test_small_files_that_no_reader_comes_to_the_end_of(tmp_path, content, legacy):
+    file = tmp_path / 'endless.pth'
+    if legacy:
+        legacy_file(file, pickle.dumps(content, 2))
+    else:
+        torch.save({'state_dict': content}, file)
+    with pytest.raises(CheckpointError, match='endless.pth: refused: .*(its containers|nested)'):
+        load_checkpoint(file)
+
+
+def test_what_is_shared_a_few_times_is_read(tmp_path):
+    assert load_checkpoint(legacy_file(tmp_path / 'x.pth', pickle.dumps(shared_lists(3), 2))) == shared_lists(3)

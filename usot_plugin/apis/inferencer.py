@@ -23,6 +23,7 @@ from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.tracking import Tracker
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.config import ConfigError, load_config, nearest
+from usot_plugin.utils.names import path_below
 from usot_plugin.utils.packaged import packaged_folder
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriter
@@ -307,7 +308,7 @@ def video_files(out_dir: str | Path, clips: Sequence[Clip]) -> list[Path]:
     files: list[Path] = []
     for clip in clips:
         same = sum(other.name == clip.name for other in clips[: len(files)])
-        path = Path(out_dir, f'{clip.name}_{same}.mp4' if same else f'{clip.name}.mp4')
+        path = path_below(out_dir, f'{clip.name}_{same}.mp4' if same else f'{clip.name}.mp4', 'clip')
         if out_dir and path.exists() and clip.path.exists() and path.samefile(clip.path):
             raise InputError(f'{path}: the result would replace it; choose another out_dir')
         files.append(path)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.config.config import RESERVED_KEYS
 
 import usot_plugin
-from usot_plugin.tracking import needs_model
+from usot_plugin.registry import MODELS, TASK_UTILS
+from usot_plugin.tracking import FunctionTracker, needs_model
 from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint
 from usot_plugin.utils.config import ConfigError, check_config, nearest, typed_nodes
 
@@ -20,24 +22,40 @@ from usot_plugin.utils.config import ConfigError, check_config, nearest, typed_n
 DEFAULT_PRETRAINED = 'usot_small'
 #: Where the shipped weights lie.
 PRETRAINED_FOLDER = Path(usot_plugin.__path__[0]) / 'pretrained'
+#: Their SHA-256, as ``sha256sum *.pth`` writes it.
+DIGESTS = 'SHA256SUMS'
 #: Key of a packed file that holds its config and where it comes from.
 RECORD_KEY = 'packed'
 #: What may stand before the dot of a registered name; MMEngine would import anything else.
 KNOWN_SCOPES = frozenset({'', 'mmdet', 'mmengine', 'usot_plugin'})
+#: Keys that MMEngine acts upon wherever it reads a config (they import, merge or run), and those that its Config keeps for itself.
+ACTED_UPON = frozenset({'custom_imports', '_base_', '_delete_', '_deprecation_', *RESERVED_KEYS})
 
 
 def pretrained_path(name: str = DEFAULT_PRETRAINED) -> Path:
     """File of weights that ship with the package.
 
     Raises:
-        CheckpointError: There is none of this name.
+        CheckpointError: There is none of this name, or it is not the one that was shipped.
     """
     path = PRETRAINED_FOLDER / f'{name}.pth'
     shipped = sorted(file.stem for file in PRETRAINED_FOLDER.glob('*.pth'))
     if name not in shipped:
         known = ', '.join(shipped) or 'none'
         raise CheckpointError(path, f'no pretrained weights {name!r} in this package{nearest(name, shipped)} (there: {known})')
+    from .training_record import file_hash  # reads tables, which this module need not
+
+    digest = _shipped_digests().get(path.name)
+    if digest is not None and file_hash(path) != digest:
+        raise CheckpointError(path, f'damaged: its SHA-256 is not the one in {DIGESTS}; install the package again')
     return path
+
+
+def _shipped_digests() -> dict[str, str]:
+    """File name to SHA-256 of the weights that ship with the package, as ``sha256sum`` writes them."""
+    file = PRETRAINED_FOLDER / DIGESTS
+    lines = file.read_text(encoding='utf-8').splitlines() if file.is_file() else []
+    return {name: digest for digest, name in (line.split() for line in lines if line.strip())}
 
 
 def packed_file(checkpoint: str | Path | None) -> str | Path:
@@ -98,13 +116,58 @@ def checked_config(config: dict[str, Any], path: str | Path) -> Config:
     try:
         if not isinstance(model, dict) or not isinstance(model.get('test_cfg'), dict):
             raise ConfigError('it has no model with a tracker')
+        model = _plain_values(model, 'model')
         for where, node in typed_nodes({'model': model}):
             if not isinstance(node['type'], str) or node['type'].rpartition('.')[0] not in KNOWN_SCOPES:
                 raise ConfigError(f'{where}.type = {node["type"]!r} is not the name of a registered part')
         # The model alone: how the data were made does not matter any more.
         check_config(Config({'model': model}), 'its config')
+        for where, node in typed_nodes({'model': model}):
+            _check_part(node['type'], where)
         if not needs_model(model['test_cfg']):
             raise ConfigError(f'model.test_cfg.type = {model["test_cfg"].get("type")!r} is no tracker of a network')
     except ValueError as error:
         raise CheckpointError(path, f'its config cannot be used: {error}') from error
-    return Config(config)
+    # A record of the run, of which nothing is built; what MMEngine acts upon when it sees it is left out all the same.
+    rest = {key: value for key, value in config.items() if isinstance(key, str) and key not in ACTED_UPON}
+    if rest.get('default_scope') not in KNOWN_SCOPES:
+        rest.pop('default_scope', None)
+    return Config({**rest, 'model': model})
+
+
+def _plain_values(node: Any, where: str) -> Any:
+    """A copy of what a weights file says of its model: values only, and no key that MMEngine would act upon.
+
+    ``init_cfg`` is left out: it says where weights come from, and they are here.
+
+    Raises:
+        ConfigError: A key or value that is more than a value.
+    """
+    if isinstance(node, dict):
+        for key in node:
+            if not isinstance(key, str) or key in ACTED_UPON or (key.startswith('_') and key != '_scope_'):
+                raise ConfigError(f'{where}.{key} does not belong into a weights file')
+        if '_scope_' in node and node['_scope_'] not in KNOWN_SCOPES - {''}:
+            raise ConfigError(f'{where}._scope_ = {node["_scope_"]!r} is not a known package')
+        return {key: _plain_values(value, f'{where}.{key}') for key, value in node.items() if key != 'init_cfg'}
+    if isinstance(node, list | tuple):
+        return type(node)(_plain_values(value, f'{where}.{index}') for index, value in enumerate(node))
+    if node is not None and not isinstance(node, str | int | float | bool):
+        raise ConfigError(f'{where} is a {type(node).__name__}, not a plain value')
+    return node
+
+
+def _check_part(name: str, where: str) -> None:
+    """Refuse a type that a registry of models would not find as it is: MMEngine takes a dotted name for a place to import from then.
+
+    Raises:
+        ConfigError: It is no part of a model, or one that runs a Python file.
+    """
+    scope, _, plain = name.rpartition('.')
+    for registry in (MODELS, TASK_UTILS):
+        registry.import_from_location()
+        if scope == 'mmdet':
+            registry = registry.children.get(scope, registry)
+        if plain in registry.module_dict and registry.module_dict[plain] is not FunctionTracker:
+            return
+    raise ConfigError(f'{where}.type = {name!r} is no part of a model')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from .frames.frame_readers import FrameReader
 from .pseudo_box_dataset import PseudoBoxDataset, without_source_keys
 from .track import Track
 from .transforms.view import View
+
+#: Frames of the longest track: 46 hours at 60 frames/s. More is a damaged file, and an array for it would fill the memory.
+LONGEST_TRACK = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,11 @@ class CocoVideoBoxes(BoxSource):
         if entry.get('image_id') not in images:
             raise AnnotationError(self.annotation, f'annotation {entry.get("id")} belongs to no image of the file')
         if not has_videos:
-            return entry['image_id'], int(entry['id'])
+            return entry['image_id'], _whole(entry.get('id'), self.annotation, 'id of an annotation')
         instance = entry.get('instance_id', entry.get('track_id'))
         if instance is None:
             raise AnnotationError(self.annotation, f'annotation {entry.get("id")} has neither instance_id nor track_id')
-        return images[entry['image_id']].get('video_id'), int(instance)
+        return images[entry['image_id']].get('video_id'), _whole(instance, self.annotation, f'instance of annotation {entry.get("id")}')
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -135,6 +139,8 @@ def boxes_by_video(file: str | Path) -> dict[str, np.ndarray]:
         lengths: dict[Any, int] = defaultdict(int)
         for image in content['images']:
             lengths[image['video_id']] = max(lengths[image['video_id']], frames[image['id']] + 1)
+        if min(frames.values(), default=0) < 0 or max(lengths.values(), default=0) > LONGEST_TRACK:
+            raise AnnotationError(file, 'impossible frame numbers')
         found: dict[Any, dict[Any, np.ndarray]] = defaultdict(dict)
         for entry in content['annotations']:
             video, instance = entry['video_id'], entry.get('instance_id', entry.get('track_id'))
@@ -142,7 +148,7 @@ def boxes_by_video(file: str | Path) -> dict[str, np.ndarray]:
                 found[video][instance] = np.full((lengths[video], 4), np.nan, np.float32)
             found[video][instance][frames[entry['image_id']]] = xywh_to_xyxy(np.array(entry['bbox'], np.float64))
         return {names[video]: np.stack(list(boxes.values())) for video, boxes in found.items()}
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise AnnotationError(file, f'a video, an image or an annotation is malformed ({type(error).__name__}: {error})') from error
 
 
@@ -161,7 +167,7 @@ class ListedImages(FrameReader):
 
     def frame(self, track: Track, index: int) -> np.ndarray:
         assert isinstance(track, ImageTrack) and track.files is not None
-        return read_image(self.root / track.files[index - track.first_frame].decode(), index)
+        return read_image(self.root / os.fsdecode(track.files[index - track.first_frame]), index)
 
     def view(self, track: Track, index: int, box_xyxy: np.ndarray) -> View:
         image = self.frame(track, index)
@@ -190,7 +196,33 @@ def _read(file: Path) -> dict[str, Any]:
     content = read_json(file)
     if not isinstance(content, dict) or not {'images', 'annotations'} <= content.keys():
         raise AnnotationError(file, 'a COCO file has images and annotations')
+    for part, key in (('images', 'id'), ('annotations', 'image_id'), ('videos', 'id')):
+        entries = content.get(part, [])
+        if not isinstance(entries, list):
+            raise AnnotationError(file, f'{part} is a {type(entries).__name__}, not a list')
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                raise AnnotationError(file, f'{part}[{index}] is a {type(entry).__name__}, not an object')
+            if not isinstance(entry.get(key), int | str):
+                raise AnnotationError(file, f'{part}[{index}]: {key} is a number or a name, got {entry.get(key)!r:.40}')
+            if part == 'images' and not isinstance(entry.get('video_id'), int | str | None):
+                raise AnnotationError(file, f'{part}[{index}]: video_id is a number or a name, got {entry["video_id"]!r:.40}')
     return content
+
+
+def _whole(value: Any, file: Path, where: str) -> int:
+    """A number out of the file as an int64.
+
+    Raises:
+        AnnotationError: It is none.
+    """
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AnnotationError(file, f'{where}: not a whole number ({error})') from error
+    if abs(number) >= 1 << 63:
+        raise AnnotationError(file, f'{where}: {number} is too large')
+    return number
 
 
 def _track_arrays(entries: list[dict], images: dict[Any, dict], file: Path) -> tuple[int, np.ndarray, np.ndarray]:
@@ -199,15 +231,17 @@ def _track_arrays(entries: list[dict], images: dict[Any, dict], file: Path) -> t
         placed = {}
         for entry in entries:
             image = images[entry['image_id']]
-            frame = int(image.get('frame_id', image.get('frame_index', 0)))
+            frame = _whole(image.get('frame_id', image.get('frame_index', 0)), file, f'frame_id of image {image["id"]}')
             if frame in placed:
                 raise AnnotationError(file, f'annotation {entry.get("id")} is the second of its instance in frame {frame}')
-            placed[frame] = (np.array(entry['bbox'], np.float64), image['file_name'].encode())
+            placed[frame] = (np.array(entry['bbox'], np.float64), os.fsencode(image['file_name']))
         first, length = min(placed), max(placed) - min(placed) + 1
+        if first < 0 or length > LONGEST_TRACK:
+            raise AnnotationError(file, f'a track from frame {first} to frame {max(placed)}: impossible frame numbers')
         boxes = np.full((length, 4), np.nan, np.float32)
         files = np.zeros(length, f'S{max(len(name) for _, name in placed.values())}')
         for frame, (box_xywh, name) in placed.items():
             boxes[frame - first], files[frame - first] = xywh_to_xyxy(box_xywh), name
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise AnnotationError(file, f'an annotation or its image is malformed ({type(error).__name__}: {error})') from error
     return first, boxes, files

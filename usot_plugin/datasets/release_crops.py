@@ -198,6 +198,10 @@ class USOTCropDataset(PseudoBoxDataset):
         self._reader = ReleaseCrops(crops)
 
 
+#: Digits of the number of a track.
+MOST_DIGITS = 9
+
+
 def _tracks(file: Path):
     """Video, track number and frames of each track of a ``train.json``."""
     videos = read_json(file)
@@ -209,6 +213,8 @@ def _tracks(file: Path):
         for name, frames in tracks.items() if isinstance(tracks, dict) else [('', None)]:
             if not isinstance(frames, dict) or not name.isdecimal():
                 raise AnnotationError(file, f'{clip}: expected {{track number: {{frame: [...]}}}}')
+            if len(name) > MOST_DIGITS:
+                raise AnnotationError(file, f'{clip}: {name[:20]}... is no number of a track')
             yield clip, int(name), frames
 
 
@@ -217,7 +223,7 @@ def _meta(frames: dict[str, Any], file: Path, where: str) -> tuple[float, float]
     meta = frames.pop('meta', None)
     try:
         return float(meta['bbox_picked_freq']), float(meta['corner_bbox_freq'])
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise AnnotationError(file, f"{where}: 'meta' needs the numbers bbox_picked_freq and corner_bbox_freq") from error
 
 
@@ -230,7 +236,7 @@ def _frame_values(frames: dict[str, Any], file: Path, where: str) -> np.ndarray 
         raise AnnotationError(file, f'{where}: every frame needs {FRAME_NUMBERS} numbers, got {sorted(lengths)}')
     try:
         values = np.array([[int(name), *numbers] for name, numbers in frames.items()], np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise AnnotationError(file, f'{where}: a frame is named by a number and holds numbers ({error})') from error
     if values[:, 0].max() > 999_999:
         raise AnnotationError(file, f'{where}: crops are named by six digits, so frame {values[:, 0].max():.0f} cannot have one')

@@ -57,6 +57,7 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import write_bytes, write_text
 from usot_plugin.utils.checkpoint import load_weights, weights_digest
 from usot_plugin.utils.config import ConfigError, nearest
+from usot_plugin.utils.json_text import parse_json
 
 from .pair_mining import MiningConfig, PairMiner, anchor_frames
 from .training_loops import use_resumable_loop
@@ -247,7 +248,7 @@ class PULStages:
         mend = f'name another {where}, or remove these checkpoints'
         if not (folder / RECORD).is_file():
             raise ConfigError(f'{folder}: has checkpoints, but no {RECORD} that says what they were made with; {mend}')
-        known = json.loads((folder / RECORD).read_text(encoding='utf-8'))
+        known = parse_json((folder / RECORD).read_text(encoding='utf-8'))
         different = [key for key, value in made_with.items() if known.get(key) != value]
         if different:
             raise ConfigError(f'{folder}: made with another {different[0]} than {self.config} asks for; {mend}')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.structures.boxes import own_boxes, start_problem, xywh_to_xyxy
+from usot_plugin.utils.json_text import parse_json
 
 #: Least and largest length of the longer side of the window in which boxes are drawn.
 WINDOW_PX = (720, 1280)
@@ -36,7 +36,7 @@ def boxes_from_json(path: str | Path) -> np.ndarray:
         InputError: No such file, not JSON, or not such boxes.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
+        content = parse_json(Path(path).read_text(encoding='utf-8'))
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror})') from error
     except (ValueError, UnicodeDecodeError) as error:
@@ -50,7 +50,7 @@ def boxes_from_json(path: str | Path) -> np.ndarray:
 def _as_box(values: list, where: str) -> np.ndarray:
     try:
         box = np.array([float(value) for value in values])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f'{where}: a box is four numbers x,y,w,h ({error})') from error
     if box.shape != (4,):
         raise InputError(f'{where}: a box is four numbers x,y,w,h, got {len(box)}')

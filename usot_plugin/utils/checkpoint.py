@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from .atomic import whole_file
-from .legacy_checkpoint import is_legacy_checkpoint, read_legacy_checkpoint
+from .legacy_checkpoint import is_legacy_checkpoint, read_legacy_checkpoint, refuse_endless
 
 #: Names under which files keep their weights, the first present wins.
 STATE_KEYS = ('state_dict', 'model', 'model_state_dict', 'net')
@@ -63,6 +64,10 @@ NUMPY_MODULES = ('numpy.core.multiarray', 'numpy._core.multiarray')
 #: Codes of the element types that an array in a checkpoint may have: numbers, booleans and plain objects of the same pickle.
 DTYPE_CODE = re.compile(r'[?bBhHiIlLqQefdgFDGO]|[biufcO]\d{1,2}')
 
+#: What the unpickler stumbles over in a file of another kind.
+NOT_A_CHECKPOINT = (ValueError, LookupError, AttributeError, TypeError, OverflowError, AssertionError, struct.error)
+#: The records of a checkpoint are not compressed; one that has more bytes than this many times the file's is meant to fill the memory.
+MOST_GROWTH = 20
 #: How the state of a big-endian dtype begins in a pickle: version 3, ``'>'``.
 BIG_ENDIAN = b'K\x03X\x01\x00\x00\x00>'
 
@@ -106,34 +111,43 @@ def load_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
     try:
         with torch.serialization.safe_globals(safe_globals()), warnings.catch_warnings():
             warnings.filterwarnings('ignore', message='Detected pickle protocol')  # a file of another kind; the refusal below says so
-            _refuse_other_byte_order(file)
+            _check_archive(file)
             try:
-                return torch.load(file, map_location=map_location, weights_only=True)
+                content = torch.load(file, map_location=map_location, weights_only=True)
             except pickle.UnpicklingError:
                 if not is_legacy_checkpoint(file):
                     raise
-                return read_legacy_checkpoint(file)
+                content = read_legacy_checkpoint(file)
+            refuse_endless(content)
+            return content
     except pickle.UnpicklingError as error:
         raise CheckpointError(path, _refusal(error)) from error
     except OSError as error:
         raise CheckpointError(path, f'cannot be read ({error.strerror or error})') from error
-    except (EOFError, RuntimeError) as error:
+    except zipfile.BadZipFile as error:
+        raise CheckpointError(path, f'damaged: {error}') from error
+    except (EOFError, RuntimeError, MemoryError, RecursionError) as error:
         raise CheckpointError(path, 'cut short or damaged: PyTorch finds no complete checkpoint in it') from error
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        LookupError,
-        AttributeError,
-        TypeError,
-    ) as error:  # what the unpickler stumbles over in a file of another kind
+    except NOT_A_CHECKPOINT as error:
         raise CheckpointError(path, 'not a PyTorch checkpoint') from error
 
 
-def _refuse_other_byte_order(file: Path) -> None:
-    """The state of a dtype is not looked at (:func:`_plain_dtype`), and numbers in the other byte order would be read as others."""
+def _check_archive(file: Path) -> None:
+    """Look through the zip file of a checkpoint before anything of it is read: PyTorch compares no checksums.
+
+    Raises:
+        pickle.UnpicklingError: It would grow out of proportion, or arrays are in the other byte order: the state of a dtype is not looked
+            at (:func:`_plain_dtype`), and numbers would be read as others.
+        zipfile.BadZipFile: A record does not have its checksum.
+    """
     if not zipfile.is_zipfile(file):
         return
     with zipfile.ZipFile(file) as archive:
+        if sum(info.file_size for info in archive.infolist()) > MOST_GROWTH * file.stat().st_size:
+            raise pickle.UnpicklingError('a zip file that grows out of proportion')
+        damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f'record {damaged} does not have its checksum')
         for name in archive.namelist():
             if name.endswith('data.pkl') and BIG_ENDIAN in archive.read(name):
                 raise pickle.UnpicklingError('NumPy arrays in big-endian byte order')
@@ -192,9 +206,19 @@ def refuse_non_finite(state: Mapping[str, Any], path: str | Path) -> None:
         CheckpointError: Weights or buffers are not finite; the message has their number and names.
     """
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    larger = [key for key, value in tensors.items() if _exceeds_storage(value)]
+    if larger:
+        raise CheckpointError(path, f'{len(larger)} of {len(tensors)} weights are larger than what is stored of them ({_named(larger)})')
     wrong = [key for key, value in tensors.items() if not _is_finite(value)]
     if wrong:
         raise CheckpointError(path, f'{len(wrong)} of {len(tensors)} weights are not finite ({_named(wrong)})')
+
+
+def _exceeds_storage(value: Tensor) -> bool:
+    """Whether a tensor repeats few stored numbers many times: no weight does, and looking at them all could take terabytes."""
+    if value.layout != torch.strided or value.is_quantized or value.device.type == 'meta':
+        return False
+    return value.numel() * value.element_size() > value.untyped_storage().nbytes()
 
 
 def _is_finite(value: Tensor) -> bool:

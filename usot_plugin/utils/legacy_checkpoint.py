@@ -34,6 +34,9 @@ STORAGES = {
 }
 #: Fields of a persistent id: 'storage', class, key, location, element count, view.
 STORAGE_ID_LENGTH = 6
+#: No checkpoint holds more values than this, nor containers this deep.
+MOST_VALUES = 20_000_000
+MOST_DEPTH = 200
 
 
 class _Storage:
@@ -173,7 +176,8 @@ def read_legacy_checkpoint(path: str | Path) -> Any:
         raise pickle.UnpicklingError('its list of storages does not fit its tensors')
     for key in keys:
         _fill(storages[str(key)], file, order)
-    return _resolve(content)
+    refuse_endless(content)
+    return _resolve(content, {})
 
 
 def _fill(storage: _Storage, file: BinaryIO, order: str) -> None:
@@ -191,11 +195,43 @@ def _fill(storage: _Storage, file: BinaryIO, order: str) -> None:
         storage.tensor = (elements if order == '<' else elements.flip(1)).contiguous().reshape(-1).view(storage.dtype)
 
 
-def _resolve(value: Any) -> Any:
-    if isinstance(value, _View):
-        return value.tensor()
-    if isinstance(value, dict):
-        return {key: _resolve(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_resolve(entry) for entry in value)
-    return value
+def _resolve(value: Any, done: dict[int, Any]) -> Any:
+    """The content with tensors in place of views; what is shared stays shared. :func:`refuse_endless` has looked at it before."""
+    key = id(value)
+    if key not in done:
+        if isinstance(value, _View):
+            done[key] = value.tensor()
+        elif isinstance(value, dict):
+            done[key] = {name: _resolve(entry, done) for name, entry in value.items()}
+        elif isinstance(value, list | tuple):
+            done[key] = type(value)(_resolve(entry, done) for entry in value)
+        else:
+            return value
+    return done[key]
+
+
+def refuse_endless(content: Any) -> None:
+    """Refuse containers that a reader would never come to the end of: nested too deep, in themselves, or sharing parts 2^40 times.
+
+    Raises:
+        pickle.UnpicklingError: More than :data:`MOST_VALUES` values are reached, or a container lies more than :data:`MOST_DEPTH` deep.
+    """
+    sizes: dict[int, int] = {}
+    open_ids: set[int] = set()
+    stack: list[tuple[Any, bool]] = [(content, False)]
+    while stack:
+        value, seen = stack.pop()
+        if not isinstance(value, dict | list | tuple):
+            continue
+        parts = list(value.values()) if isinstance(value, dict) else value
+        if seen:
+            open_ids.discard(id(value))
+            sizes[id(value)] = 1 + sum(sizes.get(id(part), 1) for part in parts)
+            if sizes[id(value)] > MOST_VALUES:
+                raise pickle.UnpicklingError(f'its containers hold more than {MOST_VALUES} values, shared ones counted each time')
+        elif id(value) not in sizes:
+            if id(value) in open_ids or len(open_ids) > MOST_DEPTH:
+                raise pickle.UnpicklingError('its containers are nested in themselves or too deep')
+            open_ids.add(id(value))
+            stack.append((value, True))
+            stack += [(part, False) for part in parts]

@@ -1,8 +1,34 @@
-"""Names that come from elsewhere: how they are shown."""
+"""Names that come from elsewhere: how they are shown, and where files of that name may lie."""
 
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
+
+
+class UnsafeNameError(ValueError):
+    """A name out of a table, list or other file would lead outside the folder that is written to."""
+
+
+def path_below(root: str | Path, name: str | Path, what: str = 'name') -> Path:
+    """The place of a foreign name below a folder: the one function that writers make such paths with.
+
+    Args:
+        root: The folder that is written to.
+        name: Out of a table, list, archive or other file that somebody else has made; parts may be separated by ``/``.
+        what: What it is the name of, for the message.
+
+    Returns:
+        ``root / name``.
+
+    Raises:
+        UnsafeNameError: Empty, absolute, with a drive or a NUL, or with ``.`` or ``..`` as a part, of either system's paths.
+    """
+    text = str(name)
+    if '\0' in text or re.match(r'[A-Za-z]:([/\\]|$)', text) or {'', '.', '..'} & set(re.split(r'[/\\]', text)):
+        raise UnsafeNameError(f'{what} {shown_name(text)!r}: not used, because it is no plain name of a file below {root}')
+    return Path(root, *text.split('/'))
 
 
 def shown_name(text: object) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.json_text import parse_json
 
 #: Curves drawn side by side, each where a run has it.
 LOSS_NAMES = ('loss_reg', 'loss_cls', 'loss_mem')
@@ -37,7 +38,7 @@ def read_scalars(work_dir: str | Path) -> dict[str, np.ndarray]:
     for file in files:
         for number, line in enumerate(file.read_text().splitlines(), start=1):
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except json.JSONDecodeError as error:
                 raise ScalarsError(f'{file}, line {number}: not JSON ({error.msg})') from error
             if 'iter' not in row:  # a validation result

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from usot_plugin.datasets.benchmarks import AnnotatedSequence
+from usot_plugin.datasets.benchmarks import AnnotatedSequence, VOTDataset
+from usot_plugin.evaluation.protocols.got10k import GOT10kResults
+from usot_plugin.evaluation.protocols.vos import VOSResults
 from usot_plugin.evaluation.results.result_files import OnePassResults, ResultError
+from usot_plugin.evaluation.results.vot_files import MultiStartResults, ResetResults
 from usot_plugin.structures.trajectory import Trajectory
 
 
@@ -121,3 +124,24 @@ def test_two_sequences_never_share_a_file(tmp_path):
     folder.check_names(['car', 'lap_time', 'lap2'])
     with pytest.raises(ResultError, match=r"car_time.txt: would hold the boxes of sequence 'car_time' and the times of 'car'"):
         folder.check_names(['car', 'car_time'])
+
+
+@pytest.mark.parametrize('folder', [OnePassResults, GOT10kResults, VOSResults, ResetResults, MultiStartResults])
+@pytest.mark.parametrize('name', ['../a', '/a', '../..'])
+def test_results_are_never_written_or_removed_elsewhere(tmp_path, folder, name):
+    for action in (folder(tmp_path / 'T').discard, lambda name: folder(tmp_path / 'T').read(name)):
+        with pytest.raises(ValueError, match='no plain name'):
+            action(name)
+
+
+def test_a_list_that_names_sequences_elsewhere_is_refused(tmp_path):
+    (tmp_path / 'list.txt').write_text('../outside\n')
+    with pytest.raises(ValueError, match='no plain name of a file below'):
+        VOTDataset(tmp_path)
+
+
+@pytest.mark.parametrize('text', ['[]', '5', 'null', '[' * 100_000, '{"a": '])
+def test_a_claim_of_another_shape_is_named(tmp_path, text):
+    (tmp_path / 'run.json').write_text(text)
+    with pytest.raises(ResultError, match='run.json: cannot be read'):
+        OnePassResults(tmp_path).claim({'a': 1})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
+from usot_plugin.utils.json_text import parse_json
 
 _SEPARATORS = str.maketrans(',;', '  ')
 
@@ -147,7 +147,7 @@ def read_json(path: str | Path) -> Any:
         AnnotationError: The file is missing or not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
+        return parse_json(Path(path).read_text(encoding='utf-8'))
     except OSError as error:
         raise AnnotationError(path, f'cannot be read ({error.strerror})') from error
     except ValueError as error:

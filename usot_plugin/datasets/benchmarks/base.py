@@ -10,6 +10,8 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from usot_plugin.utils.names import path_below
+
 from .sequence import AnnotatedSequence
 
 
@@ -24,7 +26,7 @@ class BenchmarkDataset(Dataset, ABC):
         metainfo: Entries that replace those of ``METAINFO``.
 
     Raises:
-        ValueError: A wanted sequence is not there, or there is none at all.
+        ValueError: A wanted sequence is not there, there is none at all, or a name leads out of a folder.
     """
 
     #: ``dataset_name`` for reports, ``convention``: key of :data:`usot_plugin.evaluation.functional.CONVENTIONS`.
@@ -35,6 +37,8 @@ class BenchmarkDataset(Dataset, ABC):
         self.metainfo = {**self.METAINFO, **(metainfo or {})}
         found = self.find_names()
         self.names = found if sequences is None else [self._known(name, found) for name in sequences]
+        for name in self.names:  # results are written under these names
+            path_below(self.data_root, name, f'{self.data_root}: sequence')
         if not self.names:
             raise ValueError(f'{self.data_root}: no sequence found')
 

@@ -16,6 +16,7 @@ from usot_plugin.discovery.table.reading import read_table
 
 from ...structures.clip import ClipError
 from ...utils.atomic import whole_file
+from ...utils.names import path_below
 from ...version import __version__
 from .coco import CocoVideoExporter, TAOExporter
 from .got10k import GOT10kExporter
@@ -93,6 +94,7 @@ def export_table(
 
     Raises:
         ExportError: ``out`` is there already, nothing is left to export, or a choice is impossible.
+        UnsafeNameError: The name of a clip leads out of a folder; nothing is written.
         TableError: The table cannot be read.
         OSError: ``out`` cannot be written.
     """
@@ -103,6 +105,8 @@ def export_table(
     selected = list(select_clips(rows, min_quality, frames, multi_object, video_root))
     if not selected:
         raise ExportError(f'{table}: none of its {len(rows)} rows is good enough to be exported')
+    for clip in selected:
+        path_below(out, clip.name, f'{table}: clip')
     info = {'usot_plugin': __version__, 'table': Path(table).name, 'discovery': rows.info.config}
     report = ExportReport()
     with _new_output(Path(out), make is GOT10kExporter or kind == 'usot-json', overwrite, info) as place:
@@ -139,12 +143,23 @@ def _new_output(out: Path, folder: bool, overwrite: bool, info: dict[str, Any]) 
         raise ExportError(f'{out}: not replaced, because no export has made it (there is no {MARKER} in it)')
     place, old = (out.with_name(f'.{out.name}.{os.getpid()}.{part}') for part in ('tmp', 'old'))
     out.parent.mkdir(parents=True, exist_ok=True)
+    for left in (place, old):
+        if left.exists():
+            raise ExportError(f'{left}: is in the way; a killed run may have left it')
+    moved = False
     try:
         yield place
         (place / MARKER).write_text(json.dumps(info, indent=1, sort_keys=True), encoding='utf-8')
         if out.exists():
             out.rename(old)
+            moved = True
         place.rename(out)
+    except BaseException:
+        if moved and not out.exists():
+            old.rename(out)
+            moved = False
+        raise
     finally:
         shutil.rmtree(place, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if moved:
+            shutil.rmtree(old, ignore_errors=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...structures.boxes import xyxy_to_xywh
 from ...structures.clip import FolderClip
+from ...utils.names import path_below, shown_name
 from .selection import ExportClip, ExportTrack, complete_folders
 
 #: Highest cover label: nothing of the object is hidden.
@@ -48,7 +49,7 @@ class GOT10kExporter:
             ClipError: A frame cannot be read.
         """
         names = {track.number: self._name(clip, track) for track in clip.tracks}
-        with complete_folders([self.train / name for name in names.values()]):
+        with complete_folders([path_below(self.train, name, 'clip') for name in names.values()]):
             self._write_frames(clip, names)
             for track in clip.tracks:
                 self._write_labels(self.train / names[track.number], clip, track)
@@ -94,7 +95,7 @@ class GOT10kExporter:
         np.savetxt(folder / 'cover.label', np.where(absent, 0, FULLY_VISIBLE), fmt='%d')
         np.savetxt(folder / 'cut_by_image.label', np.zeros(length), fmt='%d')
         values = {
-            'url': clip.name,
+            'url': shown_name(clip.name),
             'begin': int(track.frames[0]),
             'end': int(track.frames[-1]),
             'anno_fps': f'{clip.fps:g}Hz',

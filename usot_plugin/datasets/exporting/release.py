@@ -11,6 +11,7 @@ import numpy as np
 
 from ...discovery.quality import frame_quality
 from ...structures.clip import Clip, FolderClip
+from ...utils.names import path_below
 from ..release_crops import crop_name, cut_crop
 from .selection import DECIMALS, ExportClip, ExportTrack, complete_folders
 
@@ -79,7 +80,7 @@ class ReleaseExporter:
         return frames
 
     def _cut(self, opened: Clip, clip: ExportClip, numbers: np.ndarray) -> None:
-        folder = self.out / 'crop511' / clip.name
+        folder = path_below(self.out / 'crop511', clip.name, 'clip')
         boxes = {(int(f), t.number): box for t in clip.tracks for f, box in zip(t.frames, t.boxes_xyxy, strict=True)}
         start, stop = min(frame for frame, _ in boxes), max(frame for frame, _ in boxes) + 1
         with complete_folders([folder]):

@@ -97,13 +97,15 @@ class ExportClip:
 
 @contextlib.contextmanager
 def complete_folders(folders: Sequence[Path]) -> Iterator[None]:
-    """Make folders; they are removed again when the block does not end well."""
+    """Make folders; those that were made are removed again when the block does not end well."""
+    made: list[Path] = []
     try:
         for folder in folders:
             folder.mkdir(parents=True)
+            made.append(folder)
         yield
     except BaseException:
-        for folder in folders:
+        for folder in made:
             shutil.rmtree(folder, ignore_errors=True)
         raise
 

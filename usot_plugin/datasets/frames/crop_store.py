@@ -31,6 +31,7 @@ from usot_plugin.structures.crops import (
     mean_color,
     square_region,
 )
+from usot_plugin.utils.json_text import parse_json
 
 from ..track import Track
 from ..transforms.view import View
@@ -183,7 +184,7 @@ class CropStoreWriter:
             known = txn.get(b'config')
         if known is None:
             self.add([('config', json.dumps(asdict(self.config)).encode())])
-        elif StoreConfig(**json.loads(known)) != self.config:
+        elif StoreConfig(**parse_json(known)) != self.config:
             self._env.close()
             raise CropStoreError(f'{path}: made with {known.decode()}, not with {json.dumps(asdict(self.config))}; use another folder')
 
@@ -191,7 +192,7 @@ class CropStoreWriter:
         """Whether the crops of a track are there and belong to its boxes."""
         with self._env.begin() as txn:
             known = txn.get(f'{track_id(track)}/meta'.encode())
-        return known is not None and json.loads(known)['digest'] == boxes_digest(track)
+        return known is not None and parse_json(known)['digest'] == boxes_digest(track)
 
     def add(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Write entries in one transaction."""
@@ -233,7 +234,7 @@ class StoredCrops(FrameReader):
         known = self._get('config')
         if known is None:
             raise CropStoreError(f'{path}: an LMDB database, but not a crop store')
-        values = json.loads(known)
+        values = parse_json(known)
         if values.get('version') != STORE_VERSION:
             raise CropStoreError(f'{path}: crop store of version {values.get("version")}, this package reads version {STORE_VERSION}')
         self.config = StoreConfig(**values)
@@ -246,7 +247,7 @@ class StoredCrops(FrameReader):
 
     def _read_meta(self, key: str) -> StoredTrack | None:
         known = self._get(f'{key}/meta')
-        return None if known is None else StoredTrack(**json.loads(known))
+        return None if known is None else StoredTrack(**parse_json(known))
 
     def _stored(self, track: Track) -> StoredTrack:
         meta = self._meta(track_id(track))

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import cv2
 import numpy as np
 
 from usot_plugin.structures.clip import ClipError, open_clip
+from usot_plugin.utils.names import path_below
 from usot_plugin.utils.worker_pool import run_jobs
 
 from ..boxes.box_sources import BoxSource
@@ -121,12 +123,17 @@ def extract_frames(
         only_samplable: Leave clips out that training does not draw.
         quality: JPEG quality.
         on_clip: Is told of every clip, with a line about it.
+
+    Raises:
+        UnsafeNameError: The name of a clip leads out of ``out``; nothing is written.
     """
     report = BuildReport()
+    for tracks in tracks_by_clip(source, only_samplable):  # before the first is written
+        path_below(out, tracks[0].clip, 'clip')
 
     def jobs() -> Iterator[tuple[str, tuple]]:
         for tracks in tracks_by_clip(source, only_samplable):
-            folder = Path(out) / tracks[0].clip
+            folder = path_below(out, tracks[0].clip, 'clip')
             if folder.is_dir():
                 report.skipped += 1
             else:
@@ -148,8 +155,7 @@ def _cut_clip(tracks: list[Track], config: StoreConfig, min_quality: float, step
 
 def _extract_clip(path: str, folder: Path, quality: int) -> int:
     clip = open_clip(path)
-    part = folder.with_name(f'.{folder.name}.{os.getpid()}')
-    shutil.rmtree(part, ignore_errors=True)
+    part = folder.with_name(f'.{folder.name}.{os.getpid()}-{uuid4().hex[:8]}')
     part.mkdir(parents=True)
     try:
         for index, frame in clip.iter_frames():

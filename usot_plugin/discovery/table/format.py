@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from usot_plugin.structures import PseudoTrack
+from usot_plugin.utils.json_text import parse_json
 from usot_plugin.version import __version__
 
 #: Newest version that is read. It is raised when columns change; a reader refuses what it does not know, and reads all older ones.
@@ -171,8 +172,8 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
         wrong = sorted({f.name for f in columns} ^ set(schema.names)) or [f.name for f in columns if schema.field(f.name).type != f.type]
         raise TableError(f'{path}: the columns {wrong} are not those of schema version {version}')
     try:
-        config = json.loads(metadata[_CONFIG_KEY])
-        rounds = json.loads(metadata.get(_ROUNDS_KEY, b'[]'))
+        config = parse_json(metadata[_CONFIG_KEY])
+        rounds = parse_json(metadata.get(_ROUNDS_KEY, b'[]'))
     except ValueError as error:
         raise TableError(f'{path}: the discovery config in the metadata is damaged ({error})') from error
     return TableInfo(config, metadata.get(_PACKAGE_KEY, b'').decode(), tuple(rounds))

@@ -22,6 +22,7 @@ from usot_plugin.registry import HOOKS
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import weights_digest
 from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.json_text import parse_json
 
 from .training_stage import bare_model, walk_datasets
 
@@ -191,6 +192,6 @@ def read_clusters(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """
     try:
         with np.load(path, allow_pickle=False) as content:
-            return content['clusters'], json.loads(str(content['about']))
+            return content['clusters'], parse_json(str(content['about']))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ConfigError(f'{path}: not a file of clusters ({type(error).__name__}); remove it to make it anew') from error

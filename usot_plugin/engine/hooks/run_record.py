@@ -24,6 +24,7 @@ from usot_plugin.registry import HOOKS
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.code_version import code_version
 from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.json_text import parse_json
 from usot_plugin.version import __version__
 
 #: Losses are means over so many iterations.
@@ -109,11 +110,11 @@ def _read(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        entries = json.loads(path.read_text(encoding='utf-8'))
+        entries = parse_json(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise ConfigError(f'{path}: not a record of trainings ({error}); move it away') from error
-    if not isinstance(entries, list):
-        raise ConfigError(f'{path}: not a record of trainings (a {type(entries).__name__}, no list); move it away')
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ConfigError(f'{path}: not a record of trainings (no list of them); move it away')
     return entries
 
 

@@ -20,6 +20,7 @@ from usot_plugin.datasets.benchmarks import AnnotatedSequence
 from usot_plugin.registry import HOOKS
 from usot_plugin.structures.boxes import is_valid
 from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.names import path_below
 
 
 def as_instances(box_xyxy: np.ndarray, name: str, score: float | None = None) -> InstanceData:
@@ -79,7 +80,8 @@ class SOTVisualizationHook(Hook):
         score = float(sample['scores'][index]) if 'scores' in sample else 1.0
         name, out_file = f'{sample["tracker"]}_{sequence.name}', None  # a local back end makes no folder for a name with a slash
         if self.out_dir is not None:
-            out_file = Path(runner.work_dir, self.out_dir, sample['tracker'], sequence.name, f'{index:06d}.jpg')
+            folder = Path(runner.work_dir, self.out_dir, sample['tracker'])
+            out_file = path_below(folder, sequence.name, 'sequence') / f'{index:06d}.jpg'
         visualizer = runner.visualizer
         if type(visualizer).add_datasample is Visualizer.add_datasample:
             draw_plain(visualizer, name, image, tracked, annotated, out_file, index)

@@ -21,6 +21,7 @@ from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.trajectory import Trajectory
 from usot_plugin.tracking.base import Tracker
+from usot_plugin.utils.names import path_below
 
 from .base import Protocol
 from .ope import one_pass
@@ -87,10 +88,10 @@ class GOT10kResults(ResultFolder):
 
     def box_file(self, name: str, repetition: int = 0) -> Path:
         """The box file of one repetition, counted from 0."""
-        return self.path / name / f'{name}_{repetition + 1:03d}.txt'
+        return path_below(self.path, name, 'sequence') / f'{name}_{repetition + 1:03d}.txt'
 
     def time_file(self, name: str) -> Path:
-        return self.path / name / f'{name}_time.txt'
+        return path_below(self.path, name, 'sequence') / f'{name}_time.txt'
 
     def write(self, name: str, result: Sequence[Trajectory]) -> None:
         """See :meth:`ResultFolder.write`."""
@@ -151,7 +152,7 @@ class GOT10kResults(ResultFolder):
         }
 
     def _box_files(self, name: str) -> list[Path]:
-        return sorted((self.path / name).glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt'))
+        return sorted(path_below(self.path, name, 'sequence').glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt'))
 
     def _columns(self, name: str) -> int:
         """Repetitions by the time file."""

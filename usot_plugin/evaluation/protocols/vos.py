@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from usot_plugin.structures.regions import MaskRegion
 from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.tracking.base import Tracker
 from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.names import path_below
 
 from .base import Protocol
 
@@ -97,10 +99,10 @@ class VOSResults(ResultFolder):
     """
 
     def image_file(self, name: str, index: int) -> Path:
-        return self.path / name / f'{index:05d}.png'
+        return path_below(self.path, name, 'sequence') / f'{index:05d}.png'
 
     def time_file(self, name: str) -> Path:
-        return self.path / f'{name}_time.txt'
+        return path_below(self.path, f'{name}_time.txt', 'sequence')
 
     def write(self, name: str, result: LabelTrack) -> None:
         """See :meth:`ResultFolder.write`."""
@@ -131,7 +133,9 @@ class VOSResults(ResultFolder):
 
     def discard(self, name: str) -> None:
         """Remove the result of one sequence, the image of the first frame first."""
-        for file in [*sorted((self.path / name).glob('*.png')), self.time_file(name)]:
+        written = re.compile(r'\d{5,}\.png')  # nothing else, whoever has put it there
+        images = [file for file in path_below(self.path, name, 'sequence').glob('*.png') if written.fullmatch(file.name)]
+        for file in [*sorted(images), self.time_file(name)]:
             file.unlink(missing_ok=True)
 
     def sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ import numpy as np
 from usot_plugin.evaluation.reports.one_pass_report import COLUMNS, MEASURES
 from usot_plugin.evaluation.results.result_files import RUN_FILE, ResultError
 from usot_plugin.utils.atomic import write_bytes
+from usot_plugin.utils.json_text import parse_json
 from usot_plugin.visualization.plots import PLOTS, Curve, draw_curves, figure_bytes
 
 #: Rows of a table of scores that stand for several sequences, besides its last one.
@@ -145,10 +145,10 @@ def _score_files(folder: Path) -> list[Path]:
 
 def _read_scores(file: Path) -> TrackerScores:
     try:
-        content = json.loads(file.read_text(encoding='utf-8'))
+        content = parse_json(file.read_text(encoding='utf-8'))
         read = _of_table if 'scores' in content else _of_vot if 'eao_window' in content else _of_one_pass
         scores = read(content, file)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ResultError(file, f'is not a file of scores ({type(error).__name__}: {error})') from error
     if scores.tracker != file.parent.name:
         raise ResultError(

@@ -20,6 +20,7 @@ from usot_plugin.evaluation.results.result_files import (
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.config import nearest
+from usot_plugin.utils.names import path_below
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,11 @@ def find_names(folder: str | Path, form: ResultFormat) -> list[str]:
     root = Path(folder, prefix)
     found = sorted(path for path in root.glob(form.box_file.removeprefix(prefix).replace('{name}', '*')) if not path.name.startswith('.'))
     names = [path.name.removesuffix(suffix) for path in found]
-    names = [name for name, path in zip(names, found, strict=True) if path == Path(folder, form.box_file.format(name=name))]
+    files = {name: path_below(folder, form.box_file.format(name=name), 'sequence') for name in names}
+    names = [name for name, path in zip(names, found, strict=True) if path == files[name]]
     # A sequence may be called like a side file of another: what holds boxes is one.
     sides = {name + side for name in names for side in SIDE_FILES}
-    names = [name for name in names if name not in sides or not is_side_file(Path(folder, form.box_file.format(name=name)))]
+    names = [name for name in names if name not in sides or not is_side_file(files[name])]
     if not names:
         raise ResultError(folder, f'holds no result in the format of {form.reader}: {form.box_file}')
     return names
@@ -120,7 +122,7 @@ def read_result(folder: str | Path, name: str, form: ResultFormat) -> OnePassBox
     Raises:
         ResultError: Missing or malformed, an impossible box, or the files hold more than one run or no first box.
     """
-    file = Path(folder, form.box_file.format(name=name))
+    file = path_below(folder, form.box_file.format(name=name), 'sequence')
     if form.starts_with_code:
         raise ResultError(file, f'holds no box for the first frame, so {form.reader} results cannot be converted')
     others = sorted(path.name for path in file.parent.glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt')) if '_001' in form.box_file else []
@@ -130,7 +132,7 @@ def read_result(folder: str | Path, name: str, form: ResultFormat) -> OnePassBox
     impossible = unusable_boxes(boxes)
     if impossible:
         raise ResultError(file, impossible)
-    times = None if form.time_file is None else Path(folder, form.time_file.format(name=name))
+    times = None if form.time_file is None else path_below(folder, form.time_file.format(name=name), 'sequence')
     return OnePassBoxes(boxes, read_numbers(times, 1, len(boxes))[:, 0] if times is not None and is_side_file(times) else None)
 
 
@@ -140,11 +142,11 @@ def write_result(folder: str | Path, name: str, result: OnePassBoxes, form: Resu
     Raises:
         ResultError: The format cannot hold the result, or the folder cannot be written to.
     """
-    file = Path(folder, form.box_file.format(name=name))
+    file = path_below(folder, form.box_file.format(name=name), 'sequence')
     _check_complete(file, result, form)
     rows = xyxy_to_xywh(result.boxes_xyxy) + _shift(form)
     if form.time_file is not None and result.seconds is not None and np.isfinite(result.seconds).all():
-        write_numbers(Path(folder, form.time_file.format(name=name)), result.seconds, '%.8f')
+        write_numbers(path_below(folder, form.time_file.format(name=name), 'sequence'), result.seconds, '%.8f')
     if form.starts_with_code:
         write_lines(file, ['1', *(form.separator.join(f'{value:.{form.decimals}f}' for value in row) for row in rows[1:])])
     else:

@@ -18,6 +18,8 @@ from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.trajectory import Trajectory
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
+from usot_plugin.utils.json_text import parse_json
+from usot_plugin.utils.names import path_below
 
 RUN_FILE = 'run.json'
 #: Ends of the stems of files beside the boxes of a sequence.
@@ -117,7 +119,9 @@ class ResultFolder(ABC):
         wanted = json.loads(json.dumps(identity))
         if file.exists() and not overwrite:
             try:
-                known = json.loads(file.read_text(encoding='utf-8'))
+                known = parse_json(file.read_text(encoding='utf-8'))
+                if not isinstance(known, dict):
+                    raise ValueError(f'a {type(known).__name__}')
             except (OSError, ValueError) as error:
                 raise ResultError(file, 'cannot be read; remove the folder or run with overwrite') from error
             different = sorted(key for key in {*known, *wanted} if known.get(key) != wanted.get(key))
@@ -139,7 +143,11 @@ class OnePassResults(ResultFolder):
     """
 
     def box_file(self, name: str) -> Path:
-        return self.path / f'{name}.txt'
+        return path_below(self.path, f'{name}.txt', 'sequence')
+
+    def side_file(self, name: str, side: str) -> Path:
+        """The file of :data:`SIDE_FILES` beside the boxes of a sequence."""
+        return path_below(self.path, f'{name}{side}.txt', 'sequence')
 
     def check_names(self, names: Sequence[str]) -> None:
         """See :meth:`ResultFolder.check_names`: the boxes of a sequence ``car_time`` would lie where the times of ``car`` do."""
@@ -156,9 +164,9 @@ class OnePassResults(ResultFolder):
         Raises:
             ResultError: The folder cannot be written to.
         """
-        write_numbers(self.path / f'{name}_score.txt', np.stack([result.scores, result.lost], 1), ('%.6f', '%d'))
-        write_numbers(self.path / f'{name}_time.txt', result.seconds, '%.6f')
-        write_numbers(self.path / f'{name}.txt', xyxy_to_xywh(result.boxes_xyxy), '%.4f')
+        write_numbers(self.side_file(name, '_score'), np.stack([result.scores, result.lost], 1), ('%.6f', '%d'))
+        write_numbers(self.side_file(name, '_time'), result.seconds, '%.6f')
+        write_numbers(self.box_file(name), xyxy_to_xywh(result.boxes_xyxy), '%.4f')
 
     def read(self, name: str) -> Trajectory:
         """Read back what :meth:`write` wrote. A box file alone (of another toolkit) is enough: scores are 1 and times nan then.
@@ -169,7 +177,7 @@ class OnePassResults(ResultFolder):
         boxes = xywh_to_xyxy(read_numbers(self.box_file(name), 4))
         count = len(boxes)
         scores, lost, seconds = np.ones(count), np.zeros(count, bool), np.full(count, np.nan)
-        score_file, time_file = self.path / f'{name}_score.txt', self.path / f'{name}_time.txt'
+        score_file, time_file = self.side_file(name, '_score'), self.side_file(name, '_time')
         if is_side_file(score_file):
             rows = read_numbers(score_file, 2, count)
             scores, lost = rows[:, 0], rows[:, 1].astype(bool)
@@ -191,8 +199,8 @@ class OnePassResults(ResultFolder):
 
     def discard(self, name: str) -> None:
         """Remove the result of one sequence, the box file first."""
-        for file in (f'{name}.txt', f'{name}_score.txt', f'{name}_time.txt'):
-            (self.path / file).unlink(missing_ok=True)
+        for file in (self.box_file(name), self.side_file(name, '_score'), self.side_file(name, '_time')):
+            file.unlink(missing_ok=True)
 
     def sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:
         """What :class:`SOTMetric` needs of one sequence."""

@@ -17,6 +17,7 @@ from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.trajectory import Trajectory
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.config import nearest
+from usot_plugin.utils.names import UnsafeNameError, is_utf8, path_below, shown_name
 
 #: Time stamp of every entry: the first that a zip file can hold, so that equal results give equal archives.
 TIME_STAMP = (1980, 1, 1, 0, 0, 0)
@@ -78,6 +79,9 @@ def make_submission(
     entries: dict[str, bytes] = {}
     for index in range(len(dataset)):
         sequence = dataset[index]
+        path_below('the archive', sequence.name, 'sequence')  # as a server unpacks it
+        if not is_utf8(sequence.name):
+            raise UnsafeNameError(f'sequence {shown_name(sequence.name)!r}: its name is not UTF-8, which an archive needs')
         runs = checked_runs(folder, sequence, rules)
         entries |= _got10k_entries(sequence.name, runs, origin) if server == 'got10k' else _trackingnet_entries(sequence.name, runs, origin)
     with whole_file(out) as temporary:

@@ -23,6 +23,7 @@ from usot_plugin.evaluation.results.vot_binary import read_entries
 from usot_plugin.structures.boxes import is_valid
 from usot_plugin.structures.regions import BoxRegion, FrameCode, Region, format_region, parse_frame
 from usot_plugin.utils.atomic import remove_quietly, write_text
+from usot_plugin.utils.names import path_below
 
 #: Name of the experiment in VOT's folders.
 EXPERIMENT = 'baseline'
@@ -77,7 +78,7 @@ class VOTResults(ResultFolder):
 
     def run_file(self, name: str, number: int) -> Path:
         """Text file of one run of the sequence ``name``."""
-        return self.path / EXPERIMENT / name / f'{self._stem(name, number)}.txt'
+        return path_below(self.path / EXPERIMENT, name, 'sequence') / f'{self._stem(name, number)}.txt'
 
     @abstractmethod
     def _stem(self, name: str, number: int) -> str:
@@ -119,13 +120,13 @@ class VOTResults(ResultFolder):
         """
         numbers = self.existing(name)
         if not numbers:
-            raise ResultError(self.path / EXPERIMENT / name, 'no result file of this sequence')
+            raise ResultError(path_below(self.path / EXPERIMENT, name, 'sequence'), 'no result file of this sequence')
         return {number: self.read_run(name, number) for number in numbers}
 
     def existing(self, name: str) -> list[int]:
         """Numbers of the runs that lie there."""
         pattern = re.compile(rf'{re.escape(name)}_(\d+)\.(txt|bin)')
-        folder = self.path / EXPERIMENT / name
+        folder = path_below(self.path / EXPERIMENT, name, 'sequence')
         found = (pattern.fullmatch(file.name) for file in folder.glob(f'{glob.escape(name)}_*'))
         return sorted({int(match[1]) for match in found if match})
 
@@ -160,7 +161,7 @@ class VOTResults(ResultFolder):
 
     def discard(self, name: str) -> None:
         """Remove all runs of one sequence, the text files first."""
-        folder = self.path / EXPERIMENT / name
+        folder = path_below(self.path / EXPERIMENT, name, 'sequence')
         for number in self.existing(name):
             for ending in ('.txt', '.bin'):
                 self.run_file(name, number).with_suffix(ending).unlink(missing_ok=True)

@@ -27,6 +27,7 @@ from usot_plugin.models.layers.prroi_pool import prroi_pool
 from usot_plugin.models.task_modules.grid import CellGrid
 from usot_plugin.models.usot import USOT
 from usot_plugin.utils.atomic import whole_file, write_text
+from usot_plugin.utils.json_text import parse_json
 from usot_plugin.version import __version__
 
 from .network import Memories, SearchView, search_view, template_codes
@@ -222,10 +223,10 @@ class OnnxNetwork:
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         try:
-            meta = json.loads((folder / META).read_text(encoding='utf-8'))
+            meta = parse_json((folder / META).read_text(encoding='utf-8'))
             self.legacy, self.has_memory, self.options = meta['legacy'], meta['has_memory'], meta['tracker']
             self.grid = CellGrid(**meta['grid'], legacy_axis=self.legacy)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise ExportError(f'{folder}: no complete export (make one with tools/export_onnx.py)') from error
         names = FUNCTIONS if self.has_memory else ('template', 'track')
         self._sessions = {name: _session(folder / f'{name}.onnx') for name in names}
