@@ -83,8 +83,8 @@ def test_davis_gets_the_masks_of_all_objects(checkpoint, tmp_path):
     labels = [read_labels(path) for path in sorted((results / 'bear').glob('*.png'))]
     assert len(labels) == 4
     assert {1, 2} <= set(np.unique(labels[1:])), 'both objects have pixels after the first frame'
-    scores = json.loads((results / 'vos.json').read_text())['scores']
-    assert 0 <= scores['mean of objects']['J&F'] <= 100
+    scores = json.loads((results / 'vos.json').read_text())['totals']
+    assert 0 <= scores['mean of objects']['j_and_f'] <= 100
 
 
 def test_vot_gets_rotated_boxes(checkpoint, tmp_path):

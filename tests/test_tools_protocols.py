@@ -61,7 +61,7 @@ def test_got10k_with_a_function_of_the_users_own(tmp_path):
     out = tmp_path / 'out' / 'match'
     assert len((out / 'S1' / 'S1_001.txt').read_text().splitlines()) == 8
     report = next(json.loads(file.read_text()) for file in out.glob('got10k.json'))
-    assert report['scores']['all frames']['AO'] > 95 and report['scores']['S1']['fps'] > 0
+    assert report['totals']['all frames']['ao'] > 95 and report['sequences']['S1']['fps'] > 0
 
 
 def test_davis_with_the_oracle(tmp_path):
@@ -81,6 +81,6 @@ def test_davis_with_the_oracle(tmp_path):
     out = tmp_path / 'out' / 'Oracle'
     assert len(list((out / 'pair').glob('*.png'))) == 6
     report = next(json.loads(file.read_text()) for file in out.glob('vos.json'))
-    assert report['scores']['mean of objects']['J&F'] == 100
+    assert report['totals']['mean of objects']['j_and_f'] == 100
     written = cv2.imread(str(out / 'pair' / '00003.png'))  # colours of the palette, BGR
     assert written[10, 70].tolist() == [0, 128, 0]

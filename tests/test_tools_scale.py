@@ -26,8 +26,8 @@ def data(tmp_path) -> Path:
 def numbers(folder: Path) -> dict:
     """The report without what depends on time and place."""
     report = json.loads((folder / 'report.json').read_text())
-    for entry in report['sequences'].values():
-        del entry['seconds']
+    for row in [*report['sequences'].values(), *report['totals'].values()]:
+        del row['seconds'], row['fps']
     del report['about']
     return report
 

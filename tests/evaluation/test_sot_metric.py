@@ -79,9 +79,10 @@ def test_report_files_and_plots(tmp_path):
     metric = SOTMetric(report_dir=tmp_path / 'T', about={'config': 'c.py'})
     evaluate(metric, sample('a', 2, 0), sample('b', 1, 1))
     report = json.loads((tmp_path / 'T' / 'report.json').read_text())
-    assert report['mean']['auc'] == approx(0.75 * 20 / 21)
-    assert report['sequences']['b']['precision_20px'] == 0.5
-    assert len(report['mean']['curves']['success']) == len(report['thresholds']['success']) == 21
+    assert report['totals']['mean']['auc'] == approx(75 * 20 / 21)
+    assert report['sequences']['b']['precision_20px'] == 50
+    curve = report['curves']['success']
+    assert len(curve['x']) == len(curve['y']) == len(curve['sequences']['a']) == 21
     text = (tmp_path / 'T' / 'report.md').read_text()
     assert '| a | 95.2 | 100.0 | 100.0 | 100.0 | 10.0 |' in text and '- config: c.py' in text and '- convention: pysot' in text
 
@@ -103,12 +104,12 @@ def test_attributes_of_sequences_and_of_frames(tmp_path):
     report = json.loads((tmp_path / 'report.json').read_text())
     rows = report['attributes']
     assert list(rows) == ['OCC', 'FM', 'blur (frames)']  # no frame has a cut
-    assert rows['OCC']['precision_20px'] == approx(0.75) and rows['OCC']['sequences'] == 2
-    assert rows['FM']['precision_20px'] == 1 and rows['FM']['auc'] == approx(20 / 21)
-    assert rows['blur (frames)']['precision_20px'] == approx((1 / 3 + 0) / 2)
+    assert rows['OCC']['precision_20px'] == approx(75) and rows['OCC']['sequences'] == 2
+    assert rows['FM']['precision_20px'] == 100 and rows['FM']['auc'] == approx(2000 / 21)
+    assert rows['blur (frames)']['precision_20px'] == approx(100 * (1 / 3 + 0) / 2)
     assert rows['blur (frames)']['frames'] == 4 and rows['blur (frames)']['sequences'] == 2
-    assert report['sequences']['a']['attributes'] == ['OCC', 'FM']
-    assert '| OCC | 2 | 71.4 | 75.0 |' in (tmp_path / 'report.md').read_text()
+    assert report['members'] == {'OCC': ['a', 'b'], 'FM': ['a'], 'blur (frames)': ['b', 'c']}
+    assert '| OCC | 2 | - | 71.4 | 75.0 |' in (tmp_path / 'report.md').read_text()
 
 
 def test_frames_of_an_attribute_without_target_do_not_count():
@@ -118,7 +119,7 @@ def test_frames_of_an_attribute_without_target_do_not_count():
     metric = SOTMetric()
     evaluate(metric, absent)
     assert metric.report is not None
-    assert metric.report.attribute_rows()['out (frames)']['precision_20px'] == 1  # the convention of the data counts them as misses
+    assert metric.report.attributes['out (frames)']['precision_20px'] == 100  # the convention of the data counts them as misses
 
 
 def test_results_of_another_protocol_are_refused():

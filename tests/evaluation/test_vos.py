@@ -149,10 +149,10 @@ def test_a_tracker_of_masks_is_scored_by_them(tmp_path, sequence):
 
 def test_a_tracker_of_boxes_is_scored_by_filled_boxes(tmp_path, sequence):
     metric, scores = evaluated(tmp_path, Oracle(), sequence)
-    assert metric.report.rows['pair_1'][1] == 100, 'a square is its box'
+    assert metric.report.sequences['pair_1']['j_mean'] == 100, 'a square is its box'
     disc = sequence.load_labels.labels[1] == 2
-    assert metric.report.rows['pair_2'][1] == approx(100 * disc.sum() / 17**2)
-    assert scores['vos/j_mean'] == approx((100 + metric.report.rows['pair_2'][1]) / 2)
+    assert metric.report.sequences['pair_2']['j_mean'] == approx(100 * disc.sum() / 17**2)
+    assert scores['vos/j_mean'] == approx((100 + metric.report.sequences['pair_2']['j_mean']) / 2)
     assert {file.name for file in (tmp_path / 'report').iterdir()} == {'vos.json', 'vos.md'}
 
 

@@ -95,8 +95,20 @@ def test_attribute_table(tmp_path):
     sequences = [make_sequence(30, 'a', frame_attributes=flags), make_sequence(30, 'b')]
     evaluate(metric, VOTReset(), Oracle(), sequences, tmp_path)
     rows = json.loads((tmp_path / 'report' / 'report.json').read_text())['attributes']
-    assert rows['occlusion'] == {'frames': 15, 'accuracy': approx(1), 'failures': 0, 'EAO': approx(1, abs=1e-4)}
-    assert rows['camera_motion'] == {'frames': 0, 'accuracy': None, 'failures': 0, 'EAO': None}
+    assert rows['occlusion'] == {
+        'sequences': 1,
+        'frames': 15,
+        'accuracy': approx(1),
+        'failures': 0,
+        'eao': approx(1, abs=1e-4),
+    }
+    assert rows['camera_motion'] == {
+        'sequences': 0,
+        'frames': 0,
+        'accuracy': None,
+        'failures': 0,
+        'eao': None,
+    }
     assert rows['none']['frames'] == 45
 
 
@@ -104,11 +116,12 @@ def test_reset_report(tmp_path):
     metric = VOTResetMetric(5, 20, report_dir=tmp_path / 'report', about={'config': 'c.py'})
     result = evaluate(metric, VOTReset(), NoisyOracle(0.05), [make_sequence(30, 'a'), make_sequence(25, 'b')], tmp_path)
     report = json.loads((tmp_path / 'report' / 'report.json').read_text())
-    assert report['mean']['eao'] == approx(result['vot/eao'])
-    assert report['eao_window'] == [5, 20] and report['about']['style'] == 'pysot' and report['about']['config'] == 'c.py'
-    curve = report['curves']['expected_average_overlap']
+    assert report['totals']['all']['eao'] == approx(result['vot/eao'])
+    assert report['rules'] == {'style': 'pysot', 'overlap': 'pysot', 'EAO window': '5..20'}
+    assert report['about'] == {'config': 'c.py'}
+    curve = report['curves']['eao']['y']
     assert len(curve) == 30 and np.mean(curve[4:20]) == approx(result['vot/eao'], abs=1e-5)
-    assert report['sequences']['a']['runs'] == 15 and list(report['sequences']) == ['a', 'b', 'all']
+    assert report['sequences']['a']['runs'] == 15 and list(report['sequences']) == ['a', 'b']
     text = (tmp_path / 'report' / 'report.md').read_text()
     assert '# NoisyOracle on toy' in text and '- EAO window: 5..20' in text and '| all | 55 | 30 |' in text
 
@@ -123,7 +136,7 @@ def test_oracle_is_perfect_from_anchors(tmp_path):
     assert result['vot/accuracy'] == approx((sum(lengths) - 6) / sum(lengths), abs=1e-4)
     assert result['vot/eao'] == approx(1, abs=1e-4)
     report = json.loads((tmp_path / 'report' / 'report.json').read_text())
-    assert report['sequences']['a']['runs'] == 3 and len(report['curves']['expected_average_overlap']) == 20
+    assert report['sequences']['a']['runs'] == 3 and len(report['curves']['eao']['y']) == 20
 
 
 def test_failure_from_anchors(tmp_path):

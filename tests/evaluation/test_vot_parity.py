@@ -141,7 +141,7 @@ def test_multi_start_measures_equal_the_toolkits(tmp_path, tracker):
     curve = official_analysis(tmp_path, name, EAOCurve(high=40))[0]
     eao = official_analysis(tmp_path, name, EAOScore(low=10, high=40))[0]
     assert [ours[f'vot/{key}'] for key in ('accuracy', 'robustness', 'eao')] == approx([accuracy, robustness, eao], abs=TOLERANCE)
-    assert metric.report.curve == approx(np.array(curve), abs=TOLERANCE)
+    assert metric.report.curves['eao'].y == approx(np.array(curve), abs=TOLERANCE)
 
 
 def test_toolkit_reads_our_files_as_we_do(tmp_path):

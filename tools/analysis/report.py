@@ -20,10 +20,11 @@ from mmengine.config import Config
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.evaluation.reports.comparison import TrackerScores, groups_of, read_results
+from usot_plugin.evaluation.reports.comparison import groups_of, read_results
 from usot_plugin.evaluation.reports.failures import Failure, failure_strip, longest_failure
 from usot_plugin.evaluation.reports.html_report import FailureStrip, Section, report_html
 from usot_plugin.evaluation.reports.published import PublishedRow, read_published, rows_of
+from usot_plugin.evaluation.reports.scores import Scores
 from usot_plugin.evaluation.results.result_files import ResultError, ResultFolder
 from usot_plugin.evaluation.running.run_config import benchmark_file, point_data, use_benchmark
 from usot_plugin.registry import DATASETS, TASK_UTILS
@@ -69,7 +70,7 @@ def open_data(args: argparse.Namespace) -> tuple[Any, Any] | None:
     return DATASETS.build(cfg.test_dataloader.dataset), TASK_UTILS.build(dict(protocol))
 
 
-def worst_failures(group: Sequence[TrackerScores], dataset: Any, protocol: Any, count: int) -> list[FailureStrip]:
+def worst_failures(group: Sequence[Scores], dataset: Any, protocol: Any, count: int) -> list[FailureStrip]:
     """Pictures of the longest failures of all trackers, one a sequence at most.
 
     Raises:

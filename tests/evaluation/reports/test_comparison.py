@@ -6,21 +6,19 @@ import json
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 from pytest import approx
 
 from tests.evaluation.test_sot_metric import evaluate, sample
 from usot_plugin.evaluation import SOTMetric
 from usot_plugin.evaluation.reports.comparison import (
+    attribute_measure,
+    attribute_sizes,
     draw_plots,
-    groups_of,
     read_results,
     uneven,
     write_plots,
 )
-from usot_plugin.evaluation.reports.score_table import ScoreTable
-from usot_plugin.evaluation.reports.vot_report import VOTReport
 from usot_plugin.evaluation.results.result_files import ResultError
 
 
@@ -34,29 +32,14 @@ def one_pass(folder: Path, *parts: tuple[str, int, int]) -> Path:
 def test_one_pass_scores_come_back(tmp_path):
     one_pass(tmp_path / 'X', ('a', 2, 0), ('b', 1, 1))
     (scores,) = read_results([tmp_path])
-    assert (scores.tracker, scores.dataset, scores.convention, scores.kind) == ('X', 'toy', 'pysot', 'report')
-    assert scores.total['AUC'] == approx(75 * 20 / 21) and scores.total['fps'] == approx(10)
-    assert scores.sequences['b']['P@20px'] == approx(50) and list(scores.sequences) == ['a', 'b']
-    assert scores.attributes == {'OCC': approx({'AUC': 2000 / 21, 'P@20px': 100, 'NP@0.2': 100, 'NP-AUC': 100})}
-    assert scores.sizes == {'OCC': 1} and scores.about == {'hardware': 'abacus'}
-    assert scores.curves['success'].number == approx(75 * 20 / 21) and len(scores.curves['success'].x) == 21
-
-
-def test_tables_of_other_metrics_come_back(tmp_path):
-    rows = {'a': (50.0, float('nan')), 'b': (70.0, 20.0), 'mean of sequences': (60.0, 20.0), 'all frames': (61.0, 20.0)}
-    ScoreTable('T', 'GOT-10k', {'AO': '{:.1f}', 'fps': '{:.1f}'}, rows).write(tmp_path / 'T', 'got10k')
-    columns = {'accuracy': '{:.3f}', 'per 100': '{:.3f}', 'EAO': '{:.3f}'}
-    rows = {'s': (0.6, 1, 0.3), 'all': (0.5, 2, 0.25)}
-    about, attributes = {'protocol': 'vot_reset', 'style': 'pysot'}, ScoreTable('T', 'x', {'accuracy': '{}'}, {'blur': (0.4,)})
-    curve = np.linspace(1, 0, 10)
-    VOTReport('T', 'VOT2018', columns, rows, '', about, {'eao': 0.25}, curve, (2, 5), attributes).write(tmp_path / 'T')
-    first, second = read_results([tmp_path / 'T'])
-    assert first.total == {'AO': 61, 'fps': 20} and first.sequences == {'a': {'AO': 50}, 'b': {'AO': 70, 'fps': 20}}
-    assert second.total == {'A': 0.5, 'R': 2, 'EAO': 0.25} and second.sequences == {'s': {'A': 0.6, 'R': 1, 'EAO': 0.3}}
-    assert second.attributes == {'blur': {'A': 0.4}} and second.kind == 'vot_reset' and second.convention == 'style pysot'
-    assert second.curves['eao'].x[[0, -1]].tolist() == [1, 10] and second.curves['eao'].number == 0.25
-    assert len(groups_of([first, second])) == 2
-    assert set(draw_plots([second])) == {'eao'} and not draw_plots([first])
+    assert (scores.tracker, scores.dataset, scores.kind) == ('X', 'toy', 'one_pass')
+    assert scores.rules == {'convention': 'pysot'} and scores.title == 'toy (convention pysot)'
+    assert scores.total['auc'] == approx(75 * 20 / 21) and scores.total['fps'] == approx(10)
+    assert scores.sequences['b']['precision_20px'] == 50 and list(scores.sequences) == ['a', 'b']
+    assert scores.attributes['OCC']['auc'] == approx(2000 / 21) and scores.members == {'OCC': ('a',)}
+    assert attribute_sizes([scores]) == {'OCC': 1} and attribute_measure([scores]) == 'auc'
+    assert scores.about == {'hardware': 'abacus'} and scores.folder == tmp_path / 'X'
+    assert len(scores.curves['success'].x) == 21
 
 
 def test_trackers_of_one_name_are_told_apart(tmp_path):
@@ -97,8 +80,13 @@ def test_plots_beside_the_results_have_all_trackers_of_the_same_sequences(tmp_pa
     (tmp_path / 'Broken' / 'report.json').write_text('{')
     alone = draw_plots(read_results([tmp_path / 'X']))
     paths = write_plots(tmp_path / 'X')
-    assert [path.name for path in paths] == ['success.png', 'precision.png', 'norm_precision.png']
-    for path in paths:
+    assert [path.name for path in paths] == [
+        'success.png',
+        'precision.png',
+        'norm_precision.png',
+        'attributes.png',
+    ]
+    for path in paths[:3]:
         image = cv2.imread(str(path))
         assert image.shape == (576, 768, 3) and image.std() > 5
         assert path.read_bytes() != alone[path.stem]  # Y is in it, too

@@ -33,10 +33,13 @@ def test_known_rows():
     rows = read_published(TABLE)
     (usot,) = [row for row in rows_of(rows, 'vot_2018') if row.tracker == 'USOT*']
     assert (
-        usot.values == {'A': 0.578, 'R': 0.304, 'EAO': 0.344} and usot.source == 'USOT (ICCV 2021), Table 1' and usot.video_labels == 'no'
+        usot.values == {'accuracy': 0.578, 'failures_per_100': 0.304, 'eao': 0.344}
+        and usot.source == 'USOT (ICCV 2021), Table 1'
+        and usot.video_labels == 'no'
     )
     (udt,) = [row for row in rows_of(rows, 'OTB100') if row.tracker == 'UDT']
-    assert udt.values == {'AUC': 59.4, 'fps': 70}
+    assert udt.values == {'auc': 59.4, 'fps': 70}
+    assert 'robustness' in rows_of(rows, 'VOT2020')[0].values  # of several starts: a share, higher is better
     assert rows_of(rows, 'my own videos') == []
 
 
@@ -44,6 +47,10 @@ def test_known_rows():
     ('text', 'message'),
     [
         (None, 'cannot be read'),
+        (
+            'benchmark,tracker,video_labels,measure,value,paper,place\nX,T,no,AUK,1,P,Table 1\n',
+            "line 2: unknown measure 'AUK'",
+        ),
         ('a,b\n1,2\n', 'its columns are not benchmark, tracker'),
         ('benchmark,tracker,video_labels,measure,value,paper,place\nX,T,no,AUC,high,P,Table 1\n', "line 2: 'high' is not a number"),
     ],

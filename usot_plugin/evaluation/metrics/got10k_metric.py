@@ -8,18 +8,13 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.evaluation.functional.average_overlap import OverlapScore, score_overlaps
-from usot_plugin.evaluation.reports.score_table import own_row
+from usot_plugin.evaluation.reports.scores import Scores
 from usot_plugin.registry import METRICS
 
 from .reporting import ReportingMetric, frames_per_second
 
-COLUMNS = {'AO': '{:.1f}', 'SR0.50': '{:.1f}', 'SR0.75': '{:.1f}', 'fps': '{:.1f}'}
+MEASURES = ('ao', 'sr_50', 'sr_75')
 ALL_FRAMES, ALL_SEQUENCES = 'all frames', 'mean of sequences'
-LEGEND = (
-    'AO: mean overlap over all frames but the first where the target is in sight, boxes bounded by the image. SR: share of them with an '
-    f'overlap above 0.5 and 0.75. {ALL_FRAMES!r} weighs every frame alike, as the got10k toolkit does; {ALL_SEQUENCES!r} every sequence. '
-    'All in per cent; fps: updates over their time, decoding excluded.'
-)
 
 
 @METRICS.register_module()
@@ -30,7 +25,7 @@ class GOT10kMetric(ReportingMetric):
     ``_sequences`` averaged over sequences, in per cent, and ``got10k/fps``. Repetitions count as further frames, as in the toolkit.
     """
 
-    default_prefix = 'got10k'
+    default_prefix = report_stem = 'got10k'
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score sequences.
@@ -53,19 +48,18 @@ class GOT10kMetric(ReportingMetric):
         """Pool over frames and average over sequences, print the table, write the report."""
         if not results:
             raise ValueError('GOT10kMetric has no sequence to score')
-        rows = {
-            own_row(name, (ALL_SEQUENCES, ALL_FRAMES)): (*_measures(score), frames_per_second(frames, seconds))
-            for _, name, score, frames, seconds in results
-        }
+        columns = (*MEASURES, 'fps')
+        rows = {name: (*_measures(score), frames_per_second(frames, seconds)) for _, name, score, frames, seconds in results}
         means = np.mean([row[:3] for row in rows.values()], axis=0)
         speed = frames_per_second(sum(entry[3] for entry in results), sum(entry[4] for entry in results))
         pooled = _measures(OverlapScore(np.concatenate([entry[2].overlaps for entry in results])))
-        rows[ALL_SEQUENCES] = (*means.tolist(), speed)
-        rows[ALL_FRAMES] = (*pooled, speed)
-        self.publish(results[0][0], COLUMNS, rows, LEGEND)
-        names = ('ao', 'sr_50', 'sr_75')
-        over_sequences = dict(zip((f'{name}_sequences' for name in names), means.tolist(), strict=True))
-        return {**dict(zip(names, pooled, strict=True)), **over_sequences, 'fps': speed}
+        totals = {ALL_SEQUENCES: (*means.tolist(), speed), ALL_FRAMES: (*pooled, speed)}
+        sequences, wholes = ({name: dict(zip(columns, row, strict=True)) for name, row in part.items()} for part in (rows, totals))
+        tracker = results[0][0]
+        data = self.dataset_name
+        self.publish(Scores(tracker, data, 'got10k', columns, sequences, wholes, about=self.about))
+        over_sequences = dict(zip((f'{name}_sequences' for name in MEASURES), means.tolist(), strict=True))
+        return {**dict(zip(MEASURES, pooled, strict=True)), **over_sequences, 'fps': speed}
 
 
 def _measures(score: OverlapScore) -> tuple[float, float, float]:

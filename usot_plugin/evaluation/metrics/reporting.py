@@ -1,4 +1,4 @@
-"""What metrics that end in a :class:`ScoreTable` have in common."""
+"""What metrics that end in :class:`Scores` have in common."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from usot_plugin.evaluation.reports.score_table import ScoreTable
+from usot_plugin.evaluation.reports.scores import Scores
 
 
 class ReportingMetric(BaseMetric):
     """Prints the table of scores, and writes it where a folder is given.
 
     Args:
-        report_dir: Folder for ``<prefix>.json`` and ``<prefix>.md``; None writes none.
+        report_dir: Folder for ``<report_stem>.json`` and ``<report_stem>.md``; None writes none.
         about: Lines for the report (config, checkpoint ...).
         collect_device: See :class:`mmengine.evaluator.BaseMetric`.
         prefix: See :class:`mmengine.evaluator.BaseMetric`.
         collect_dir: See :class:`mmengine.evaluator.BaseMetric`.
     """
+
+    #: Stem of the files of the report.
+    report_stem = 'report'
 
     def __init__(
         self,
@@ -35,15 +38,20 @@ class ReportingMetric(BaseMetric):
         self.report_dir = Path(report_dir) if report_dir is not None else None
         self.about = dict(about or {})
         #: The last evaluation.
-        self.report: ScoreTable | None = None
+        self.report: Scores | None = None
 
-    def publish(self, tracker: str, columns: Mapping[str, str], rows: Mapping[str, tuple[float, ...]], legend: str) -> None:
-        """Make the report, print it, write it; see :class:`ScoreTable` for the arguments."""
-        dataset = (self.dataset_meta or {}).get('dataset_name', 'unknown data')
-        self.report = ScoreTable(tracker, dataset, columns, rows, legend, self.about)
-        print_log(f'{tracker} on {dataset}\n{self.report.as_text()}', logger='current')
-        for path in self.report.write(self.report_dir, str(self.default_prefix)) if self.report_dir is not None else ():
-            print_log(f'wrote {path}', logger='current')
+    @property
+    def dataset_name(self) -> str:
+        """Name of the data, for the report."""
+        return (self.dataset_meta or {}).get('dataset_name', 'unknown data')
+
+    def publish(self, scores: Scores) -> None:
+        """Keep the scores, print their table, write them."""
+        self.report = scores
+        print_log(f'{scores.tracker} on {scores.title}\n{scores.as_text()}', logger='current')
+        if self.report_dir is not None:
+            for path in scores.write(self.report_dir, self.report_stem):
+                print_log(f'wrote {path}', logger='current')
 
 
 def frames_per_second(frames: int, seconds: float) -> float:

@@ -9,19 +9,12 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.evaluation.functional.masks import contour_accuracy, region_similarity, statistics
+from usot_plugin.evaluation.reports.scores import Scores
 from usot_plugin.registry import METRICS
 
 from .reporting import ReportingMetric, frames_per_second
 
-MEASURES = ('j_mean', 'j_recall', 'j_decay', 'f_mean', 'f_recall', 'f_decay')
-COLUMNS = {
-    **dict.fromkeys(('J&F', 'J mean', 'J recall', 'J decay', 'F mean', 'F recall', 'F decay'), '{:.1f}'),
-    'fps': '{:.1f}',
-}
-LEGEND = (
-    'J: region similarity, F: contour accuracy; mean over frames but the first and the last, recall above 0.5, decay from the first to the '
-    'last quarter. A row an object; the last one is the mean of all objects. All in per cent; fps: frames of a sequence over their time.'
-)
+MEASURES = ('j_and_f', 'j_mean', 'j_recall', 'j_decay', 'f_mean', 'f_recall', 'f_decay', 'fps')
 
 
 @METRICS.register_module()
@@ -32,7 +25,7 @@ class VOSMetric(ReportingMetric):
     of all sequences, and ``vos/fps``.
     """
 
-    default_prefix = 'vos'
+    default_prefix = report_stem = 'vos'
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score sequences, frame by frame.
@@ -59,9 +52,9 @@ class VOSMetric(ReportingMetric):
         rows = {name: _row(values, frames, seconds) for _, objects, frames, seconds in results for name, values in objects.items()}
         objects = [values for _, parts, _, _ in results for values in parts.values()]
         mean = _row(np.mean(objects, axis=0), sum(entry[2] for entry in results), sum(entry[3] for entry in results))
-        rows['mean of objects'] = mean
-        self.publish(results[0][0], COLUMNS, rows, LEGEND)
-        return dict(zip(('j_and_f', *MEASURES, 'fps'), mean, strict=True))
+        totals = {'mean of objects': mean}
+        self.publish(Scores(results[0][0], self.dataset_name, 'vos', MEASURES, rows, totals, about=self.about))
+        return mean
 
 
 def score_sequence(sample: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -92,6 +85,7 @@ def score_sequence(sample: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return values[0], values[1]
 
 
-def _row(values: Sequence[float] | np.ndarray, frames: int, seconds: float) -> tuple[float, ...]:
+def _row(values: Sequence[float] | np.ndarray, frames: int, seconds: float) -> dict[str, float]:
     percent = [100 * float(value) for value in values]
-    return (percent[0] + percent[3]) / 2, *percent, frames_per_second(frames, seconds)
+    numbers = ((percent[0] + percent[3]) / 2, *percent, frames_per_second(frames, seconds))
+    return dict(zip(MEASURES, numbers, strict=True))

@@ -6,10 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.logging import print_log
-
 from usot_plugin.evaluation.functional.region_overlap import OVERLAP_RULES
-from usot_plugin.evaluation.reports.vot_report import VOTReport
+from usot_plugin.evaluation.reports.scores import Scores
 from usot_plugin.utils.config import nearest
 
 from .reporting import ReportingMetric, frames_per_second
@@ -31,6 +29,8 @@ class VOTMetric(ReportingMetric):
     default_prefix = 'vot'
     #: Protocol whose results are scored.
     protocol: str
+    #: Returned numbers, and their names in the report where these differ.
+    returned: Mapping[str, str]
 
     def __init__(self, overlap: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -41,7 +41,7 @@ class VOTMetric(ReportingMetric):
         """What :meth:`report_of` needs of one sequence. A ValueError says what is wrong with it."""
 
     @abstractmethod
-    def report_of(self, tracker: str, dataset: str, entries: Sequence[dict[str, Any]]) -> VOTReport:
+    def report_of(self, tracker: str, entries: Sequence[dict[str, Any]]) -> Scores:
         """The report on all sequences."""
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -73,12 +73,9 @@ class VOTMetric(ReportingMetric):
         trackers = sorted({entry['tracker'] for entry in results})
         if len(trackers) > 1:
             raise ValueError(f'results of {len(trackers)} trackers in one evaluation: {", ".join(trackers)}')
-        dataset = (self.dataset_meta or {}).get('dataset_name', 'unknown data')
-        self.report = report = self.report_of(trackers[0], dataset, results)
-        print_log(f'{trackers[0]} on {dataset}\n{report.as_text()}', logger='current')
-        for path in report.write(self.report_dir) if self.report_dir is not None else ():
-            print_log(f'wrote {path}', logger='current')
-        return dict(report.numbers)
+        report = self.report_of(trackers[0], results)
+        self.publish(report)
+        return {name: report.total[measure] for name, measure in self.returned.items()}
 
 
 def checked_key(argument: str, value: str, known: Sequence[str]) -> str:

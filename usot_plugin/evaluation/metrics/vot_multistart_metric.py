@@ -10,18 +10,13 @@ import numpy as np
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
 from usot_plugin.evaluation.functional.vot_multistart import FAILURE_OVERLAP, GRACE_FRAMES, AnchorRun, score_multistart
-from usot_plugin.evaluation.reports.score_table import own_row
-from usot_plugin.evaluation.reports.vot_report import VOTReport
+from usot_plugin.evaluation.reports.scores import ScoreCurve, Scores
 from usot_plugin.evaluation.results.vot_files import anchor_runs
 from usot_plugin.registry import METRICS
 
 from .vot_metric import ALL, VOTMetric, speed
 
-COLUMNS = {'frames': '{:.0f}', 'runs': '{:.0f}', 'accuracy': '{:.3f}', 'robustness': '{:.3f}', 'EAO': '{:.3f}', 'fps': '{:.1f}'}
-LEGEND = (
-    'accuracy: mean overlap before the failures. robustness: share of the runs before the failures. EAO: expected average overlap. '
-    'fps: updates over their time, decoding excluded.'
-)
+MEASURES = ('frames', 'runs', 'accuracy', 'robustness', 'eao', 'fps')
 
 
 @METRICS.register_module()
@@ -45,6 +40,7 @@ class VOTMultiStartMetric(VOTMetric):
     """
 
     protocol = 'vot_multistart'
+    returned = {name: name for name in ('eao', 'accuracy', 'robustness', 'fps')}
 
     def __init__(
         self,
@@ -74,16 +70,27 @@ class VOTMultiStartMetric(VOTMetric):
             runs.append(AnchorRun(np.nan_to_num(overlaps), present))  # nan: pysot's rule where there is no region
         return {'runs': runs, 'frames': len(annotated)}
 
-    def report_of(self, tracker: str, dataset: str, entries: Sequence[dict[str, Any]]) -> VOTReport:
+    def report_of(self, tracker: str, entries: Sequence[dict[str, Any]]) -> Scores:
         """See :meth:`VOTMetric.report_of`."""
-        rows = {own_row(entry['name'], (ALL,)): self._row([entry])[0] for entry in entries}
-        rows[ALL], score = self._row(entries)
-        numbers = {'eao': score.eao, 'accuracy': score.accuracy, 'robustness': score.robustness, 'fps': speed(entries)}
-        low, high = self.eao_low, self.eao_high
-        about = {'protocol': self.protocol, 'overlap': self.overlap, 'EAO window': f'{low}..{high}', **self.about}
-        return VOTReport(tracker, dataset, COLUMNS, rows, LEGEND, about, numbers, score.curve, (low, high))
+        rows = {entry['name']: self._row([entry])[0] for entry in entries}
+        total, score = self._row(entries)
+        rules = {'overlap': self.overlap, 'EAO window': f'{self.eao_low}..{self.eao_high}'}
+        curve = ScoreCurve(np.arange(1.0, len(score.curve) + 1), score.curve)
+        return Scores(
+            tracker,
+            self.dataset_name,
+            self.protocol,
+            MEASURES,
+            rows,
+            {ALL: total},
+            rules,
+            curves={'eao': curve},
+            about=self.about,
+        )
 
-    def _row(self, entries: Sequence[dict[str, Any]]) -> tuple[tuple[float, ...], Any]:
+    def _row(self, entries: Sequence[dict[str, Any]]) -> tuple[dict[str, float], Any]:
         sequences, frame_counts = [entry['runs'] for entry in entries], [entry['frames'] for entry in entries]
         score = score_multistart(sequences, frame_counts, self.eao_low, self.eao_high, self.threshold, self.grace)
-        return (sum(frame_counts), sum(map(len, sequences)), score.accuracy, score.robustness, score.eao, speed(entries)), score
+        counts = (sum(frame_counts), sum(map(len, sequences)))
+        numbers = (*counts, score.accuracy, score.robustness, score.eao, speed(entries))
+        return dict(zip(MEASURES, numbers, strict=True)), score

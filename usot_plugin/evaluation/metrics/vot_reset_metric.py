@@ -10,28 +10,13 @@ import numpy as np
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
 from usot_plugin.evaluation.functional.vot_reset import STYLES, ResetRun, check_window, score_attribute, score_reset
-from usot_plugin.evaluation.reports.score_table import ScoreTable, own_row
-from usot_plugin.evaluation.reports.vot_report import VOTReport
+from usot_plugin.evaluation.reports.scores import Row, ScoreCurve, Scores
 from usot_plugin.evaluation.results.vot_files import VOTRun
 from usot_plugin.registry import METRICS
 
 from .vot_metric import ALL, VOTMetric, checked_key, speed
 
-COLUMNS = {
-    'frames': '{:.0f}',
-    'runs': '{:.0f}',
-    'accuracy': '{:.3f}',
-    'failures': '{:.2f}',
-    'per 100': '{:.3f}',
-    'EAO': '{:.3f}',
-    'fps': '{:.1f}',
-}
-ATTRIBUTE_COLUMNS = {'frames': '{:.0f}', 'accuracy': '{:.3f}', 'failures': '{:.2f}', 'EAO': '{:.3f}'}
-LEGEND = (
-    'accuracy: mean overlap, ten frames after each start left out. failures: of one run, on average over repetitions. per 100: failures in '
-    '100 frames, the robustness that pysot quotes. EAO: expected average overlap. fps: updates over their time, decoding excluded.'
-)
-ATTRIBUTE_LEGEND = 'Frames with an attribute. The EAO weighs each fragment by its share of such frames; none: frames without any attribute.'
+MEASURES = ('frames', 'runs', 'accuracy', 'failures', 'failures_per_100', 'eao', 'fps')
 NO_ATTRIBUTE = 'none'
 
 
@@ -56,6 +41,15 @@ class VOTResetMetric(VOTMetric):
     """
 
     protocol = 'vot_reset'
+    returned = {
+        'eao': 'eao',
+        'accuracy': 'accuracy',
+        'robustness': 'failures_per_100',
+        'failures': 'failures',
+        'failures_per_sequence': 'failures_per_sequence',
+        'reliability': 'reliability',
+        'fps': 'fps',
+    }
 
     def __init__(
         self,
@@ -86,41 +80,56 @@ class VOTResetMetric(VOTMetric):
             return ResetRun(overlaps, run.codes, region_overlaps(run.entries, annotated, inner, self.overlap))
         return ResetRun(overlaps, run.codes)
 
-    def report_of(self, tracker: str, dataset: str, entries: Sequence[dict[str, Any]]) -> VOTReport:
+    def report_of(self, tracker: str, entries: Sequence[dict[str, Any]]) -> Scores:
         """See :meth:`VOTMetric.report_of`."""
-        rows = {own_row(entry['name'], (ALL,)): self._row([entry])[0] for entry in entries}
-        rows[ALL], score = self._row(entries)
-        numbers = {
-            'eao': score.eao,
-            'accuracy': score.accuracy,
-            'robustness': score.robustness,
-            'failures': score.failures,
-            'failures_per_sequence': score.failures_per_sequence,
-            'reliability': score.reliability,
-            'fps': speed(entries),
-        }
-        about = {'protocol': self.protocol, 'style': self.style, 'overlap': self.overlap, **self.about}
-        about['EAO window'] = f'{self.eao_low}..{self.eao_high}'
-        attributes = self._attribute_table(tracker, dataset, entries)
-        window = (self.eao_low, self.eao_high)
-        return VOTReport(tracker, dataset, COLUMNS, rows, LEGEND, about, numbers, score.curve, window, attributes)
+        rows = {entry['name']: self._row([entry])[0] for entry in entries}
+        total, score = self._row(entries)
+        total |= {'failures_per_sequence': score.failures_per_sequence, 'reliability': score.reliability}
+        window = f'{self.eao_low}..{self.eao_high}'
+        attributes, members = self._attributes(entries)
+        curve = ScoreCurve(np.arange(1.0, len(score.curve) + 1), score.curve)
+        return Scores(
+            tracker,
+            self.dataset_name,
+            self.protocol,
+            MEASURES,
+            rows,
+            {ALL: total},
+            {'style': self.style, 'overlap': self.overlap, 'EAO window': window},
+            attributes,
+            members,
+            {'eao': curve},
+            self.about,
+        )
 
-    def _row(self, entries: Sequence[dict[str, Any]]) -> tuple[tuple[float, ...], Any]:
+    def _row(self, entries: Sequence[dict[str, Any]]) -> tuple[dict[str, float], Any]:
         sequences = [entry['runs'] for entry in entries]
         score = score_reset(sequences, self.eao_low, self.eao_high, self.style)
-        frames, runs = (sum(values) for values in zip(*((len(group[0].codes), len(group)) for group in sequences), strict=True))
-        return (frames, runs, score.accuracy, score.failures, score.robustness, score.eao, speed(entries)), score
+        counts = [(len(group[0].codes), len(group)) for group in sequences]
+        frames, runs = (sum(values) for values in zip(*counts, strict=True))
+        numbers = (score.accuracy, score.failures, score.robustness, score.eao, speed(entries))
+        return dict(zip(MEASURES, (frames, runs, *numbers), strict=True)), score
 
-    def _attribute_table(self, tracker: str, dataset: str, entries: Sequence[dict[str, Any]]) -> ScoreTable | None:
+    def _attributes(self, entries: Sequence[dict[str, Any]]) -> tuple[dict[str, Row], dict[str, list[str]]]:
+        """Row of each attribute, and the sequences with frames of it."""
         names = list(dict.fromkeys(name for entry in entries for name in entry['attributes']))
         if not names:
-            return None
+            return {}, {}
         nowhere = [np.zeros(len(entry['runs'][0].codes), bool) for entry in entries]
         flags = {name: [entry['attributes'].get(name, empty) for entry, empty in zip(entries, nowhere, strict=True)] for name in names}
         any_flag = [np.any([flags[name][index] for name in names], axis=0) for index in range(len(entries))]
         flags[NO_ATTRIBUTE] = [~flag for flag in any_flag]
-        rows = {}
+        runs = [entry['runs'] for entry in entries]
+        rows: dict[str, Row] = {}
+        members = {}
         for name, per_sequence in flags.items():
-            score = score_attribute([entry['runs'] for entry in entries], per_sequence, self.eao_low, self.eao_high, self.style)
-            rows[name] = (score.frames, score.accuracy, score.failures, score.eao)
-        return ScoreTable(tracker, f'{dataset}, by frame attribute', ATTRIBUTE_COLUMNS, rows, ATTRIBUTE_LEGEND)
+            score = score_attribute(runs, per_sequence, self.eao_low, self.eao_high, self.style)
+            members[name] = [entry['name'] for entry, flag in zip(entries, per_sequence, strict=True) if flag.any()]
+            rows[name] = {
+                'sequences': len(members[name]),
+                'frames': score.frames,
+                'accuracy': score.accuracy,
+                'failures': score.failures,
+                'eao': score.eao,
+            }
+        return rows, members

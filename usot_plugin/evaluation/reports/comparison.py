@@ -4,62 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from usot_plugin.evaluation.reports.one_pass_report import COLUMNS, MEASURES
+from usot_plugin.evaluation.reports.measures import CURVES, main_measure, measure_of
+from usot_plugin.evaluation.reports.scores import Scores, read_scores
 from usot_plugin.evaluation.results.result_files import RUN_FILE, ResultError
 from usot_plugin.utils.atomic import write_bytes
-from usot_plugin.utils.json_text import parse_json
-from usot_plugin.visualization.plots import PLOTS, Curve, draw_curves, figure_bytes
+from usot_plugin.visualization.plots import Curve, draw_bars, draw_curves, figure_bytes
 
-#: Rows of a table of scores that stand for several sequences, besides its last one.
-TOTAL_ROWS = ('mean of sequences', 'all frames')
-#: Key of the curve and of the number in the legend in a one-pass report, by key of ``PLOTS``.
-ONE_PASS_CURVES = {
-    'success': ('success', 'auc'),
-    'precision': ('precision_px', 'precision_20px'),
-    'norm_precision': ('normalised_precision', 'norm_precision_auc'),
-}
-#: Columns of VOT's tables by the names that papers use.
-VOT_HEADS = {'accuracy': 'A', 'robustness': 'R', 'per 100': 'R'}
+#: Stem of the plot of attributes; the others are called like their curves.
+ATTRIBUTES = 'attributes'
 
 
-@dataclass(frozen=True, eq=False)
-class TrackerScores:
-    """What one metric says of one tracker on one data set. Numbers are as they are read: per cent, frames per second ...
-
-    Attributes:
-        tracker: Name of the tracker, unique within a comparison.
-        dataset: Name of the data.
-        kind: Which metric it was: stem of the file.
-        convention: Toolkit convention of a one-pass report.
-        folder: Result folder.
-        total: Numbers over all sequences, by column head.
-        sequences: The same of each sequence.
-        attributes: The same of each attribute, where the benchmark has some.
-        sizes: Number of sequences of each attribute.
-        curves: Curves by key of :data:`usot_plugin.visualization.plots.PLOTS`.
-        about: Config, checkpoint, hardware ...
-    """
-
-    tracker: str
-    dataset: str
-    kind: str
-    convention: str
-    folder: Path
-    total: dict[str, float]
-    sequences: dict[str, dict[str, float]]
-    attributes: dict[str, dict[str, float]] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
-    curves: dict[str, Curve] = field(default_factory=dict)
-    about: dict[str, Any] = field(default_factory=dict)
-
-
-def read_results(paths: Iterable[str | Path]) -> list[TrackerScores]:
+def read_results(paths: Iterable[str | Path]) -> list[Scores]:
     """Scores in result folders.
 
     Args:
@@ -68,7 +26,7 @@ def read_results(paths: Iterable[str | Path]) -> list[TrackerScores]:
     Raises:
         ResultError: No scores there, a file that cannot be read, or a folder in which the scores of several trackers are mixed.
     """
-    scores: list[TrackerScores] = []
+    scores: list[Scores] = []
     for path in map(Path, paths):
         if not path.is_dir():
             raise ResultError(path, 'no such folder of results')
@@ -87,15 +45,15 @@ def has_scores(folder: Path) -> bool:
     return bool(_score_files(folder))
 
 
-def groups_of(scores: Sequence[TrackerScores]) -> list[list[TrackerScores]]:
-    """Scores that can be compared: the same data, metric and convention."""
-    groups: dict[tuple[str, str, str], list[TrackerScores]] = {}
+def groups_of(scores: Sequence[Scores]) -> list[list[Scores]]:
+    """Scores that can be compared: the same data, metric and rules."""
+    groups: dict[tuple[str, ...], list[Scores]] = {}
     for entry in scores:
-        groups.setdefault((entry.dataset, entry.kind, entry.convention), []).append(entry)
+        groups.setdefault((entry.title, entry.kind), []).append(entry)
     return list(groups.values())
 
 
-def uneven(group: Sequence[TrackerScores]) -> str | None:
+def uneven(group: Sequence[Scores]) -> str | None:
     """Which trackers were scored on other sequences than the rest, in words; None where all totals are over the same ones."""
     everything = {name for entry in group for name in entry.sequences}
     parts = []
@@ -107,11 +65,48 @@ def uneven(group: Sequence[TrackerScores]) -> str | None:
     return '; '.join(parts) or None
 
 
-def draw_plots(group: Sequence[TrackerScores], form: str = 'png') -> dict[str, bytes]:
-    """Every plot that all trackers of a group have, as the content of a file ``<key>.<form>``."""
-    names = [name for name in PLOTS if group and all(name in entry.curves for entry in group)]
+def attribute_measure(group: Sequence[Scores]) -> str | None:
+    """Name of the measure that attributes are compared by; None where no tracker has attributes."""
+    rows = [row for entry in group for row in entry.attributes.values()]
+    names = [name for name in group[0].measures if any(name in row for row in rows)]
+    return main_measure(names) if names else None
+
+
+def attribute_sizes(group: Sequence[Scores]) -> dict[str, int]:
+    """Number of sequences of each attribute, 0 where it is not known."""
+    found: dict[str, int] = {}
+    for entry in group:
+        for name, row in entry.attributes.items():
+            found[name] = max(found.get(name, 0), int(row.get('sequences', 0)))
+    return found
+
+
+def draw_plots(group: Sequence[Scores], form: str = 'png') -> dict[str, bytes]:
+    """Every plot that all trackers of a group have, as the content of a file ``<key>.<form>``.
+
+    Keys are those of ``CURVES``, and :data:`ATTRIBUTES` for bars of each attribute.
+    """
+    plots = {}
     data = f'{group[0].dataset} ({len(group[0].sequences)} sequences)' if group else ''
-    return {name: figure_bytes(draw_curves([entry.curves[name] for entry in group], PLOTS[name], data), form) for name in names}
+    for name, axes in CURVES.items():
+        if not group or any(name not in entry.curves for entry in group):
+            continue
+        measure = measure_of(axes.measure)
+        curves = []
+        for entry in group:
+            curve, number = entry.curves[name], entry.total.get(axes.measure, float('nan'))
+            curves.append(Curve(entry.tracker, curve.x, curve.y, number, measure.text(number)))
+        plots[name] = draw_curves(curves, f'{axes.title}, {data}', axes.x_label, axes.y_label)
+    column = attribute_measure(group) if group else None
+    if column is not None:
+        measure = measure_of(column)
+        sizes = attribute_sizes(group)
+        labels = {name: f'{name} ({size})' if size else name for name, size in sizes.items()}
+        values = {entry.tracker: [entry.attributes.get(name, {}).get(column, float('nan')) for name in labels] for entry in group}
+        unit = ' (%)' if measure.unit == '%' else ''
+        title = f'{measure.head} by attribute, {group[0].dataset}'
+        plots[ATTRIBUTES] = draw_bars(list(labels.values()), values, title, measure.head + unit, 100 if unit else 1)
+    return {name: figure_bytes(figure, form) for name, figure in plots.items()}
 
 
 def write_plots(folder: str | Path) -> list[Path]:
@@ -143,13 +138,8 @@ def _score_files(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.glob('*.json')) if file.name != RUN_FILE and not file.name.startswith('.')]
 
 
-def _read_scores(file: Path) -> TrackerScores:
-    try:
-        content = parse_json(file.read_text(encoding='utf-8'))
-        read = _of_table if 'scores' in content else _of_vot if 'eao_window' in content else _of_one_pass
-        scores = read(content, file)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise ResultError(file, f'is not a file of scores ({type(error).__name__}: {error})') from error
+def _read_scores(file: Path) -> Scores:
+    scores = read_scores(file)
     if scores.tracker != file.parent.name:
         raise ResultError(
             file, f'holds scores of {scores.tracker!r} in the folder of {file.parent.name!r}; score the folder again (--score-only)'
@@ -157,72 +147,7 @@ def _read_scores(file: Path) -> TrackerScores:
     return scores
 
 
-def _of_one_pass(content: dict[str, Any], file: Path) -> TrackerScores:
-    def row(numbers: dict[str, Any]) -> dict[str, float]:
-        return {head: 100 * numbers[measure] for head, measure in zip(COLUMNS, MEASURES, strict=False)}
-
-    sequences = {}
-    for name, numbers in content['sequences'].items():
-        speed = {'fps': numbers['frames'] / numbers['seconds']} if numbers['seconds'] else {}
-        sequences[name] = {**row(numbers), **speed}
-    timed = [entry for entry in content['sequences'].values() if entry['seconds']]
-    seconds = sum(entry['seconds'] for entry in timed)
-    total = {**row(content['mean']), **({'fps': sum(entry['frames'] for entry in timed) / seconds} if seconds else {})}
-    attributes = content.get('attributes', {})
-    return TrackerScores(
-        content['tracker'],
-        content['dataset'],
-        file.stem,
-        content['convention'],
-        file.parent,
-        total,
-        sequences,
-        {name: row(numbers) for name, numbers in attributes.items()},
-        {name: numbers['sequences'] for name, numbers in attributes.items()},
-        {name: _one_pass_curve(content, *keys) for name, keys in ONE_PASS_CURVES.items()},
-        content['about'],
-    )
-
-
-def _one_pass_curve(content: dict[str, Any], curve: str, number: str) -> Curve:
-    mean = content['mean']
-    return Curve(content['tracker'], np.array(content['thresholds'][curve]), np.array(mean['curves'][curve]), 100 * mean[number])
-
-
-def _of_table(content: dict[str, Any], file: Path) -> TrackerScores:
-    rows = _known(content['scores'])
-    whole = list(rows)[-1]
-    sequences = {name: row for name, row in rows.items() if name != whole and name not in TOTAL_ROWS}
-    return TrackerScores(content['tracker'], content['dataset'], file.stem, '', file.parent, rows[whole], sequences, about=content['about'])
-
-
-def _of_vot(content: dict[str, Any], file: Path) -> TrackerScores:
-    rows = {name: {VOT_HEADS.get(head, head): value for head, value in row.items()} for name, row in _known(content['sequences']).items()}
-    whole = rows.pop(list(rows)[-1])
-    attributes = _known(content.get('attributes', {}))
-    curve = np.array([np.nan if value is None else value for value in content['curves']['expected_average_overlap']], np.float64)
-    about = content['about']
-    rules = ', '.join(f'{key} {about[key]}' for key in ('style', 'overlap', 'EAO window') if key in about)
-    return TrackerScores(
-        content['tracker'],
-        content['dataset'],
-        about['protocol'],
-        rules,
-        file.parent,
-        whole,
-        rows,
-        {name: {VOT_HEADS.get(head, head): value for head, value in row.items()} for name, row in attributes.items()},
-        curves={'eao': Curve(content['tracker'], np.arange(1.0, len(curve) + 1), curve, whole.get('EAO', float('nan')))},
-        about=about,
-    )
-
-
-def _known(rows: dict[str, dict[str, float | None]]) -> dict[str, dict[str, float]]:
-    """Rows without the numbers that are not defined."""
-    return {name: {head: value for head, value in row.items() if value is not None} for name, row in rows.items()}
-
-
-def _distinct(scores: list[TrackerScores]) -> list[TrackerScores]:
+def _distinct(scores: list[Scores]) -> list[Scores]:
     """Trackers of the same name in different folders are told apart by as much of their path as it takes."""
     renamed = []
     for entry in scores:
@@ -231,8 +156,7 @@ def _distinct(scores: list[TrackerScores]) -> list[TrackerScores]:
         while any(_tail(other.folder, depth) == _tail(entry.folder, depth) for other in same):
             depth += 1
             label = _tail(entry.folder, depth)
-        curves = {name: replace(curve, label=label) for name, curve in entry.curves.items()}
-        renamed.append(replace(entry, tracker=label, curves=curves))
+        renamed.append(replace(entry, tracker=label))
     return renamed
 
 

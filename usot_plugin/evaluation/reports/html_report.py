@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from usot_plugin.evaluation.reports.comparison import TrackerScores, draw_plots, uneven
+from usot_plugin.evaluation.reports.comparison import (
+    ATTRIBUTES,
+    attribute_measure,
+    attribute_sizes,
+    draw_plots,
+    uneven,
+)
 from usot_plugin.evaluation.reports.failures import FAILURE_OVERLAP, Failure
+from usot_plugin.evaluation.reports.measures import CURVES, legend, main_measure, measure_of
 from usot_plugin.evaluation.reports.published import SEQUENCE_COUNTS, PublishedRow
+from usot_plugin.evaluation.reports.scores import Scores
 from usot_plugin.visualization.page import image_html, page_html
-from usot_plugin.visualization.plots import PLOTS, tracker_color
+from usot_plugin.visualization.plots import tracker_color
 
-#: Columns that are shares in [0, 1] get three decimals, columns that count none, all others one.
-DECIMALS = {**dict.fromkeys(('A', 'R', 'EAO'), 3), **dict.fromkeys(('frames', 'runs', 'sequences'), 0)}
-#: Columns in which less is better.
-LESS_IS_BETTER = ('failures', 'J decay', 'F decay')
 LABELS = {'yes': 'labelled videos', 'no': 'unlabelled videos', '': 'not stated'}
 
 
@@ -43,7 +47,7 @@ class Section:
         note: What else the reader has to know.
     """
 
-    scores: Sequence[TrackerScores]
+    scores: Sequence[Scores]
     published: Sequence[PublishedRow] = ()
     strips: Sequence[FailureStrip] = ()
     note: str = ''
@@ -51,13 +55,7 @@ class Section:
     @property
     def title(self) -> str:
         """Data set and rules."""
-        first = self.scores[0]
-        return first.dataset + (f' ({first.convention})' if first.convention else '')
-
-    def main_column(self) -> str:
-        """The column that sequences and attributes are compared by."""
-        columns = _columns([entry.total for entry in self.scores])
-        return next((head for head in ('EAO', 'AUC', 'AO', 'J&F') if head in columns), columns[0])
+        return self.scores[0].title
 
 
 def report_html(title: str, sections: Sequence[Section], published: Mapping[str, Sequence[PublishedRow]] | None = None) -> str:
@@ -80,22 +78,29 @@ def report_html(title: str, sections: Sequence[Section], published: Mapping[str,
 def _section(section: Section, anchor: str) -> str:
     blocks = [('Results', _warnings(section) + _total_table(section))]
     plots = draw_plots(section.scores, 'svg')
+    bars = plots.pop(ATTRIBUTES, None)
     if plots:
-        pictures = ''.join(f'<figure>{image_html(content, "svg+xml", PLOTS[name].title)}</figure>' for name, content in plots.items())
+        pictures = ''.join(_plot(content, CURVES[name].title) for name, content in plots.items())
         blocks.append(('Plots', f'<div class="plots">{pictures}</div>'))
     if section.strips:
         blocks.append(('Worst failures', _failures(section)))
-    head = section.main_column()
-    attributes = {entry.tracker: entry.attributes for entry in section.scores}
-    if any(attributes.values()):
-        sizes = {name: size for entry in section.scores for name, size in entry.sizes.items()}
-        column = head if any(head in row for rows in attributes.values() for row in rows.values()) else 'A'
-        blocks.append((f'Attributes: {column}', _matrix(section, attributes, column, 'attribute', sizes)))
-    blocks.append((f'Sequences: {head}', _matrix(section, {entry.tracker: entry.sequences for entry in section.scores}, head, 'sequence')))
+    column = attribute_measure(section.scores)
+    if column is not None:
+        rows = {entry.tracker: entry.attributes for entry in section.scores}
+        matrix = _matrix(rows, column, 'attribute', attribute_sizes(section.scores))
+        picture = f'<div class="bars">{_plot(bars, "attributes")}</div>' if bars else ''
+        blocks.append((f'Attributes: {measure_of(column).head}', picture + matrix))
+    main = section.scores[0].main
+    rows = {entry.tracker: entry.sequences for entry in section.scores}
+    blocks.append((f'Sequences: {measure_of(main).head}', _matrix(rows, main, 'sequence')))
     blocks.append(('Speed', _speed(section)))
     blocks.append(('How the numbers were made', _about(section)))
     body = ''.join(f'<div class="card"><h3>{escape(name)}</h3>{content}</div>' for name, content in blocks)
     return f'<section id="{anchor}"><h2>{escape(section.title)}</h2>{body}</section>'
+
+
+def _plot(content: bytes, title: str) -> str:
+    return f'<figure>{image_html(content, "svg+xml", title)}</figure>'
 
 
 def _warnings(section: Section) -> str:
@@ -108,56 +113,60 @@ def _warnings(section: Section) -> str:
     return ''.join(f'<p class="warning">{escape(note)}</p>' for note in notes if note)
 
 
-def _columns(rows: Sequence[Mapping[str, float]]) -> list[str]:
-    return list(dict.fromkeys(head for row in rows for head in row))
+def _measures(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def _number(head: str, value: float | None) -> str:
-    return '–' if value is None or value != value else f'{value:.{DECIMALS.get(head, 1)}f}'
+def _number(name: str, value: float | None) -> str:
+    return measure_of(name).text(value, unknown='–')
 
 
 def _total_table(section: Section) -> str:
     """Ours and the published rows, best first."""
     ours = [(entry.tracker, entry.total, '', f'{len(entry.sequences)} sequences', index) for index, entry in enumerate(section.scores)]
     theirs = [(row.tracker, row.values, LABELS[row.video_labels], row.source, None) for row in section.published]
-    columns = _columns([row[1] for row in ours]) or _columns([row[1] for row in theirs])
-    shown = [head for head in columns if head not in ('frames', 'runs')]
-    shown += [head for head in _columns([row[1] for row in theirs]) if head not in shown]
-    key = section.main_column() if section.scores else next((head for head in ('EAO', 'AUC', 'AO') if head in shown), shown[0])
-    better = -1 if key in LESS_IS_BETTER else 1
+    published = _measures([row[1] for row in theirs])
+    if section.scores:
+        shown = list(section.scores[0].measures)
+        shown = [name for name in shown if name not in ('frames', 'runs')]
+        shown += [name for name in published if name not in shown]
+        key, kind = section.scores[0].main, section.scores[0].kind
+    else:
+        shown, key, kind = published, main_measure(published), ''
+    better = measure_of(key).better
     rows = sorted([*ours, *theirs], key=lambda row: -better * row[1].get(key, -better * float('inf')))
-    heads = ['tracker', *shown, 'trained off-line on', 'over, or source']
+    heads = ['tracker', *(measure_of(name).head for name in shown), 'trained off-line on', 'over, or source']
     lines = []
     for name, values, labels, source, index in rows:
         label = f'<i style="background:{tracker_color(index)}"></i>{escape(name)}' if index is not None else escape(name)
         cells = ''.join(f'<td class="number">{_number(head, values.get(head))}</td>' for head in shown)
-        kind = ' class="ours"' if index is not None else ''
-        lines.append(f'<tr{kind}><th scope="row">{label}</th>{cells}<td>{escape(labels)}</td><td>{escape(source)}</td></tr>')
-    return _table(heads, lines, 'totals')
+        mark = ' class="ours"' if index is not None else ''
+        lines.append(f'<tr{mark}><th scope="row">{label}</th>{cells}<td>{escape(labels)}</td><td>{escape(source)}</td></tr>')
+    return _table(heads, lines, 'totals') + f'<p class="legend">{escape(legend(shown, kind))}</p>'
 
 
 def _matrix(
-    section: Section,
     rows: Mapping[str, Mapping[str, Mapping[str, float]]],
-    head: str,
+    measure: str,
     what: str,
     sizes: Mapping[str, int] | None = None,
 ) -> str:
     """One number of every tracker for each row; colours follow the value, the best of a row is bold."""
     names = list(dict.fromkeys(name for entries in rows.values() for name in entries))
-    values = [[entries.get(name, {}).get(head) for entries in rows.values()] for name in names]
+    values = [[entries.get(name, {}).get(measure) for entries in rows.values()] for name in names]
     known = [value for row in values for value in row if value is not None]
     top = max(known, default=1.0) or 1.0
+    choose = max if measure_of(measure).better >= 0 else min
     lines = []
     for name, row in zip(names, values, strict=True):
         present = [value for value in row if value is not None]
-        best = max(present, default=None)
+        best = choose(present, default=None)
         cells = ''
         for value in row:
             tint = '' if value is None else f' style="background:rgba(23,120,80,{0.45 * max(0.0, value) / top:.3f})"'
-            mark = ' best' if value is not None and value == best and len(present) > 1 and min(present) < value else ''
-            cells += f'<td class="number{mark}"{tint}>{_number(head, value)}</td>'
-        size = f'<td class="number">{sizes.get(name, "–")}</td>' if sizes else ''
+            mark = ' best' if value is not None and value == best and len(set(present)) > 1 else ''
+            cells += f'<td class="number{mark}"{tint}>{_number(measure, value)}</td>'
+        size = f'<td class="number">{sizes.get(name) or "–"}</td>' if sizes else ''
         lines.append(f'<tr><th scope="row">{escape(name)}</th>{size}{cells}</tr>')
     search = f'<input type="search" placeholder="filter" aria-label="filter {what}s">' if len(names) > 10 else ''
     return search + _table([what, *(['sequences'] if sizes else []), *rows], lines, what)
@@ -228,6 +237,7 @@ thead th { position: sticky; top: 0; background: #fff; cursor: pointer; font-wei
 tbody th { font-weight: 500; } td.number { text-align: right; } td.best { font-weight: 700; }
 tr.ours { background: #eaf3ff; } tr.ours th { font-weight: 700; }
 td.wide { width: 40vw; } .bar { height: 14px; border-radius: 3px; }
+.bars { max-width: 760px; margin-bottom: 12px; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 12px; }
 figure { margin: 0; min-width: 0; } figure img { width: 100%; display: block; }
 .strip { margin: 0 0 16px; } .strip img { width: auto; max-width: 100%; border-radius: 4px; }

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from usot_plugin.evaluation.reports.measures import MEASURES
+
 #: Sequences of each benchmark's test data: published numbers are over all of them.
 SEQUENCE_COUNTS = {'OTB2015': 100, 'VOT2016': 60, 'VOT2018': 60, 'VOT2020': 60, 'TrackingNet': 511, 'LaSOT': 280, 'GOT-10k': 180}
 #: Other spellings of benchmarks, letters and digits only.
@@ -34,7 +36,7 @@ class PublishedRow:
         benchmark: As the papers spell it.
         tracker: As the papers spell it.
         video_labels: Whether labels of videos were used for training off-line: ``'yes'``, ``'no'``; ``''`` where the text does not say.
-        values: Number by measure; measures are named and scaled like ours.
+        values: Number by name of its measure, scaled like ours.
         source: Paper and place in it.
     """
 
@@ -49,7 +51,8 @@ def read_published(path: str | Path) -> list[PublishedRow]:
     """All rows of the table, in its order.
 
     Raises:
-        PublishedError: The file cannot be read or has other columns, or a value is not a number; the message names the line.
+        PublishedError: The file cannot be read or has other columns, a measure is not known, or a value is not a number; the message
+            names the line.
     """
     try:
         with Path(path).open(encoding='utf-8', newline='') as stream:
@@ -66,11 +69,20 @@ def read_published(path: str | Path) -> list[PublishedRow]:
             (entry['benchmark'], entry['tracker'], source),
             PublishedRow(entry['benchmark'], entry['tracker'], entry['video_labels'], {}, source),
         )
+        measure = _measure_name(entry['measure'], entry['benchmark'])
+        if measure is None:
+            raise PublishedError(f'{path}, line {line}: unknown measure {entry["measure"]!r}')
         try:
-            row.values[entry['measure']] = float(entry['value'])
+            row.values[measure] = float(entry['value'])
         except (TypeError, ValueError) as error:
             raise PublishedError(f'{path}, line {line}: {entry["value"]!r} is not a number') from error
     return list(rows.values())
+
+
+def _measure_name(head: str, benchmark: str) -> str | None:
+    """Name of the measure with a head; an R is the share of VOT2020, and counted failures before."""
+    other = 'failures_per_100' if benchmark == 'VOT2020' else 'robustness'
+    return next((name for name, known in MEASURES.items() if known.head == head and name != other), None)
 
 
 def rows_of(rows: Sequence[PublishedRow], dataset: str) -> list[PublishedRow]:
