@@ -189,7 +189,7 @@ def test_a_frame_that_is_lost_keeps_its_place_and_is_noted(tmp_path):
 
 
 def test_more_lost_frames_than_can_be_bridged_are_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr('usot_plugin.structures.clip.MAX_STAND_INS', 3)
+    monkeypatch.setattr('usot_plugin.structures.video_clip.MAX_STAND_INS', 3)
     path = encoded(tmp_path / 'x.mp4', ('libx264', {'g': '8', 'bf': '0'}))
     path = remuxed(path, tmp_path / 'y.mp4', replace=dict.fromkeys(range(20, 28), bytes(30)))
     with pytest.raises(ClipError, match=r'y\.mp4, frame 20: cannot be decoded, nor can the frames up to 27'):
