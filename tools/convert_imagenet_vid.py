@@ -1,61 +1,11 @@
 """Turn the XML files of ImageNet VID into the CocoVID file that supervised configs read.
 
-    python tools/convert_imagenet_vid.py data/imagenet_vid        # writes data/imagenet_vid/annotations/imagenet_vid_train.json
-
-ROOT is the unpacked ILSVRC2015_VID archive: Annotations/VID/{train,val} with an XML file a frame, Data/VID/{train,val} with the frames.
+The code is in :mod:`usot_plugin.cli.convert_imagenet_vid`.
 """
 
-from __future__ import annotations
-
-import argparse
-import json
 import sys
-from pathlib import Path
 
-from tqdm import tqdm
-
-from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.datasets.imagenet_vid import SPLITS, convert_vid, find_snippets
-from usot_plugin.utils.atomic import write_text
-from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    statuses = {
-        FINE: 'every frame is in the file',
-        PARTIAL: 'frames without their XML file or image, or whose XML file cannot be used, are named on stderr and left out',
-        USER_ERROR: 'nothing was written',
-    }
-    parser = tool_parser(__doc__, statuses)
-    parser.add_argument('root', type=Path, metavar='ROOT', help='folder that holds Annotations/ and Data/')
-    parser.add_argument('--split', choices=SPLITS, default='train', help='default: train')
-    parser.add_argument('--out', type=Path, metavar='FILE', help='default: ROOT/annotations/imagenet_vid_<split>.json')
-    parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
-    return parser.parse_args(argv)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Convert; returns the exit status."""
-    out = args.out or args.root / 'annotations' / f'imagenet_vid_{args.split}.json'
-    snippets = find_snippets(args.root, args.split)
-    result = convert_vid(args.root, tqdm(snippets, unit='snippet', disable=args.quiet or not sys.stderr.isatty()))
-    for problem in result.problems:
-        print(f'left out: {problem}', file=sys.stderr)
-    counts = {name: len(result.content[name]) for name in ('videos', 'images', 'annotations')}
-    if not counts['annotations']:
-        raise AnnotationError(args.root, f'no object in any of the {len(snippets)} snippets of the split {args.split}')
-    write_text(out, json.dumps(result.content, separators=(',', ':')))
-    empty = f' ({result.empty_boxes} boxes without an area left out)' if result.empty_boxes else ''
-    print(f'{counts["videos"]} snippets, {counts["images"]} frames, {counts["annotations"]} objects{empty} -> {out}')
-    return PARTIAL if result.problems else FINE
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; returns its exit status."""
-    args = parse_args(argv)
-    return exit_status(lambda: run(args), (AnnotationError,), args.root)
-
+from usot_plugin.cli.convert_imagenet_vid import main
 
 if __name__ == '__main__':
     sys.exit(main())

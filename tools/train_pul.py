@@ -1,52 +1,11 @@
 """PUL-style training in one command: background discrimination, pair mining, training on the mined pairs.
 
-    python tools/train_pul.py configs/pul/alexpul.py [--work-dir DIR] [--cfg-options KEY=VALUE ...]
-
-On several processes: TOOL=train_pul.py tools/dist_train.sh configs/pul/alexpul.py GPUS [--work-dir DIR ...]. Stages 1 and 3 train on
-all of them, and each mines its share of the clips.
-
-Each stage is skipped where its result is there, so a killed run goes on with the same command. The first two stages lie in ``shared_dir``
-of the config (the work dir by default); the checkpoints of the last lie in the work dir.
+The code is in :mod:`usot_plugin.cli.train_pul`.
 """
 
-from __future__ import annotations
-
-import argparse
-import os
 import sys
 
-from mmengine.config import DictAction
-
-import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.engine.distributed import PATIENCE_S, prepare_launcher, start_process_group
-from usot_plugin.engine.pul_stages import PULStages
-from usot_plugin.engine.training_run import MENDABLE
-from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import choose_work_dir, load_config
-
-
-def run(args: argparse.Namespace) -> None:
-    """Run the stages."""
-    cfg = load_config(args.config, args.cfg_options)
-    choose_work_dir(cfg, args.config, args.work_dir)
-    prepare_launcher(cfg, args.launcher, PATIENCE_S if args.launcher != 'none' else None)
-    stages = PULStages(cfg, args.config)
-    start_process_group(cfg)
-    stages.run()
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    parser = tool_parser(__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for checkpoints and logs (default: work_dirs/<name of the config>)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
-    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
-    args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return exit_status(lambda: run(args), MENDABLE, args.config, 'interrupted; the same command goes on')
-
+from usot_plugin.cli.train_pul import main
 
 if __name__ == '__main__':
     sys.exit(main())

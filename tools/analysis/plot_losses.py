@@ -1,36 +1,11 @@
-"""Draw the loss curves of one or several runs: ``python tools/analysis/plot_losses.py WORK_DIR [WORK_DIR ...] --out losses.png``."""
+"""Draw the loss curves of one or several runs.
 
-from __future__ import annotations
+The code is in :mod:`usot_plugin.cli.plot_losses`.
+"""
 
-import argparse
 import sys
-from pathlib import Path
 
-from usot_plugin.visualization.loss_curves import ScalarsError, plot_losses, read_scalars
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description='Draw the loss curves of one or several runs.')
-    parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR', help='folder given to tools/train.py --work-dir')
-    parser.add_argument('--labels', nargs='+', help='legend, one a folder (default: the names of the folders)')
-    parser.add_argument('--out', type=Path, default=Path('losses.png'), help='PNG to write (default: losses.png)')
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Draw; what the user can mend ends in one line and exit status 2."""
-    args = parse_args(argv)
-    labels = args.labels or [folder.name for folder in args.work_dirs]
-    try:
-        if len(labels) != len(args.work_dirs):
-            raise ScalarsError(f'{len(labels)} labels for {len(args.work_dirs)} folders')
-        plot_losses({label: read_scalars(folder) for label, folder in zip(labels, args.work_dirs, strict=True)}, args.out)
-    except (ScalarsError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)
-    print(args.out)
-
+from usot_plugin.cli.plot_losses import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

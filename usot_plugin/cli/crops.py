@@ -1,0 +1,95 @@
+"""Store crops around the pseudo boxes of a table, so that training needs no video decoding.
+
+The store is an LMDB database for ``PseudoBoxDataset(crop_store=...)``. With ``--frames`` all frames of the clips are written as JPEG files
+instead, for ``PseudoBoxDataset(frame_root=...)``, which also serves box sources that look at full frames. A clip is written whole or not at
+all; a second run goes on where the first stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from concurrent.futures.process import BrokenProcessPool
+
+import lmdb
+
+from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
+from usot_plugin.datasets.frames.crop_store import CropStoreError, StoreConfig
+from usot_plugin.datasets.frames.store_building import BuildReport, build_crop_store, extract_frames
+from usot_plugin.discovery.table.format import TableError
+
+EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+EPILOG = f"""\
+exit code:
+  {EXIT_FINE}    every clip was read
+  {EXIT_CLIPS_FAILED}    some clips could not be read; each is named, the others are stored
+  {EXIT_USAGE}    wrong arguments, table or store: nothing was done
+  {EXIT_NOT_WRITTEN}    the store could not be written, or a worker died: what was finished is safe, the same command goes on
+  {EXIT_INTERRUPTED}  interrupted: the same command goes on
+
+example:
+  build_crop_store.py work_dirs/boxes --out work_dirs/crops --workers 8
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('table', help='pseudo-box table: folder of parts or .parquet file')
+    parser.add_argument('--out', required=True, metavar='STORE', help='folder of the database, or of the frames')
+    parser.add_argument('--video-root', metavar='DIR', help='where the clips are now (default: where they were at discovery)')
+    parser.add_argument('--workers', type=int, default=1, metavar='N', help='clips at once (0: in this process; default: 1)')
+    parser.add_argument('--all-tracks', action='store_true', help='also the tracks that training does not draw')
+    parser.add_argument('--frames', action='store_true', help='write full frames as JPEG files instead of crops')
+    parser.add_argument('--quality', type=int, default=95, help='JPEG quality (default: 95)')
+    parser.add_argument('--size', type=int, default=511, help='side of a crop in pixels (default: 511)')
+    parser.add_argument('--min-quality', type=float, default=0.0, metavar='Q', help='only frames whose quality is above this (default: 0)')
+    parser.add_argument('--step', type=int, default=1, metavar='N', help='only every N-th frame (default: 1)')
+    parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
+    args = parser.parse_args(argv)
+    if args.workers < 0 or args.step < 1 or not 1 <= args.quality <= 100 or args.size < 255:
+        parser.error('needs --workers >= 0, --step >= 1, --quality in 1..100 and --size >= 255')
+    return args
+
+
+def build(args: argparse.Namespace) -> BuildReport:
+    """Run what the command line asks for."""
+
+    def on_clip(clip: str, message: str) -> None:
+        if not args.quiet or message.startswith('failed'):
+            print(f'{clip}: {message}', flush=True)
+
+    source = DiscoveredBoxes(args.table, args.video_root)
+    only_samplable = not args.all_tracks
+    if args.frames:
+        return extract_frames(source, args.out, args.workers, only_samplable, args.quality, on_clip)
+    config = StoreConfig(size=args.size, quality=args.quality)
+    return build_crop_store(source, args.out, config, args.workers, only_samplable, args.min_quality, args.step, on_clip)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns its exit code."""
+    args = parse_args(argv)
+    try:
+        report = build(args)
+    except (TableError, CropStoreError, ValueError) as error:
+        return _stop(EXIT_USAGE, str(error))
+    except BrokenProcessPool:
+        return _stop(EXIT_NOT_WRITTEN, 'a worker died (out of memory, or a decoder crashed); --workers 0 shows at which clip')
+    except (OSError, lmdb.Error) as error:
+        return _stop(EXIT_NOT_WRITTEN, f'cannot write {args.out}: {error}')
+    except KeyboardInterrupt:
+        return _stop(EXIT_INTERRUPTED, f'interrupted; finished clips are in {args.out}, the same command goes on from here')
+    kind = 'frames' if args.frames else 'crops'
+    print(f'{report.clips} clips, {report.images} {kind} written to {args.out}; {report.skipped} were there, {len(report.failed)} failed')
+    return EXIT_CLIPS_FAILED if report.failed else EXIT_FINE
+
+
+def _stop(code: int, message: str) -> int:
+    print(f'build_crop_store: {message}', file=sys.stderr)
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

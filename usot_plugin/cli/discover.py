@@ -1,0 +1,102 @@
+"""Find moving objects in unlabeled videos and write them to a pseudo-box table.
+
+The table is a folder of Parquet parts, one per clip, that a stopped run goes on with, and ``<out>.parquet`` as soon as all clips are done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmengine.config import DictAction
+
+from usot_plugin.datasets.frames.video_sources import LAYOUTS, VideoSourceError, find_clips
+from usot_plugin.discovery.config_file import load_discovery
+from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
+from usot_plugin.discovery.many_clips.pipeline import (
+    ENGINES,
+    RunOptions,
+    TableWriteError,
+    discover_clips,
+    parse_shard,
+)
+from usot_plugin.discovery.table.format import TableError
+from usot_plugin.utils.cli import print_any_name
+from usot_plugin.utils.config import ConfigError
+
+EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+EPILOG = f"""\
+exit code:
+  {EXIT_FINE}    every clip was read (one in which nothing moves counts as read)
+  {EXIT_CLIPS_FAILED}    some clips could not be read; each is named, the others are finished
+  {EXIT_USAGE}    wrong arguments, config or table: nothing was done
+  {EXIT_NOT_WRITTEN}    the table could not be written (disk full, no permission): what was finished is safe
+  {EXIT_INTERRUPTED}  interrupted: the same command goes on
+
+examples:
+  discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes
+  discover_boxes.py configs/discovery/default.py GOT-10k/ --layout got10k --out boxes/got10k --shard 0/4   (and 1/4, 2/4, 3/4 elsewhere)
+  discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes --engine ray --ray-address auto
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='discovery config')
+    parser.add_argument('videos', nargs='+', help='video files, folders of frames, or folders of those at any depth')
+    parser.add_argument('--out', required=True, metavar='TABLE', help='folder of the pseudo-box table')
+    parser.add_argument('--workers', type=int, metavar='N', help='clips at once (default: one per CPU; 0: in this process)')
+    parser.add_argument('--engine', choices=ENGINES, default='local', help='processes of this machine, or Ray')
+    parser.add_argument('--ray-address', metavar='ADDRESS', help="a running cluster, e.g. 'auto' (default: Ray on this machine only)")
+    parser.add_argument('--shard', default='0/1', metavar='I/N', help='only every N-th clip, from the I-th on (0-based)')
+    parser.add_argument('--layout', default='auto', choices=['auto', *sorted(LAYOUTS)], help='where the clips lie (default: anywhere)')
+    parser.add_argument('--split', help='split of the layout (default: its training split)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.eval_gap_frames=1')
+    parser.add_argument('--overwrite', action='store_true', help='make the clips anew that the table has already, whatever its config')
+    parser.add_argument('--no-merge', action='store_true', help='leave the table as a folder of parts')
+    parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
+    args = parser.parse_args(argv)
+    if args.workers is not None and args.workers < 0:
+        parser.error(f'--workers must be 0 or more, not {args.workers}')
+    if args.ray_address is not None and args.engine != 'ray':
+        parser.error('--ray-address needs --engine ray')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns its exit code."""
+    args = parse_args(argv)
+    print_any_name()
+    try:
+        config, imports = load_discovery(args.config, args.cfg_options)
+        clips = find_clips(args.videos, args.layout, args.split)
+        options = RunOptions(
+            workers=args.workers,
+            engine=args.engine,
+            ray_address=args.ray_address,
+            shard=parse_shard(args.shard),
+            overwrite=args.overwrite,
+            merge=not args.no_merge,
+            imports=imports,
+            quiet=args.quiet,
+        )
+        tally = discover_clips(clips, config, args.out, options)
+    except (ConfigError, VideoSourceError, TableError, WorkerStartError, ValueError) as error:
+        return _stop(EXIT_USAGE, str(error))
+    except TableWriteError as error:
+        return _stop(EXIT_NOT_WRITTEN, str(error))
+    except KeyboardInterrupt:
+        return _stop(EXIT_INTERRUPTED, f'interrupted; finished clips are in {args.out}, the same command goes on from here')
+    print(tally.summary())
+    return EXIT_CLIPS_FAILED if tally.failed else EXIT_FINE
+
+
+def _stop(code: int, message: str) -> int:
+    print(f'discover_boxes: {message}', file=sys.stderr)
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The command ``usot``: it finds the verb's module and hands the arguments over.
+
+Nothing heavy is imported before a verb is known, so ``usot --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+
+from usot_plugin.utils.cli import FINE, INTERRUPTED, PARTIAL, USER_ERROR
+from usot_plugin.version import __version__
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb: the module of :mod:`usot_plugin.cli` that does it, and what it is for."""
+
+    module: str
+    summary: str
+
+
+#: Heading -> verb -> what does it, in the order of a user's work.
+GROUPS: dict[str, dict[str, Verb]] = {
+    'From video to pseudo boxes': {
+        'discover': Verb('discover', 'find moving objects in unlabeled clips, write a table of pseudo boxes'),
+        'browse': Verb('browse', 'a page of pictures of what was found, and why'),
+        'crops': Verb('crops', 'store the crops that training reads'),
+        'relabel': Verb('relabel', 'label the clips again with a trained tracker'),
+        'export-boxes': Verb('export_annotations', "write pseudo boxes in other projects' forms"),
+        'render': Verb('render', 'render clips with exact boxes, to try things on'),
+        'compose': Verb('compose', 'objects of your clips over your clips, with exact boxes'),
+    },
+    'Training': {
+        'train': Verb('train', 'train a tracker'),
+        'train-pul': Verb('train_pul', 'the three stages of PUL-style training'),
+        'losses': Verb('plot_losses', 'draw the loss curves of runs'),
+        'convert': Verb('convert_checkpoint', 'published checkpoints under the names used here'),
+        'pack': Verb('pack_pretrained', 'weights, config and training record in one file'),
+        'migrate': Verb('migrate', 'rewrite a config of MMTracking 1.x'),
+    },
+    'Tracking': {
+        'track': Verb('track', 'follow targets through a video, a folder, a camera or a stream'),
+        'objects': Verb('track_objects', 'follow every detected object, with identities'),
+        'export': Verb('export_onnx', 'ONNX graphs of a trained tracker'),
+    },
+    'Evaluation': {
+        'test': Verb('test', 'run a tracker over annotated sequences and score it'),
+        'report': Verb('report', 'compare trackers on one page'),
+        'check': Verb('check_dataset', 'what is missing or broken in a data set'),
+        'search': Verb('search_params', "search a tracker's hyper-parameters on a tuning set"),
+        'submit': Verb('make_submission', 'archives for evaluation servers'),
+        'convert-results': Verb('convert_results', 'result files from one form to another'),
+    },
+    'This installation': {
+        'doctor': Verb('doctor', 'versions, devices, and what is missing'),
+        'config': Verb('print_config', 'a config with everything that it inherits'),
+    },
+}
+VERBS = {name: verb for group in GROUPS.values() for name, verb in group.items()}
+
+EXAMPLES = """examples:
+  usot track video.mp4 --box 120,80,60,40 --out demo
+  usot discover configs/discovery/default.py my_videos/ --out work_dirs/table
+  usot train configs/quick/usot_quick.py --cfg-options train_dataloader.dataset.table=work_dirs/table
+  usot test configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth --sequences SEQUENCES"""
+
+
+def help_text() -> str:
+    """What ``usot --help`` prints."""
+    lines = ['usage: usot VERB [arguments]        usot VERB --help says more', '']
+    lines += ['Learn to track any object from unlabeled video.', '']
+    for heading, verbs in GROUPS.items():
+        lines += [f'{heading}:', *(f'  {name:16s} {verb.summary}' for name, verb in verbs.items()), '']
+    lines += [EXAMPLES, '']
+    statuses = f'{FINE} = done; {PARTIAL} = done in part, the rest is named; {USER_ERROR} = refused'
+    lines += [f'exit status: {statuses}; {INTERRUPTED} = interrupted']
+    lines += ['tab completion (pip install argcomplete): eval "$(register-python-argcomplete usot)"']
+    return '\n'.join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a verb; returns its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if '_ARGCOMPLETE' in os.environ:
+        arguments = _complete_verb()
+    if not arguments:
+        print(help_text(), file=sys.stderr)
+        return USER_ERROR
+    name, rest = arguments[0], arguments[1:]
+    if name in ('-h', '--help', 'help'):
+        print(help_text())
+        return FINE
+    if name == '--version':
+        print(f'usot_plugin {__version__}')
+        return FINE
+    verb = VERBS.get(name.replace('_', '-'))
+    if verb is None:
+        near = get_close_matches(name, VERBS, 1)
+        hint = f'did you mean {near[0]}?' if near else 'usot --help lists the verbs'
+        print(f'error: {name} is no verb; {hint}', file=sys.stderr)
+        return USER_ERROR
+    sys.argv = [f'usot {name}', *rest]  # what argparse calls the program
+    return import_module(f'usot_plugin.cli.{verb.module}').main(rest) or FINE
+
+
+def _complete_verb() -> list[str]:
+    """Answer the shell's request for completions of a verb, or leave it to the verb's parser.
+
+    Returns:
+        The verb whose parser completes the rest.
+    """
+    line = os.environ.get('COMP_LINE', '')[: int(os.environ.get('COMP_POINT', '0'))]
+    try:
+        words = shlex.split(line)
+    except ValueError:  # an open quotation mark
+        words = line.split()
+    if len(words) < 2 or (len(words) == 2 and not line.endswith(' ')):
+        begun = words[1] if len(words) == 2 else ''
+        separator = os.environ.get('_ARGCOMPLETE_IFS', '\v')
+        found = separator.join(name for name in VERBS if name.startswith(begun))
+        with os.fdopen(8, 'w', closefd=False) as answer:  # where argcomplete's shell function reads
+            answer.write(found)
+        raise SystemExit(FINE)
+    os.environ['_ARGCOMPLETE'] = '2'  # argcomplete passes over the program's name and the verb
+    return [words[1]]

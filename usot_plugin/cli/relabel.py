@@ -1,0 +1,107 @@
+"""Label the clips of a pseudo-box table again with a trained tracker: ``python tools/relabel.py CONFIG CHECKPOINT TABLE --out NEWTABLE``.
+
+From the best frames of each kept trajectory the tracker goes forward and backward in time, and back to where it began. Where it agrees with
+itself the frame gets its box; the rest has none. NEWTABLE is a table like TABLE (training, crop stores and galleries read it), and says in
+its metadata which model made it. CHECKPOINT is a file, 'pretrained' for the weights that ship with the package, or 'none' with a tracker
+that needs no weights. A stopped run goes on; a finished one is left as it is.
+
+    python tools/relabel.py configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth work_dirs/quick/table --out work_dirs/quick/table2
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import DictAction
+
+from usot_plugin.apis.inference import init_tracker
+from usot_plugin.apis.packed_weights import pretrained_path
+from usot_plugin.apis.training_record import file_hash
+from usot_plugin.discovery.many_clips.pipeline import TableWriteError
+from usot_plugin.discovery.table.format import TableError
+from usot_plugin.self_training.relabel import relabel_table
+from usot_plugin.self_training.relabelling import RelabelConfig
+from usot_plugin.tracking import Tracker, needs_model, tracker_label
+from usot_plugin.utils.checkpoint import CheckpointError
+from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
+from usot_plugin.utils.config import ConfigError, load_config
+
+PRETRAINED, NO_CHECKPOINT = 'pretrained', 'none'
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; every number of re-labelling is an option."""
+    statuses = {FINE: 'all clips done', PARTIAL: 'some clips could not be read', USER_ERROR: 'wrong arguments, config, weights or table'}
+    parser = tool_parser(__doc__, statuses)
+    parser.add_argument('config', help='config with model and tracker')
+    parser.add_argument('checkpoint', help=f"weights; '{PRETRAINED}' for those of the package, '{NO_CHECKPOINT}' for a tracker without any")
+    parser.add_argument('table', help='pseudo-box table: folder of parts or .parquet file')
+    parser.add_argument('--out', required=True, metavar='NEWTABLE', help='folder of the new table')
+    parser.add_argument('--workers', type=int, default=0, metavar='N', help='clips at once, on the CPU (default: 0, in this process)')
+    parser.add_argument('--tracker', help="replaces the config's tracker: StandStill, my.py:function, ...")
+    parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one; the CPU with --workers)')
+    parser.add_argument('--video-root', metavar='DIR', help='where the clips are now (default: where they were at discovery)')
+    parser.add_argument('--overwrite', action='store_true', help='make the clips anew that NEWTABLE has already')
+    parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    for one in fields(RelabelConfig):
+        parser.add_argument(
+            f'--{one.name.replace("_", "-")}', type=type(one.default), default=one.default, metavar='X', help=f'(default: {one.default})'
+        )
+    args = parser.parse_args(argv)
+    if args.workers < 0:
+        parser.error(f'--workers must be 0 or more, not {args.workers}')
+    return args
+
+
+def build(args: argparse.Namespace) -> tuple[Tracker, dict[str, Any]]:
+    """The tracker, and what it is for the metadata.
+
+    Raises:
+        ConfigError: No tracker in the config.
+        CheckpointError: The weights cannot be read or do not fit.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    options = dict(type=args.tracker) if args.tracker else (cfg.get('model') or {}).get('test_cfg')
+    if not options:
+        raise ConfigError(f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given')
+    about: dict[str, Any] = {'config': Path(args.config).name, 'tracker': tracker_label(options)}
+    if not needs_model(options):
+        return init_tracker(cfg, None, tracker=options), {'model': about['tracker'], **about}
+    if args.checkpoint == NO_CHECKPOINT:
+        raise ConfigError(f'{about["tracker"]} needs weights: give CHECKPOINT, not {NO_CHECKPOINT!r}')
+    path = pretrained_path() if args.checkpoint == PRETRAINED else Path(args.checkpoint)
+    tracker = init_tracker(cfg, path, args.device or ('cpu' if args.workers else None), options if args.tracker else None, args.weights)
+    about.update(checkpoint=path.name, checkpoint_sha256=file_hash(path), weights=args.weights)
+    about['options'] = {key: str(value) for key, value in (args.cfg_options or {}).items()}
+    return tracker, {'model': f'{about["config"]} with {path.name}', **about}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Label again, print the counts; returns the exit status."""
+    numbers = RelabelConfig(**{one.name: getattr(args, one.name) for one in fields(RelabelConfig)})
+    tracker, model = build(args)
+    try:
+        tally = relabel_table(args.table, args.out, tracker, model, numbers, args.workers, args.video_root, args.overwrite, args.quiet)
+    except BrokenProcessPool as error:
+        raise ValueError('a worker died (out of memory, or a decoder crashed); --workers 0 shows at which clip') from error
+    print(tally.summary())
+    return PARTIAL if tally.failed else FINE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run; returns the exit status."""
+    args = parse_args(argv)
+    mendable = (CheckpointError, TableError, TableWriteError)
+    return exit_status(lambda: run(args), mendable, args.out, 'interrupted; finished clips stay, the same command goes on')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""Track targets in a video, a folder of images, a camera or a network stream, and write the result as a video and as files.
+
+    python tools/demo.py INPUT --box x,y,w,h [--box ...] [--config CONFIG] [--checkpoint FILE] [--out DIR] [--show]
+
+With neither config nor checkpoint the weights that ship with the package are used; a packed checkpoint (tools/pack_pretrained.py) carries
+its config.
+Written are ``DIR/<name>.mp4`` (boxes drawn in), ``DIR/<name>_target<i>.txt`` (``x,y,w,h`` a frame) and ``DIR/<name>.json`` (boxes, scores,
+lost); --sheet FILE.jpg adds a picture of evenly spaced frames. Each file is there whole or not at all. What the user can mend ends in one
+line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import DictAction
+
+import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.apis.inference import init_tracker, onnx_tracker
+from usot_plugin.apis.sources import FrameSource, SourceError, open_source
+from usot_plugin.structures.boxes import xyxy_to_xywh
+from usot_plugin.structures.clip import ClipError
+from usot_plugin.structures.trajectory import Prediction, Trajectory
+from usot_plugin.tracking import Tracker
+from usot_plugin.tracking.box_input import (
+    InputError,
+    boxes_from_json,
+    check_boxes_in_frame,
+    has_display,
+    parse_box_xywh,
+    select_boxes,
+)
+from usot_plugin.tracking.video import track_frames
+from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
+from usot_plugin.utils.checkpoint import CheckpointError
+from usot_plugin.utils.cli import OneLineParser, exit_status
+from usot_plugin.visualization.contact_sheet import ContactSheet, check_image_suffix
+from usot_plugin.visualization.overlay import draw_targets
+from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line; a box with a negative corner is written ``--box=-5,10,40,30``."""
+    parser = OneLineParser(description='Track targets and write the result as a video and as files.')
+    parser.add_argument('input', help='video file, folder of images, number of a camera, or URL (rtsp, http ...)')
+    parser.add_argument('--config', help='config of the model (default: the one that the checkpoint carries)')
+    parser.add_argument(
+        '--checkpoint',
+        help='weights of the model, or the name of weights that ship (default: without --config usot_small, with it random ones)',
+    )
+    parser.add_argument(
+        '--runtime', choices=['torch', 'onnx'], default='torch', help='onnx: --checkpoint is a folder of tools/export_onnx.py'
+    )
+    parser.add_argument('--tracker', help="replaces the config's tracker, e.g. StandStill, which needs neither config nor checkpoint")
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--box', action='append', default=[], metavar='x,y,w,h', help='a target in the first frame; repeatable')
+    parser.add_argument('--boxes', metavar='FILE', help='JSON file with [[x, y, w, h], ...]')
+    parser.add_argument('--out', default='demo_out', metavar='DIR', help='output folder (default: %(default)s)')
+    parser.add_argument('--no-video', action='store_true', help='write the result files only')
+    parser.add_argument('--sheet', metavar='FILE', help='also write evenly spaced frames as one picture, e.g. sheet.jpg')
+    parser.add_argument('--sheet-frames', type=int, default=8, metavar='N', help='frames on the sheet (default: %(default)s)')
+    parser.add_argument('--show', action='store_true', help='show the frames in a window; q or ESC ends')
+    parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
+    parser.add_argument(
+        '--drop-frames', action=argparse.BooleanOptionalAction, default=None, help='drop frames of a live source when too slow'
+    )
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
+    parser.add_argument('--threads', type=int, help='CPU threads of PyTorch')
+    args = parser.parse_args(argv)
+    if args.max_frames is not None and args.max_frames < 1:
+        parser.error(f'--max-frames has to be at least 1, got {args.max_frames}')
+    if args.sheet_frames < 1:
+        parser.error(f'--sheet-frames has to be at least 1, got {args.sheet_frames}')
+    if args.box and args.boxes:
+        parser.error('give --box or --boxes, not both')
+    return args
+
+
+def given_boxes(args: argparse.Namespace) -> np.ndarray | None:
+    """Boxes of the command line, ``(B, 4)`` xyxy; None when they are to be drawn with the mouse."""
+    if args.boxes:
+        return boxes_from_json(args.boxes)
+    if args.box:
+        return np.stack([parse_box_xywh(text) for text in args.box])
+    if not has_display():
+        raise InputError('no box given: use --box x,y,w,h or --boxes FILE (drawing with the mouse needs a display, DISPLAY is not set)')
+    return None
+
+
+def build(args: argparse.Namespace) -> Tracker:
+    """The tracker of the command line."""
+    if args.runtime == 'onnx':
+        return build_onnx(args)
+    tracker = dict(type=args.tracker) if args.tracker else None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        built = init_tracker(args.config, args.checkpoint, args.device, tracker, cfg_options=args.cfg_options)
+    for warning in caught:
+        if 'no checkpoint' in str(warning.message):
+            print(f'warning: {warning.message}', file=sys.stderr)
+    return built
+
+
+def build_onnx(args: argparse.Namespace) -> Tracker:
+    """The tracker around exported graphs, with the hyper-parameters that lie beside them.
+
+    Raises:
+        InputError: An option that the graphs leave no room for, or no folder of graphs.
+    """
+    for option in ('config', 'tracker', 'cfg_options'):
+        if getattr(args, option):
+            raise InputError(f'--{option.replace("_", "-")} is not read with --runtime onnx: the export holds all of it')
+    if not args.checkpoint:
+        raise InputError('--runtime onnx needs --checkpoint DIR, a folder that tools/export_onnx.py has written')
+    return onnx_tracker(args.checkpoint)
+
+
+def show_frame(image: np.ndarray) -> bool:
+    """Show a frame in a window; False when the user wants to stop."""
+    import cv2
+
+    cv2.imshow('usot_plugin', image)
+    return cv2.waitKey(1) & 0xFF not in (ord('q'), 27)
+
+
+def limited(
+    frames: Iterator[tuple[int, np.ndarray]], source: FrameSource, last: int | None, indices: list[int]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Frames until the source ends. A source that breaks off or is damaged, or Ctrl-C on a live one, ends the frames; what was tracked so
+    far is kept."""
+    try:
+        for count, (index, frame) in enumerate(frames, 1):
+            indices.append(index)
+            yield index, frame
+            if count == last:
+                return
+    except (SourceError, ClipError) as error:
+        if not indices:
+            raise
+        print(f'warning: {error}; keeping {len(indices)} frames', file=sys.stderr)
+    except KeyboardInterrupt:
+        if not source.live:
+            raise
+        print(f'stopped; keeping {len(indices)} frames', file=sys.stderr)
+
+
+def output_files(args: argparse.Namespace, name: str, targets: int) -> list[Path]:
+    """All files that a run writes."""
+    names = [f'{name}.mp4'] * (not args.no_video) + [f'{name}.json', *(f'{name}_target{target}.txt' for target in range(targets))]
+    return [*(Path(args.out, file) for file in names), *([Path(args.sheet)] if args.sheet else [])]
+
+
+def refuse_to_replace(given: list[str | None], files: list[Path]) -> None:
+    """Results of an earlier run are replaced, but never what the user gave.
+
+    Raises:
+        InputError: One of the files is the video or the box file itself.
+    """
+    for path in given:
+        if path and any(os.path.exists(path) and file.exists() and file.samefile(path) for file in files):
+            raise InputError(f'{path}: the result would replace it; choose another --out')
+
+
+def write_results(
+    folder: Path, name: str, source: FrameSource, tracker: Tracker, tracks: list[Trajectory], indices: list[int], size: tuple[int, int]
+) -> None:
+    """The result files beside the video."""
+    targets = []
+    for target, track in enumerate(tracks):
+        boxes_xywh = xyxy_to_xywh(track.boxes_xyxy)
+        with whole_file(folder / f'{name}_target{target}.txt') as temporary:
+            np.savetxt(temporary, boxes_xywh, fmt='%.4f', delimiter=',')
+        boxes = [np.round(box, 4).tolist() if np.isfinite(box).all() else None for box in boxes_xywh]
+        targets.append({'id': target, 'boxes_xywh': boxes, 'scores': np.round(track.scores, 6).tolist(), 'lost': track.lost.tolist()})
+    content = {
+        'input': source.label,
+        'tracker': type(tracker).__name__,
+        'size_wh': list(size),
+        'fps': source.fps or None,
+        'frames': indices,
+        'targets': targets,
+    }
+    write_text(folder / f'{name}.json', json.dumps(content) + '\n')
+
+
+def track(args: argparse.Namespace) -> None:
+    """Everything between the command line and the files."""
+    boxes = given_boxes(args)
+    if args.show and not has_display():
+        raise InputError('--show needs a display (DISPLAY is not set)')
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    folder = Path(args.out)
+    if args.sheet:
+        check_image_suffix(args.sheet)
+        if Path(args.input).is_dir() and Path(args.sheet).resolve().parent == Path(args.input).resolve():
+            raise InputError(f'{args.sheet}: would lie among the frames of the input; choose another --sheet')
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f'{folder}: is a file, not an output folder')
+    remove_abandoned(folder)  # what a killed run has left
+    tracker = build(args)  # before the first frame: a camera does not wait, and the boxes are those of its first frame
+    with open_source(args.input, args.drop_frames) as source:
+        frames = iter(source)
+        first = next(frames, None)
+        if first is None:
+            raise InputError(f'{args.input}: no frame')
+        if boxes is None:
+            boxes = select_boxes(first[1])
+        size = (first[1].shape[1], first[1].shape[0])
+        check_boxes_in_frame(boxes, size, args.input)
+        name = re.sub(r'[^\w.-]', '_', source.name)
+        files = output_files(args, name, len(boxes))
+        refuse_to_replace([args.input, args.boxes], files)
+        indices: list[int] = []
+        stream = limited(chain([first], frames), source, args.max_frames, indices)
+        sheet = ContactSheet(args.sheet_frames) if args.sheet else None
+        if args.no_video:
+            tracks = track_frames(tracker, stream, boxes, on_frame_for(args, None, sheet))
+            write_results(folder, name, source, tracker, tracks, indices, size)
+        else:
+            with VideoWriter(folder / f'{name}.mp4', source.fps) as writer:
+                tracks = track_frames(tracker, stream, boxes, on_frame_for(args, writer, sheet))
+                write_results(folder, name, source, tracker, tracks, indices, size)
+    if sheet is not None:
+        sheet.write(args.sheet)
+    for note in source.notes:
+        print(f'note: {source.label}: {note}', file=sys.stderr)
+    seconds = float(tracks[0].seconds[1:].sum())
+    speed = f', {(len(indices) - 1) / seconds:.1f} frames/s' if seconds > 0 else ''
+    lost = ', '.join(f'#{target} lost in {int(track.lost.sum())}' for target, track in enumerate(tracks))
+    print(f'{source.label}: {len(indices)} frames{speed}; {lost}; wrote {", ".join(map(str, files))}')
+
+
+def on_frame_for(args: argparse.Namespace, writer: VideoWriter | None, sheet: ContactSheet | None):
+    """What happens to every tracked frame: drawn, written, kept for the sheet, shown."""
+
+    def on_frame(index: int, frame: np.ndarray, prediction: Prediction) -> bool | None:
+        if writer is None and sheet is None and not args.show:
+            return None
+        image = draw_targets(
+            frame, prediction.boxes_xyxy, prediction.scores, prediction.lost, caption=f'frame {index}', regions=prediction.regions
+        )
+        if writer is not None:
+            writer.write(image)
+        if sheet is not None:
+            sheet.add(image)
+        return show_frame(image) if args.show else None
+
+    return on_frame
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit status."""
+    args = parse_args(argv)
+    mendable = (ClipError, SourceError, CheckpointError, VideoWriteError)
+    return exit_status(lambda: track(args), mendable, args.out, 'interrupted, nothing written')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
