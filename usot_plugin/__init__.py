@@ -6,17 +6,23 @@ Importing this package registers its parts in MMEngine's root registries, which 
 """
 
 import sys
+from pathlib import Path
 
 from ._moved import install as keep_old_import_paths
 from .utils.host import check_host
 from .version import __version__
 
-# `python -m` imports this package before its module, and calls itself '-m' meanwhile. The report of the environment has to come out of
-# one where the rest cannot be imported, too.
-if sys.argv[:1] != ['-m'] or 'usot_plugin.utils.collect_env' not in sys.orig_argv:
+__all__ = ['__version__', 'register']
+
+
+def register() -> None:
+    """Check the host and import every room; what registers itself is then known.
+
+    Raises:
+        HostError: There is no host, or two of them; the message says what to install.
+    """
     check_host()
-    keep_old_import_paths()
-    from . import (
+    from . import (  # noqa: F401
         apis,
         datasets,
         discovery,
@@ -28,15 +34,20 @@ if sys.argv[:1] != ['-m'] or 'usot_plugin.utils.collect_env' not in sys.orig_arg
         visualization,
     )
 
-__all__ = [
-    '__version__',
-    'apis',
-    'datasets',
-    'discovery',
-    'engine',
-    'evaluation',
-    'models',
-    'self_training',
-    'tracking',
-    'visualization',
-]
+
+def _is_command() -> bool:
+    """Whether the command ``usot`` or the report of the environment is being started.
+
+    Both decide themselves when to register: help and the report must not need a host. The workers that a command
+    spawns are no commands.
+    """
+    words = sys.orig_argv[1:]
+    if words[:1] == ['-m']:
+        # `python -m` imports this package before its module, and calls itself '-m' meanwhile.
+        return sys.argv[:1] == ['-m'] and words[1:2] in (['usot_plugin'], ['usot_plugin.utils.collect_env'])
+    return bool(words) and Path(words[0]).stem == 'usot'
+
+
+keep_old_import_paths()
+if not _is_command():
+    register()

@@ -5,13 +5,28 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 import warnings
 from collections.abc import Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 
 #: Old module -> new module, both below ``usot_plugin``.
 MOVED: dict[str, str] = {
+    'tools': 'cli',
+    'tools.check_dataset': 'cli.check_dataset',
+    'tools.crops': 'cli.crops',
+    'tools.discover': 'cli.discover',
+    'tools.export_annotations': 'cli.export_annotations',
+    'tools.export_onnx': 'cli.export_onnx',
+    'tools.imagenet_vid': 'cli.convert_imagenet_vid',
+    'tools.relabel': 'cli.relabel',
+    'tools.report': 'cli.report',
+    'tools.submit': 'cli.make_submission',
+    'tools.test': 'cli.test',
+    'tools.track': 'cli.track',
+    'tools.train': 'cli.train',
+    'tools.train_pul': 'cli.train_pul',
     'apis.box_input': 'tracking.box_input',
     'apis.online': 'tracking.online',
     'apis.relabel': 'self_training.relabel',
@@ -100,6 +115,12 @@ class _Alias(importlib.abc.Loader):
         self.spec = module.__spec__
         return module
 
+    def get_code(self, name: str) -> CodeType | None:
+        """The code of the module, for ``python -m`` with the old name."""
+        spec = importlib.util.find_spec(self.new)
+        assert spec is not None and isinstance(spec.loader, importlib.abc.InspectLoader)
+        return spec.loader.get_code(self.new)
+
     def exec_module(self, module: ModuleType) -> None:
         """Only gives the module its own spec back: it has been executed under its own name."""
         module.__spec__ = self.spec
@@ -118,7 +139,14 @@ class MovedModules(importlib.abc.MetaPathFinder):
         package, _, module = name.partition('.')
         if package != __package__ or module not in MOVED:
             return None
-        return importlib.machinery.ModuleSpec(name, _Alias(f'{package}.{MOVED[module]}'))
+        new = f'{package}.{MOVED[module]}'
+        spec = importlib.machinery.ModuleSpec(name, _Alias(new))
+        real = importlib.util.find_spec(new)
+        if real is not None:
+            spec.origin = real.origin
+        if real is not None and real.submodule_search_locations is not None:
+            spec.submodule_search_locations = list(real.submodule_search_locations)
+        return spec
 
 
 def install() -> None:

@@ -71,8 +71,8 @@ def compare_folders(first: Path, second: Path, tolerance_px: float) -> tuple[lis
     return rows, len(names[0] ^ names[1])
 
 
-def main(args: argparse.Namespace) -> int:
-    """Print the table."""
+def print_agreement(args: argparse.Namespace) -> int:
+    """Print the table; the exit status says whether a sequence is below the wanted overlap."""
     rows, alone = compare_folders(args.first, args.second, args.tolerance)
     print('| sequence | frames | mean IoU | least IoU | largest difference, px | first frame apart |\n|---|---|---|---|---|---|')
     for row in rows:
@@ -83,11 +83,16 @@ def main(args: argparse.Namespace) -> int:
     return PARTIAL if below else FINE
 
 
-if __name__ == '__main__':
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit status."""
     parser = tool_parser(__doc__, STATUSES)
     parser.add_argument('first', type=Path, help='folder of result files')
     parser.add_argument('second', type=Path, help='folder of result files to compare with')
     parser.add_argument('--least-iou', type=float, default=0.98, help='mean IoU that every sequence needs (default: %(default)s)')
     parser.add_argument('--tolerance', type=float, default=0.01, metavar='PX', help='boxes are apart beyond this (default: %(default)s)')
-    arguments = parser.parse_args()
-    sys.exit(exit_status(lambda: main(arguments), (ResultError,)))
+    arguments = parser.parse_args(argv)
+    return exit_status(lambda: print_agreement(arguments), (ResultError,))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -13,53 +13,58 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 
+import usot_plugin
 from usot_plugin.utils.cli import FINE, INTERRUPTED, PARTIAL, USER_ERROR
+from usot_plugin.utils.host import HostError
 from usot_plugin.version import __version__
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: the module of :mod:`usot_plugin.cli` that does it, and what it is for."""
+    """A verb: the module below ``usot_plugin`` whose ``main`` does it, what it is for, and whether it needs the host."""
 
     module: str
     summary: str
+    host: bool = True
 
 
 #: Heading -> verb -> what does it, in the order of a user's work.
 GROUPS: dict[str, dict[str, Verb]] = {
     'From video to pseudo boxes': {
-        'discover': Verb('discover', 'find moving objects in unlabeled clips, write a table of pseudo boxes'),
-        'browse': Verb('browse', 'a page of pictures of what was found, and why'),
-        'crops': Verb('crops', 'store the crops that training reads'),
-        'relabel': Verb('relabel', 'label the clips again with a trained tracker'),
-        'export-boxes': Verb('export_annotations', "write pseudo boxes in other projects' forms"),
-        'render': Verb('render', 'render clips with exact boxes, to try things on'),
-        'compose': Verb('compose', 'objects of your clips over your clips, with exact boxes'),
+        'discover': Verb('cli.discover', 'find moving objects in unlabeled clips, write a table of pseudo boxes'),
+        'browse': Verb('cli.browse', 'a page of pictures of what was found, and why'),
+        'crops': Verb('cli.crops', 'store the crops that training reads'),
+        'relabel': Verb('cli.relabel', 'label the clips again with a trained tracker'),
+        'export-boxes': Verb('cli.export_annotations', "write pseudo boxes in other projects' forms"),
+        'render': Verb('datasets.synthetic.clips', 'render clips with exact boxes, to try things on'),
+        'compose': Verb('datasets.synthetic.composite', 'objects of your clips over your clips, with exact boxes'),
     },
     'Training': {
-        'train': Verb('train', 'train a tracker'),
-        'train-pul': Verb('train_pul', 'the three stages of PUL-style training'),
-        'losses': Verb('plot_losses', 'draw the loss curves of runs'),
-        'convert': Verb('convert_checkpoint', 'published checkpoints under the names used here'),
-        'pack': Verb('pack_pretrained', 'weights, config and training record in one file'),
-        'migrate': Verb('migrate', 'rewrite a config of MMTracking 1.x'),
+        'train': Verb('cli.train', 'train a tracker'),
+        'train-pul': Verb('cli.train_pul', 'the three stages of PUL-style training'),
+        'losses': Verb('cli.plot_losses', 'draw the loss curves of runs'),
+        'convert': Verb('cli.convert_checkpoint', 'published checkpoints under the names used here'),
+        'imagenet-vid': Verb('cli.convert_imagenet_vid', 'the XML files of ImageNet VID as one CocoVID file'),
+        'pack': Verb('cli.pack_pretrained', 'weights, config and training record in one file'),
+        'migrate': Verb('cli.migrate_mmtrack_config', 'rewrite a config of MMTracking 1.x'),
     },
     'Tracking': {
-        'track': Verb('track', 'follow targets through a video, a folder, a camera or a stream'),
-        'objects': Verb('track_objects', 'follow every detected object, with identities'),
-        'export': Verb('export_onnx', 'ONNX graphs of a trained tracker'),
+        'track': Verb('cli.track', 'follow targets through a video, a folder, a camera or a stream'),
+        'objects': Verb('cli.track_objects', 'follow every detected object, with identities'),
+        'export': Verb('cli.export_onnx', 'ONNX graphs of a trained tracker'),
     },
     'Evaluation': {
-        'test': Verb('test', 'run a tracker over annotated sequences and score it'),
-        'report': Verb('report', 'compare trackers on one page'),
-        'check': Verb('check_dataset', 'what is missing or broken in a data set'),
-        'search': Verb('search_params', "search a tracker's hyper-parameters on a tuning set"),
-        'submit': Verb('make_submission', 'archives for evaluation servers'),
-        'convert-results': Verb('convert_results', 'result files from one form to another'),
+        'test': Verb('cli.test', 'run a tracker over annotated sequences and score it'),
+        'report': Verb('cli.report', 'compare trackers on one page'),
+        'epochs': Verb('cli.compare_epochs', 'the checkpoints of several epochs on a tuning set'),
+        'check': Verb('cli.check_dataset', 'what is missing or broken in a data set'),
+        'search': Verb('cli.search_params', "search a tracker's hyper-parameters on a tuning set"),
+        'submit': Verb('cli.make_submission', 'archives for evaluation servers'),
+        'convert-results': Verb('cli.convert_results', 'result files from one form to another'),
     },
     'This installation': {
-        'doctor': Verb('doctor', 'versions, devices, and what is missing'),
-        'config': Verb('print_config', 'a config with everything that it inherits'),
+        'doctor': Verb('utils.collect_env', 'versions, devices, and what is missing', host=False),
+        'config': Verb('cli.print_config', 'a config with everything that it inherits'),
     },
 }
 VERBS = {name: verb for group in GROUPS.values() for name, verb in group.items()}
@@ -106,7 +111,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'error: {name} is no verb; {hint}', file=sys.stderr)
         return USER_ERROR
     sys.argv = [f'usot {name}', *rest]  # what argparse calls the program
-    return import_module(f'usot_plugin.cli.{verb.module}').main(rest) or FINE
+    if verb.host:
+        try:
+            usot_plugin.register()
+        except HostError as error:
+            print(f'error: {error}', file=sys.stderr)
+            return USER_ERROR
+    return import_module(f'usot_plugin.{verb.module}').main(rest) or FINE
 
 
 def _complete_verb() -> list[str]:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from usot_plugin.utils.cli import exit_status
 from usot_plugin.visualization.loss_curves import ScalarsError, plot_losses, read_scalars
 
 
@@ -18,19 +19,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Draw; what the user can mend ends in one line and exit status 2."""
-    args = parse_args(argv)
+def draw(args: argparse.Namespace) -> None:
+    """Draw the curves of all folders into one picture."""
     labels = args.labels or [folder.name for folder in args.work_dirs]
-    try:
-        if len(labels) != len(args.work_dirs):
-            raise ScalarsError(f'{len(labels)} labels for {len(args.work_dirs)} folders')
-        plot_losses({label: read_scalars(folder) for label, folder in zip(labels, args.work_dirs, strict=True)}, args.out)
-    except (ScalarsError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)
+    if len(labels) != len(args.work_dirs):
+        raise ScalarsError(f'{len(labels)} labels for {len(args.work_dirs)} folders')
+    runs = {label: read_scalars(folder) for label, folder in zip(labels, args.work_dirs, strict=True)}
+    plot_losses(runs, args.out)
     print(args.out)
 
 
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit status."""
+    args = parse_args(argv)
+    return exit_status(lambda: draw(args), (ScalarsError,))
+
+
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -21,7 +22,15 @@ LONGEST_NAME = 200
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, without the usage."""
+    """An argument parser whose errors are one line, without the usage, and that answers the shell's request for completions."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As in argparse; for completions the process ends here."""
+        if '_ARGCOMPLETE' in os.environ:
+            import argcomplete
+
+            argcomplete.autocomplete(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(USER_ERROR, f'error: {message} (see --help)\n')
