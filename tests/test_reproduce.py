@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
+import importlib
 import itertools
 import re
 import shlex
@@ -59,12 +59,10 @@ COMMANDS = commands()
 
 
 @cache
-def module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+def module(script: Path) -> ModuleType:
+    """The module of the command line that a script in ``tools/`` hands over to."""
+    (name,) = re.findall(r'^from (usot_plugin\.cli\.\w+) import main$', script.read_text(), flags=re.MULTILINE)
+    return importlib.import_module(name)
 
 
 def tool_and_arguments(command: str) -> tuple[str, list[str]]:

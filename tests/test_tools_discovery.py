@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from usot_plugin.cli import discover as discover_tool
 from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
 
@@ -33,11 +33,8 @@ def run_tool(*args, **kwargs) -> subprocess.CompletedProcess:
 
 def run_main(*args) -> int:
     """The tool inside this process, for what ends before any work."""
-    spec = importlib.util.spec_from_file_location('discover_boxes', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     try:
-        return module.main([str(arg) for arg in args])
+        return discover_tool.main([str(arg) for arg in args])
     except SystemExit as stop:  # argparse
         return stop.code
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
-from tests.test_tools_tracking import as_process, one_line, test_tool, tool
+from tests.test_tools_tracking import as_process, one_line, test_tool
+from usot_plugin.cli import search_params as search_tool
 from usot_plugin.registry import TASK_UTILS
 
 pytest.importorskip('optuna', reason="the search needs Optuna: pip install 'usot_plugin[search]'")
-search_tool = tool('analysis/search_params')
 
 
 @TASK_UTILS.register_module(force=True)

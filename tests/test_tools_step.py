@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,17 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from usot_plugin.cli import measure_step
+
 ROOT = Path(__file__).parents[1]
 TOOL = ROOT / 'tools/analysis/measure_step.py'
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location('measure_step', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules['measure_step'] = module
-    spec.loader.exec_module(module)
-    return module
+    return measure_step
 
 
 def _times(tool, load_s=0.0):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
@@ -17,6 +15,9 @@ import torch
 
 from tests.apis.test_inference import MODEL, Payload
 from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
+from usot_plugin.cli import measure_speed as speed_tool
+from usot_plugin.cli import test as test_tool
+from usot_plugin.cli import track as demo_tool
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import open_clip
 from usot_plugin.testing.media import moving_square_frames, write_frames, write_video
@@ -26,16 +27,6 @@ ROOT = Path(__file__).parents[1]
 assert TemplateMatcher  # registered by its import
 
 
-def tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f'tool_{Path(name).name}', ROOT / 'tools' / f'{name}.py')
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-test_tool, demo_tool, speed_tool = tool('test'), tool('demo'), tool('analysis/measure_speed')
 test_tool.__test__ = False  # not a test of pytest
 
 

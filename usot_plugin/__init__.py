@@ -42,9 +42,9 @@ def _is_command() -> bool:
     spawns are no commands.
     """
     words = sys.orig_argv[1:]
-    if words[:1] == ['-m']:
+    if sys.argv[:1] == ['-m']:
         # `python -m` imports this package before its module, and calls itself '-m' meanwhile.
-        return sys.argv[:1] == ['-m'] and words[1:2] in (['usot_plugin'], ['usot_plugin.utils.collect_env'])
+        return bool({'usot_plugin', 'usot_plugin.utils.collect_env'} & set(words))
     return bool(words) and Path(words[0]).stem == 'usot'
 
 
