@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from usot_plugin.cli.check_device import chosen
 from usot_plugin.testing import device_checks
 from usot_plugin.testing.device_checks import CHECKS, FAMILIES, Bench
 from usot_plugin.testing.isolated import NotHereError, Outcome, agreement
-from usot_plugin.testing.tools import load_tool, run_tool_main
+from usot_plugin.testing.tools import run_tool_main
 
 TOOL = Path(__file__).parents[1] / 'tools/analysis/check_device.py'
 
@@ -72,8 +73,7 @@ def test_a_run_prints_and_writes_its_rows(tmp_path, capsys):
 
 
 def test_selection_list_and_time(tmp_path, capsys):
-    tool = load_tool(TOOL)
-    assert tool.chosen(['a-1', 'a-2', 'b'], ['a-*'], ['*-2']) == ['a-1']
+    assert chosen(['a-1', 'a-2', 'b'], ['a-*'], ['*-2']) == ['a-1']
     assert run_tool_main(TOOL, '--list', '--only', 'losses-*') == 0
     assert capsys.readouterr().out.split() == [f'losses-{family}' for family in FAMILIES]
     assert run_tool_main(TOOL, '--device', 'cpu', '--seconds', '1e-9') == 0

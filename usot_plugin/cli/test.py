@@ -96,7 +96,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if not tracker and not (named and (args.score_only or loop.get('score_only'))):  # files of a folder need no tracker
         raise ConfigError(f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given')
     loop['tracker'] = tracker
-    loop['tracker_name'] = named or tracker_label(tracker)
+    loop['tracker_name'] = named or tracker_label(tracker or {})
     given = {name: getattr(args, name) for name in ('workers', 'threads', 'batch_sequences', 'score_only', 'overwrite')}
     loop.update({name: value for name, value in given.items() if value is not None and value is not False})
     cfg.test_cfg = loop
