@@ -45,8 +45,8 @@ def test_four_tables_lie_where_the_config_looks(tmp_path):
     assert list(tables) == list(CLIPS)
     assert [[row.clip for row in table.rows][0] for table in tables.values()] == [clip.removesuffix('/img') for clip in CLIPS.values()]
     configs = {name: table.info.config for name, table in tables.items()}
-    assert [config['eval_gap_frames'] for config in configs.values()] == [3, 3, 3, 1], 'YouTube-VOS has five frames a second'
-    assert [config['window_frames'] for config in configs.values()] == [None, None, 200, None]
+    assert [config['frames']['eval_gap'] for config in configs.values()] == [3, 3, 3, 1], 'YouTube-VOS has five frames a second'
+    assert [config['frames']['window'] for config in configs.values()] == [None, None, 200, None]
     again = discover(tmp_path / 'data', '--workers', '0', '--quiet', SETS='lasot', OUT=str(tmp_path / 'data/pseudo_boxes'))
     assert again.returncode == 0 and 'lasot: ' in again.stdout and 'got10k' not in again.stdout
 

@@ -42,7 +42,7 @@ def run_main(*args) -> int:
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
     path = tmp_path_factory.mktemp('config') / 'discovery.py'
-    path.write_text("discovery = dict(flow=dict(type='DISFlow', preset='fast'), flow_size_wh=(320, 192))\n")
+    path.write_text("discovery = dict(flow=dict(type='DISFlow', preset='fast'), map=dict(size_wh=(320, 192)))\n")
     return path
 
 
@@ -143,8 +143,8 @@ def test_second_run_does_nothing_and_other_configs_are_refused(config, videos, u
     again = run_tool(config, videos, '--out', undisturbed, '--workers', 1)
     assert again.returncode == 0 and '12 were finished by an earlier run' in again.stdout
     assert merged.stat().st_mtime_ns == before
-    other = run_tool(config, videos, '--out', undisturbed, '--cfg-options', 'discovery.eval_gap_frames=2')
-    assert other.returncode == 2 and 'eval_gap_frames: 3 != 2' in other.stderr and '--overwrite' in other.stderr
+    other = run_tool(config, videos, '--out', undisturbed, '--cfg-options', 'discovery.frames.eval_gap=2')
+    assert other.returncode == 2 and 'frames.eval_gap: 3 != 2' in other.stderr and '--overwrite' in other.stderr
     assert len(other.stderr.strip().splitlines()) == 1
     assert merged.stat().st_mtime_ns == before
 
@@ -159,9 +159,9 @@ def test_shards_together_make_the_whole_table(config, videos, undisturbed, tmp_p
 @pytest.mark.parametrize(
     'extra, message',
     [
-        (['--cfg-options', 'discovery.eval_gap=1'], "unknown key 'eval_gap' (did you mean 'eval_gap_frames'?)"),
+        (['--cfg-options', 'discovery.eval_gap=1'], "unknown key 'eval_gap' (did you mean 'frames.eval_gap'?)"),
         (['--cfg-options', 'discovery.flow.type=DISFlo'], "'DISFlo'"),
-        (['--cfg-options', 'discovery.eval_gap_frames=0'], 'eval_gap_frames must be a whole number >= 1, got 0'),
+        (['--cfg-options', 'discovery.frames.eval_gap=0'], 'frames.eval_gap must be a whole number >= 1, got 0'),
         (['--shard', '4/4'], '0 <= i < n'),
         (['--layout', 'lasot'], 'no clip in it'),
         (['--split', 'val'], 'needs a layout'),

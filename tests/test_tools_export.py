@@ -29,7 +29,7 @@ SIZE = (160, 120)
 
 def write_part(table: Path, clip: str, path: Path, tracks: list[PseudoTrack], status: str = 'kept') -> None:
     good = [status == 'kept' and track.sequence_quality > 0.5 for track in tracks]
-    write_table_part(table, clip, path, tracks, good, SIZE, status, LENGTH, {'eval_gap_frames': 3})
+    write_table_part(table, clip, path, tracks, good, SIZE, status, LENGTH, {'frames': {'eval_gap': 3}})
 
 
 def make_track(boxes: np.ndarray, object_id: int = 0, first: int = 0, **kwargs) -> PseudoTrack:
@@ -133,7 +133,7 @@ def test_coco_video_is_taos_and_youtube_vis_form(export, place, tmp_path):
     assert [track['video_id'] for track in content['tracks']] == [1, 2, 3]
     video = content['videos'][1]
     assert video['length'] == LENGTH == len(video['file_names']) and video['file_names'][0] == content['images'][LENGTH]['file_name']
-    assert content['info']['discovery'] == {'eval_gap_frames': 3}
+    assert content['info']['discovery'] == {'frames': {'eval_gap': 3}}
 
 
 def test_got10k_round_trip(place, tmp_path):

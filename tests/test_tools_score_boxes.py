@@ -48,7 +48,7 @@ def test_scores_of_sequences_that_are_easy(place):
         assert name in done.stdout
     assert 'paper GOT-10k / VID' in done.stdout and '63.2 / 64.4' in done.stdout
     report = json.loads((place / 'out/scores.json').read_text())
-    assert report['total']['kept'] == 1 and report['total']['all@0.3'] > 0.8 and report['discovery']['eval_gap_frames'] == 3
+    assert report['total']['kept'] == 1 and report['total']['all@0.3'] > 0.8 and report['discovery']['frames']['eval_gap'] == 3
     with (place / 'out/scores.csv').open() as stream:
         rows = {row['name']: row for row in csv.DictReader(stream)}
     assert rows['commas']['frames_all'] == '45' and rows['blanks']['frames_all'] == '42'
@@ -100,7 +100,7 @@ def test_usage_errors(place, tmp_path):
     for arguments, message in [
         ([place / 'config.py', tmp_path], 'no annotated sequence in it'),
         ([place / 'config.py', tmp_path / 'nowhere'], 'no such folder of sequences'),
-        ([place / 'config.py', place / 'sequences', '--cfg-options', 'discovery.eval_gap=1'], "did you mean 'eval_gap_frames'"),
+        ([place / 'config.py', place / 'sequences', '--cfg-options', 'discovery.eval_gap=1'], "did you mean 'frames.eval_gap'"),
     ]:
         done = run_tool(*arguments, '--out', tmp_path / 'out')
         assert done.returncode == 2 and message in done.stderr and 'Traceback' not in done.stderr, done.stderr

@@ -1,4 +1,7 @@
-"""Import paths of the release before: they lead to the new place for one release, with a warning."""
+"""Import paths and config keys of the release before.
+
+They lead to the new place for one release, with a warning.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import importlib.machinery
 import importlib.util
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import CodeType, ModuleType
+from typing import Any
 
 #: Old module -> new module, both below ``usot_plugin``.
 MOVED: dict[str, str] = {
@@ -95,6 +99,59 @@ MOVED: dict[str, str] = {
     'models.trackers.usot_network': 'tracking.usot.network',
     'models.trackers.window_crop': 'tracking.window_crop',
 }
+
+#: Group of the discovery config -> its keys, each with its old name where that was another.
+_DISCOVERY_GROUPS = {
+    'map': 'size_wh=flow_size_wh pixel_unit margin',
+    'frames': 'eval_gap=eval_gap_frames max_count=max_frames window=window_frames window_overlap',
+    'interval': ('start=interval_start min=interval_min max=interval_max fast_px=fast_flow_px slow_px=slow_flow_px'),
+    'candidates': (
+        'alphas gate_mean_px gate_peak_ratio min_peak_px min_region_px min_side_ratio '
+        'min_area_px=min_box_area_px max_aspect max_border_span border_px centre_weight '
+        'peak_factor border_factor per_mask=candidates_per_mask nms=candidate_nms'
+    ),
+    'trajectory': ('distance_weight negative_factor pick_reward link_candidates link_frames min_link_reward'),
+    'fill': 'legacy=legacy_fill end_noise_px end_noise_min_px seed',
+    'quality': (
+        'radius=quality_radius corner_tolerance_px edge_weight min_sequence_quality '
+        'max_corner_share min_value corner_discount sample_min_value sample_max_corner_share '
+        'centrality_cap'
+    ),
+    'fragments': (
+        'step=fragment_step reach=fragment_reach distance_weight=fragment_distance_weight '
+        'min_reward=fragment_min_reward min_quality=fragment_min_quality trim=fragment_trim'
+    ),
+    'objects': 'per_clip=objects_per_clip suppress_overlap trim_ends min_picks',
+}
+#: Old, flat key of a discovery config -> new key.
+DISCOVERY_KEYS: dict[str, str] = {
+    name.rpartition('=')[2]: f'{group}.{name.partition("=")[0]}' for group, names in _DISCOVERY_GROUPS.items() for name in names.split()
+}
+
+
+def rename_keys(values: Mapping[str, Any], table: Mapping[str, str], where: str | None = None) -> dict[str, Any]:
+    """A copy of a config in which every old key is under its new, dotted name.
+
+    A value under an old name wins over one under the new name: that comes from a config of this
+    package that the user's config builds on.
+
+    Args:
+        values: The config.
+        table: Old key -> new key.
+        where: What is read, for the warning; None where the user cannot change it.
+    """
+    renamed = {key: value for key, value in values.items() if key not in table}
+    for old in (key for key in values if key in table):
+        *groups, name = table[old].split('.')
+        node = renamed
+        for group in groups:
+            node[group] = dict(node.get(group) or {})
+            node = node[group]
+        node[name] = values[old]
+        if where is not None:
+            text = f'{where}: {old} is now {table[old]}; the old key goes with the next release'
+            warnings.warn(text, FutureWarning, stacklevel=3)
+    return renamed
 
 
 class _Alias(importlib.abc.Loader):

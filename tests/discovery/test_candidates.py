@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from skimage import measure, morphology
 
-from usot_plugin.discovery import DiscoveryConfig
 from usot_plugin.discovery.candidates import candidate_boxes, has_salient_motion, motion_mask, region_boxes, score_boxes
+from usot_plugin.discovery.config import CandidatesConfig
 
-CONFIG = DiscoveryConfig()
+CONFIG = CandidatesConfig()
 ONE = replace(CONFIG, alphas=(0.3,))
 
 
@@ -146,13 +146,13 @@ def test_lower_threshold_takes_in_the_slower_part():
 def test_the_best_of_two_movers_and_both():
     distance = blob_map({(60, 40, 90, 70): 8.0, (120, 50, 135, 65): 7.0})
     assert candidate_boxes(distance, ONE).tolist() == [[60, 40, 90, 70]]
-    both = candidate_boxes(distance, replace(ONE, candidates_per_mask=3))
+    both = candidate_boxes(distance, replace(ONE, per_mask=3))
     assert both.tolist() == [[60, 40, 90, 70], [120, 50, 135, 65]]
 
 
 def test_doubles_of_two_masks_count_once_when_asked():
     distance = blob_map({(60, 40, 90, 70): 8.0, (120, 50, 135, 65): 7.0})
-    config = replace(CONFIG, candidates_per_mask=2, candidate_nms=0.7)
+    config = replace(CONFIG, per_mask=2, nms=0.7)
     assert candidate_boxes(distance, config).tolist() == [[60, 40, 90, 70], [120, 50, 135, 65]]
 
 

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from usot_plugin.discovery import CallableFlow, DiscoveryConfig, DISFlow, NoMovingObjectError, discover, is_kept, is_samplable
+from usot_plugin.discovery.config import FramesConfig
 from usot_plugin.discovery.discover import evaluated_frames, window_spans
 from usot_plugin.structures import ArrayClip, Clip, FolderClip, open_clip
 from usot_plugin.structures.boxes import iou
 
 CONFIG = DiscoveryConfig()
+
+
+def settings(**groups) -> DiscoveryConfig:
+    return DiscoveryConfig.from_dict(groups)
+
 
 #: Median IoU of a found square: flow spreads over the ground that the square covers next, some 12 px at T_f = 4, and the box with it.
 FOUND = 0.45
@@ -59,8 +65,8 @@ def test_a_moving_square_is_found(size_wh, pan):
     frames, boxes = render(31, size_wh, pan=pan)
     (track,) = discover(ArrayClip(frames), CONFIG)
     assert np.median(overlap(track, boxes[:, 0])) > FOUND
-    assert is_kept(track, CONFIG)
-    assert is_samplable(track, CONFIG)
+    assert is_kept(track, CONFIG.quality)
+    assert is_samplable(track, CONFIG.quality)
 
 
 @pytest.mark.parametrize('flow', [dict(type='FarnebackFlow'), dict(type='DISFlow', preset='ultrafast')])
@@ -98,7 +104,7 @@ def assert_same(a, b):
 
 def test_the_same_clip_gives_the_same_tracks():
     frames, _ = render(40, objects=2)
-    config = replace(CONFIG, objects_per_clip=3, candidates_per_mask=3, end_noise_px=3.0)
+    config = settings(objects=dict(per_clip=3), candidates=dict(per_mask=3), fill=dict(end_noise_px=3.0))
     first, again = discover(ArrayClip(frames), config), discover(ArrayClip(frames), config, DISFlow())
     assert len(first) == len(again) > 1
     for a, b in zip(first, again, strict=True):
@@ -116,7 +122,7 @@ def test_a_smaller_copy_gives_the_same_boxes_scaled():
 
 def test_two_objects_two_tracks():
     frames, boxes = render(40, objects=2)
-    config = replace(CONFIG, objects_per_clip=5, candidates_per_mask=3, candidate_nms=0.7, min_picks=4)
+    config = settings(objects=dict(per_clip=5, min_picks=4), candidates=dict(per_mask=3, nms=0.7))
     tracks = discover(ArrayClip(frames), config)
     assert [track.object_id for track in tracks] == list(range(len(tracks)))
     best = [max(np.median(overlap(track, boxes[:, k])) for track in tracks[:2]) for k in range(2)]
@@ -127,7 +133,7 @@ def test_two_objects_two_tracks():
 def test_tracks_may_end_with_their_picks():
     frames, boxes = render(60, still_from=27)
     (whole,) = discover(ArrayClip(frames), CONFIG)
-    (cut,) = discover(ArrayClip(frames), replace(CONFIG, trim_ends=True))
+    (cut,) = discover(ArrayClip(frames), settings(objects=dict(trim_ends=True)))
     assert len(whole) == 60
     assert len(cut) < 45
     assert cut.sequence_quality > whole.sequence_quality
@@ -143,21 +149,21 @@ def test_tracks_may_end_with_their_picks():
     [
         (50, {}, [(0, 50)]),
         (2500, {}, [(0, 2000)]),
-        (2500, dict(max_frames=None), [(0, 2500)]),
-        (220, dict(window_frames=200), [(0, 220)]),
-        (221, dict(window_frames=200), [(0, 220), (1, 221)]),
-        (410, dict(window_frames=200), [(0, 220), (190, 410)]),
-        (700, dict(window_frames=200), [(0, 220), (200, 420), (400, 620), (480, 700)]),
-        (9000, dict(window_frames=200, max_frames=500), [(0, 220), (200, 420), (280, 500)]),
+        (2500, dict(max_count=None), [(0, 2500)]),
+        (220, dict(window=200), [(0, 220)]),
+        (221, dict(window=200), [(0, 220), (1, 221)]),
+        (410, dict(window=200), [(0, 220), (190, 410)]),
+        (700, dict(window=200), [(0, 220), (200, 420), (400, 620), (480, 700)]),
+        (9000, dict(window=200, max_count=500), [(0, 220), (200, 420), (280, 500)]),
     ],
 )
 def test_windows(total, changes, spans):
-    assert window_spans(total, replace(CONFIG, **changes)) == spans
+    assert window_spans(total, FramesConfig(**changes)) == spans
 
 
 def test_windows_of_one_clip_give_tracks_of_their_own():
     frames, boxes = render(75)
-    config = replace(CONFIG, window_frames=30, window_overlap=6)
+    config = settings(frames=dict(window=30, window_overlap=6))
     tracks = discover(ArrayClip(frames), config)
     assert sorted(track.first_frame for track in tracks) == [0, 30, 39]
     assert [track.object_id for track in tracks] == [0, 1, 2]
@@ -174,13 +180,13 @@ def test_windows_of_one_clip_give_tracks_of_their_own():
 
 def test_a_window_without_a_mover_is_left_out():
     frames, _ = render(90, still_from=30)
-    tracks = discover(ArrayClip(frames), replace(CONFIG, window_frames=28, window_overlap=6))
+    tracks = discover(ArrayClip(frames), settings(frames=dict(window=28, window_overlap=6)))
     assert [track.first_frame for track in tracks] == [0]
 
 
 def test_best_track_comes_first():
     frames, _ = render(75, still_from=50)
-    tracks = discover(ArrayClip(frames), replace(CONFIG, window_frames=30, window_overlap=6))
+    tracks = discover(ArrayClip(frames), settings(frames=dict(window=30, window_overlap=6)))
     values = [track.sequence_quality - track.corner_share / 3 for track in tracks]
     assert values == sorted(values, reverse=True)
 
@@ -218,13 +224,13 @@ def test_camera_motion_alone_is_never_kept(speed):
         tracks = discover(ArrayClip(frames), CONFIG)
     except NoMovingObjectError:
         return
-    assert not is_kept(tracks[0], CONFIG)
+    assert not is_kept(tracks[0], CONFIG.quality)
 
 
 def test_too_few_picks_have_a_reason_of_their_own():
     frames, _ = render(31)
     with pytest.raises(NoMovingObjectError, match='at least 50 picks among'):
-        discover(ArrayClip(frames), replace(CONFIG, min_picks=50))
+        discover(ArrayClip(frames), settings(objects=dict(min_picks=50)))
 
 
 class CountingClip(ArrayClip):
@@ -311,7 +317,7 @@ def test_memory_does_not_grow_with_the_clip():
                 yield index, frame
 
     discover(LongClip(numbered_clip(200).frames), CONFIG, flow_with_notes([], color='gray'))
-    assert max(peak) <= 2 * (CONFIG.interval_max + 5)
+    assert max(peak) <= 2 * (CONFIG.interval.max + 5)
 
 
 def test_evaluated_frames_are_multiples_of_the_gap():

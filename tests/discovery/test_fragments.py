@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from usot_plugin.discovery import DiscoveryConfig
+from usot_plugin.discovery.config import FragmentsConfig
 from usot_plugin.discovery.fragments import fragment_bounds
 from usot_plugin.discovery.trajectory_dp import transition_reward
 
-CONFIG = DiscoveryConfig()
+CONFIG = FragmentsConfig()
 
 
 def slow_bounds(boxes, quality, config):
     """The walk of the release, frame by frame."""
-    length, step = len(boxes), config.fragment_step
+    length, step = len(boxes), config.step
     out = []
     for t in range(length):
         if t and out[-1][1] >= t:
@@ -25,15 +25,15 @@ def slow_bounds(boxes, quality, config):
             at = t
             while True:
                 to = at + direction * step
-                inside = to >= max(0, t - config.fragment_reach) if direction < 0 else to < min(length, t + config.fragment_reach)
+                inside = to >= max(0, t - config.reach) if direction < 0 else to < min(length, t + config.reach)
                 if not inside:
                     break
-                reward = transition_reward(boxes[to], boxes[at], config.fragment_distance_weight)
-                if reward < config.fragment_min_reward or quality[to] <= config.fragment_min_quality:
+                reward = transition_reward(boxes[to], boxes[at], config.distance_weight)
+                if reward < config.min_reward or quality[to] <= config.min_quality:
                     break
                 at = to
             ends.append(at)
-        out.append((min(ends[0] + config.fragment_trim, t), max(ends[1] - config.fragment_trim, t)))
+        out.append((min(ends[0] + config.trim, t), max(ends[1] - config.trim, t)))
     first, last = zip(*out, strict=True)
     return list(first), list(last)
 
@@ -48,9 +48,7 @@ def walk(seed: int, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize('seed', range(10))
-@pytest.mark.parametrize(
-    'changes', [{}, dict(fragment_step=1), dict(fragment_step=3, fragment_reach=20), dict(fragment_trim=1), dict(fragment_reach=7)]
-)
+@pytest.mark.parametrize('changes', [{}, dict(step=1), dict(step=3, reach=20), dict(trim=1), dict(reach=7)])
 def test_bounds_equal_the_walk(seed, changes):
     config = replace(CONFIG, **changes)
     boxes, quality = walk(seed, 150)
@@ -90,7 +88,7 @@ def test_a_jump_ends_a_fragment():
 
 def test_quality_at_the_bound_ends_a_fragment():
     boxes, quality = np.tile([0, 0, 10, 10.0], (21, 1)), np.ones(21)
-    quality[10] = CONFIG.fragment_min_quality
+    quality[10] = CONFIG.min_quality
     assert fragment_bounds(boxes, quality, CONFIG)[1][0] == 8
     quality[10] += 1e-6
     assert fragment_bounds(boxes, quality, CONFIG)[1][0] == 20
@@ -99,6 +97,6 @@ def test_quality_at_the_bound_ends_a_fragment():
 def test_reward_at_the_bound_goes_on():
     # Two boxes of equal centre with IoU 0.5 have the reward 0.5.
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 2.5, 10, 7.5]])
-    config = replace(CONFIG, fragment_min_reward=0.5)
+    config = replace(CONFIG, min_reward=0.5)
     assert fragment_bounds(boxes, np.ones(3), config)[1][0] == 2
-    assert fragment_bounds(boxes, np.ones(3), replace(config, fragment_min_reward=0.51))[1][0] == 0
+    assert fragment_bounds(boxes, np.ones(3), replace(config, min_reward=0.51))[1][0] == 0

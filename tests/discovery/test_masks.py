@@ -10,6 +10,7 @@ from tests.discovery.test_discover import render
 from usot_plugin.datasets import DiscoveredBoxes
 from usot_plugin.discovery import DiscoveryConfig, discover
 from usot_plugin.discovery.candidates import candidate_boxes, motion_mask_of
+from usot_plugin.discovery.config import CandidatesConfig
 from usot_plugin.discovery.table.format import TableInfo, part_bytes, part_name, track_columns
 from usot_plugin.discovery.table.parts import PartFolder
 from usot_plugin.discovery.table.reading import TableError, read_table
@@ -44,7 +45,7 @@ def test_the_mask_is_the_area_that_the_rectangle_is_around():
     distance[ring < 25] = 10
     distance[ring < 8] = 0  # a hole counts as the object
     distance[100:110, 120:150] = 9
-    config = DiscoveryConfig(min_side_ratio=0.01, min_box_area_px=20, gate_mean_px=100)
+    config = CandidatesConfig(min_side_ratio=0.01, min_area_px=20, gate_mean_px=100)
     box = candidate_boxes(distance, config)[0]
     mask = motion_mask_of(box, distance, config)
     np.testing.assert_array_equal(mask, (ring < 25)[box[1] : box[3], box[0] : box[2]])
@@ -53,7 +54,7 @@ def test_the_mask_is_the_area_that_the_rectangle_is_around():
 def test_a_rectangle_of_no_area_gets_all_that_moves_in_it():
     distance = np.zeros((40, 40), np.float32)
     distance[5:10, 5:10] = distance[20:30, 20:30] = 3
-    mask = motion_mask_of(np.array([0, 0, 32, 32]), distance, CONFIG)
+    mask = motion_mask_of(np.array([0, 0, 32, 32]), distance, CONFIG.candidates)
     np.testing.assert_array_equal(mask, distance[:32, :32] > 0)
 
 

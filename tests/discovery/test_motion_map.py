@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from usot_plugin.discovery import DiscoveryConfig
+from usot_plugin.discovery.config import IntervalConfig, MapConfig
 from usot_plugin.discovery.motion_map import adapt_interval, distance_map, fit_within, map_boxes_to_frame, map_geometry
 
-NO_CUT = DiscoveryConfig(margin=0.0)
+NO_CUT = MapConfig(margin=0.0)
 
 
 def speed(px_per_frame: float):
@@ -34,7 +34,7 @@ def speed(px_per_frame: float):
 )
 def test_interval_follows_the_speed(px, start, asked):
     flow_over, calls = speed(px)
-    flow_uv, interval = adapt_interval(flow_over, start, DiscoveryConfig())
+    flow_uv, interval = adapt_interval(flow_over, start, IntervalConfig())
     assert calls == asked
     assert interval == asked[-1]
     assert flow_uv[0, 0, 0] == pytest.approx(-px * interval)
@@ -43,14 +43,14 @@ def test_interval_follows_the_speed(px, start, asked):
 def test_interval_never_turns_within_a_frame():
     # 20 px at 4 frames sends it down; 7 px at 3 frames would send it up again, to 4, and so on for ever.
     peaks = {4: 20.0, 3: 7.0}
-    flow_uv, interval = adapt_interval(lambda i: np.full((2, 2, 2), peaks[i], np.float32), 4, DiscoveryConfig())
+    flow_uv, interval = adapt_interval(lambda i: np.full((2, 2, 2), peaks[i], np.float32), 4, IntervalConfig())
     assert interval == 3
     assert flow_uv.max() == 7
 
 
 def test_interval_counts_in_the_unit_of_the_config():
     flow_over, calls = speed(3.0)
-    adapt_interval(flow_over, 4, DiscoveryConfig(), unit_xy=(2.0, 2.0))  # 24 px of the full frame
+    adapt_interval(flow_over, 4, IntervalConfig(), unit_xy=(2.0, 2.0))  # 24 px of the full frame
     assert calls == [4, 3, 2]
 
 
@@ -65,7 +65,7 @@ def test_distance_of_a_moving_quarter():
 
 def test_distance_equals_its_definition_and_ignores_camera_pan():
     flow_uv = np.random.default_rng(0).normal(0, 3, (64, 96, 2)).astype(np.float32)
-    geometry = map_geometry((96, 64), DiscoveryConfig())
+    geometry = map_geometry((96, 64), MapConfig())
     assert geometry.cut_xy == (3, 2)
     cut = flow_uv[2:-2, 3:-3].astype(np.float64)
     expected = np.linalg.norm(cut - cut.mean((0, 1)), axis=-1)
@@ -74,7 +74,7 @@ def test_distance_equals_its_definition_and_ignores_camera_pan():
 
 
 def test_distance_in_pixels_of_the_frame():
-    config = DiscoveryConfig(margin=0.0, pixel_unit='frame', flow_size_wh=(32, 32))
+    config = MapConfig(margin=0.0, pixel_unit='frame', size_wh=(32, 32))
     geometry = map_geometry((64, 64), config)
     flow_uv = np.random.default_rng(0).normal(0, 1, (32, 32, 2)).astype(np.float32)
     np.testing.assert_allclose(distance_map(flow_uv, geometry), 2 * distance_map(flow_uv, map_geometry((32, 32), NO_CUT)), rtol=1e-5)
@@ -96,7 +96,7 @@ def test_frames_are_shrunk_to_fit_and_never_enlarged(size, fitted):
 
 
 def test_boxes_come_back_to_the_frame():
-    geometry = map_geometry((1280, 720), DiscoveryConfig())
+    geometry = map_geometry((1280, 720), MapConfig())
     assert geometry.map_wh == (640, 360)
     assert geometry.cut_xy == (20, 11)
     assert geometry.frame_per_unit == 2

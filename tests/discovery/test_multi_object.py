@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from usot_plugin.discovery import DiscoveryConfig
+from usot_plugin.discovery.config import ObjectsConfig
 from usot_plugin.discovery.multi_object import link_objects, overlap_of_smaller
 from usot_plugin.discovery.trajectory_dp import best_trajectory
 
-SEVERAL = DiscoveryConfig(objects_per_clip=5, min_picks=3)
+OBJECTS = ObjectsConfig(per_clip=5, min_picks=3)
+SEVERAL = DiscoveryConfig(objects=OBJECTS)
 
 
 def two_walkers(length: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -34,7 +36,7 @@ def test_first_trajectory_is_the_one_of_the_single_object_mode():
     boxes, frames, _ = two_walkers()
     single = link_objects(boxes, frames, DiscoveryConfig())
     assert len(single) == 1
-    assert single[0].tolist() == best_trajectory(boxes, frames, DiscoveryConfig()).tolist()
+    assert single[0].tolist() == best_trajectory(boxes, frames, DiscoveryConfig().trajectory).tolist()
     assert link_objects(boxes, frames, SEVERAL)[0].tolist() == single[0].tolist()
 
 
@@ -42,7 +44,7 @@ def test_no_candidate_serves_twice_and_paths_are_sorted():
     rng = np.random.default_rng(0)
     corner = rng.uniform(0, 100, (200, 2))
     boxes, frames = np.concatenate([corner, corner + 20], 1), np.sort(rng.integers(0, 40, 200))
-    paths = link_objects(boxes, frames, replace(SEVERAL, objects_per_clip=20))
+    paths = link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, per_clip=20)))
     used = np.concatenate(paths)
     assert len(used) == len(np.unique(used))
     assert all((np.diff(frames[path]) > 0).all() for path in paths)
@@ -51,7 +53,7 @@ def test_no_candidate_serves_twice_and_paths_are_sorted():
 
 def test_number_of_objects_is_bounded():
     boxes, frames, _ = two_walkers()
-    assert len(link_objects(boxes, frames, replace(SEVERAL, objects_per_clip=1))) == 1
+    assert len(link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, per_clip=1)))) == 1
 
 
 def test_part_of_the_same_object_is_no_second_object():
@@ -60,14 +62,16 @@ def test_part_of_the_same_object_is_no_second_object():
     order = np.argsort(np.r_[frames, frames], kind='stable')
     paths = link_objects(np.r_[boxes, parts][order], np.r_[frames, frames][order], SEVERAL)
     assert len(paths) == 2
-    kept = link_objects(np.r_[boxes, parts][order], np.r_[frames, frames][order], replace(SEVERAL, suppress_overlap=1.0))
+    kept = link_objects(
+        np.r_[boxes, parts][order], np.r_[frames, frames][order], DiscoveryConfig(objects=replace(OBJECTS, suppress_overlap=1.0))
+    )
     assert len(kept) == 4
 
 
 def test_short_paths_are_left_out():
     boxes, frames, _ = two_walkers(4)
-    assert len(link_objects(boxes, frames, replace(SEVERAL, min_picks=4))) == 2
-    assert link_objects(boxes, frames, replace(SEVERAL, min_picks=5)) == []
+    assert len(link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, min_picks=4)))) == 2
+    assert link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, min_picks=5))) == []
 
 
 def test_no_candidate_no_object():

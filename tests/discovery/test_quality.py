@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from usot_plugin.discovery import DiscoveryConfig, drop_reason, is_kept, is_samplable
+from usot_plugin.discovery import drop_reason, is_kept, is_samplable
+from usot_plugin.discovery.config import QualityConfig
 from usot_plugin.discovery.quality import centrality, corner_share, cut_borders, frame_quality, sampling_value
 from usot_plugin.structures import PseudoTrack
 
-CONFIG = DiscoveryConfig()
+CONFIG = QualityConfig()
 BORDERS = cut_borders((320, 160), 1 / 32)
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from usot_plugin.discovery import DiscoveryConfig
+from usot_plugin.discovery.config import FillConfig, TrajectoryConfig
 from usot_plugin.discovery.trajectory_dp import best_trajectory, fill_boxes, transition_reward
 
-CONFIG = DiscoveryConfig()
+CONFIG = TrajectoryConfig()
 
 
 def random_candidates(seed: int, frames: int, per_frame: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +124,7 @@ def test_reward_in_closed_form():
 
 def test_fill_is_linear_and_repeats_the_ends():
     picks = np.array([[0, 0, 10, 10], [4, 8, 14, 18]], np.float64)
-    filled = fill_boxes(picks, np.array([2, 6]), 9, CONFIG)
+    filled = fill_boxes(picks, np.array([2, 6]), 9, FillConfig())
     assert filled[:, 0].tolist() == [0, 0, 0, 1, 2, 3, 4, 4, 4]
     assert filled[:, 1].tolist() == [0, 0, 0, 2, 4, 6, 8, 8, 8]
     np.testing.assert_array_equal(filled[:, 2:], filled[:, :2] + 10)
@@ -132,7 +132,7 @@ def test_fill_is_linear_and_repeats_the_ends():
 
 def test_legacy_fill_swaps_the_two_weights_between_picks_only():
     picks = np.array([[0, 0, 10, 10], [4, 8, 14, 18], [5, 8, 15, 18]], np.float64)
-    filled = fill_boxes(picks, np.array([2, 6, 9]), 11, replace(CONFIG, legacy_fill=True))
+    filled = fill_boxes(picks, np.array([2, 6, 9]), 11, FillConfig(legacy=True))
     # Weight of the earlier pick (j - 2) / 4: grows towards the later one.
     assert filled[:7, 0].tolist() == [0, 0, 0, 3, 2, 1, 4]
     assert filled[6:, 0] == pytest.approx([4, 4 + 2 / 3, 4 + 1 / 3, 5, 5])
@@ -140,12 +140,12 @@ def test_legacy_fill_swaps_the_two_weights_between_picks_only():
 
 @pytest.mark.parametrize('legacy', [False, True])
 def test_one_pick_fills_everything(legacy):
-    filled = fill_boxes(np.array([[1, 2, 3, 4.0]]), np.array([5]), 9, replace(CONFIG, legacy_fill=legacy))
+    filled = fill_boxes(np.array([[1, 2, 3, 4.0]]), np.array([5]), 9, FillConfig(legacy=legacy))
     assert (filled == [1, 2, 3, 4]).all()
 
 
 def test_noise_moves_the_ends_only_where_the_box_is_far_from_the_corner():
-    config = replace(CONFIG, end_noise_px=3.0)
+    config = FillConfig(end_noise_px=3.0)
     far, near = np.array([[80, 80, 120, 120], [80, 80, 120, 120.0]]), np.array([[60, 80, 120, 120], [60, 80, 120, 120.0]])
     moved = fill_boxes(far, np.array([3, 6]), 10, config) - far[0]
     assert (moved[3:7] == 0).all()

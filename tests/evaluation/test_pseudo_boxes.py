@@ -10,7 +10,7 @@ from usot_plugin.discovery.table.reading import PseudoBoxTable, read_table
 from usot_plugin.evaluation.pseudo_boxes import FRAME_SETS, PAPER, format_scores, score_sequence, total_scores
 from usot_plugin.structures import PseudoTrack
 
-INFO = TableInfo({'eval_gap_frames': 3})
+INFO = TableInfo({'frames': {'eval_gap': 3}})
 
 
 def make_row(boxes: np.ndarray, picked: list[int], status: str = 'kept', samplable: bool = True, first_frame: int = 0, object_id: int = 0):

@@ -37,7 +37,7 @@ def test_cards_are_sorted_by_quality_and_carry_what_the_filters_need():
 
 
 def test_nothing_is_loaded_from_elsewhere():
-    text = gallery_html('Boxes', CARDS, {'eval_gap_frames': 3})
+    text = gallery_html('Boxes', CARDS, {'frames': {'eval_gap': 3}})
     assert not re.search(r'https?://|src="(?!data:)|<link', text)
     images = [a['src'] for tag, a in _Page(text).tags if tag == 'img' and 'src' in a]
     assert images == ['data:image/jpeg;base64,/9hqcGVn']

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from usot_plugin.discovery.config import DiscoveryConfig
+from usot_plugin.discovery.config import DiscoveryConfig, FramesConfig
 from usot_plugin.discovery.discover import discover, observe
 from usot_plugin.discovery.flow import build_flow
 from usot_plugin.discovery.many_clips.one_clip import ClipTask, discover_clip
@@ -30,14 +30,14 @@ def rows_of(clip, config, folder):
     return list(read_table(folder / 'part.parquet').rows)
 
 
-@pytest.mark.parametrize('windows', [{}, {'window_frames': 15, 'window_overlap': 4}])
+@pytest.mark.parametrize('windows', [{}, {'window': 15, 'window_overlap': 4}])
 def test_evidence_is_what_discovery_saw(clip, windows):
-    config = DiscoveryConfig(**windows)
+    config = DiscoveryConfig(frames=FramesConfig(**windows))
     shown = frames_to_show(clip, config, 5)
     evidence = gather_evidence(clip, config, shown)
     assert sorted(evidence.shown) == shown and len(shown) == 5
     if not windows:
-        seen = observe(clip, 0, 40, config, build_flow(config.flow), map_geometry(clip.size_wh, config))
+        seen = observe(clip, 0, 40, config, build_flow(config.flow), map_geometry(clip.size_wh, config.map))
         np.testing.assert_array_equal(evidence.boxes_xyxy, seen.boxes_xyxy)
         np.testing.assert_array_equal(evidence.frames, seen.frames)
 

@@ -53,7 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--shard', default='0/1', metavar='I/N', help='only every N-th clip, from the I-th on (0-based)')
     parser.add_argument('--layout', default='auto', choices=['auto', *sorted(LAYOUTS)], help='where the clips lie (default: anywhere)')
     parser.add_argument('--split', help='split of the layout (default: its training split)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.eval_gap_frames=1')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
     parser.add_argument('--overwrite', action='store_true', help='make the clips anew that the table has already, whatever its config')
     parser.add_argument('--no-merge', action='store_true', help='leave the table as a folder of parts')
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')

@@ -57,7 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--annotation', metavar='FILE', help='boxes of all sequences in one CocoVID file')
     parser.add_argument('--workers', type=int, metavar='N', help='clips at once (default: one per CPU)')
     parser.add_argument('--draws', type=int, default=200, metavar='N', help='training groups drawn per sequence (default: 200)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.eval_gap_frames=1')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
     args = parser.parse_args(argv)
     if args.draws < 1:
         parser.error(f'--draws must be at least 1, not {args.draws}')

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from ..structures.boxes import iou
-from .config import DiscoveryConfig
+from .config import CandidatesConfig
 
 
-def has_salient_motion(distance: np.ndarray, config: DiscoveryConfig) -> bool:
+def has_salient_motion(distance: np.ndarray, config: CandidatesConfig) -> bool:
     """The release's gate: the scene is still as a whole, or something in it moves far from the mean."""
     mean, peak = float(distance.mean()), float(distance.max())
     return peak > config.min_peak_px and (mean < config.gate_mean_px or peak > config.gate_peak_ratio * mean)
@@ -68,7 +68,7 @@ def score_boxes(
     boxes_xyxy: np.ndarray,
     map_wh: tuple[int, int],
     peak_xy: tuple[int, int],
-    config: DiscoveryConfig,
+    config: CandidatesConfig,
     unit_xy: tuple[float, float] = (1.0, 1.0),
 ) -> np.ndarray:
     """Score ``Sc`` of rectangles: large ones in the middle of the map win.
@@ -104,14 +104,14 @@ def score_boxes(
     )
 
     dropped = (width < config.min_side_ratio * full_w) | (height < config.min_side_ratio * full_h)
-    dropped |= width * height < config.min_box_area_px
+    dropped |= width * height < config.min_area_px
     dropped |= np.maximum(width, height) > config.max_aspect * np.minimum(width, height)
     dropped |= near_y & (width > config.max_border_span * full_w)
     dropped |= near_x & (height > config.max_border_span * full_h)
     return np.where(dropped, -np.inf, score)
 
 
-def motion_mask_of(box_xyxy: np.ndarray, distance: np.ndarray, config: DiscoveryConfig) -> np.ndarray:
+def motion_mask_of(box_xyxy: np.ndarray, distance: np.ndarray, config: CandidatesConfig) -> np.ndarray:
     """The area that a candidate is the rectangle around, holes filled.
 
     Args:
@@ -136,7 +136,7 @@ def motion_mask_of(box_xyxy: np.ndarray, distance: np.ndarray, config: Discovery
     return motion_mask(distance, min(config.alphas))[inside] > 0
 
 
-def candidate_boxes(distance: np.ndarray, config: DiscoveryConfig, unit_xy: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+def candidate_boxes(distance: np.ndarray, config: CandidatesConfig, unit_xy: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
     """The best rectangles of each mask of a distance map.
 
     Args:
@@ -156,9 +156,9 @@ def candidate_boxes(distance: np.ndarray, config: DiscoveryConfig, unit_xy: tupl
     for alpha in config.alphas:
         boxes = region_boxes(motion_mask(distance, alpha), min_area)
         scores = score_boxes(boxes, (width, height), (peak_x, peak_y), config, unit_xy)
-        order = np.argsort(-scores, kind='stable')[: config.candidates_per_mask]
+        order = np.argsort(-scores, kind='stable')[: config.per_mask]
         chosen.append(boxes[order[scores[order] > -np.inf]])
-    return _without_doubles(np.concatenate(chosen), config.candidate_nms)
+    return _without_doubles(np.concatenate(chosen), config.nms)
 
 
 def _without_doubles(boxes_xyxy: np.ndarray, max_iou: float) -> np.ndarray:

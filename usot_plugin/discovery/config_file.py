@@ -15,7 +15,7 @@ def load_discovery(path: str | Path, options: Mapping[str, Any] | None = None) -
 
     Args:
         path: A config file with ``discovery = dict(...)``.
-        options: ``--cfg-options``, such as ``{'discovery.eval_gap_frames': 1}``.
+        options: ``--cfg-options``, such as ``{'discovery.frames.eval_gap': 1}``.
 
     Raises:
         ConfigError: The file, a key of it or an option is wrong; one line names it.

@@ -1,132 +1,119 @@
-"""What each field of the discovery config may be."""
+"""Groups of settings whose fields carry the rule that their values follow."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
-PIXEL_UNITS = ('flow', 'frame')
 
+class Rule(NamedTuple):
+    """What the value of a setting may be.
 
-def nearest_name(name: str, known: list[str]) -> str:
-    """`` (did you mean 'x'?)`` for the known name that looks most like ``name``, or an empty string."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" (did you mean '{close[0]}'?)" if close else ''
+    Attributes:
+        wanted: The same in words, for the message after "must be".
+        test: Whether a value is allowed.
+    """
+
+    wanted: str
+    test: Callable[[Any], bool]
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return plain and not math.isnan(value)
 
 
-def _is_row(value: Any, length: int | None = None) -> bool:
-    return isinstance(value, tuple) and len(value) > 0 and (length is None or len(value) == length)
+def count(least: int) -> Rule:
+    """Whole numbers from ``least`` on."""
+    return Rule(
+        f'a whole number >= {least}',
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least,
+    )
 
 
-def _is_count(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def or_none(rule: Rule) -> Rule:
+    """The same rule, and None is allowed."""
+    return Rule(f'{rule.wanted} or None', lambda value: value is None or rule.test(value))
 
 
-def _between(low: float, high: float):
-    return lambda value: _is_number(value) and low <= value <= high
+def row_of(rule: Rule, wanted: str, length: int | None = None) -> Rule:
+    """A tuple of ``length`` such values, of one or more where ``length`` is None."""
+
+    def test(value: Any) -> bool:
+        fits = isinstance(value, tuple) and (len(value) == length if length else len(value) > 0)
+        return fits and all(map(rule.test, value))
+
+    return Rule(wanted, test)
 
 
-def _count_or_none(least: int):
-    return lambda value: value is None or _is_count(value, least)
+NUMBER = Rule('a number', _is_number)
+POSITIVE = Rule('a number >= 0', lambda value: _is_number(value) and value >= 0)
+SHARE = Rule('in [0, 1]', lambda value: _is_number(value) and 0 <= value <= 1)
+SWITCH = Rule('True or False', lambda value: isinstance(value, bool))
 
 
-def _at_least(least: int):
-    return lambda value: _is_count(value, least)
+def setting(default: Any, rule: Rule) -> Any:
+    """A field of :class:`Settings` with its default and its rule."""
+    return field(default=default, metadata={'rule': rule})
 
 
-_INF = math.inf
-#: (field, test, what the message asks for)
-RULES = [
-    ('flow', lambda v: isinstance(v, Mapping) and bool(v.get('type')), "a dict with a 'type'"),
-    ('flow_size_wh', lambda v: _is_row(v, 2) and all(_is_count(s, 16) for s in v), 'two sides of at least 16 pixels'),
-    ('pixel_unit', lambda v: v in PIXEL_UNITS, f'one of {PIXEL_UNITS}'),
-    ('alphas', lambda v: _is_row(v) and all(_between(0, 1)(a) for a in v), 'one or more numbers in [0, 1]'),
-    ('margin', lambda v: _is_number(v) and 0 <= v < 0.5, 'in [0, 0.5)'),
-    ('end_noise_min_px', lambda v: _is_row(v, 2) and all(map(_is_number, v)), 'two numbers'),
-    *[
-        (name, _at_least(1), 'a whole number >= 1')
-        for name in (
-            'eval_gap_frames',
-            'interval_min',
-            'interval_max',
-            'interval_start',
-            'candidates_per_mask',
-            'fragment_step',
-            'fragment_reach',
-            'objects_per_clip',
-            'min_picks',
-        )
-    ],
-    *[(name, _at_least(0), 'a whole number >= 0') for name in ('window_overlap', 'quality_radius', 'fragment_trim', 'seed')],
-    *[
-        (name, _count_or_none(1), 'a whole number >= 1 or None')
-        for name in ('max_frames', 'window_frames', 'link_candidates', 'link_frames')
-    ],
-    *[
-        (name, _between(0, 1), 'in [0, 1]')
-        for name in (
-            'min_side_ratio',
-            'max_border_span',
-            'edge_weight',
-            'corner_discount',
-            'suppress_overlap',
-            'candidate_nms',
-            'max_corner_share',
-            'sample_max_corner_share',
-            'centrality_cap',
-        )
-    ],
-    *[
-        (name, _between(0, _INF), 'a number >= 0')
-        for name in (
-            'fast_flow_px',
-            'slow_flow_px',
-            'gate_mean_px',
-            'gate_peak_ratio',
-            'min_peak_px',
-            'min_region_px',
-            'min_box_area_px',
-            'max_aspect',
-            'border_px',
-            'centre_weight',
-            'peak_factor',
-            'border_factor',
-            'distance_weight',
-            'negative_factor',
-            'end_noise_px',
-            'corner_tolerance_px',
-            'fragment_distance_weight',
-        )
-    ],
-    *[
-        (name, _between(-_INF, _INF), 'a number')
-        for name in (
-            'pick_reward',
-            'min_sequence_quality',
-            'min_value',
-            'sample_min_value',
-            'fragment_min_reward',
-            'fragment_min_quality',
-        )
-    ],
-    ('min_link_reward', lambda v: v is None or _is_number(v), 'a number or None'),
-    *[(name, lambda v: isinstance(v, bool), 'True or False') for name in ('legacy_fill', 'trim_ends', 'store_masks')],
-]
+def group(kind: type[Settings]) -> Any:
+    """A field that holds a group of settings, by default one of defaults."""
+    return setting(kind(), Rule('a dict of settings', lambda value: isinstance(value, kind)))
 
 
-def check_values(config: Any) -> None:
-    """Hold every field against its rule.
+@dataclass(frozen=True)
+class Settings:
+    """Base of all groups: checks each value by its field's rule.
 
     Raises:
         ValueError: A value breaks its rule; the message names the field, the rule and the value.
     """
-    for name, test, wanted in RULES:
-        value = getattr(config, name)
-        if not test(value):
-            raise ValueError(f'discovery config: {name} must be {wanted}, got {value!r}')
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, list):  # JSON and command lines have no tuples
+                value = tuple(value)
+                object.__setattr__(self, one.name, value)
+            if not one.metadata['rule'].test(value):
+                self.refuse(one.name, f'must be {one.metadata["rule"].wanted}, got {value!r}')
+
+    def refuse(self, name: str, what: str) -> None:
+        """Raise the error about one of the fields."""
+        prefix = type(self).__name__.removesuffix('Config').lower()
+        where = name if prefix == 'discovery' else f'{prefix}.{name}'
+        raise ValueError(f'discovery config: {where} {what}')
+
+
+def settings_from(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``kind``: every mapping under the name of a group as that group.
+
+    Raises:
+        ValueError: A key is unknown (the nearest known one is named) or a value breaks its rule.
+    """
+    groups = {f.name: type(f.default) for f in fields(kind) if isinstance(f.default, Settings)}
+    inner = [f'{name}.{f.name}' for name, group in groups.items() for f in fields(group)]
+    known = [f.name for f in fields(kind)] + inner
+
+    def refuse_unknown(key: str) -> None:
+        if key not in known:
+            raise ValueError(f"discovery config: unknown key '{key}'{nearest_name(key, known)}")
+
+    given = dict(values)
+    for key, value in values.items():
+        refuse_unknown(str(key))
+        if key in groups and isinstance(value, Mapping):
+            for name in value:
+                refuse_unknown(f'{key}.{name}')
+            given[key] = groups[key](**value)
+    return given
+
+
+def nearest_name(name: str, known: list[str]) -> str:
+    """`` (did you mean 'x'?)`` for the known name most like ``name``, or an empty string."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" (did you mean '{close[0]}'?)" if close else ''

@@ -19,7 +19,7 @@ from ..structures.boxes import clip_boxes
 from ..structures.clip import Clip
 from ..structures.pseudo_track import PseudoTrack
 from .candidates import candidate_boxes, motion_mask_of
-from .config import DiscoveryConfig
+from .config import CandidatesConfig, DiscoveryConfig, FramesConfig
 from .flow import FlowEstimator, build_flow
 from .fragments import fragment_bounds
 from .motion_map import MapGeometry, adapt_interval, distance_map, map_boxes_to_frame, map_geometry
@@ -53,17 +53,17 @@ class Observation:
     mask_runs: list[np.ndarray] | None = None
 
 
-def window_spans(frame_count: int, config: DiscoveryConfig) -> list[tuple[int, int]]:
+def window_spans(frame_count: int, config: FramesConfig) -> list[tuple[int, int]]:
     """Windows ``[start, stop)`` of a clip.
 
-    Window ``k`` starts at ``k * window_frames`` and runs on into the next by ``window_overlap`` frames. The last one ends with the clip and
+    Window ``k`` starts at ``k * window`` and runs on into the next by ``window_overlap`` frames. The last one ends with the clip and
     starts early enough to be as long as the others, so no window is too short to judge.
     """
-    total = frame_count if config.max_frames is None else min(frame_count, config.max_frames)
-    if config.window_frames is None or total <= config.window_frames + config.window_overlap:
+    total = frame_count if config.max_count is None else min(frame_count, config.max_count)
+    if config.window is None or total <= config.window + config.window_overlap:
         return [(0, total)]
-    length = config.window_frames + config.window_overlap
-    starts = list(range(0, total - length, config.window_frames)) + [total - length]
+    length = config.window + config.window_overlap
+    starts = list(range(0, total - length, config.window)) + [total - length]
     return [(start, start + length) for start in starts]
 
 
@@ -117,9 +117,9 @@ def watch(
         ClipError: A frame cannot be decoded.
     """
     length = stop - start
-    evaluated = evaluated_frames(length, config.eval_gap_frames)
-    interval = config.interval_start
-    for frame, held in _with_neighbours(clip, start, evaluated, stop, config.interval_max, geometry.map_wh, estimator):
+    evaluated = evaluated_frames(length, config.frames.eval_gap)
+    interval = config.interval.start
+    for frame, held in _with_neighbours(clip, start, evaluated, stop, config.interval.max, geometry.map_wh, estimator):
         known: dict[tuple[int, int], np.ndarray] = {}
 
         def flow_over(gap: int, frame: int = frame, held: dict = held, known: dict = known) -> np.ndarray:
@@ -130,14 +130,14 @@ def watch(
                 known[key] = estimator.flow(held[frame], held[pair[1]], held[pair[0]] if estimator.needs_before else None)
             return known[key]
 
-        flow_uv, interval = adapt_interval(flow_over, interval, config, geometry.unit_xy)
+        flow_uv, interval = adapt_interval(flow_over, interval, config.interval, geometry.unit_xy)
         distance = distance_map(flow_uv, geometry)
-        found = candidate_boxes(distance, config, geometry.unit_xy)
-        masks = tuple(_mask_runs(box, distance, config) for box in found) if config.store_masks else ()
+        found = candidate_boxes(distance, config.candidates, geometry.unit_xy)
+        masks = tuple(_mask_runs(box, distance, config.candidates) for box in found) if config.store_masks else ()
         yield FrameEvidence(frame, interval, flow_uv, distance, map_boxes_to_frame(found, geometry), masks)
 
 
-def _mask_runs(box_xyxy: np.ndarray, distance: np.ndarray, config: DiscoveryConfig) -> np.ndarray:
+def _mask_runs(box_xyxy: np.ndarray, distance: np.ndarray, config: CandidatesConfig) -> np.ndarray:
     mask = motion_mask_of(box_xyxy, distance, config)
     return grid_to_runs(grid_from_mask(mask, (0, 0, mask.shape[1], mask.shape[0])))
 
@@ -153,7 +153,7 @@ def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimato
     for evidence in watch(clip, start, stop, config, estimator, geometry):
         boxes.append(evidence.boxes_xyxy)
         runs += evidence.mask_runs
-    evaluated = evaluated_frames(stop - start, config.eval_gap_frames)
+    evaluated = evaluated_frames(stop - start, config.frames.eval_gap)
     counts = [len(found) for found in boxes]
     candidates = np.concatenate(boxes) if boxes else np.empty((0, 4))
     masks = runs if config.store_masks else None
@@ -170,22 +170,23 @@ def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, g
         geometry: Frame size and unit.
 
     Returns:
-        The track over the whole window, or (``trim_ends``) from one gap before its first pick to one gap after its last; ``object_id`` 0.
+        The track over the whole window, or (``objects.trim_ends``) from one gap before its first
+        pick to one gap after its last; ``object_id`` 0.
     """
     picked_frames = seen.frames[picks]
     first, stop = 0, seen.length
-    if config.trim_ends:
-        first = max(0, int(picked_frames[0]) - config.eval_gap_frames)
-        stop = min(seen.length, int(picked_frames[-1]) + config.eval_gap_frames + 1)
+    if config.objects.trim_ends:
+        first = max(0, int(picked_frames[0]) - config.frames.eval_gap)
+        stop = min(seen.length, int(picked_frames[-1]) + config.frames.eval_gap + 1)
     length = stop - first
-    filled = fill_boxes(seen.boxes_xyxy[picks], picked_frames - first, length, config, geometry.frame_per_unit)
+    filled = fill_boxes(seen.boxes_xyxy[picks], picked_frames - first, length, config.fill, geometry.frame_per_unit)
     boxes = clip_boxes(filled, *geometry.frame_wh)
     evaluated, picked = np.zeros(length, bool), np.zeros(length, bool)
     evaluated[seen.evaluated[(seen.evaluated >= first) & (seen.evaluated < stop)] - first] = True
     picked[picked_frames - first] = True
-    quality = frame_quality(evaluated, picked, config.quality_radius * config.eval_gap_frames)
-    fragment_first, fragment_last = fragment_bounds(boxes, quality, config)
-    borders = cut_borders(geometry.frame_wh, config.margin)
+    quality = frame_quality(evaluated, picked, config.quality.radius * config.frames.eval_gap)
+    fragment_first, fragment_last = fragment_bounds(boxes, quality, config.fragments)
+    borders = cut_borders(geometry.frame_wh, config.map.margin)
     offset = seen.start + first
     mask_runs: list[np.ndarray] | None = None
     if seen.mask_runs is not None:
@@ -199,18 +200,18 @@ def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, g
         evaluated=evaluated,
         picked=picked,
         frame_quality=quality.astype(np.float32),
-        centrality=centrality(boxes, borders, config.centrality_cap).astype(np.float32),
+        centrality=centrality(boxes, borders, config.quality.centrality_cap).astype(np.float32),
         fragment_first=(fragment_first + offset).astype(np.int32),
         fragment_last=(fragment_last + offset).astype(np.int32),
         sequence_quality=float(picked.sum() / evaluated.sum()),
-        corner_share=corner_share(boxes, borders, config.corner_tolerance_px * geometry.frame_per_unit, config.edge_weight),
+        corner_share=corner_share(boxes, borders, config.quality.corner_tolerance_px * geometry.frame_per_unit, config.quality.edge_weight),
         mask_runs=mask_runs,
     )
 
 
 def frames_needed(config: DiscoveryConfig) -> int:
     """The fewest frames in which motion can be seen: one evaluated frame with a gap before and after it."""
-    return 2 * config.eval_gap_frames + 1
+    return 2 * config.frames.eval_gap + 1
 
 
 def _check_clip(clip: Clip, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry) -> None:
@@ -218,7 +219,7 @@ def _check_clip(clip: Clip, config: DiscoveryConfig, estimator: FlowEstimator, g
     if clip.frame_count < needed:
         raise NoMovingObjectError(
             f'too short: {clip.frame_count} frame{"s" if clip.frame_count != 1 else ""}, {needed} are needed to see motion '
-            f'every {config.eval_gap_frames} frames'
+            f'every {config.frames.eval_gap} frames'
         )
     if min(geometry.map_wh) < estimator.min_side_px:
         raise NoMovingObjectError(
@@ -247,17 +248,17 @@ def discover(clip: Clip, config: DiscoveryConfig | None = None, estimator: FlowE
     """
     config = config or DiscoveryConfig()
     estimator = estimator or build_flow(config.flow)
-    geometry = map_geometry(clip.size_wh, config)
+    geometry = map_geometry(clip.size_wh, config.map)
     _check_clip(clip, config, estimator, geometry)
     tracks: list[PseudoTrack] = []
     evaluated = candidates = 0
-    for start, stop in window_spans(clip.frame_count, config):
+    for start, stop in window_spans(clip.frame_count, config.frames):
         seen = observe(clip, start, stop, config, estimator, geometry)
         evaluated, candidates = evaluated + len(seen.evaluated), candidates + len(seen.frames)
         tracks += [build_track(seen, picks, config, geometry) for picks in link_objects(seen.boxes_xyxy, seen.frames, config)]
     if not tracks:
         if candidates:
-            raise NoMovingObjectError(f'no trajectory of at least {config.min_picks} picks among {candidates} candidate boxes')
+            raise NoMovingObjectError(f'no trajectory of at least {config.objects.min_picks} picks among {candidates} candidate boxes')
         raise NoMovingObjectError(f'nothing moves against the background in any of {evaluated} evaluated frames')
-    tracks.sort(key=lambda track: (-sampling_value(track, config), track.first_frame))
+    tracks.sort(key=lambda track: (-sampling_value(track, config.quality), track.first_frame))
     return [replace(track, object_id=rank) for rank, track in enumerate(tracks)]

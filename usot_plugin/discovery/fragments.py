@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .config import DiscoveryConfig
+from .config import FragmentsConfig
 from .trajectory_dp import transition_reward
 
 
@@ -32,10 +32,10 @@ def _walkable_steps(passable: np.ndarray, step: int) -> np.ndarray:
     return (next_closed - row).reshape(-1)[:length]
 
 
-def fragment_bounds(boxes_xyxy: np.ndarray, quality: np.ndarray, config: DiscoveryConfig) -> tuple[np.ndarray, np.ndarray]:
+def fragment_bounds(boxes_xyxy: np.ndarray, quality: np.ndarray, config: FragmentsConfig) -> tuple[np.ndarray, np.ndarray]:
     """First and last frame of every frame's fragment.
 
-    From frame ``t`` the walk goes left and right in steps of ``fragment_step``, while neighbours have a reward of at least theta_2 and the
+    From frame ``t`` the walk goes left and right in steps of ``step``, while neighbours have a reward of at least theta_2 and the
     frame stepped onto has ``Q_f > theta_3``. A frame inside its predecessor's fragment inherits that fragment.
 
     Args:
@@ -46,21 +46,21 @@ def fragment_bounds(boxes_xyxy: np.ndarray, quality: np.ndarray, config: Discove
     Returns:
         ``T_l`` and ``T_u`` (inclusive), each ``(L,)`` int32, counted from the first box; ``T_l <= T_u``, and ``t`` between them.
     """
-    length, step = len(boxes_xyxy), config.fragment_step
+    length, step = len(boxes_xyxy), config.step
     frames = np.arange(length)
     if length > step:
         boxes = np.asarray(boxes_xyxy, np.float64)
-        smooth = transition_reward(boxes[:-step], boxes[step:], config.fragment_distance_weight) >= config.fragment_min_reward
-        good = np.asarray(quality) > config.fragment_min_quality
+        smooth = transition_reward(boxes[:-step], boxes[step:], config.distance_weight) >= config.min_reward
+        good = np.asarray(quality) > config.min_quality
         to_right = _walkable_steps(smooth & good[step:], step)
         to_left = _walkable_steps((smooth & good[:-step])[::-1], step)[::-1]
     else:
         to_right = to_left = np.zeros(length, np.int64)
     # Right: strictly nearer than the reach; left: up to it. The release has this asymmetry.
-    lower = frames - step * np.minimum(to_left, config.fragment_reach // step)
-    upper = frames + step * np.minimum(to_right, (config.fragment_reach - 1) // step)
-    lower = np.minimum(lower + config.fragment_trim, frames)
-    upper = np.maximum(upper - config.fragment_trim, frames)
+    lower = frames - step * np.minimum(to_left, config.reach // step)
+    upper = frames + step * np.minimum(to_right, (config.reach - 1) // step)
+    lower = np.minimum(lower + config.trim, frames)
+    upper = np.maximum(upper - config.trim, frames)
     return _inherit(lower, upper)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .config import DiscoveryConfig
+from .config import IntervalConfig, MapConfig
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,18 @@ def fit_within(size_wh: tuple[int, int], bound_wh: tuple[int, int]) -> tuple[int
     return max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
 
 
-def map_geometry(frame_wh: tuple[int, int], config: DiscoveryConfig) -> MapGeometry:
+def map_geometry(frame_wh: tuple[int, int], config: MapConfig) -> MapGeometry:
     """The geometry that a config gives to frames of ``frame_wh`` pixels."""
-    map_wh = fit_within(frame_wh, config.flow_size_wh)
+    map_wh = fit_within(frame_wh, config.size_wh)
     unit_xy = (1.0, 1.0) if config.pixel_unit == 'flow' else (frame_wh[0] / map_wh[0], frame_wh[1] / map_wh[1])
     return MapGeometry(frame_wh, map_wh, unit_xy, (int(map_wh[0] * config.margin), int(map_wh[1] * config.margin)))
 
 
 def adapt_interval(
-    flow_over: Callable[[int], np.ndarray], interval: int, config: DiscoveryConfig, unit_xy: tuple[float, float] = (1.0, 1.0)
+    flow_over: Callable[[int], np.ndarray],
+    interval: int,
+    config: IntervalConfig,
+    unit_xy: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[np.ndarray, int]:
     """Find the interval at which the fastest pixel moves neither too fast nor too slowly.
 
@@ -73,9 +76,9 @@ def adapt_interval(
     while True:
         flow_uv = flow_over(interval)
         peak_px = max(_peak(flow_uv[..., 0]) * unit_xy[0], _peak(flow_uv[..., 1]) * unit_xy[1])
-        if peak_px > config.fast_flow_px and interval > config.interval_min and direction <= 0:
+        if peak_px > config.fast_px and interval > config.min and direction <= 0:
             direction = -1
-        elif peak_px < config.slow_flow_px and interval < config.interval_max and direction >= 0:
+        elif peak_px < config.slow_px and interval < config.max and direction >= 0:
             direction = 1
         else:
             return flow_uv, interval

@@ -24,7 +24,7 @@ def overlap_of_smaller(a_xyxy: np.ndarray, b_xyxy: np.ndarray) -> np.ndarray:
 
 
 def link_objects(boxes_xyxy: np.ndarray, frames: np.ndarray, config: DiscoveryConfig) -> list[np.ndarray]:
-    """Up to ``objects_per_clip`` trajectories, the most rewarding first.
+    """Up to ``objects.per_clip`` trajectories, the most rewarding first.
 
     Args:
         boxes_xyxy: ``(N, 4)`` candidates.
@@ -37,15 +37,15 @@ def link_objects(boxes_xyxy: np.ndarray, frames: np.ndarray, config: DiscoveryCo
     boxes = np.asarray(boxes_xyxy, np.float64)
     left = np.arange(len(frames))
     found: list[np.ndarray] = []
-    while len(left) and len(found) < config.objects_per_clip:
-        path = left[best_trajectory(boxes[left], frames[left], config)]
-        if len(path) < config.min_picks:  # what follows has still less reward
+    while len(left) and len(found) < config.objects.per_clip:
+        path = left[best_trajectory(boxes[left], frames[left], config.trajectory)]
+        if len(path) < config.objects.min_picks:  # what follows has still less reward
             break
         found.append(path)
         first = frames[path[0]]
-        along = fill_boxes(boxes[path], frames[path] - first, int(frames[path[-1]] - first) + 1, config)
+        along = fill_boxes(boxes[path], frames[path] - first, int(frames[path[-1]] - first) + 1, config.fill)
         inside = (frames[left] >= first) & (frames[left] <= frames[path[-1]])
         beside = along[np.clip(frames[left] - first, 0, len(along) - 1)]
-        taken = inside & (overlap_of_smaller(boxes[left], beside) > config.suppress_overlap)
+        taken = inside & (overlap_of_smaller(boxes[left], beside) > config.objects.suppress_overlap)
         left = left[~(taken | np.isin(left, path))]
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..structures.pseudo_track import PseudoTrack
-from .config import DiscoveryConfig
+from .config import QualityConfig
 
 
 def cut_borders(frame_wh: tuple[int, int], margin: float) -> tuple[int, int, int, int]:
@@ -74,12 +74,12 @@ def centrality(boxes_xyxy: np.ndarray, borders_xyxy: tuple[int, int, int, int], 
     return np.clip(share_x, 0, cap) + np.clip(share_y, 0, cap)
 
 
-def sampling_value(track: PseudoTrack, config: DiscoveryConfig) -> float:
+def sampling_value(track: PseudoTrack, config: QualityConfig) -> float:
     """``Q_v - corner share / 3``, what tracks are ranked by and what theta_1 is held against."""
     return track.sequence_quality - config.corner_discount * track.corner_share
 
 
-def is_kept(track: PseudoTrack, config: DiscoveryConfig) -> bool:
+def is_kept(track: PseudoTrack, config: QualityConfig) -> bool:
     """Whether a track is worth keeping at all."""
     return (
         track.sequence_quality >= config.min_sequence_quality
@@ -88,7 +88,7 @@ def is_kept(track: PseudoTrack, config: DiscoveryConfig) -> bool:
     )
 
 
-def is_samplable(track: PseudoTrack, config: DiscoveryConfig) -> bool:
+def is_samplable(track: PseudoTrack, config: QualityConfig) -> bool:
     """Whether a track is kept and also good enough to be sampled for training."""
     return (
         is_kept(track, config)
@@ -97,7 +97,7 @@ def is_samplable(track: PseudoTrack, config: DiscoveryConfig) -> bool:
     )
 
 
-def drop_reason(track: PseudoTrack, config: DiscoveryConfig) -> str:
+def drop_reason(track: PseudoTrack, config: QualityConfig) -> str:
     """Why a track is not kept, with the numbers; an empty string for one that is."""
     value = sampling_value(track, config)
     if track.sequence_quality < config.min_sequence_quality:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..structures.boxes import centre_penalty, iou
-from .config import DiscoveryConfig
+from .config import FillConfig, TrajectoryConfig
 
 
 def transition_reward(a_xyxy: np.ndarray, b_xyxy: np.ndarray, distance_weight: float, negative_factor: float = 1.0) -> np.ndarray:
@@ -21,7 +21,7 @@ def transition_reward(a_xyxy: np.ndarray, b_xyxy: np.ndarray, distance_weight: f
     return np.where(reward < 0, reward * negative_factor, reward)
 
 
-def _first_links(frames: np.ndarray, starts: np.ndarray, config: DiscoveryConfig) -> np.ndarray:
+def _first_links(frames: np.ndarray, starts: np.ndarray, config: TrajectoryConfig) -> np.ndarray:
     """For each frame that has candidates, the first candidate its own may follow, ``(G,)``."""
     first = np.zeros(len(starts), np.int64)
     if config.link_candidates is not None:
@@ -31,7 +31,7 @@ def _first_links(frames: np.ndarray, starts: np.ndarray, config: DiscoveryConfig
     return first
 
 
-def best_trajectory(boxes_xyxy: np.ndarray, frames: np.ndarray, config: DiscoveryConfig) -> np.ndarray:
+def best_trajectory(boxes_xyxy: np.ndarray, frames: np.ndarray, config: TrajectoryConfig) -> np.ndarray:
     """Pick at most one candidate per frame so that the sum of rewards is largest.
 
     ``V(b_i) = max(K, max_j V(b_j) + R(b_j, b_i) + K)`` over the candidates ``j`` of earlier frames within reach; the path is followed back
@@ -73,7 +73,7 @@ def best_trajectory(boxes_xyxy: np.ndarray, frames: np.ndarray, config: Discover
 
 
 def fill_boxes(
-    picked_xyxy: np.ndarray, picked_frames: np.ndarray, length: int, config: DiscoveryConfig, frame_per_unit: float = 1.0
+    picked_xyxy: np.ndarray, picked_frames: np.ndarray, length: int, config: FillConfig, frame_per_unit: float = 1.0
 ) -> np.ndarray:
     """A box for every frame: linear between picks, the nearest pick before the first and after the last.
 
@@ -81,7 +81,7 @@ def fill_boxes(
         picked_xyxy: ``(M, 4)``, at least one.
         picked_frames: ``(M,)`` strictly ascending, in ``[0, length)``.
         length: Number of frames.
-        config: ``legacy_fill`` swaps the weights of the two picks as the release does; ``end_noise_px`` moves the repeated boxes.
+        config: ``legacy`` swaps the weights of the two picks as the release does; ``end_noise_px`` moves the repeated boxes.
         frame_per_unit: Box pixels per pixel of the config's unit.
 
     Returns:
@@ -89,7 +89,7 @@ def fill_boxes(
     """
     boxes = np.asarray(picked_xyxy, np.float64)
     position = np.arange(length, dtype=np.float64)
-    if config.legacy_fill:
+    if config.legacy:
         after = np.searchsorted(picked_frames, position, side='left').clip(1, len(picked_frames) - 1) if len(picked_frames) > 1 else None
         if after is not None:
             between = (position > picked_frames[0]) & (position < picked_frames[-1]) & ~np.isin(position, picked_frames)
@@ -100,7 +100,7 @@ def fill_boxes(
     return filled
 
 
-def _shake_ends(filled_xyxy: np.ndarray, first: int, last: int, config: DiscoveryConfig, frame_per_unit: float) -> None:
+def _shake_ends(filled_xyxy: np.ndarray, first: int, last: int, config: FillConfig, frame_per_unit: float) -> None:
     """Add uniform noise to the repeated boxes, in place, where the repeated box lies far enough from the top left corner."""
     rng = np.random.default_rng(config.seed)
     for part, pick, least in (

@@ -228,10 +228,10 @@ def _row(row: dict[str, Any], track: PseudoTrack | None, labeller: Labeller) -> 
     if track is None:
         model = labeller.info.rounds[-1].get('model', 'the tracker')
         return _dropped(row, NOTHING_HELD, f'no frame on which {model} agrees with itself there and back')
-    why = drop_reason(track, discovery)
+    why = drop_reason(track, discovery.quality)
     if why:
         return {**_dropped(row, without_numbers(why), why), 'track': track}
-    return {**row, 'track': track, 'samplable': is_samplable(track, discovery)}
+    return {**row, 'track': track, 'samplable': is_samplable(track, discovery.quality)}
 
 
 def _dropped(row: dict[str, Any], reason: str, detail: str) -> dict[str, Any]:

@@ -167,12 +167,12 @@ def relabelled_track(
         return None
     evaluated = np.zeros(len(track), bool)
     evaluated[grid - track.first_frame] = True
-    borders = cut_borders(frame_wh, discovery.margin)
-    tolerance = discovery.corner_tolerance_px * map_geometry(frame_wh, discovery).frame_per_unit
+    borders = cut_borders(frame_wh, discovery.map.margin)
+    tolerance = discovery.quality.corner_tolerance_px * map_geometry(frame_wh, discovery.map).frame_per_unit
     with np.errstate(invalid='ignore'):
         # Q_f counts picks and this quality does not, so theta_3 has no meaning here: a frame with a box may be walked over.
-        first, last = fragment_bounds(boxes, quality, replace(discovery, fragment_min_quality=0.0))
-        central = np.where(valid, centrality(boxes, borders, discovery.centrality_cap), 0.0)
+        first, last = fragment_bounds(boxes, quality, replace(discovery.fragments, min_quality=0.0))
+        central = np.where(valid, centrality(boxes, borders, discovery.quality.centrality_cap), 0.0)
     return replace(
         track,
         boxes_xyxy=boxes.astype(np.float32),
@@ -183,7 +183,7 @@ def relabelled_track(
         fragment_first=(first + track.first_frame).astype(np.int32),
         fragment_last=(last + track.first_frame).astype(np.int32),
         sequence_quality=float(picked.sum() / evaluated.sum()),
-        corner_share=corner_share(boxes[valid], borders, tolerance, discovery.edge_weight),
+        corner_share=corner_share(boxes[valid], borders, tolerance, discovery.quality.edge_weight),
         mask_runs=None,
     )
 

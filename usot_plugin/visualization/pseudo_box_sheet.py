@@ -45,8 +45,8 @@ class ClipEvidence:
 
 def frames_to_show(clip: Clip, config: DiscoveryConfig, count: int) -> list[int]:
     """Evaluated frames, evenly spread over what discovery looks at; any frames where the clip is too short to have some."""
-    windows = window_spans(clip.frame_count, config)
-    frames = np.unique(np.concatenate([start + evaluated_frames(stop - start, config.eval_gap_frames) for start, stop in windows]))
+    windows = window_spans(clip.frame_count, config.frames)
+    frames = np.unique(np.concatenate([start + evaluated_frames(stop - start, config.frames.eval_gap) for start, stop in windows]))
     if not len(frames):
         frames = np.arange(windows[-1][1])
     return np.unique(frames[np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)]).tolist()
@@ -65,12 +65,12 @@ def gather_evidence(clip: Clip, config: DiscoveryConfig, shown: Sequence[int], e
         ClipError: A frame cannot be decoded.
     """
     estimator = estimator or build_flow(config.flow)
-    geometry = map_geometry(clip.size_wh, config)
+    geometry = map_geometry(clip.size_wh, config.map)
     kept: dict[int, FrameEvidence] = {}
     frames: list[int] = []
     boxes = [np.empty((0, 4))]
     if min(geometry.map_wh) >= estimator.min_side_px:
-        for start, stop in window_spans(clip.frame_count, config):
+        for start, stop in window_spans(clip.frame_count, config.frames):
             for evidence in watch(clip, start, stop, config, estimator, geometry):
                 index = start + evidence.frame
                 frames += [index] * len(evidence.boxes_xyxy)
@@ -113,7 +113,7 @@ class _Sheet:
         frames: list[int],
     ) -> None:
         self.clip, self.rows, self.tracks, self.config, self.evidence, self.frames = clip, rows, tracks, config, evidence, frames
-        self.geometry: MapGeometry = map_geometry(clip.size_wh, config)
+        self.geometry: MapGeometry = map_geometry(clip.size_wh, config.map)
 
     def draw(self) -> Figure:
         """Header, frames, flow, distance maps, curves."""
@@ -276,12 +276,12 @@ class _Sheet:
             best = self.tracks[0]
             index = np.arange(len(best)) + best.first_frame
             missed = best.evaluated & ~best.picked
-            bad = best.frame_quality <= self.config.fragment_min_quality
+            bad = best.frame_quality <= self.config.fragments.min_quality
             axes.fill_between(index, 0, 1, where=bad.tolist(), color='#e5484d', alpha=0.10, lw=0, step='mid')
             axes.scatter(index[best.picked], np.full(best.picked.sum(), -0.06), marker='|', s=40, color=PICKED)
             axes.scatter(index[missed], np.full(missed.sum(), -0.06), marker='|', s=40, color=FILLED)
             axes.axhline(best.sequence_quality, color='#3e63dd', lw=1, ls='-', label=f'Q_v {best.sequence_quality:.2f}')
-        axes.axhline(self.config.fragment_min_quality, color='#e5484d', lw=1, ls='--', label='fragments end below')
+        axes.axhline(self.config.fragments.min_quality, color='#e5484d', lw=1, ls='--', label='fragments end below')
         axes.set_ylim(-0.12, 1.05)
         axes.legend(loc='lower right', bbox_to_anchor=(1, 0.09), fontsize=8, frameon=True, framealpha=0.85, edgecolor='none', ncols=2)
         self._curve(axes, 'frame quality Q_f; ticks: evaluated frames, picked or not')

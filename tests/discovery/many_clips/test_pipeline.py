@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from usot_plugin.discovery.config import DiscoveryConfig
+from usot_plugin.discovery.config import DiscoveryConfig, FramesConfig, QualityConfig
 from usot_plugin.discovery.many_clips import one_clip
 from usot_plugin.discovery.many_clips.local_engine import WorkerStartError, run_local
 from usot_plugin.discovery.many_clips.one_clip import (
@@ -101,7 +101,10 @@ def test_a_clip_without_trajectory_has_a_row_with_its_reason(clips, name, reason
 
 
 def test_a_dropped_track_keeps_its_boxes_and_says_why(clips):
-    picky = DiscoveryConfig(flow=CONFIG.flow, max_corner_share=0.0, edge_weight=1.0, corner_tolerance_px=1000)
+    picky = DiscoveryConfig(
+        flow=CONFIG.flow,
+        quality=QualityConfig(max_corner_share=0.0, edge_weight=1.0, corner_tolerance_px=1000),
+    )
     (row,) = rows_of(io.BytesIO(discover_clip(ClipTask('clip_0', clips['clip_0']), picky).part))
     assert row['status'] == 'dropped' and not row['samplable'] and len(row['boxes_xyxy']) == 24
     assert (row['reason'], row['detail']) == ('corner share', 'corner share 1.00 is above 0.00')
@@ -157,11 +160,11 @@ def test_a_changed_clip_is_done_again(clips, tmp_path):
 def test_another_config_is_refused(clips, tmp_path):
     mine = {'still': clips['still']}
     discover_clips(mine, CONFIG, tmp_path / 't', RunOptions(workers=0))
-    other = DiscoveryConfig(flow=CONFIG.flow, eval_gap_frames=2)
-    with pytest.raises(TableError, match='eval_gap_frames: 3 != 2'):
+    other = DiscoveryConfig(flow=CONFIG.flow, frames=FramesConfig(eval_gap=2))
+    with pytest.raises(TableError, match='frames.eval_gap: 3 != 2'):
         discover_clips(mine, other, tmp_path / 't', RunOptions(workers=0))
     discover_clips(mine, other, tmp_path / 't', RunOptions(workers=0, overwrite=True))
-    assert read_table(tmp_path / 't').info.config['eval_gap_frames'] == 2
+    assert read_table(tmp_path / 't').info.config['frames']['eval_gap'] == 2
 
 
 def test_a_flow_that_cannot_be_built_stops_before_the_first_clip(clips, tmp_path):

@@ -28,7 +28,13 @@ from usot_plugin.discovery.table.reading import PseudoBoxTable, read_table
 from usot_plugin.structures import PseudoTrack
 from usot_plugin.utils import atomic
 
-INFO = TableInfo({'eval_gap_frames': 3, 'flow': {'type': 'DISFlow'}, 'gate_mean_px': float('inf')})
+INFO = TableInfo(
+    {
+        'frames': {'eval_gap': 3},
+        'flow': {'type': 'DISFlow'},
+        'candidates': {'gate_mean_px': float('inf')},
+    }
+)
 
 
 def make_track(length: int = 7, object_id: int = 0, first_frame: int = 0, seed: int = 0) -> PseudoTrack:
@@ -263,9 +269,9 @@ def test_damage_inside_a_file_is_named(folder):
 
 
 def test_parts_of_two_configs_are_refused(folder):
-    other = TableInfo({**INFO.config, 'eval_gap_frames': 1})
+    other = TableInfo({**INFO.config, 'frames': {'eval_gap': 1}})
     folder.save('other', part_bytes([make_row('other', make_track())], other))
-    with pytest.raises(TableError, match='eval_gap_frames: (1 != 3|3 != 1)'):
+    with pytest.raises(TableError, match='frames.eval_gap: (1 != 3|3 != 1)'):
         read_table(folder.folder)
 
 
@@ -299,7 +305,7 @@ def test_opening_again_tells_what_is_finished(folder, tracks):
 
 def test_another_config_is_refused_unless_overwritten(folder, tracks):
     other = TableInfo({**INFO.config, 'flow': {'type': 'ARFlow'}})
-    with pytest.raises(TableError, match=r"flow: \{'type': 'DISFlow'\} != \{'type': 'ARFlow'\}.*--overwrite"):
+    with pytest.raises(TableError, match=r'flow.type: DISFlow != ARFlow.*--overwrite'):
         PartFolder(folder.folder, other).open(tracks)
     assert PartFolder(folder.folder, other).open(tracks, overwrite=True) == {}
     assert not list(folder.folder.glob('[!.]*.parquet'))
@@ -315,7 +321,7 @@ def test_merged_table_of_another_config_is_refused_too(folder):
     for file in folder.folder.glob('*.parquet'):
         file.unlink()
     with pytest.raises(TableError, match='another discovery config'):
-        PartFolder(folder.folder, TableInfo({'eval_gap_frames': 1})).open([])
+        PartFolder(folder.folder, TableInfo({'frames': {'eval_gap': 1}})).open([])
 
 
 def test_damaged_part_is_done_again(folder, tracks):

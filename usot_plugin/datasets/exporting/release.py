@@ -33,7 +33,7 @@ class ReleaseExporter:
     def __init__(self, out: Path, info: dict[str, Any], crops: bool = False) -> None:
         self.out, self.crops = out, crops
         self.out.mkdir(parents=True)
-        self._gap = int(info.get('discovery', {}).get('eval_gap_frames', 3))
+        self._gap = int(info.get('discovery', {}).get('frames', {}).get('eval_gap', 3))
         self._videos: dict[str, dict[str, Any]] = {}
 
     def add(self, clip: ExportClip) -> None:

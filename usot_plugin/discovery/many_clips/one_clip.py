@@ -129,7 +129,7 @@ def _discover_whole_or_head(clip: Clip, config: DiscoveryConfig) -> tuple[list[P
         if error.frame is None or error.frame < frames_needed(config):
             raise
         left_out = f'frames {error.frame} to {clip.frame_count - 1} are left out: {error}'
-        head = replace(config, max_frames=error.frame)
+        head = replace(config, frames=replace(config.frames, max_count=error.frame))
     try:
         return discover(clip, head, estimator), [left_out]
     except NoMovingObjectError as error:
@@ -149,13 +149,13 @@ def _kind(reason: str) -> str:
 
 
 def _track_row(task: ClipTask, clip: Clip, fingerprint: str, track: PseudoTrack, config: DiscoveryConfig, notes: str) -> dict[str, Any]:
-    dropped = drop_reason(track, config)
+    dropped = drop_reason(track, config.quality)
     return {
         **_clip_columns(task, fingerprint, clip),
         'status': DROPPED if dropped else KEPT,
         'reason': without_numbers(dropped),
         'detail': '; '.join(filter(None, [dropped, notes])),
-        'samplable': is_samplable(track, config),
+        'samplable': is_samplable(track, config.quality),
         **track_columns(track),
     }
 

@@ -10,7 +10,8 @@ from itertools import chain
 from pathlib import Path
 
 from ...utils.names import is_utf8, shown_name
-from ..config import DiscoveryConfig, nearest_name
+from ..config import DiscoveryConfig
+from ..config_rules import nearest_name
 from ..flow import build_flow
 from ..table.format import TableInfo
 from ..table.parts import PartFolder

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from usot_plugin._moved import DISCOVERY_KEYS, rename_keys
 from usot_plugin.structures import PseudoTrack
 from usot_plugin.utils.json_text import parse_json
 from usot_plugin.version import __version__
@@ -97,6 +98,15 @@ def _rounds_in_words(rounds: Sequence[dict[str, Any]]) -> str:
     return 're-labelled by ' + ', then '.join(words) if rounds else 'not re-labelled'
 
 
+def _leaves(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """Every value of a nested config with its dotted key."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f'{prefix}{key}.')
+        else:
+            yield f'{prefix}{key}', value
+
+
 @dataclass(frozen=True)
 class TableInfo:
     """What a table says of itself.
@@ -143,13 +153,12 @@ class TableInfo:
     def differences(self, other: TableInfo) -> list[str]:
         """``key: mine != theirs`` for every key of the config that differs, and for the rounds."""
         if self.config == other.config:
-            mine, theirs = _rounds_in_words(self.rounds), _rounds_in_words(other.rounds)
-            return [f'{mine} != {theirs}'] if self.rounds != other.rounds else []
-        missing = object()
-        keys = sorted(set(self.config) | set(other.config))
-        pairs = [(key, self.config.get(key, missing), other.config.get(key, missing)) for key in keys]
-        show = {True: '(not set)'}
-        return [f'{key}: {show.get(a is missing, a)} != {show.get(b is missing, b)}' for key, a, b in pairs if a != b]
+            rounds = _rounds_in_words(self.rounds), _rounds_in_words(other.rounds)
+            return [' != '.join(rounds)] if self.rounds != other.rounds else []
+        mine, theirs = dict(_leaves(self.config)), dict(_leaves(other.config))
+        not_set = '(not set)'
+        pairs = [(key, mine.get(key, not_set), theirs.get(key, not_set)) for key in sorted({*mine, *theirs})]
+        return [f'{key}: {a} != {b}' for key, a, b in pairs if a != b]
 
 
 def read_info(schema: pa.Schema, path: Path) -> TableInfo:
@@ -176,6 +185,8 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
         rounds = parse_json(metadata.get(_ROUNDS_KEY, b'[]'))
     except ValueError as error:
         raise TableError(f'{path}: the discovery config in the metadata is damaged ({error})') from error
+    # Tables of the release before hold flat keys; they are to be resumed as if made today.
+    config = rename_keys(config, DISCOVERY_KEYS)
     return TableInfo(config, metadata.get(_PACKAGE_KEY, b'').decode(), tuple(rounds))
 
 
