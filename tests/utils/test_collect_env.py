@@ -100,3 +100,28 @@ def test_the_level_of_the_host_and_the_processes_are_told():
     info = collect_env.collect_env()
     assert info['Level'].startswith(('OneDL', 'official OpenMMLab')) and info['It allows']
     assert 'gloo' in info['Distributed'] and 'processes: ' in info['Distributed']
+
+
+@pytest.mark.parametrize(
+    ('installed', 'said'),
+    [
+        ({'opencv-python-headless': '5.0.0'}, 'opencv-python-headless 5.0.0'),
+        ({'opencv-contrib-python': '4.11'}, 'opencv-contrib-python 4.11'),
+        (
+            {'opencv-python': '5.0.0', 'opencv-python-headless': '4.12'},
+            'opencv-python 5.0.0 and opencv-python-headless 4.12: the same files, keep one of them',
+        ),
+        ({}, 'not from a distribution of PyPI'),
+    ],
+)
+def test_any_distribution_of_opencv_serves(monkeypatch, installed, said):
+    monkeypatch.setattr(collect_env, 'distribution_version', installed.get)
+    info = collect_env.collect_env()
+    assert info['OpenCV'] == said
+    assert not [key for key in info if key.startswith('opencv')], 'one line for all of them'
+
+
+def test_no_opencv_at_all(monkeypatch):
+    monkeypatch.setattr(collect_env, 'distribution_version', {}.get)
+    monkeypatch.setattr(collect_env, 'find_spec', {}.get)
+    assert collect_env.collect_env()['OpenCV'] == 'not installed'

@@ -24,7 +24,7 @@ from mmengine.runner import Runner
 import usot_plugin  # registers everything
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.engine.distributed import PATIENCE_S, LaunchError, prepare_launcher
+from usot_plugin.engine.distributed import PATIENCE_S, LaunchError, end_process_group, prepare_launcher
 from usot_plugin.evaluation.reports.comparison import has_scores, write_plots
 from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.evaluation.running.run_config import (
@@ -38,6 +38,7 @@ from usot_plugin.tracking import needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config
+from usot_plugin.utils.host import drop_host_notices
 from usot_plugin.utils.packaged import packaged_folder
 
 #: CHECKPOINT that asks for random weights.
@@ -135,6 +136,7 @@ def run(args: argparse.Namespace) -> None:
     cfg = build_config(args)
     use_safe_loader()
     runner = Runner.from_cfg(cfg)
+    drop_host_notices(runner.logger)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     if args.checkpoint == NO_CHECKPOINT:
         if not cfg.test_cfg.get('score_only') and needs_model(cfg.test_cfg.tracker):
@@ -148,6 +150,7 @@ def run(args: argparse.Namespace) -> None:
     if is_main_process() and has_scores(folder):
         for path in write_plots(folder):
             print(f'wrote {path}')
+    end_process_group()
 
 
 def main(argv: list[str] | None = None) -> int:

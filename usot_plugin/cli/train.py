@@ -10,7 +10,7 @@ import sys
 from mmengine.config import Config, DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.engine.distributed import enable_amp, prepare_launcher
+from usot_plugin.engine.distributed import enable_amp, end_process_group, prepare_launcher
 from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.engine.training_run import MENDABLE, build_runner
 from usot_plugin.utils.cli import FINE, USER_ERROR
@@ -74,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         cfg = build_config(args)
         build_runner(cfg, args.config).train()
+        end_process_group()
     except MENDABLE as error:
         # Errors of loader processes come with their traceback and their class before the message.
         message = re.sub(r'^[\w.]+Error: ', '', str(error).strip().splitlines()[-1])

@@ -18,7 +18,7 @@ import sys
 from mmengine.config import DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.engine.distributed import PATIENCE_S, prepare_launcher, start_process_group
+from usot_plugin.engine.distributed import PATIENCE_S, end_process_group, prepare_launcher, start_process_group
 from usot_plugin.engine.pul_stages import PULStages
 from usot_plugin.engine.training_run import MENDABLE
 from usot_plugin.utils.cli import exit_status, tool_parser
@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     stages = PULStages(cfg, args.config)
     start_process_group(cfg)
     stages.run()
+    end_process_group()
 
 
 def main(argv: list[str] | None = None) -> int:

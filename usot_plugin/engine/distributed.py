@@ -61,6 +61,15 @@ def start_process_group(cfg: Config) -> None:
         init_dist(cfg.launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
 
 
+def end_process_group() -> None:
+    """Leave the process group at the end of a run that went well; NCCL minds a process that just exits.
+
+    Not after an error: the other processes may still wait in a collective call, which the end of the group would wait for, too.
+    """
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def _wrapper_on_cpu(given: ConfigDict | None, cfg: Config, sharded: bool = False) -> ConfigDict:
     """The config of a model wrapper, told to stay on the CPU."""
     wrapper = ConfigDict(given or {})

@@ -22,6 +22,7 @@ from usot_plugin.utils.checkpoint import (
     use_whole_files,
 )
 from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.host import drop_host_notices
 
 from .distributed import LaunchError
 from .hooks import NonFiniteLossError
@@ -64,8 +65,11 @@ def build_runner(cfg: Config, config: str) -> Runner:
         extract_state_dict(load_checkpoint(local), local)
     try:
         if cfg.get('runner_type'):  # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
-            return RUNNERS.build(cfg)
+            runner = RUNNERS.build(cfg)
+            drop_host_notices(runner.logger)
+            return runner
         runner = Runner.from_cfg(cfg)
+        drop_host_notices(runner.logger)
         runner.train_loop  # noqa: B018  (builds the data set)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f'{config}: {error}') from error

@@ -45,7 +45,7 @@ BOX_BOUND_PX = 0.05
 #: Batches of a short training.
 STEPS = 4
 #: What a process should not say; looked for in its output.
-NOISE = ('destroy_process_group', 'find_unused_parameters', 'FileClient', 'TensorFloat32')
+NOISE = ('destroy_process_group', 'find_unused_parameters=True was', '"FileClient" will', 'TensorFloat32')
 
 
 @dataclass(frozen=True)
@@ -160,23 +160,24 @@ def loss_and_gradient(model: Any, batch: dict, dtype: torch.dtype, device: torch
 
 
 def check_losses(bench: Bench, family: str) -> Outcome:
-    """Loss and gradient in float32 on the device against the CPU in float64; the CPU's own float32 beside it."""
+    """Loss and gradient in float32 on the device against the CPU in float64, or in float32 where that is nearer."""
     model, batch = bench.model(family), bench.batches(family)[0]
     cpu = torch.device('cpu')
-    loss, gradient = loss_and_gradient(model, batch, torch.float64, cpu)
-    size = float(gradient.norm())
-
-    def differences(device: torch.device) -> tuple[float, float]:
-        found, slope = loss_and_gradient(model, batch, torch.float32, device)
-        return abs(found - loss) / max(abs(loss), 1e-12), float((slope - gradient).norm()) / max(size, 1e-12)
-
-    own = differences(cpu)
+    exact, plain = (loss_and_gradient(model, batch, dtype, cpu) for dtype in (torch.float64, torch.float32))
     with tensor_float32(False, False):
-        there = differences(bench.device) if bench.device.type != 'cpu' else own
-    detail = f'loss {there[0]:.1e}, gradient {there[1]:.1e}; CPU float32 {own[0]:.1e}, {own[1]:.1e}'
+        found = loss_and_gradient(model, batch, torch.float32, bench.device)
+
+    def difference(one: tuple[float, Tensor], other: tuple[float, Tensor]) -> tuple[float, float]:
+        loss, gradient = other
+        return abs(one[0] - loss) / max(abs(loss), 1e-12), float((one[1] - gradient).norm() / gradient.norm().clamp(min=1e-12))
+
+    own, there = difference(plain, exact), difference(found, exact)
+    # A network that chooses (the best cell, an anchor) may choose otherwise in float32: then the CPU's own float32 is the measure.
+    number = there[1] if there[1] <= GRADIENT_BOUND else min(there[1], difference(found, plain)[1])
+    detail = f'loss {there[0]:.1e}, gradient {there[1]:.1e} from float64; CPU float32 {own[0]:.1e}, {own[1]:.1e}'
     if there[0] > LOSS_BOUND:
         return agreement(there[0], LOSS_BOUND, '', detail)
-    return agreement(there[1], max(GRADIENT_BOUND, 3 * own[1]), '', detail)
+    return agreement(number, GRADIENT_BOUND, '', detail)
 
 
 # --- a few steps in another precision --------------------------------------------------------------------------------------------------
@@ -263,10 +264,10 @@ def train_here(bench: Bench, name: str, *arguments: str, config: str | None = No
     work_dir = bench.folder / 'work' / name
     if not (work_dir / 'epoch_2.pth').is_file():
         path = training_config(bench, config or name)
-        try:
-            load_tool(packaged_folder('tools') / 'train.py').main([str(path), '--work-dir', str(work_dir), *arguments])
-        except SystemExit as stop:
-            raise RuntimeError(str(stop)) from stop
+        tool = load_tool(packaged_folder('tools') / 'train.py')
+        status = tool.main([str(path), '--work-dir', str(work_dir), *arguments])
+        if status:
+            raise RuntimeError(f'tools/train.py ended with status {status}; its message is in the log')
     return tool_losses(work_dir)
 
 
@@ -417,7 +418,7 @@ def check_speed(bench: Bench, stage: str, mode: str, seconds: float = 2.0) -> Ou
             bench.synchronise()
         rate = done / (time.perf_counter() - begin)
     peak = f'{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB' if bench.device.type == 'cuda' else 'of a CPU not counted'
-    detail = f'{bench.batch} groups a step, peak memory {peak}, loss {float(loss):.3f}'
+    detail = f'{bench.batch} groups a step, peak memory {peak}, loss {float(loss.detach()):.3f}'
     return Outcome('ok' if bool(torch.isfinite(loss)) else 'failed: the loss is not finite', rate, 'steps/s', detail)
 
 
@@ -426,7 +427,7 @@ def check_compile(bench: Bench, whole: bool) -> Outcome:
     batches = bench.batches('usot-naive')
     model = bench.model('usot-naive').to(bench.device)
     wrapper = optim_wrapper(bench, torch.optim.AdamW(model.parameters(), lr=1e-4), 'float32')
-    plain = [float(copy.deepcopy(model).train_step(batches[0], wrapper)['loss'])]
+    plain = [float(copy.deepcopy(model).train_step(batches[0], wrapper)['loss'].detach())]
     wrapper.update_params = torch.compiler.disable(wrapper.update_params)
     step = torch.compile(model.train_step) if whole else model.train_step
     for part in () if whole else (model.backbone, model.neck, model.head):
@@ -434,7 +435,7 @@ def check_compile(bench: Bench, whole: bool) -> Outcome:
     marks = []
     for batch in batches:
         begin = time.perf_counter()
-        loss = float(step(batch, wrapper)['loss'])
+        loss = float(step(batch, wrapper)['loss'].detach())
         bench.synchronise()
         marks.append(time.perf_counter() - begin)
         plain.append(loss)

@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import sys
+from importlib.util import find_spec
 
 import torch
 from torch import distributed
@@ -13,8 +14,10 @@ from torch import distributed
 from usot_plugin.utils.host import HostError, check_host, distribution_version, has_full_host, host_level, installed_stacks
 from usot_plugin.version import __version__
 
+#: Distributions of OpenCV, each as good as the others here.
+OPENCV = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')
 #: Distributions whose version decides about behaviour, besides the host stack.
-DISTRIBUTIONS = ('numpy', 'opencv-python', 'opencv-python-headless', 'av', 'pyarrow', 'scipy', 'lap', 'lmdb', 'ray', 'onnx', 'onnxruntime')
+DISTRIBUTIONS = ('numpy', 'av', 'pyarrow', 'scipy', 'lap', 'lmdb', 'ray', 'onnx', 'onnxruntime')
 
 
 def collect_env() -> dict[str, str]:
@@ -41,9 +44,22 @@ def collect_env() -> dict[str, str]:
     backends = [name for name in ('gloo', 'nccl', 'mpi') if distributed.is_available() and distributed.is_backend_available(name)]
     info['Distributed'] = f'{", ".join(backends)} (processes: {_processes()})' if backends else 'not available'
     info['MPS'] = 'available' if torch.backends.mps.is_available() else 'not available'
+    info['OpenCV'] = _opencv()
     for name in DISTRIBUTIONS:
         info[name] = distribution_version(name) or 'not installed'
     return info
+
+
+def _opencv() -> str:
+    """The distribution that provides ``cv2``; several of them write the same files."""
+    found = [f'{name} {version}' for name in OPENCV if (version := distribution_version(name)) is not None]
+    if len(found) > 1:
+        return f'{" and ".join(found)}: the same files, keep one of them'
+    if found:
+        return found[0]
+    if find_spec('cv2') is None:
+        return 'not installed'
+    return 'not from a distribution of PyPI'
 
 
 def _processes() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -11,6 +12,9 @@ STACKS = {
     'onedl': (('onedl-mmengine',), ('onedl-mmcv',), ('onedl-mmdetection',)),
     'openmmlab': (('mmengine', 'mmengine-lite'), ('mmcv', 'mmcv-lite'), ('mmdet',)),
 }
+
+#: What MMEngine says of its own code in every run; its user can do nothing about it.
+HOST_NOTICES = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias of')
 
 HOST_MODULES = ('mmengine', 'mmcv', 'mmdet')
 
@@ -66,6 +70,11 @@ def check_host() -> None:
         raise HostError(
             f"usot_plugin needs MMEngine, the module 'mmengine' is not installed (found: {describe_stacks()}): {_HOW_TO_INSTALL}"
         )
+
+
+def drop_host_notices(logger: logging.Logger) -> None:
+    """Keep :data:`HOST_NOTICES` out of the log of a run."""
+    logger.addFilter(lambda record: not record.getMessage().startswith(HOST_NOTICES))
 
 
 def has_full_host() -> bool:
