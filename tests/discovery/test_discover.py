@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from usot_plugin.discovery import CallableFlow, DiscoveryConfig, DISFlow, NoMovingObjectError, discover, is_kept, is_samplable
 from usot_plugin.discovery.config import FramesConfig
 from usot_plugin.discovery.discover import evaluated_frames, window_spans
+from usot_plugin.discovery.reasons import FAILED_REASONS, Reason
 from usot_plugin.structures import ArrayClip, Clip, FolderClip, open_clip
 from usot_plugin.structures.boxes import iou
 
@@ -204,8 +206,15 @@ def test_best_track_comes_first():
     ],
 )
 def test_a_clip_without_a_mover_has_a_reason(frames, reason):
-    with pytest.raises(NoMovingObjectError, match=reason):
+    with pytest.raises(NoMovingObjectError, match=reason) as caught:
         discover(ArrayClip(frames), CONFIG)
+    kind = reason.partition(':')[0] if ':' in reason else 'no moving object'
+    assert caught.value.reason == kind and pickle.loads(pickle.dumps(caught.value)).reason == kind
+
+
+def test_a_reason_is_its_text_and_a_known_one():
+    assert f'{Reason.TOO_SHORT}' == str(Reason.TOO_SHORT) == 'too short'  # on every Python
+    assert 'unreadable' in FAILED_REASONS and 'corner share' not in FAILED_REASONS
 
 
 def test_noise_of_a_still_camera_is_no_mover():

@@ -101,19 +101,20 @@ def test_keep_and_sample_rules(quality, corners, kept, samplable):
     track = track_of(quality, corners)
     assert is_kept(track, CONFIG) == kept
     assert is_samplable(track, CONFIG) == samplable
-    assert (drop_reason(track, CONFIG) == '') == kept
+    assert (drop_reason(track, CONFIG) is None) == kept
 
 
 @pytest.mark.parametrize(
-    ('quality', 'corners', 'words'),
+    ('quality', 'corners', 'reason', 'words'),
     [
-        (0.2, 0.0, 'sequence quality 0.20 is below 0.35'),
-        (0.9, 0.5, 'corner share 0.50 is above 0.40'),
-        (0.38, 0.3, 'less corner share, 0.28, is below 0.33'),
+        (0.2, 0.0, 'sequence quality', 'sequence quality 0.20 is below 0.35'),
+        (0.9, 0.5, 'corner share', 'corner share 0.50 is above 0.40'),
+        (0.38, 0.3, 'sequence quality less corner share', 'corner share, 0.28, is below 0.33'),
     ],
 )
-def test_drop_reason_has_the_numbers(quality, corners, words):
-    assert words in drop_reason(track_of(quality, corners), CONFIG)
+def test_drop_reason_has_the_numbers(quality, corners, reason, words):
+    dropped = drop_reason(track_of(quality, corners), CONFIG)
+    assert dropped is not None and dropped[0] == reason and words in dropped[1]
 
 
 def test_rules_follow_the_config():

@@ -4,6 +4,7 @@ from .config import DiscoveryConfig
 from .discover import NoMovingObjectError, discover
 from .flow import ARFlow, CallableFlow, DISFlow, FarnebackFlow, FlowEstimator, build_flow
 from .quality import drop_reason, is_kept, is_samplable
+from .reasons import Reason
 
 __all__ = [
     'ARFlow',
@@ -13,6 +14,7 @@ __all__ = [
     'FarnebackFlow',
     'FlowEstimator',
     'NoMovingObjectError',
+    'Reason',
     'build_flow',
     'discover',
     'drop_reason',

@@ -25,11 +25,22 @@ from .fragments import fragment_bounds
 from .motion_map import MapGeometry, adapt_interval, distance_map, map_boxes_to_frame, map_geometry
 from .multi_object import link_objects
 from .quality import centrality, corner_share, cut_borders, frame_quality, sampling_value
+from .reasons import Reason
 from .trajectory_dp import fill_boxes
 
 
 class NoMovingObjectError(RuntimeError):
-    """Nothing in a clip moves against its background, or the clip cannot show it; the text is the reason. A normal outcome."""
+    """Nothing in a clip moves against its background, or the clip cannot show it.
+
+    A normal outcome; the text says why in full.
+
+    Attributes:
+        reason: Why, as one of a few.
+    """
+
+    def __init__(self, text: str, reason: Reason = Reason.NO_MOVING_OBJECT) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -219,12 +230,14 @@ def _check_clip(clip: Clip, config: DiscoveryConfig, estimator: FlowEstimator, g
     if clip.frame_count < needed:
         raise NoMovingObjectError(
             f'too short: {clip.frame_count} frame{"s" if clip.frame_count != 1 else ""}, {needed} are needed to see motion '
-            f'every {config.frames.eval_gap} frames'
+            f'every {config.frames.eval_gap} frames',
+            Reason.TOO_SHORT,
         )
     if min(geometry.map_wh) < estimator.min_side_px:
         raise NoMovingObjectError(
             f'too small: {clip.size_wh[0]}x{clip.size_wh[1]} pixels leave {geometry.map_wh[0]}x{geometry.map_wh[1]} for flow, '
-            f'which needs {estimator.min_side_px} on each side'
+            f'which needs {estimator.min_side_px} on each side',
+            Reason.TOO_SMALL,
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..structures.pseudo_track import PseudoTrack
 from .config import QualityConfig
+from .reasons import Reason
 
 
 def cut_borders(frame_wh: tuple[int, int], margin: float) -> tuple[int, int, int, int]:
@@ -81,11 +82,7 @@ def sampling_value(track: PseudoTrack, config: QualityConfig) -> float:
 
 def is_kept(track: PseudoTrack, config: QualityConfig) -> bool:
     """Whether a track is worth keeping at all."""
-    return (
-        track.sequence_quality >= config.min_sequence_quality
-        and track.corner_share <= config.max_corner_share
-        and sampling_value(track, config) >= config.min_value
-    )
+    return drop_reason(track, config) is None
 
 
 def is_samplable(track: PseudoTrack, config: QualityConfig) -> bool:
@@ -97,13 +94,15 @@ def is_samplable(track: PseudoTrack, config: QualityConfig) -> bool:
     )
 
 
-def drop_reason(track: PseudoTrack, config: QualityConfig) -> str:
-    """Why a track is not kept, with the numbers; an empty string for one that is."""
+def drop_reason(track: PseudoTrack, config: QualityConfig) -> tuple[Reason, str] | None:
+    """Why a track is not kept, and the same in full with the numbers; None for one that is."""
     value = sampling_value(track, config)
     if track.sequence_quality < config.min_sequence_quality:
-        return f'sequence quality {track.sequence_quality:.2f} is below {config.min_sequence_quality:.2f}'
+        reason, given = Reason.SEQUENCE_QUALITY, track.sequence_quality
+        return reason, f'{reason} {given:.2f} is below {config.min_sequence_quality:.2f}'
     if track.corner_share > config.max_corner_share:
-        return f'corner share {track.corner_share:.2f} is above {config.max_corner_share:.2f}'
+        reason, given = Reason.CORNER_SHARE, track.corner_share
+        return reason, f'{reason} {given:.2f} is above {config.max_corner_share:.2f}'
     if value < config.min_value:
-        return f'sequence quality less corner share, {value:.2f}, is below {config.min_value:.2f}'
-    return ''
+        return Reason.VALUE, f'{Reason.VALUE}, {value:.2f}, is below {config.min_value:.2f}'
+    return None

@@ -16,10 +16,11 @@ import torch
 
 from usot_plugin.datasets.boxes.box_sources import clip_path
 from usot_plugin.discovery.config import DiscoveryConfig
-from usot_plugin.discovery.many_clips.one_clip import ClipResult, without_numbers
+from usot_plugin.discovery.many_clips.one_clip import ClipResult
 from usot_plugin.discovery.many_clips.pipeline import TableWriteError
 from usot_plugin.discovery.many_clips.progress import Progress, Tally
 from usot_plugin.discovery.quality import drop_reason, is_samplable
+from usot_plugin.discovery.reasons import Reason
 from usot_plugin.discovery.table.format import DROPPED, KEPT, TableInfo, part_bytes, track_columns
 from usot_plugin.discovery.table.parts import PartFolder
 from usot_plugin.discovery.table.reading import PseudoBoxRow, PseudoBoxTable, read_table
@@ -36,9 +37,6 @@ from usot_plugin.tracking import Tracker
 from usot_plugin.utils.worker_pool import run_jobs
 
 from .passes import Start, can_start, there_and_back
-
-#: Why a track without a box is dropped, as a reason that can be counted.
-NOTHING_HELD = 'no agreement'
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ def relabel_clip(rows: Sequence[dict[str, Any]], labeller: Labeller) -> ClipResu
         changed = [_row(row, next(new), labeller) if row['status'] == KEPT else row for row in rows]
     except ClipError as error:
         detail = ' '.join(str(error).split())
-        changed = [_dropped(row, 'unreadable', detail) if row['status'] == KEPT else row for row in rows]
+        changed = [_dropped(row, Reason.UNREADABLE, detail) if row['status'] == KEPT else row for row in rows]
     kept = [row for row in changed if row['status'] == KEPT]
     head = (kept or changed)[0]
     plain = [{**{k: v for k, v in row.items() if k != 'track'}, **track_columns(row['track'])} for row in changed]
@@ -227,12 +225,12 @@ def _row(row: dict[str, Any], track: PseudoTrack | None, labeller: Labeller) -> 
     discovery = DiscoveryConfig.from_dict(labeller.info.config)
     if track is None:
         model = labeller.info.rounds[-1].get('model', 'the tracker')
-        return _dropped(row, NOTHING_HELD, f'no frame on which {model} agrees with itself there and back')
+        return _dropped(row, Reason.NO_AGREEMENT, f'no frame on which {model} agrees with itself there and back')
     why = drop_reason(track, discovery.quality)
-    if why:
-        return {**_dropped(row, without_numbers(why), why), 'track': track}
+    if why is not None:
+        return {**_dropped(row, *why), 'track': track}
     return {**row, 'track': track, 'samplable': is_samplable(track, discovery.quality)}
 
 
-def _dropped(row: dict[str, Any], reason: str, detail: str) -> dict[str, Any]:
+def _dropped(row: dict[str, Any], reason: Reason, detail: str) -> dict[str, Any]:
     return {**row, 'status': DROPPED, 'reason': reason, 'detail': detail, 'samplable': False}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import time
 import traceback
@@ -19,6 +18,7 @@ from ..config import DiscoveryConfig
 from ..discover import NoMovingObjectError, discover, frames_needed
 from ..flow import FlowEstimator, build_flow
 from ..quality import drop_reason, is_samplable
+from ..reasons import Reason
 from ..table.format import (
     DROPPED,
     KEPT,
@@ -86,7 +86,7 @@ def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     try:
         fingerprint = fingerprint_of(task.path)
     except ClipError as error:
-        return skipped(task, config, 'unreadable', str(error), seconds=time.perf_counter() - started)
+        return skipped(task, config, Reason.UNREADABLE, str(error), seconds=time.perf_counter() - started)
     if fingerprint == task.finished_fingerprint:
         return ClipResult(task.clip, 'finished')
     clip = None
@@ -96,9 +96,9 @@ def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
         notes = '; '.join([*clip.notes, *left_out])
         rows = [_track_row(task, clip, fingerprint, track, config, notes) for track in tracks]
     except ClipError as error:
-        return skipped(task, config, 'unreadable', str(error), fingerprint, clip, time.perf_counter() - started)
+        return skipped(task, config, Reason.UNREADABLE, str(error), fingerprint, clip, time.perf_counter() - started)
     except NoMovingObjectError as error:
-        return skipped(task, config, _kind(str(error)), f'{task.path}: {error}', fingerprint, clip, time.perf_counter() - started)
+        return skipped(task, config, error.reason, f'{task.path}: {error}', fingerprint, clip, time.perf_counter() - started)
     kept = [row for row in rows if row['status'] == KEPT]
     head = (kept or rows)[0]
     return ClipResult(
@@ -133,7 +133,7 @@ def _discover_whole_or_head(clip: Clip, config: DiscoveryConfig) -> tuple[list[P
     try:
         return discover(clip, head, estimator), [left_out]
     except NoMovingObjectError as error:
-        raise NoMovingObjectError(f'{error}; {left_out}') from error
+        raise NoMovingObjectError(f'{error}; {left_out}', error.reason) from error
 
 
 @lru_cache(maxsize=1)
@@ -142,26 +142,27 @@ def _estimator(flow_json: str) -> FlowEstimator:
     return build_flow(json.loads(flow_json))
 
 
-def _kind(reason: str) -> str:
-    """Why there is no trajectory, as one of a few."""
-    kind = reason.split(':')[0]
-    return kind if kind in ('too short', 'too small') else 'no moving object'
-
-
 def _track_row(task: ClipTask, clip: Clip, fingerprint: str, track: PseudoTrack, config: DiscoveryConfig, notes: str) -> dict[str, Any]:
     dropped = drop_reason(track, config.quality)
+    reason, detail = dropped or ('', '')
     return {
         **_clip_columns(task, fingerprint, clip),
         'status': DROPPED if dropped else KEPT,
-        'reason': without_numbers(dropped),
-        'detail': '; '.join(filter(None, [dropped, notes])),
+        'reason': reason,
+        'detail': '; '.join(filter(None, [detail, notes])),
         'samplable': is_samplable(track, config.quality),
         **track_columns(track),
     }
 
 
 def skipped(
-    task: ClipTask, config: DiscoveryConfig, reason: str, detail: str, fingerprint: str = '', clip: Clip | None = None, seconds: float = 0.0
+    task: ClipTask,
+    config: DiscoveryConfig,
+    reason: Reason,
+    detail: str,
+    fingerprint: str = '',
+    clip: Clip | None = None,
+    seconds: float = 0.0,
 ) -> ClipResult:
     """The result, with its one row, of a clip without any trajectory."""
     notes = clip.notes if clip is not None else ()
@@ -184,7 +185,7 @@ def guarded(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     try:
         return discover_clip(task, config)
     except Exception as error:  # not silent: the parent prints the traceback and ends with an error code
-        result = skipped(task, config, 'internal error', f'{task.path}: {type(error).__name__}: {error}')
+        result = skipped(task, config, Reason.INTERNAL_ERROR, f'{task.path}: {type(error).__name__}: {error}')
         return replace(result, traceback=traceback.format_exc())
 
 
@@ -195,12 +196,7 @@ def crashed(task: ClipTask, config: DiscoveryConfig, exit_code: int | None) -> C
         how += ' (out of memory?)' if -exit_code == 9 else ''
     else:
         how = '' if exit_code is None else f' with exit code {exit_code}'
-    return skipped(task, config, 'decoder crashed', f'{task.path}: the worker process that read it died{how}')
-
-
-def without_numbers(reason: str) -> str:
-    """'corner share 0.52 is above 0.40' as 'corner share', so that clips can be counted by reason."""
-    return re.split(r',?\s+-?\d', reason, maxsplit=1)[0]
+    return skipped(task, config, Reason.DECODER_CRASHED, f'{task.path}: the worker process that read it died{how}')
 
 
 def _clip_columns(task: ClipTask, fingerprint: str, clip: Clip | None) -> dict[str, Any]:

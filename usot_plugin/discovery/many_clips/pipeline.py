@@ -13,6 +13,7 @@ from ...utils.names import is_utf8, shown_name
 from ..config import DiscoveryConfig
 from ..config_rules import nearest_name
 from ..flow import build_flow
+from ..reasons import Reason
 from ..table.format import TableInfo
 from ..table.parts import PartFolder
 from .local_engine import run_local
@@ -131,7 +132,7 @@ def discover_clips(clips: Mapping[str, Path], config: DiscoveryConfig, table: st
 
 def _not_utf8(name: str, path: Path, config: DiscoveryConfig) -> ClipResult:
     place = shown_name(path.absolute())
-    return skipped(ClipTask(name, Path(place)), config, 'unreadable', f'{place}: the name is not UTF-8; rename the file')
+    return skipped(ClipTask(name, Path(place)), config, Reason.UNREADABLE, f'{place}: the name is not UTF-8; rename the file')
 
 
 def _engine(options: RunOptions, tasks: list[ClipTask], config: DiscoveryConfig) -> Generator[ClipResult, None, None]:

@@ -10,8 +10,9 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from ..reasons import FAILED_REASONS
 from ..table.format import DROPPED, KEPT, SKIPPED
-from ..table.parts import FAILED_REASONS, FinishedClip
+from ..table.parts import FinishedClip
 from .one_clip import ClipResult
 
 #: Without a terminal a progress line comes at most this often.

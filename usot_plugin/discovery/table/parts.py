@@ -11,11 +11,9 @@ import pyarrow.parquet as pq
 
 from usot_plugin.utils.atomic import remove_abandoned, remove_quietly, whole_file, write_bytes
 
+from ..reasons import FAILED_REASONS
 from .format import KEPT, TableError, TableInfo, clip_of_part, open_parquet, part_name, read_info
 from .reading import common_info, sorted_parts, table_batches
-
-#: Reasons of skipped clips that another run tries again: the file may have been repaired, the machine may have had a bad day.
-FAILED_REASONS = ('unreadable', 'decoder crashed', 'internal error')
 
 _RESUME_COLUMNS = ['fingerprint', 'frame_count', 'status', 'reason', 'detail', 'samplable']
 
