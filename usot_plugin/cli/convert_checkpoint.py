@@ -1,7 +1,8 @@
 """Turn published weights into ours: ``python tools/convert_checkpoint.py PUBLISHED OURS``.
 
-Reads the published USOT, USOT*, UDT, DCFNet, SiamFC-AlexNet, SiamRPN++ (ResNet) and SiamMask trackers, and ResNet-50 backbones in
-torchvision's or MoCo-v2's form. The file is never unpickled beyond tensors and plain containers.
+Reads the published USOT, USOT*, UDT, DCFNet, SiamFC-AlexNet, SiamRPN++ (ResNet) and SiamMask trackers, ResNet-50 backbones in
+torchvision's or MoCo-v2's form, and MobileNetV2 and EfficientNet-Lite0 (``usot fetch`` gets these). The file is never unpickled
+beyond tensors and plain containers.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from usot_plugin.utils.published_siamrpn import convert_siamrpn, is_siamrpn
 from usot_plugin.utils.published_weights import (
     UnknownCheckpointError,
     convert_dcfnet,
+    convert_mobile,
     convert_resnet,
     convert_siamfc,
     convert_usot,
     is_dcfnet,
+    is_mobile,
     is_siamfc,
     is_usot,
 )
@@ -55,6 +58,8 @@ def convert(state: Mapping[str, Tensor], keep_shortcuts: bool = False) -> tuple[
         return 'tracker', convert_dcfnet(state)
     if is_siamfc(state):
         return 'tracker', convert_siamfc(state)
+    if is_mobile(state):
+        return 'backbone', convert_mobile(state)
     return 'backbone', convert_resnet(state, not keep_shortcuts)
 
 

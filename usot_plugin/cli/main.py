@@ -44,6 +44,8 @@ GROUPS: dict[str, dict[str, Verb]] = {
         'train-pul': Verb('cli.train_pul', 'the three stages of PUL-style training'),
         'losses': Verb('cli.plot_losses', 'draw the loss curves of runs'),
         'convert': Verb('cli.convert_checkpoint', 'published checkpoints under the names used here'),
+        'fetch': Verb('cli.fetch_backbone', 'public ImageNet weights of a mobile backbone'),
+        'follow': Verb('datasets.synthetic.region_tracks', 'follow regions of your clips there and back, for composites'),
         'imagenet-vid': Verb('cli.convert_imagenet_vid', 'the XML files of ImageNet VID as one CocoVID file'),
         'pack': Verb('cli.pack_pretrained', 'weights, config and training record in one file'),
         'migrate': Verb('cli.migrate_mmtrack_config', 'rewrite a config of MMTracking 1.x'),

@@ -4,6 +4,7 @@ from .backbones.alexnet import SiamFCAlexNet
 from .backbones.ciresnet import CIResNet
 from .backbones.dcfnet import DCFNetBackbone
 from .backbones.host_adapter import HostBackbone
+from .backbones.mobile import EfficientNetLite0Backbone, MobileNetV2Backbone
 from .backbones.siamese_resnet import SiameseResNet
 from .backbones.staged_resnet import StagedSiameseResNet
 from .base_sot import BaseSOTModel
@@ -11,6 +12,7 @@ from .cyclesiam import CycleSiam
 from .data_preprocessor import SOTDataPreprocessor
 from .heads.depthwise_head import DepthwiseHead
 from .heads.mask_head import SiamMaskHead, SiamMaskRefiner
+from .heads.pixelwise_head import PixelwiseHead
 from .heads.rpn_head import SiamRPNHead
 from .heads.usot_head import USOTHead
 from .losses.anti_clutter import AntiClutterLoss, PairwiseBCELoss
@@ -20,6 +22,7 @@ from .losses.host_losses import HostBoxLoss, HostMapLoss
 from .losses.instance_contrast import InstanceContrastLoss
 from .losses.iou_loss import LTRBIoULoss
 from .losses.noise_robust import NoiseRobustLoss
+from .losses.overlap_focal import OverlapFocalLoss
 from .necks.adjust import AdjustNeck
 from .necks.cycle_memory import CycleMemoryNeck
 from .pul import BackgroundDiscriminator, NoiseRobustSiamFC
@@ -42,14 +45,18 @@ __all__ = [
     'DCFNet',
     'DCFNetBackbone',
     'DepthwiseHead',
+    'EfficientNetLite0Backbone',
     'HostBackbone',
     'HostBoxLoss',
     'HostMapLoss',
     'InstanceContrastLoss',
     'LTRBIoULoss',
+    'MobileNetV2Backbone',
     'NoiseRobustLoss',
     'NoiseRobustSiamFC',
     'PairwiseBCELoss',
+    'PixelwiseHead',
+    'OverlapFocalLoss',
     'S2SiamFC',
     'SOTDataPreprocessor',
     'SiamFC',

@@ -10,6 +10,8 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from usot_plugin.structures.sot_sample import StackedSamples
+
 
 class BaseSOTModel(BaseModel):
     """A network that learns to track from groups of crops.
@@ -78,4 +80,6 @@ class BaseSOTModel(BaseModel):
     @staticmethod
     def stack_boxes(data_samples: list, key: str, like: Tensor) -> Tensor:
         """Field ``key`` of all samples as one tensor ``(B, ..., 4)`` of the dtype and device of ``like``."""
+        if isinstance(data_samples, StackedSamples):
+            return data_samples.fields[key].to(like)
         return torch.stack([getattr(sample, key) for sample in data_samples]).to(like)

@@ -11,6 +11,7 @@ from usot_plugin.utils.schedule import value_at
 from .base_sot import BaseSOTModel
 from .heads.usot_head import HeadCodes
 from .layers.prroi_pool import prroi_pool
+from .losses.iou_loss import ltrb_overlap
 from .task_modules.grid import CellGrid, class_labels, ltrb_to_boxes, regression_targets
 
 #: Training settings of the paper and its release; epochs are counted from 0, the release counts from 1.
@@ -25,6 +26,9 @@ USOT_TRAIN_CFG = dict(
     memory_margin_cells=2.0,  # how far outside the map a forward box may be pooled
     pool_size=7,
 )
+
+#: Where the box of an absent target is put, pixels of the crop.
+ABSENT_PX = -1e4
 
 
 @MODELS.register_module()
@@ -90,6 +94,13 @@ class USOT(BaseSOTModel):
         """Template features ``(B, C, 7, 7)`` inside boxes ``(B, 4)`` in pixels of the template crop."""
         return prroi_pool(features, self.grid.template_box_to_cells(boxes_xyxy, crop_px), self.train_cfg['pool_size'])
 
+    def encode_template(self, crops: Tensor, boxes_xyxy: Tensor) -> HeadCodes:
+        """Codes of normalised template crops ``(B, 3, S, S)`` with boxes ``(B, 4)`` in their pixels."""
+        kernel = self.pool_template(self.extract(crops), boxes_xyxy, crops.shape[-1])
+        if getattr(self.head, 'wants_box_size', False):
+            return self.head.encode_template(kernel, boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
+        return self.head.encode_template(kernel)
+
     def pool_search(self, features: Tensor, boxes_xyxy: Tensor, crop_px: int, margin_cells: float = 0.0) -> Tensor:
         """Template-sized features ``(B, C, 7, 7)`` inside boxes ``(B, 4)`` in pixels of the search crop."""
         cells = self.grid.search_box_to_cells(boxes_xyxy, crop_px, margin_cells)
@@ -98,8 +109,8 @@ class USOT(BaseSOTModel):
     def raw_maps(self, inputs: dict[str, Tensor], data_samples: list) -> tuple[Tensor, Tensor]:
         """Off-line logits ``(B, 1, h, w)`` and distances ``(B, 4, h, w)``."""
         template_boxes = self.stack_boxes(data_samples, 'template_box_xyxy', inputs['template'])
-        kernel = self.pool_template(self.extract(inputs['template']), template_boxes, inputs['template'].shape[-1])
-        return self.head.predict(self.head.encode_search(self.extract(inputs['search'])), self.head.encode_template(kernel))
+        codes = self.encode_template(inputs['template'], template_boxes)
+        return self.head.predict(self.head.encode_search(self.extract(inputs['search'])), codes)
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """Naive loss (Eq. 6) or cycle-memory loss (Eq. 9), whichever stage the epoch is in.
@@ -112,18 +123,21 @@ class USOT(BaseSOTModel):
         """
         template, search = inputs['template'], inputs['search']
         template_boxes = self.stack_boxes(data_samples, 'template_box_xyxy', search)
-        search_boxes = self.stack_boxes(data_samples, 'search_box_xyxy', search)
+        # An absent target (nan) is put far outside: no cell is positive, and nothing is nan in the gradient.
+        search_boxes = self.stack_boxes(data_samples, 'search_box_xyxy', search).nan_to_num(nan=ABSENT_PX)
         crop_px = search.shape[-1]
 
-        kernel = self.pool_template(self.extract(template), template_boxes, template.shape[-1])
+        template_codes = self.encode_template(template, template_boxes)
         search_features = self.extract(search)
-        template_codes, search_codes = self.head.encode_template(kernel), self.head.encode_search(search_features)
+        search_codes = self.head.encode_search(search_features)
         logits, ltrb = self.head.predict(search_codes, template_codes)
 
         cells = logits.shape[-1]
         cfg = self.train_cfg
         label = class_labels(search_boxes, cells, crop_px, self.grid, cfg['label_radius_cells'], cfg['label_rounding'])
         targets, positive = regression_targets(search_boxes, cells, self.grid)
+        if getattr(self.head.loss_cls, 'overlap_labels', False):
+            label = label * ltrb_overlap(ltrb.detach(), targets)
         losses = {
             'loss_reg': self.head.loss_reg(ltrb, targets, positive),
             'loss_cls': self.head.loss_cls(logits[:, 0], label),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,3 +43,17 @@ class SOTSample(BaseDataElement):
         if boxes.ndim != wanted[0] or boxes.shape[-1] != 4:
             raise ValueError(f"'{name}' needs shape {'(4,)' if wanted[0] == 1 else '(N, 4)'}, got {tuple(boxes.shape)}")
         self.set_field(boxes, name, dtype=Tensor)
+
+
+class StackedSamples:
+    """Boxes of a whole batch: each field is one tensor ``(B, ...)``, which travels faster than ``B`` samples."""
+
+    def __init__(self, fields: dict[str, Tensor]) -> None:
+        self.fields = fields
+
+    def __len__(self) -> int:
+        return len(next(iter(self.fields.values())))
+
+    def to(self, *args: Any, **kwargs: Any) -> StackedSamples:
+        """The same on another device."""
+        return StackedSamples({name: value.to(*args, **kwargs) for name, value in self.fields.items()})

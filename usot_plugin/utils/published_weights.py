@@ -44,6 +44,12 @@ DCFNET_LAYERS = {'0': 'conv1', '2': 'conv2'}
 SIAMFC_LAYER = re.compile(r'^(?:(?:features?|backbone|feature_extraction|model)\.)*(conv[1-5])\.([01])\.(\w+)$')
 SIAMFC_NORM = re.compile(r'^(?:head\.)?(?:match_batchnorm|bn_adjust|response_norm)\.(\w+)$')
 
+#: MobileNetV2 and EfficientNet-Lite; the first block with an expansion, or a block's depth-wise layer, tells them from other networks.
+MOBILE_MARK = re.compile(r'^(?:features\.1\.conv\.|_blocks\.0\._depthwise_conv\.)')
+MOBILE_KEY = re.compile(r'^(?:features\.\d+\.|_blocks\.\d+\.|_conv_stem\.|_bn0\.)')
+MOBILE_UNUSED = ('classifier.', '_fc.', '_conv_head.', '_bn1.')
+TORCHVISION_MOBILE = re.compile(r'^features\.(\d+)\.conv\.(\d)(\.\d)?(\.[a-z_]+)$')
+
 
 class UnknownCheckpointError(ValueError):
     """The file holds none of the published forms."""
@@ -105,6 +111,35 @@ def convert_dcfnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise UnknownCheckpointError(f'no rule for key {key!r}: not a published UDT or DCFNet network')
         converted[f'backbone.{DCFNET_LAYERS[found[1]]}.{found[2]}'] = value
     return converted
+
+
+def convert_mobile(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """MobileNetV2 (also torchvision's) or EfficientNet-Lite under our names; what classifies is left out.
+
+    Raises:
+        UnknownCheckpointError: A key fits neither network; the message names it.
+    """
+    converted = {}
+    for key, value in state.items():
+        name = TORCHVISION_MOBILE.sub(lambda found: _flat_mobile(found, state), key)
+        if name.startswith(MOBILE_UNUSED):
+            continue
+        if not MOBILE_KEY.match(name):
+            raise UnknownCheckpointError(f'no rule for key {key!r}: neither MobileNetV2 nor EfficientNet-Lite')
+        converted[name] = value
+    return converted
+
+
+def _flat_mobile(found: re.Match, state: Mapping[str, Tensor]) -> str:
+    """torchvision groups convolution, norm and ReLU6 of a block: ``conv.1.0`` is ``conv.3`` here."""
+    block, layer, inner, rest = found[1], int(found[2]), found[3], found[4]
+    groups = sum(f'features.{block}.conv.{number}.0.weight' in state for number in (0, 1))
+    return f'features.{block}.conv.{3 * layer + int(inner[1:]) if inner else 3 * groups + layer - groups}{rest}'
+
+
+def is_mobile(state: Mapping[str, Tensor]) -> bool:
+    """Whether the keys are those of MobileNetV2 or EfficientNet-Lite."""
+    return any(MOBILE_MARK.match(key) for key in state)
 
 
 def is_dcfnet(state: Mapping[str, Tensor]) -> bool:

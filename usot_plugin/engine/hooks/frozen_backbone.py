@@ -24,10 +24,12 @@ class FrozenBackboneHook(Hook):
 
     Args:
         train_from_epoch: First epoch, counted from 0, in which ``trained`` stages learn; None: never.
-        trained: Names of the submodules of the backbone that learn then; the others stay frozen.
+        trained: Names of the submodules of the backbone that learn then, dotted where they lie deeper; the others stay frozen.
         backbone: Attribute of the model; dotted for a part of it, ``'backbone.body'`` where a backbone of the host is wrapped.
         legacy: Do the release's two quirks: batch norm of the frozen parts keeps updating its statistics (``model.train()`` undoes the
             release's freezing), and at ``train_from_epoch`` the optimizer forgets its momentum (it is rebuilt there).
+        norm_eval: Batch norm keeps its pre-trained statistics in the stages that learn, too; its scale and shift learn. Template and search
+            area pass the backbone one after the other and would else be normalised differently in training.
 
     Raises:
         ValueError: The backbone has no such submodule.
@@ -44,26 +46,29 @@ class FrozenBackboneHook(Hook):
         trained: Sequence[str] = ('layer1', 'layer2', 'layer3'),
         backbone: str = 'backbone',
         legacy: bool = False,
+        norm_eval: bool = False,
     ) -> None:
         self.train_from_epoch = train_from_epoch
         self.trained = tuple(trained)
         self.backbone = backbone
         self.legacy = legacy
+        self.norm_eval = norm_eval
         self._frozen_norms: list[nn.Module] = []
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Freeze or free the parameters for this epoch."""
         backbone = bare_model(runner).get_submodule(self.backbone)
-        children = dict(backbone.named_children())
+        children = dict(backbone.named_modules())
         unknown = [name for name in self.trained if name not in children]
         if unknown:
-            raise ValueError(f'{type(backbone).__name__} has no submodule {unknown[0]!r}; it has {sorted(children)}')
+            parts = [name for name, _ in backbone.named_children()]
+            raise ValueError(f'{type(backbone).__name__} has no submodule {unknown[0]!r}; it has {sorted(parts)}')
         learns = self.train_from_epoch is not None and runner.epoch >= self.train_from_epoch
         backbone.requires_grad_(False)
         free = [children[name] for name in self.trained] if learns else []
         for module in free:
             module.requires_grad_(True)
-        norms = {id(module) for part in free for module in part.modules()}
+        norms = set() if self.norm_eval else {id(module) for part in free for module in part.modules()}
         self._frozen_norms = [module for module in backbone.modules() if isinstance(module, _BatchNorm) and id(module) not in norms]
         if runner.epoch == self.train_from_epoch:
             print_log(f'epoch {runner.epoch + 1}: {", ".join(self.trained)} of the backbone begin to learn', logger='current')

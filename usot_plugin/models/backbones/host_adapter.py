@@ -15,7 +15,7 @@ from usot_plugin.registry import MODELS
 #: Side of the blank picture that strides and channels are measured on; a multiple of every stride up to 128.
 PROBE_PX = 128
 #: Where cell 0 of a map of stride ``s`` sits in the picture, in pixels.
-CELL_OFFSETS = {'padded': lambda stride: 0.0, 'patches': lambda stride: (stride - 1) / 2}
+CELL_OFFSETS = {'padded': lambda stride: 0.0, 'patches': lambda stride: (stride - 1) / 2, 'same': lambda stride: stride - 1.0}
 
 
 def resample_cells(features: Tensor, positions: Tensor) -> Tensor:
@@ -50,7 +50,8 @@ class HostBackbone(BaseModule):
         body: Config of the backbone; it gives one map or a sequence of maps. It is built in the config's default scope.
         outputs: Which of its maps to take.
         cells: ``'padded'``: convolutions with padding, cell 0 sits at pixel 0 (ResNet, ResNeXt, PVTv2). ``'patches'``: patches without
-            overlap, cell 0 sits in the middle of the first one (Swin, PVT, ConvNeXt).
+            overlap, cell 0 sits in the middle of the first one (Swin, PVT, ConvNeXt). ``'same'``: TensorFlow's padding of even sides,
+            cell 0 sits at pixel ``stride - 1`` (EfficientNetLite0Backbone).
 
     Attributes:
         out_channels: Channels of the output; the neck's ``in_channels``.

@@ -32,6 +32,11 @@ class HeadCodes:
         return HeadCodes([_repeated(code, count) for code in self.cls], reg)
 
 
+def half_sides(sides: Tensor) -> Tensor:
+    """What relative boxes are in units of: ``(B, 4, 1, 1)`` out of widths and heights ``(B, 2)``, at least one pixel."""
+    return (sides / 2).clamp(min=1)[:, [0, 1, 0, 1], None, None]
+
+
 def _repeated(code: Tensor, count: int) -> Tensor:
     # Not repeat_interleave: in an exported graph the count is a dimension of an input, which that cannot follow.
     return code[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
@@ -61,6 +66,8 @@ class AnchorFreeHead(BaseModule):
         logit_scale: Factor on both classification outputs.
         initial_distance_px: Distance l, t, r, b that an untrained head predicts. The release starts at e pixels; starting near half a
             target's side (about 32) saves a net without pretrained weights the first few hundred steps.
+        relative_boxes: Predict factors on the half sides of the template's box instead, which then travel with its codes: pooling to 7x7
+            cells has lost them. ``initial_distance_px`` has no meaning then.
         loss_cls: Config of the classification loss, of both branches; balanced BCE by default.
         loss_reg: Config of the box loss; IoU loss on distances by default.
     """
@@ -72,12 +79,15 @@ class AnchorFreeHead(BaseModule):
         tower_depth: int = 4,
         logit_scale: float = 0.1,
         initial_distance_px: float = math.e,
+        relative_boxes: bool = False,
         loss_cls: dict | None = None,
         loss_reg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.logit_scale = logit_scale
+        #: Whether :meth:`encode_template` is given the sides of the template's box.
+        self.wants_box_size = relative_boxes
         self.cls_template, self.cls_search = self.make_encoder(channels), self.make_encoder(channels)
         self.reg_template, self.reg_search = self.make_encoder(channels), self.make_encoder(channels)
         self.cls_correlation, self.reg_correlation = self.make_correlation(), self.make_correlation()
@@ -85,7 +95,7 @@ class AnchorFreeHead(BaseModule):
         self.cls_conv = nn.Conv2d(channels, 1, 3, padding=1)
         self.reg_conv = nn.Conv2d(channels, 4, 3, padding=1)
         self.reg_scale = nn.Parameter(torch.full((1,), 0.1))
-        self.reg_bias = nn.Parameter(torch.full((1, 4, 1, 1), math.log(initial_distance_px)))
+        self.reg_bias = nn.Parameter(torch.full((1, 4, 1, 1), 0.0 if relative_boxes else math.log(initial_distance_px)))
         self.loss_cls = MODELS.build(loss_cls or dict(type='BalancedBCELoss'))
         self.loss_reg = MODELS.build(loss_reg or dict(type='LTRBIoULoss'))
         self.memory = None
@@ -104,9 +114,15 @@ class AnchorFreeHead(BaseModule):
     def make_correlation() -> nn.Module:
         """Maps the codes of search and template to one response ``(B, C, H - 6, W - 6)``."""
 
-    def encode_template(self, features: Tensor) -> HeadCodes:
-        """Codes of pooled template features ``(B, C, 7, 7)``."""
-        return HeadCodes(self.cls_template(features), self.reg_template(features))
+    def encode_template(self, features: Tensor, sides: Tensor | None = None) -> HeadCodes:
+        """Codes of pooled template features ``(B, C, 7, 7)``.
+
+        Args:
+            features: Pooled features.
+            sides: Width and height ``(B, 2)`` of the template's box in pixels of its crop; only for ``relative_boxes``.
+        """
+        reg = self.reg_template(features)
+        return HeadCodes(self.cls_template(features), reg if sides is None else [*reg, half_sides(sides)])
 
     def encode_memory(self, features: Tensor) -> HeadCodes:
         """Codes of pooled memory features ``(M, C, 7, 7)``; the classification template encoder's weights are shared."""
@@ -124,10 +140,11 @@ class AnchorFreeHead(BaseModule):
         """
         assert search.reg is not None and template.reg is not None
         cls = self.cls_tower(self.cls_correlation(search.cls, template.cls))
-        reg = self.reg_tower(self.reg_correlation(search.reg, template.reg))
+        codes, unit = (template.reg[:-1], template.reg[-1].float()) if self.wants_box_size else (template.reg, 1.0)
+        reg = self.reg_tower(self.reg_correlation(search.reg, codes))
         # exp in float32: half precision overflows at 65504 and its gradient is useless long before.
         ltrb = torch.exp((self.reg_scale * self.reg_conv(reg) + self.reg_bias).float())
-        return self.logit_scale * self.cls_conv(cls), ltrb
+        return self.logit_scale * self.cls_conv(cls), ltrb * unit
 
     def predict_memory(self, search: HeadCodes, memory: HeadCodes, entries: int, multiplicity: Tensor | None = None) -> Tensor:
         """Memory branch.

@@ -8,6 +8,16 @@ from torch import Tensor, nn
 from usot_plugin.registry import MODELS
 
 
+def ltrb_overlap(prediction: Tensor, target: Tensor) -> Tensor:
+    """Overlap (IoU) of two boxes around each cell, ``(B, H, W)`` of distances ``(B, 4, H, W)``; 0 where a cell lies outside the target."""
+    inside = (target > 0).all(dim=1)
+    overlap = torch.minimum(prediction, target)
+    inter = (overlap[:, 0] + overlap[:, 2]) * (overlap[:, 1] + overlap[:, 3])
+    areas = [(side[:, 0] + side[:, 2]) * (side[:, 1] + side[:, 3]) for side in (prediction, target)]
+    union = areas[0] + areas[1] - inter
+    return torch.where(inside, inter / union.clamp(min=1e-6), torch.zeros_like(inter))
+
+
 def ltrb_iou_loss(prediction: Tensor, target: Tensor, positive: Tensor) -> Tensor:
     """Mean of ``-log((inter + 1) / (union + 1))`` over the positive cells.
 

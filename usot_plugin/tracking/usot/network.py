@@ -100,8 +100,8 @@ def _normalised(model: USOT, crops: Tensor) -> Tensor:
 
 def template_codes(model: USOT, crops: Tensor, boxes_xyxy: Tensor) -> HeadCodes:
     """Codes of template crops ``(B, S, S, 3)`` uint8 BGR with boxes ``(B, 4)`` in their pixels."""
-    features = model.extract(_normalised(model, crops))
-    return model.head.encode_template(model.pool_template(features, boxes_xyxy.to(features), crops.shape[1]))
+    images = _normalised(model, crops)
+    return model.encode_template(images, boxes_xyxy.to(images))
 
 
 def search_view(model: USOT, crops: Tensor, template: HeadCodes, memories: Memories | None) -> SearchView:
