@@ -13,6 +13,7 @@ from .pseudo_box_dataset import NoSampleError, PseudoBoxDataset
 from .release_crops import ReleaseBoxes, USOTCropDataset
 from .samplers.frame_samplers import FrameSampler, NoFrameError, QualityFrames, WindowFrames
 from .samplers.mined_pairs import MinedChain, MinedPairFrames
+from .synthetic.composite_groups import CompositeDataset, stack_groups
 from .track import Track
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     'ClipBoxes',
     'CocoVIDDataset',
     'CocoVideoBoxes',
+    'CompositeDataset',
     'CropStoreError',
     'CropStoreWriter',
     'DiscoveredBoxes',
@@ -48,5 +50,6 @@ __all__ = [
     'WindowFrames',
     'benchmarks',
     'boxes_by_video',
+    'stack_groups',
     'transforms',
 ]
