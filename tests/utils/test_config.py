@@ -116,3 +116,9 @@ def test_unpacked_base_variable_in_a_pipeline_is_named(tmp_path):
     )
     with pytest.raises(ConfigError, match=r"leaf\.py: data\.pipeline\.1 is '_', no transform"):
         load_config(path)
+
+
+def test_an_optimizer_wrapper_of_ours_may_have_a_constructor(write):
+    wrapper = "type='AutocastOptimWrapper', constructor='PartwiseOptimWrapperConstructor', paramwise_cfg=dict(parts=dict())"
+    cfg = load_config(write(f"{BASE}optim_wrapper = dict({wrapper}, optimizer=dict(type='SGD', lr=0.1), _delete_=True)\n"))
+    assert cfg.optim_wrapper.constructor == 'PartwiseOptimWrapperConstructor'

@@ -182,8 +182,10 @@ def _check_arguments(node: dict, target: Any, where: str, path: str | Path) -> N
     arguments = arguments_of(target)
     if arguments is None:
         return
+    # The constructor of an optimizer wrapper takes these two out before the wrapper is built.
+    built = BUILD_KEYS | ({'constructor', 'paramwise_cfg'} if where == 'optim_wrapper' else set())
     for key in node:
-        if key not in arguments and key not in BUILD_KEYS:
+        if key not in arguments and key not in built:
             raise ConfigError(f'{path}: {where}.{key}: {node["type"]} has no argument {key!r}{nearest(key, arguments)}')
 
 

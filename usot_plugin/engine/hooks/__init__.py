@@ -6,9 +6,11 @@ from .non_finite_loss import NonFiniteLossError, NonFiniteLossHook
 from .run_record import RunRecordHook
 from .safe_checkpoint import SafeCheckpointHook
 from .sot_visualization import SOTVisualizationHook
+from .time_budget import ChannelsLastHook, TimeBudgetHook
 from .training_stage import TrainingStageHook
 
 __all__ = [
+    'ChannelsLastHook',
     'FrozenBackboneHook',
     'HardNegativeMiningHook',
     'NonFiniteLossError',
@@ -16,5 +18,6 @@ __all__ = [
     'RunRecordHook',
     'SOTVisualizationHook',
     'SafeCheckpointHook',
+    'TimeBudgetHook',
     'TrainingStageHook',
 ]
