@@ -33,6 +33,9 @@ def register() -> None:
         tracking,
         visualization,
     )
+    from .utils.checkpoint import try_safe_loader_first
+
+    try_safe_loader_first()
 
 
 def _is_command() -> bool:

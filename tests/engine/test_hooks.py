@@ -15,6 +15,7 @@ from tests.engine.tiny_training import MadeUpGroups
 from usot_plugin.engine import FrozenBackboneHook, NonFiniteLossError, NonFiniteLossHook, TrainingStageHook
 from usot_plugin.engine.hooks.training_stage import walk_datasets
 from usot_plugin.structures.sot_sample import SOTSample
+from usot_plugin.utils.config import ConfigError
 
 
 class _Backbone(nn.Module):
@@ -117,7 +118,7 @@ def test_model_without_stages_leaves_the_data_as_configured():
 
 def test_loop_without_epochs_is_refused():
     runner = SimpleNamespace(train_loop=SimpleNamespace())
-    with pytest.raises(TypeError, match='counted in epochs, the training loop is SimpleNamespace'):
+    with pytest.raises(ConfigError, match='counted in epochs, the training loop is SimpleNamespace'):
         TrainingStageHook().before_train(runner)
 
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from tests.engine.tiny_training import read_losses, tiny_config
-from usot_plugin.utils.checkpoint import CheckpointError
+from usot_plugin.utils.checkpoint import CheckpointError, try_safe_loader_first
 
 
 def restore_host() -> None:
-    """What MMEngine reads and writes with by itself."""
-    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    """What MMEngine reads and writes with once this package is imported."""
+    try_safe_loader_first()
     register_backend('local', LocalBackend, prefixes='', force=True)
 
 
@@ -89,3 +89,15 @@ def test_inside_an_epoch_under_the_named_loop(tmp_path):
     (tmp_path / 'cut' / 'last_checkpoint').write_text(str(tmp_path / 'cut' / 'iter_3.pth'))
     run(tmp_path / 'cut', 'loop_cut', resume=True, **loop)
     assert read_losses(tmp_path / 'cut') == read_losses(tmp_path / 'whole')[3:]
+
+
+def test_import_alone_leaves_other_files_to_the_host(tmp_path, monkeypatch):
+    torch.save({'state_dict': {'weight': torch.ones(1)}}, tmp_path / 'plain.pth')
+    torch.save({'state_dict': Call(os.mkdir, str(tmp_path / 'ran'))}, tmp_path / 'bad.pth')
+    asked = []
+    monkeypatch.setattr('usot_plugin.utils.checkpoint.load_from_local', lambda filename, map_location: asked.append(filename))
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'plain.pth'), 'cpu')['state_dict']['weight'] == 1
+    assert asked == []
+    CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'), 'cpu')
+    assert asked == [str(tmp_path / 'bad.pth')]
+    assert not (tmp_path / 'ran').exists()

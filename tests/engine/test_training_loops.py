@@ -11,13 +11,12 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from usot_plugin.engine.training_loops import remaining_batches, use_resumable_loop
 from usot_plugin.registry import DATASETS, HOOKS, MODELS
-from usot_plugin.utils.checkpoint import use_safe_loader
+from usot_plugin.utils.checkpoint import try_safe_loader_first, use_safe_loader
 
 ITEMS, BATCH, EPOCHS = 10, 2, 3
 
@@ -63,7 +62,7 @@ def _safe_loader():
     """As tools/train.py does: official MMEngine cannot read its own checkpoints under torch 2.6 and later."""
     use_safe_loader()
     yield
-    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    try_safe_loader_first()
 
 
 def run(work_dir: Path, stop_after: int | None = None, resume: bool = False, **changes):

@@ -92,6 +92,9 @@ def test_without_cycle_stage_the_first_frame_is_tracked_to_itself():
     model = cycle((1, 2, 1), cycle_start_epoch=2)
     inputs = batch()
     del inputs['hops']
+    with pytest.raises(ConfigError, match='CycleSiam: nobody told the epoch'):
+        model.loss(inputs, samples())
+    model.set_epoch(1)
     assert model.loss(inputs, samples())['loss_score'] > 0
     model.set_epoch(2)
     with pytest.raises(KeyError, match='hops'):

@@ -95,6 +95,7 @@ def test_naive_losses(monkeypatch):
     data = golden('train_small_formula.npz')
     monkeypatch.setattr(usot_module, 'class_labels', lambda *args, **kwargs: tensor(data['label']))
     model = formula_usot('small')
+    model.set_epoch(0)
     losses = model.loss(*training_batch(data))
     assert set(losses) == {'loss_reg', 'loss_cls'}
     assert np.allclose([losses['loss_cls'].item() / 0.2, losses['loss_reg'].item()], data['losses_naive_eval'], atol=1e-4)

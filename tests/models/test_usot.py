@@ -13,6 +13,7 @@ from usot_plugin.models import USOT
 from usot_plugin.models.necks.cycle_memory import CycleMemoryNeck
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.sot_sample import SOTSample
+from usot_plugin.utils.config import ConfigError
 from usot_plugin.utils.schedule import value_at
 
 from .usot_parity import GOLDEN, usot_config
@@ -46,6 +47,14 @@ def test_cycle_stage_begins_with_its_epoch(model, epoch, names):
     model.set_epoch(epoch)
     losses = model(**model.data_preprocessor(collate([group(2), group(2)]), True), mode='loss')
     assert set(losses) == names and all(torch.isfinite(v) for v in losses.values())
+
+
+def test_a_stage_that_nobody_told_is_refused(model):
+    batch = model.data_preprocessor(collate([group(2)]), True)
+    with pytest.raises(ConfigError, match='USOT: nobody told the epoch'):
+        model(**batch, mode='loss')
+    naive = USOT(**usot_config('small', train_cfg=dict(cycle_start_epoch=None)))
+    assert set(naive(**batch, mode='loss')) == {'loss_reg', 'loss_cls'}
 
 
 def test_every_parameter_of_the_cycle_stage_gets_a_gradient(model):

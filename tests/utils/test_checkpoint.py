@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
-from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from usot_plugin.utils.checkpoint import (
@@ -22,6 +22,7 @@ from usot_plugin.utils.checkpoint import (
     extract_state_dict,
     load_checkpoint,
     load_weights,
+    try_safe_loader_first,
     use_safe_loader,
     weights_digest,
 )
@@ -146,7 +147,7 @@ def test_the_runners_loader_is_replaced(tmp_path):
         with pytest.raises(CheckpointError):
             CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'))
     finally:
-        CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+        try_safe_loader_first()
     assert not (tmp_path / 'ran').exists()
 
 
@@ -265,7 +266,7 @@ def test_the_config_in_a_checkpoint_is_not_handed_to_a_runner_that_would_run_it(
     try:
         assert CheckpointLoader.load_checkpoint(str(tmp_path / 'w.pth'))['meta'] == {'epoch': 1}
     finally:
-        CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+        try_safe_loader_first()
     assert load_checkpoint(tmp_path / 'w.pth')['meta']['cfg'] == 'import os'
 
 

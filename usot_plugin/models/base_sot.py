@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from usot_plugin.structures.sot_sample import StackedSamples
+from usot_plugin.utils.config import ConfigError
 
 
 class BaseSOTModel(BaseModel):
@@ -36,11 +38,28 @@ class BaseSOTModel(BaseModel):
         super().__init__(data_preprocessor or dict(type='SOTDataPreprocessor'), init_cfg)
         self.train_cfg = dict(train_cfg or {})
         self.test_cfg = dict(test_cfg or {})
-        self.epoch = 0
+        self.epoch: int | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the model the current epoch, counted from 0; schedules of loss weights follow it."""
         self.epoch = epoch
+
+    def epoch_unknown(self) -> ConfigError:
+        """What to raise where the loss depends on an epoch that nobody has told: anything else would be trained silently."""
+        return ConfigError(
+            f'{type(self).__name__}: nobody told the epoch, so the stage of training is not known: call set_epoch(epoch) before '
+            "each epoch; under MMEngine's Runner leave default_hooks.runtime_info as it is, or name TrainingStageHook"
+        )
+
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """MMEngine's step.
+
+        Raises:
+            ConfigError: The run does not tell epochs. Data sets draw their samples by them, so all epochs would be the same.
+        """
+        if self.epoch is None:
+            raise self.epoch_unknown()
+        return super().train_step(data, optim_wrapper)
 
     def check_views(self, view_counts: Mapping[str, int]) -> None:
         """Refuse training data that the loss could not use, before the first batch.

@@ -83,9 +83,12 @@ class CycleSiam(SiamRPN):
 
         Raises:
             ValueError: ``hops`` holds fewer frames than the way visits.
+            ConfigError: The cycle stage begins in a later epoch than the first, and no epoch was ever set.
         """
         template, start = inputs['template'], self.train_cfg['cycle_start_epoch']
-        if start is not None and self.epoch >= start:
+        if start and self.epoch is None:
+            raise self.epoch_unknown()
+        if start is not None and (self.epoch or 0) >= start:
             frames, needed = inputs['hops'], max(self.hops) - 1
             if frames.shape[1] < needed:
                 raise ValueError(f'hops {self.hops} visit {needed} other frames, the batch holds {frames.shape[1]}')

@@ -72,7 +72,7 @@ class USOT(BaseSOTModel):
             kernel_cells=self.train_cfg['pool_size'],
             legacy_axis=legacy,
         )
-        self.set_epoch(0)
+        self.in_cycle_stage: bool | None = None  # not known before the first set_epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Stage and loss weights of an epoch, counted from 0.
@@ -120,7 +120,10 @@ class USOT(BaseSOTModel):
 
         Raises:
             KeyError: The cycle stage has begun and the batch holds no memory frames.
+            ConfigError: There is a cycle stage, and no epoch was ever set.
         """
+        if self.in_cycle_stage is None and self.train_cfg['cycle_start_epoch'] is not None:
+            raise self.epoch_unknown()
         template, search = inputs['template'], inputs['search']
         template_boxes = self.stack_boxes(data_samples, 'template_box_xyxy', search)
         # An absent target (nan) is put far outside: no cell is positive, and nothing is nan in the gradient.

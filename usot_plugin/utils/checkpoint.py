@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer
-from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 from torch import Tensor, nn
 
 from .atomic import whole_file
@@ -99,7 +99,7 @@ def safe_globals() -> list[Any]:
     return [*arrays, *functions, np.ndarray, *dtypes, HistoryBuffer, slice]
 
 
-def load_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') -> Any:
+def load_checkpoint(path: str | Path, map_location: str | torch.device | None = 'cpu') -> Any:
     """The content of a checkpoint file, read with ``weights_only=True``; what Python 2 saved is read as plain data on the CPU.
 
     Raises:
@@ -353,6 +353,24 @@ def _load_from_local(filename: str, map_location: Any = None) -> Any:
 def use_safe_loader() -> None:
     """Make MMEngine's Runner read local checkpoints (``load_from``, ``resume``) with :func:`load_checkpoint`, for the whole process."""
     CheckpointLoader.register_scheme(prefixes='', loader=_load_from_local, force=True)
+
+
+def _load_safely_or_as_host(filename: str, map_location: Any = None) -> Any:
+    """MMEngine's loader interface: :func:`load_checkpoint`, and for a file that it does not read the host's own loader."""
+    try:
+        return load_checkpoint(filename, map_location)
+    except CheckpointError:
+        return load_from_local(filename, map_location)
+
+
+def try_safe_loader_first() -> None:
+    """Make MMEngine read local checkpoints with :func:`load_checkpoint` where that reads them, and by its own rules otherwise.
+
+    Importing this package does so: MMEngine 0.10.7 cannot resume from its own checkpoints under torch 2.6 and later, and
+    ``FlexibleRunner`` resumes before any hook runs. What a host loads of other models stays its own matter; nothing is read
+    with fewer checks than before.
+    """
+    CheckpointLoader.register_scheme(prefixes='', loader=_load_safely_or_as_host, force=True)
 
 
 class _WholeFileBackend(LocalBackend):

@@ -4,6 +4,7 @@ from .frozen_backbone import FrozenBackboneHook
 from .hard_negative_mining import HardNegativeMiningHook
 from .non_finite_loss import NonFiniteLossError, NonFiniteLossHook
 from .run_record import RunRecordHook
+from .runtime_info import SOTRuntimeInfoHook
 from .safe_checkpoint import SafeCheckpointHook
 from .sot_visualization import SOTVisualizationHook
 from .time_budget import ChannelsLastHook, TimeBudgetHook
@@ -16,6 +17,7 @@ __all__ = [
     'NonFiniteLossError',
     'NonFiniteLossHook',
     'RunRecordHook',
+    'SOTRuntimeInfoHook',
     'SOTVisualizationHook',
     'SafeCheckpointHook',
     'TimeBudgetHook',

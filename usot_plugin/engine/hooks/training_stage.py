@@ -12,6 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
 from usot_plugin.registry import HOOKS
+from usot_plugin.utils.config import ConfigError
 
 #: Stage without and with memory frames, as data sets know them.
 NAIVE, CYCLE = 'naive', 'cycle'
@@ -38,6 +39,8 @@ class TrainingStageHook(Hook):
     The stage is ``'cycle'`` from the epoch ``model.train_cfg['cycle_start_epoch']`` on (counted from 0; None: never), before it is
     ``'naive'``. A model without that key has no stages; its data sets are left as configured.
 
+    A config need not name it: :class:`~usot_plugin.engine.hooks.runtime_info.SOTRuntimeInfoHook` stands in for it.
+
     Persistent workers hold copies of the data set: one that is used with them keeps epoch and stage in shared memory, as
     ``PseudoBoxDataset`` does.
     """
@@ -48,11 +51,10 @@ class TrainingStageHook(Hook):
         """Refuse a loop that does not count epochs, and training data whose views are not those that the model needs.
 
         Raises:
-            TypeError: The training loop is not epoch-based.
-            ConfigError: The model cannot learn from what a frame sampler gives.
+            ConfigError: The training loop is not epoch-based, or the model cannot learn from what a frame sampler gives.
         """
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            raise TypeError(
+            raise ConfigError(
                 f'the stages of training are counted in epochs, the training loop is {type(runner.train_loop).__name__}: '
                 'use train_cfg = dict(by_epoch=True, max_epochs=...)'
             )
