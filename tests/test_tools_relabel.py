@@ -184,6 +184,10 @@ def test_each_family_is_trained_by_its_tool_on_the_table_of_the_round(tmp_path, 
         assert (f'shared_dir={here}/train' in call) == staged
     kept = f'load_from={tmp_path}/out/round1/train/epoch_3.pth'
     assert kept in calls[5] and kept not in calls[2]
+    other = run('bash', 'tools/self_train.sh', tmp_path / 'clips', **{**options, 'SEED': '4'})
+    assert other.returncode == 2 and 'SEED=3' in other.stderr and len(other.stderr.splitlines()) == 1
+    again = run('bash', 'tools/self_train.sh', tmp_path / 'clips', **{**options, 'WORKERS': '2'})
+    assert again.returncode == 0 and 'epoch_3.pth' in again.stdout
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 #
 #   bash tools/self_train.sh VIDEO_OR_FOLDER...
 #
-# A stopped run goes on where it was; a finished one does nothing.
+# A stopped run goes on where it was; a finished one does nothing; other settings are refused.
 #
 #   OUT=DIR        where everything goes (default: work_dirs/self_train)
 #   ROUNDS=N       trainings (default: 2)
@@ -40,6 +40,13 @@ plan=$(python -m usot_plugin.self_training.rounds "$config" "$discovery" --round
 read -r tool dataset <<<"$plan"
 
 mkdir -p "$out"
+# More rounds or workers go on with what is there; anything else would silently keep trainings of other settings.
+settings="CONFIG=$config DISCOVERY=$discovery SEED=${SEED:-0} KEEP=${KEEP:-} RELABEL=${RELABEL:-} OPTIONS=${OPTIONS:-}"
+if [ -e "$out/settings" ] && [ "$(cat "$out/settings")" != "$settings" ]; then
+  echo "error: $out: its rounds were made with $(cat "$out/settings"): give the same, or another OUT" >&2
+  exit 2
+fi
+echo "$settings" >"$out/settings"
 before=
 for round in $(seq 1 "$rounds"); do
   here=$out/round$round
