@@ -41,6 +41,17 @@ def test_a_wrong_gradient_is_seen(bench, monkeypatch):
     assert calls == [torch.float64, torch.float32, torch.float32]
 
 
+@pytest.mark.parametrize('family', FAMILIES)
+def test_idle_parameters_are_those_without_gradient(bench, family):
+    # What DDP is told not to wait for.
+    model = bench.model(family)
+    data = model.data_preprocessor(bench.batches(family)[0], True)
+    sum(model(**data, mode='loss').values()).backward()
+    idle = {id(parameter) for parameter in model.idle_parameters(FAMILIES[family].epoch)}
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == (id(parameter) in idle or not parameter.requires_grad), name
+
+
 def test_precisions_need_their_device(bench):
     for name in ('steps-udt-float16', 'steps-usot-naive-tf32'):
         with pytest.raises(NotHereError, match='needs a GPU'):

@@ -6,10 +6,15 @@ import socket
 from pathlib import Path
 
 import pytest
+import torch
 import torch.distributed as dist
 
-from tests.engine.tiny_training import tiny_config
+from tests.engine.tiny_training import read_losses, tiny_config
+from usot_plugin.cli.train import build_config, parse_args
+from usot_plugin.engine.training_run import build_runner
+from usot_plugin.testing.device_checks import tensor_float32
 from usot_plugin.testing.tools import run_tool_main
+from usot_plugin.utils.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,3 +44,52 @@ def test_a_distributed_run_ends_its_process_group_and_says_nothing_of_the_hosts_
     text = log.read_text(encoding='utf-8')
     assert 'Checkpoints will be saved to' in text, 'the notices stand before this line'
     assert 'FileClient" will be' not in text and 'HardDiskBackend' not in text
+
+
+def _train(folder: Path, name: str, *arguments: str, **changes):
+    cfg = tiny_config(folder / name, **changes)
+    cfg.dump(folder / f'{name}.py')
+    runner = build_runner(build_config(parse_args([str(folder / f'{name}.py'), *arguments])), name)
+    runner.train()
+    return runner, [row['loss'] for row in read_losses(folder / name)]
+
+
+def test_ddp_waits_for_what_learns_in_an_epoch_and_searches_no_graph(tmp_path, one_process, monkeypatch, capfd):
+    # Backbone and memory branch learn from the second epoch on.
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    alone, losses = _train(tmp_path, 'alone')
+    first = {name: value.clone() for name, value in load_checkpoint(tmp_path / 'alone/epoch_1.pth')['state_dict'].items()}
+    runner, shared = _train(tmp_path, 'shared', '--launcher', 'pytorch')
+    assert shared == pytest.approx(losses, rel=1e-5)
+    assert not runner.model.find_unused_parameters
+    learnt = dict(runner.model.module.named_parameters())
+    for part in ('backbone.layer1', 'head.memory.', 'head.memory_conv', 'head.cls_search'):
+        names = [name for name in learnt if name.startswith(part)]
+        assert names and all(not torch.equal(learnt[name], first[name]) for name in names), part
+        for name in names:
+            torch.testing.assert_close(learnt[name], dict(alone.model.named_parameters())[name], rtol=1e-4, atol=1e-6)
+    said = capfd.readouterr()
+    assert 'find_unused_parameters=True was specified' not in said.out + said.err
+    counts = [line for line in (said.out + said.err).splitlines() if 'the processes share the gradients of' in line]
+    assert len(counts) == 2 and 'epoch 1' in counts[0] and 'epoch 2' in counts[1]
+
+
+@pytest.mark.parametrize('changes', [{'find_unused_parameters': False, 'model.train_cfg.cycle_start_epoch': 0, 'custom_hooks': []}])
+def test_a_run_without_the_search_is_left_as_it_is(tmp_path, one_process, monkeypatch, changes):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    cfg = tiny_config(tmp_path / 'plain', **{'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 2, **changes})
+    cfg.dump(tmp_path / 'plain.py')
+    runner = build_runner(build_config(parse_args([str(tmp_path / 'plain.py'), '--launcher', 'pytorch'])), 'plain')
+    wrapper = runner.model
+    runner.train()
+    assert runner.model is wrapper
+
+
+@pytest.mark.parametrize(('option', 'enabled'), [('on', True), ('off', False)])
+def test_tf32_is_said_and_set(tmp_path, option, enabled):
+    short = {'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 2}
+    with tensor_float32(not enabled, not enabled):  # puts back what was there
+        _train(tmp_path, option, '--tf32', option, **short)
+        assert torch.backends.cuda.matmul.allow_tf32 is torch.backends.cudnn.allow_tf32 is enabled
+    (log,) = (tmp_path / option).glob('*/*.log')
+    assert f'TF32 is {option}' in log.read_text(encoding='utf-8')

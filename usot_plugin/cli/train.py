@@ -10,7 +10,7 @@ import sys
 from mmengine.config import Config, DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.engine.distributed import enable_amp, end_process_group, prepare_launcher
+from usot_plugin.engine.distributed import enable_amp, end_process_group, prepare_launcher, set_tf32
 from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.engine.training_run import MENDABLE, build_runner
 from usot_plugin.utils.cli import FINE, USER_ERROR
@@ -30,6 +30,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='go on from a checkpoint; without a path, from the latest in the work dir',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on CUDA, bfloat16 elsewhere')
+    parser.add_argument(
+        '--tf32', choices=['on', 'off'], help='products in float32 on the tensor cores of a GPU (default: convolutions only)'
+    )
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size (auto_scale_lr of the config)'
     )
@@ -55,6 +58,8 @@ def build_config(args: argparse.Namespace) -> Config:
     choose_work_dir(cfg, args.config, args.work_dir)
     if args.amp:
         enable_amp(cfg)
+    if args.tf32:
+        set_tf32(cfg, args.tf32 == 'on')
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ConfigError(f'{args.config}: --auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config')

@@ -8,7 +8,9 @@ from .hooks import (
     RunRecordHook,
     SafeCheckpointHook,
     SOTVisualizationHook,
+    TensorFloat32Hook,
     TrainingStageHook,
+    UsedParametersHook,
 )
 from .optim_wrappers import AutocastOptimWrapper, PartwiseOptimWrapperConstructor
 from .schedulers import LogSpaceLR
@@ -28,5 +30,7 @@ __all__ = [
     'RunRecordHook',
     'SOTVisualizationHook',
     'SafeCheckpointHook',
+    'TensorFloat32Hook',
     'TrainingStageHook',
+    'UsedParametersHook',
 ]

@@ -101,3 +101,9 @@ def enable_amp(cfg: Config) -> None:
         wrapper.setdefault('loss_scale', 'dynamic')
     else:
         wrapper.type = 'AutocastOptimWrapper'
+
+
+def set_tf32(cfg: Config, enabled: bool) -> None:
+    """Have ``TensorFloat32Hook`` in ``cfg``, in place of one that is there."""
+    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.get('type') != 'TensorFloat32Hook']
+    cfg.custom_hooks = [*hooks, dict(type='TensorFloat32Hook', enabled=enabled)]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
-from torch import Tensor
+from torch import Tensor, nn
 
 from usot_plugin.structures.sot_sample import StackedSamples
 from usot_plugin.utils.config import ConfigError
@@ -70,6 +70,10 @@ class BaseSOTModel(BaseModel):
         Raises:
             ConfigError: A view that the loss needs is missing or has too few frames; the message names the keys.
         """
+
+    def idle_parameters(self, epoch: int) -> list[nn.Parameter] | None:
+        """Parameters that take no part in the loss of an epoch, counted from 0; None where that is not known."""
+        return None
 
     def forward(self, inputs: dict[str, Tensor], data_samples: list | None = None, mode: str = 'tensor') -> Any:
         """MMEngine's entry.

@@ -64,6 +64,9 @@ class SiamFC(BaseSOTModel):
         """Pixels of the search crop per response cell."""
         return self.backbone.stride
 
+    def idle_parameters(self, epoch: int) -> list[nn.Parameter] | None:
+        return []
+
     def extract(self, crops: Tensor) -> Tensor:
         """Features ``(B, C, h, w)`` of normalised crops ``(B, 3, S, S)``."""
         return self.backbone(crops)

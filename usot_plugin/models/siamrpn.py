@@ -129,6 +129,9 @@ class SiamRPN(BaseSOTModel):
         if self.anchors.count != self.rpn_head.anchors:
             raise ValueError(f'rpn_head.anchors is {self.rpn_head.anchors}, but anchors gives {self.anchors.count} to a cell')
 
+    def idle_parameters(self, epoch: int) -> list[nn.Parameter] | None:
+        return [] if self.mask_head is None else None  # masks are learnt where a batch holds any
+
     def extract(self, crops: Tensor) -> FeatureMaps:
         """Features of normalised crops ``(B, 3, S, S)``."""
         maps = self.backbone(crops)

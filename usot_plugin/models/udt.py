@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from usot_plugin.registry import MODELS
 
@@ -58,6 +58,9 @@ class DCFNet(BaseSOTModel):
         self.backbone = MODELS.build(backbone)
         self.filter = CorrelationFilter(regularisation, normalise)
         self.padding, self.sigma_factor, self.legacy = padding, sigma_factor, legacy
+
+    def idle_parameters(self, epoch: int) -> list[nn.Parameter] | None:
+        return []
 
     def label_sigma(self, crop_px: int) -> float:
         """Standard deviation in pixels of the label of a square crop; 4.1667 for 125 px."""

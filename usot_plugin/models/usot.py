@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from usot_plugin.registry import MODELS
 from usot_plugin.utils.schedule import value_at
@@ -85,6 +85,13 @@ class USOT(BaseSOTModel):
         self.in_cycle_stage = start is not None and epoch >= start
         self.cls_weight = value_at(self.train_cfg['cls_weight'], epoch)
         self.forward_cls_ratio = value_at(self.train_cfg['forward_cls_ratio'], epoch)
+
+    def idle_parameters(self, epoch: int) -> list[nn.Parameter]:
+        """The memory branch before the cycle stage begins."""
+        start = self.train_cfg['cycle_start_epoch']
+        if start is not None and epoch >= start:
+            return []
+        return list(self.head.memory_parameters())
 
     def extract(self, crops: Tensor) -> Tensor:
         """Features ``(B, C, h, w)`` of normalised crops ``(B, 3, S, S)``."""

@@ -7,8 +7,10 @@ from .run_record import RunRecordHook
 from .runtime_info import SOTRuntimeInfoHook
 from .safe_checkpoint import SafeCheckpointHook
 from .sot_visualization import SOTVisualizationHook
+from .tensor_float32 import TensorFloat32Hook
 from .time_budget import ChannelsLastHook, TimeBudgetHook
 from .training_stage import TrainingStageHook
+from .used_parameters import UsedParametersHook
 
 __all__ = [
     'ChannelsLastHook',
@@ -21,5 +23,7 @@ __all__ = [
     'SOTVisualizationHook',
     'SafeCheckpointHook',
     'TimeBudgetHook',
+    'TensorFloat32Hook',
     'TrainingStageHook',
+    'UsedParametersHook',
 ]

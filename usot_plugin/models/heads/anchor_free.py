@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -123,6 +124,12 @@ class AnchorFreeHead(BaseModule):
         """
         reg = self.reg_template(features)
         return HeadCodes(self.cls_template(features), reg if sides is None else [*reg, half_sides(sides)])
+
+    def memory_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters that only the memory branch uses."""
+        if self.memory is not None:
+            for part in (self.memory, self.memory_tower, self.memory_conv):
+                yield from part.parameters()
 
     def encode_memory(self, features: Tensor) -> HeadCodes:
         """Codes of pooled memory features ``(M, C, 7, 7)``; the classification template encoder's weights are shared."""
