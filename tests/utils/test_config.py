@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mmengine.registry import MODELS, Registry
+from mmengine.registry import MODELS, VISUALIZERS, Registry
 
 from usot_plugin.utils.config import ConfigError, load_config, nearest, runner_keys
 
@@ -106,6 +106,19 @@ def test_a_host_that_the_config_does_not_name_is_not_imported(write, broken_host
     # All parts of mmdet take seconds to import, and print.
     monkeypatch.setattr(MODELS.children['half_a_host'], 'import_from_location', lambda: pytest.fail('imported'))
     assert load_config(write(BASE))
+
+
+def test_a_part_of_a_host_that_nobody_has_imported_yet_is_found(write, tmp_path, monkeypatch):
+    (tmp_path / 'late_host').mkdir()
+    (tmp_path / 'late_host/registry.py').write_text(
+        'from mmengine.registry import Registry, VISUALIZERS as ROOT\n'
+        "VISUALIZERS = Registry('visualizer', parent=ROOT, scope='late_host')\n"
+        "VISUALIZERS.register_module(name='LateVisualizer', module=object)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(VISUALIZERS, '_children', dict(VISUALIZERS.children))
+    config = write("visualizer = dict(type='late_host.LateVisualizer')")
+    assert load_config(config).visualizer.type == 'late_host.LateVisualizer'
 
 
 def test_unpacked_base_variable_in_a_pipeline_is_named(tmp_path):

@@ -131,6 +131,16 @@ def test_everything_left_is_named_once(sot):
     assert migration.content['custom_imports'] == {'imports': ['usot_plugin'], 'allow_failed_imports': False}
 
 
+@pytest.mark.parametrize('name', ['TrackLocalVisualizer', 'DetLocalVisualizer', 'mmdet.DetLocalVisualizer', 'Visualizer'])
+def test_any_visualizer_becomes_the_one_that_every_host_has(name):
+    backends = [{'type': 'LocalVisBackend'}, {'type': 'TensorboardVisBackend'}]
+    old = {'test_dataloader': {}, 'visualizer': {'type': name, 'vis_backends': [*backends, {'type': 'MadeUp'}], 'name': 'visualizer'}}
+    migration = migrate(old)
+    assert migration.content['visualizer'] == {'type': 'Visualizer', 'vis_backends': backends}
+    assert any(line.startswith('visualizer.vis_backends.2: ') for line in migration.left_lines)
+    assert any(line.startswith('visualizer: ') for line in migration.note_lines) == (name != 'Visualizer')
+
+
 def benchmark(kind, metric, protocol, **dataset) -> dict:
     return {
         'test_dataloader': {'dataset': {'type': kind, 'data_root': 'x', **dataset}},

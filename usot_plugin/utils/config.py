@@ -6,6 +6,7 @@ import difflib
 import inspect
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +143,20 @@ def _scopes(cfg: Config, nodes: list[tuple[str, dict]]) -> set[str]:
 
 def _registered(scopes: set[str]) -> dict[str, Any]:
     """Name to class of every entry of MMEngine's root registries and of their children in ``scopes``; the root's own entry wins."""
+    for scope in sorted(scopes - {'mmengine'}):
+        _import_registries(scope)
     entries: dict[str, Any] = {}
     for registry in (value for value in vars(root).values() if isinstance(value, Registry)):
         _collect(registry, scopes, entries)
     return entries
+
+
+def _import_registries(scope: str) -> None:
+    """As MMEngine does before it builds a ``scope.Name``: until then the root knows nothing of that scope."""
+    try:
+        import_module(f'{scope}.registry')
+    except ImportError as error:
+        print_log(f'{scope}: its registries cannot be imported here ({error})', 'current', logging.DEBUG)
 
 
 def _collect(registry: Registry, scopes: set[str], entries: dict[str, Any]) -> None:

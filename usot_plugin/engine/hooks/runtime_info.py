@@ -6,10 +6,11 @@ class from the registry; the one that is registered here goes on to do the same,
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 
-from usot_plugin.datasets.pseudo_box_dataset import PseudoBoxDataset
 from usot_plugin.models.base_sot import BaseSOTModel
 from usot_plugin.registry import HOOKS
 from usot_plugin.utils.checkpoint import use_safe_loader, use_whole_files
@@ -53,4 +54,10 @@ class SOTRuntimeInfoHook(RuntimeInfoHook):
 def trains_ours(runner: Runner) -> bool:
     """Whether the model, or any part of its training data, is of this package."""
     parts = walk_datasets(runner.train_dataloader.dataset)
-    return isinstance(bare_model(runner), BaseSOTModel) or any(isinstance(part, PseudoBoxDataset) for part in parts)
+    return isinstance(bare_model(runner), BaseSOTModel) or any(draws_by_epoch(part) for part in parts)
+
+
+def draws_by_epoch(dataset: Any) -> bool:
+    """Whether a data set is of a class of this package, or derived from one, and has to be told the epoch."""
+    ours = any(cls.__module__.startswith('usot_plugin.') for cls in type(dataset).__mro__)
+    return ours and hasattr(dataset, 'set_epoch')

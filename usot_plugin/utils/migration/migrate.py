@@ -26,8 +26,8 @@ NEAR = {
     'SiamRPNBackboneUnfreezeHook': 'FrozenBackboneHook(train_from_epoch=..., trained=(...)) unfreezes a SiameseResNet',
 }
 
-#: MMTracking's visualizer and the hook that feeds it; nothing is drawn during a test here.
-DRAWING = ('TrackVisualizationHook', 'TrackLocalVisualizer')
+#: Hooks that feed the visualizers of MMTracking and mmdet; nothing is drawn during a test here.
+DRAWING = ('TrackVisualizationHook', 'DetVisualizationHook')
 
 
 class MigrationError(ConfigError):
@@ -87,7 +87,7 @@ def migrate(old: Mapping[str, Any], benchmarks: Sequence[Benchmark] = (), model_
         if key in ('load_from', 'resume') and old[key]:
             migration.leave(key, 'weights of MMTracking fit no model here')
             continue
-        kept = _carried(old[key], key, migration)
+        kept = _visualizer(old[key], migration) if key == 'visualizer' else _carried(old[key], key, migration)
         if kept is not None:
             migration.content[key] = kept
     if trains and model_file is not None:
@@ -186,6 +186,14 @@ def _carried(value: Any, key: str, migration: Migration) -> Any:
     if key == 'default_hooks':
         return {name: hook for name, hook in value.items() if hook is None or _is_known(hook, f'{key}.{name}', key, migration)}
     return value if not isinstance(value, Mapping) or _is_known(value, key, key, migration) else None
+
+
+def _visualizer(old: Mapping[str, Any], migration: Migration) -> dict[str, Any] | None:
+    """MMEngine's own visualizer, which every host has without compiled ops, with the old one's back ends; None: the default one."""
+    name, backends = plain_type(old), _carried(old.get('vis_backends') or [], 'visualizer.vis_backends', migration)
+    if name != 'Visualizer':
+        migration.note('visualizer', f"{name} is replaced by MMEngine's Visualizer; SOTVisualizationHook draws with either")
+    return {'type': 'Visualizer', 'vis_backends': backends} if backends else None
 
 
 def _is_known(node: Mapping[str, Any], where: str, key: str, migration: Migration) -> bool:
