@@ -16,7 +16,18 @@ ROOT = Path(__file__).parents[1]
 METAFILES = load(ROOT / 'model-index.yml')['Import']
 MODEL_ROWS = [(file, model) for file in METAFILES for model in load(ROOT / file)['Models']]
 #: What tests/test_model_index.py compares with the config itself; the others differ from one of these in training only.
-BUILT = ('usot_r50', 'usot_small', 'udt', 'udt-plus', 's2siamfc_full', 'cyclesiam-plus_quick', 'siamrpn-supervised', 'alexpul', 'respul')
+BUILT = (
+    'usot_r50',
+    'usot_small',
+    'usot_mobile',
+    'udt',
+    'udt-plus',
+    's2siamfc_full',
+    'cyclesiam-plus_quick',
+    'siamrpn-supervised',
+    'alexpul',
+    'respul',
+)
 
 
 def test_every_family_has_its_file():

@@ -47,8 +47,8 @@ def shipped(tmp_path, monkeypatch):
 
 
 def test_packed_weights_track_as_the_checkpoint_does(tmp_path, trained, shipped):
-    assert run_tool_main(PACK, *trained, '--out', shipped / 'usot_small.pth') == 0
-    content = torch.load(shipped / 'usot_small.pth', weights_only=True)
+    assert run_tool_main(PACK, *trained, '--out', shipped / 'usot_mobile.pth') == 0
+    content = torch.load(shipped / 'usot_mobile.pth', weights_only=True)
     assert set(content) == {'packed', 'state_dict'}
     record = content['packed']
     assert record['trained'] == {'epoch': 3, 'seed': 4, 'code_when_saved': 'c0ffee' * 6 + 'abcd'}
@@ -164,26 +164,29 @@ def test_weights_that_are_not_finite_are_not_packed(tmp_path, trained, capsys):
     assert run_tool_main(PACK, *trained, '--out', tmp_path / 'x.pth') == 0
 
 
-def test_the_shipped_record_names_its_run_and_its_clips():
-    path = packed_weights.pretrained_path()
+@pytest.mark.parametrize(('name', 'seed', 'epoch', 'clips'), [('usot_mobile', 0, 33, 106), ('usot_small', 3, 12, 46)])
+def test_the_shipped_record_names_its_run_and_its_clips(name, seed, epoch, clips):
+    path = packed_weights.pretrained_path(name)
     record = packed_weights.packed_record(path)
-    assert record['config']['randomness']['seed'] == record['trained']['seed'] == 3 and record['trained']['epoch'] == 12
+    assert record['config']['randomness']['seed'] == record['trained']['seed'] == seed and record['trained']['epoch'] == epoch
     read_me = path.with_name('README.md').read_text(encoding='utf-8')
-    listed = [line.split('|')[1].strip() for line in read_me.splitlines() if line.startswith('| ')][1:]
-    assert listed == sorted(record['clips']) and len(listed) == 46
+    if name == 'usot_small':  # the mobile tracker has learnt from its clips, too
+        read_me = read_me[read_me.index('## `usot_small`') :]
+    listed = [line.split('|')[1].strip() for line in read_me.splitlines() if line.startswith('| ') and not line.startswith('| clip |')]
+    assert sorted(listed) == sorted(record['clips']) and len(listed) == clips
     assert all(len(digest) == 64 for digest in record['clips'].values())
     assert path.stat().st_size < 4e6
 
 
 def test_missing_weights_are_named(shipped):
-    with pytest.raises(CheckpointError, match=r"no pretrained weights 'usot_small' in this package \(there: none\)"):
+    with pytest.raises(CheckpointError, match=r"no pretrained weights 'usot_mobile' in this package \(there: none\)"):
         load_pretrained()
     shipped.mkdir()
-    (shipped / 'usot_small.pth').touch()
-    with pytest.raises(CheckpointError, match=r"'usot_smal' in this package, did you mean 'usot_small'\? \(there: usot_small\)"):
-        load_pretrained('usot_smal')
-    with pytest.raises(CheckpointError, match="did you mean 'usot_small'"):
-        init_tracker(checkpoint='usot_smal')
+    (shipped / 'usot_mobile.pth').touch()
+    with pytest.raises(CheckpointError, match=r"'usot_mobil' in this package, did you mean 'usot_mobile'\? \(there: usot_mobile\)"):
+        load_pretrained('usot_mobil')
+    with pytest.raises(CheckpointError, match="did you mean 'usot_mobile'"):
+        init_tracker(checkpoint='usot_mobil')
 
 
 def test_a_checkpoint_without_config(trained):
@@ -220,11 +223,11 @@ def test_demo_without_config(tmp_path, trained, shipped, capsys):
     write_frames(tmp_path / 'clip', frames)
     arguments = [str(tmp_path / 'clip'), '--box', '20,20,20,20', '--no-video', '--device', 'cpu', '--out', str(tmp_path / 'out')]
     assert demo_tool.main(arguments) == 2
-    assert "no pretrained weights 'usot_small'" in one_line(capsys.readouterr().err)
-    assert as_process('pack_pretrained', *trained, '--out', shipped / 'usot_small.pth', cwd=tmp_path).returncode == 0
+    assert "no pretrained weights 'usot_mobile'" in one_line(capsys.readouterr().err)
+    assert as_process('pack_pretrained', *trained, '--out', shipped / 'usot_mobile.pth', cwd=tmp_path).returncode == 0
     assert demo_tool.main(arguments) == 0
     first = (tmp_path / 'out/clip.json').read_bytes()
-    for checkpoint in (str(shipped / 'usot_small.pth'), 'usot_small'):
+    for checkpoint in (str(shipped / 'usot_mobile.pth'), 'usot_mobile'):
         assert demo_tool.main([*arguments, '--checkpoint', checkpoint]) == 0
         assert (tmp_path / 'out/clip.json').read_bytes() == first and b'USOTTracker' in first
 
@@ -274,8 +277,16 @@ def test_shipped_weights_have_their_digest(tmp_path, monkeypatch):
     copied = tmp_path / 'pretrained'
     shutil.copytree(packed_weights.PRETRAINED_FOLDER, copied)
     monkeypatch.setattr(packed_weights, 'PRETRAINED_FOLDER', copied)
-    assert packed_weights.pretrained_path() == copied / 'usot_small.pth'
-    with (copied / 'usot_small.pth').open('ab') as stream:
+    assert packed_weights.pretrained_path() == copied / 'usot_mobile.pth'
+    with (copied / 'usot_mobile.pth').open('ab') as stream:
         stream.write(b'x')
-    with pytest.raises(CheckpointError, match='usot_small.pth: damaged: its SHA-256'):
+    with pytest.raises(CheckpointError, match='usot_mobile.pth: damaged: its SHA-256'):
         packed_weights.pretrained_path()
+
+
+def test_clips_without_a_table_are_recorded(trained, tmp_path):
+    (tmp_path / 'clips').mkdir()
+    (tmp_path / 'clips/one.mp4').write_bytes(b'one')
+    assert run_tool_main(PACK, trained[0], '--clips', tmp_path / 'clips', '--out', tmp_path / 'x.pth') == 0
+    record = packed_weights.packed_record(tmp_path / 'x.pth')
+    assert record['clips'] == {'one.mp4': hashlib.sha256(b'one').hexdigest()} and record['data'] == []

@@ -33,7 +33,7 @@ def init_tracker(
     Args:
         config: Config file, its content, or a mapping with the key ``model``; by default the one that the checkpoint carries.
         checkpoint: Weights of the model; without it they are random, and a warning says so. With neither config nor checkpoint, weights
-            and config are those of :func:`load_pretrained`; without a config, the name of shipped weights will do (``'usot_small'``).
+            and config are those of :func:`load_pretrained`; without a config, the name of shipped weights will do (``'usot_mobile'``).
         device: Where the model runs; the GPU if there is one by default.
         tracker: Config of the tracker; ``model.test_cfg`` by default. One without a network (``dict(type='StandStill')``) needs neither
             model nor checkpoint.

@@ -50,7 +50,7 @@ class SOTInferencer(BaseInferencer):
         >>> prediction['boxes_xyxy']                           # a list of boxes, one for each target, for every frame
 
     Args:
-        model: Name of weights that ship with the package (``'usot_small'``), config file, config, or a name in ``model-index.yml``
+        model: Name of weights that ship with the package (``'usot_mobile'``), config file, config, or a name in ``model-index.yml``
             (``'usot_r50'``).
         weights: Checkpoint; for a name, those named beside it.
         device: Where the model runs; the GPU if there is one by default.

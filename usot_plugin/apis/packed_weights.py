@@ -19,7 +19,7 @@ from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint
 from usot_plugin.utils.config import ConfigError, check_config, nearest, typed_nodes
 
 #: Name of the tracker that is used where none is asked for.
-DEFAULT_PRETRAINED = 'usot_small'
+DEFAULT_PRETRAINED = 'usot_mobile'
 #: Where the shipped weights lie.
 PRETRAINED_FOLDER = Path(usot_plugin.__path__[0]) / 'pretrained'
 #: Their SHA-256, as ``sha256sum *.pth`` writes it.

@@ -118,12 +118,20 @@ def clips_record(tables: Iterable[str | Path]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for table in map(read_table, tables):
         for clip, place in sorted(set(zip(table.column('clip'), table.column('path'), strict=True))):
-            file = Path(place)
-            if file.is_dir():
-                found[clip] = files_hash(file, _files_below(file))
-            else:
-                found[clip] = file_hash(file) if file.is_file() else found.get(clip)
+            found[clip] = _clip_hash(Path(place)) or found.get(clip)
     return found
+
+
+def files_record(clips: Mapping[str, Path]) -> dict[str, str | None]:
+    """Clips by name with the SHA-256 of their files, as :func:`clips_record` gives it."""
+    return {name: _clip_hash(place) for name, place in sorted(clips.items())}
+
+
+def _clip_hash(file: Path) -> str | None:
+    """SHA-256 of a video, or of the images of a folder; None where there is neither."""
+    if file.is_dir():
+        return files_hash(file, _files_below(file))
+    return file_hash(file) if file.is_file() else None
 
 
 def sequences_record(path: str | Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     python tools/export_onnx.py [CONFIG] CHECKPOINT --out DIR
     python tools/demo.py VIDEO --runtime onnx --checkpoint DIR --box x,y,w,h
 
-Packed weights (tools/pack_pretrained.py) and the name of weights that ship (usot_small) need no CONFIG: they carry their own. Written are
+Packed weights (tools/pack_pretrained.py) and the name of weights that ship (usot_mobile) need no CONFIG: they carry their own. Written are
 the graphs of the template, of tracking and, for a model with memory branch, of its memory, and last ``DIR/meta.json``: a folder with that
 file is complete. What the graphs take and give is said in docs/export.md.
 """

@@ -24,12 +24,14 @@ from usot_plugin.apis.packed_weights import RECORD_KEY, checked_config, packed_c
 from usot_plugin.apis.training_record import (
     clips_record,
     file_hash,
+    files_record,
     run_record,
     sequences_record,
     table_record,
     training_config,
     without_machine_paths,
 )
+from usot_plugin.datasets.frames.video_sources import find_clips
 from usot_plugin.discovery.table.reading import TableError
 from usot_plugin.registry import MODELS
 from usot_plugin.utils.atomic import whole_file
@@ -51,14 +53,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--config', help=f'config whose {TRACKER_KEY} the tracker uses (default: that of the training)')
     parser.add_argument('--table', action='append', default=[], help='pseudo-box table it learnt from; repeatable')
     parser.add_argument('--sequences', action='append', default=[], metavar='FOLDER', help='annotated sequences it learnt from; repeatable')
+    parser.add_argument(
+        '--clips', action='append', default=[], metavar='CLIPS', help='unlabeled clips it learnt from without a table; repeatable'
+    )
     parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
     parser.add_argument('--half', action='store_true', help='store weights as float16, half the size; they are used as float32')
     parser.add_argument('--max-mb', type=float, default=LARGEST_MB, help='refuse a larger file (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help=f'override keys below {TRACKER_KEY}')
     parser.add_argument('--out', type=Path, required=True, help='the file to write')
     args = parser.parse_args(argv)
-    if not args.table and not args.sequences:
-        parser.error('what did it learn from? give --table or --sequences')
+    if not args.table and not args.sequences and not args.clips:
+        parser.error('what did it learn from? give --table, --sequences or --clips')
     for key in args.cfg_options or ():
         if not key.startswith(f'{TRACKER_KEY}.'):
             parser.error(f'--cfg-options {key}: only {TRACKER_KEY}.* can be chosen after the training, the rest is as it was')
@@ -107,7 +112,7 @@ def pack(args: argparse.Namespace) -> None:
     meta = content.get('meta') or {}
     cfg = config_of(meta, args)
     state = weights_of(cfg, args.checkpoint, args.weights, args.half)
-    clips = clips_record(args.table)
+    clips = clips_record(args.table) | (files_record(find_clips(args.clips)) if args.clips else {})
     record = {
         'config': without_machine_paths(cfg.to_dict()),
         'trained': {**run_record(meta), **start_record(cfg.get('load_from'))},

@@ -2,8 +2,8 @@
 
 From the best frames of each kept trajectory the tracker goes forward and backward in time, and back to where it began. Where it agrees with
 itself the frame gets its box; the rest has none. NEWTABLE is a table like TABLE (training, crop stores and galleries read it), and says in
-its metadata which model made it. CHECKPOINT is a file, 'pretrained' for the weights that ship with the package, or 'none' with a tracker
-that needs no weights. A stopped run goes on; a finished one is left as it is.
+its metadata which model made it. CHECKPOINT is a file, 'pretrained' for the weights that ship with the package under the config's name, or
+'none' with a tracker that needs no weights. A stopped run goes on; a finished one is left as it is.
 
     python tools/relabel.py configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth work_dirs/quick/table --out work_dirs/quick/table2
 """
@@ -77,7 +77,8 @@ def build(args: argparse.Namespace) -> tuple[Tracker, dict[str, Any]]:
         return init_tracker(cfg, None, tracker=options), {'model': about['tracker'], **about}
     if args.checkpoint == NO_CHECKPOINT:
         raise ConfigError(f'{about["tracker"]} needs weights: give CHECKPOINT, not {NO_CHECKPOINT!r}')
-    path = pretrained_path() if args.checkpoint == PRETRAINED else Path(args.checkpoint)
+    # Several weights ship: those of the config's own name.
+    path = pretrained_path(Path(args.config).stem) if args.checkpoint == PRETRAINED else Path(args.checkpoint)
     tracker = init_tracker(cfg, path, args.device or ('cpu' if args.workers else None), options if args.tracker else None, args.weights)
     about.update(checkpoint=path.name, checkpoint_sha256=file_hash(path), weights=args.weights)
     about['options'] = {key: str(value) for key, value in (args.cfg_options or {}).items()}

@@ -56,7 +56,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--config', help='config of the model (default: the one that the checkpoint carries)')
     parser.add_argument(
         '--checkpoint',
-        help='weights of the model, or the name of weights that ship (default: without --config usot_small, with it random ones)',
+        help='weights of the model, or the name of weights that ship (default: without --config usot_mobile, with it random ones)',
     )
     parser.add_argument(
         '--runtime', choices=['torch', 'onnx'], default='torch', help='onnx: --checkpoint is a folder of tools/export_onnx.py'

@@ -373,7 +373,7 @@ def check_batches(bench: Bench) -> Outcome:
     found = []
     for name, more in (('single', []), ('batched', ['--batch-sequences', '3'])):
         out = bench.folder / 'results' / name
-        common = ['configs/pretrained/usot_small.py', str(pretrained_path()), '--sequences', str(sequences)]
+        common = ['configs/pretrained/usot_small.py', str(pretrained_path('usot_small')), '--sequences', str(sequences)]
         status = tool.main([*common, '--out', str(out), '--work-dir', str(bench.folder / 'work' / name), '--overwrite', *more])
         if status:
             raise RuntimeError(f'tools/test.py ended with status {status}')

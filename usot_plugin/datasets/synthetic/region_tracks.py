@@ -1,6 +1,6 @@
 """Regions of unlabeled clips that were followed by the motion of their points: real pairs with boxes that nobody drew.
 
-    python -m usot_plugin.datasets.synthetic.region_tracks CLIPS... --out TRACKS.npz
+    python -m usot_plugin.cli follow CLIPS... --out TRACKS.npz
 
 ``CompositeDataset(tracks=...)`` reads the file. Regions are followed in the frames that it keeps of each clip, so ``--longer-px`` and
 ``--max-frames`` have to be the same for both.
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ import cv2
 import numpy as np
 
 from ...structures.clip import ClipError
+from ...utils.atomic import whole_file
 from ..frames.clip_bank import LONGER_PX, MAX_FRAMES, ClipBank
 
 #: Smallest side of a followed region, pixels.
@@ -164,15 +166,18 @@ def find_region_tracks(rng: np.random.Generator, frames: np.ndarray, starts: int
 
 
 def write_tracks(path: str | Path, tracks: dict[str, list[RegionTrack]]) -> None:
-    """Tracks of named clips as one ``.npz``."""
+    """Tracks of named clips as one ``.npz``, whole or not at all."""
     flat = [(name, track) for name, found in tracks.items() for track in found]
+    content = io.BytesIO()
     np.savez_compressed(
-        path,
+        content,
         clip=np.array([name for name, _ in flat]),
         first=np.array([track.first_frame for _, track in flat]),
         length=np.array([len(track.boxes_xyxy) for _, track in flat]),
         boxes=np.concatenate([track.boxes_xyxy for _, track in flat] or [np.zeros((0, 4))]).astype(np.float32),
     )
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def read_tracks(path: str | Path) -> dict[str, list[RegionTrack]]:
