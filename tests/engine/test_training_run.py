@@ -11,10 +11,11 @@ import torch.distributed as dist
 
 from tests.engine.tiny_training import read_losses, tiny_config
 from usot_plugin.cli.train import build_config, parse_args
-from usot_plugin.engine.training_run import build_runner
+from usot_plugin.engine.training_run import build_runner, compile_parts
 from usot_plugin.testing.device_checks import tensor_float32
 from usot_plugin.testing.tools import run_tool_main
 from usot_plugin.utils.checkpoint import load_checkpoint
+from usot_plugin.utils.config import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,3 +94,22 @@ def test_tf32_is_said_and_set(tmp_path, option, enabled):
         assert torch.backends.cuda.matmul.allow_tf32 is torch.backends.cudnn.allow_tf32 is enabled
     (log,) = (tmp_path / option).glob('*/*.log')
     assert f'TF32 is {option}' in log.read_text(encoding='utf-8')
+
+
+def test_compile_takes_backbone_and_neck_and_says_so(tmp_path):
+    short = {'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 4, 'model.train_cfg.cycle_start_epoch': 0}
+    _, losses = _train(tmp_path, 'plain', **short)
+    runner, compiled = _train(tmp_path, 'compiled', **short, compile=dict(backend='aot_eager'))
+    assert compiled == pytest.approx(losses, rel=1e-4)
+    assert 'train_step' not in vars(runner.model), 'not the whole step'
+    assert [name for name, module in runner.model.named_children() if module._compiled_call_impl] == ['backbone', 'neck']
+    (log,) = (tmp_path / 'compiled').glob('*/*.log')
+    text = log.read_text(encoding='utf-8')
+    assert 'torch.compile: backbone and neck.' in text.split('Epoch(train)')[0]
+    keys = [list(load_checkpoint(tmp_path / name / 'epoch_1.pth')['state_dict']) for name in ('plain', 'compiled')]
+    assert keys[0] == keys[1]
+
+
+def test_nothing_to_compile_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match='compile: Linear has neither backbone nor neck'):
+        compile_parts(torch.nn.Linear(1, 1))

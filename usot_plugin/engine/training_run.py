@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
+from torch import nn
 
 from usot_plugin.datasets import CropStoreError, NoSampleError
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError
@@ -75,4 +77,37 @@ def build_runner(cfg: Config, config: str) -> Runner:
         raise ConfigError(f'{config}: {error}') from error
     if local:
         check_fit(bare_model(runner), local, partly=not resume)
+    if cfg.get('compile'):
+        options = {} if cfg.compile is True else dict(cfg.compile)
+        parts = compile_parts(bare_model(runner), **options)
+        runner.cfg.compile = False  # or MMEngine would compile the whole training step
+        runner.logger.info(
+            f'torch.compile: {" and ".join(parts)}. The first steps of a stage compile, without a line '
+            'of the log meanwhile; on a GPU that can take more than a minute'
+        )
     return runner
+
+
+def compile_parts(model: nn.Module, **options: Any) -> list[str]:
+    """Compile the parts where the work is, backbone and neck, each when it is called first.
+
+    MMEngine's own ``compile`` takes the whole training step, losses and labels included: far more to
+    compile for little more speed.
+
+    Args:
+        model: Changed in place; names of its weights stay.
+        **options: Of ``torch.compile``.
+
+    Returns:
+        What was compiled, ``'backbone'`` and, where there is one, ``'neck'``.
+
+    Raises:
+        ConfigError: The model has neither.
+    """
+    parts = {name: getattr(model, name) for name in ('backbone', 'neck') if isinstance(getattr(model, name, None), nn.Module)}
+    if not parts:
+        raise ConfigError(f'compile: {type(model).__name__} has neither backbone nor neck')
+    for part in parts.values():
+        for module in part if isinstance(part, nn.ModuleList) else [part]:
+            module.compile(**options)
+    return list(parts)

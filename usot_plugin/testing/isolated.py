@@ -100,7 +100,7 @@ class Worker:
             problem = f'no result within {limit_s:.0f} s'
         except (EOFError, BrokenPipeError, ConnectionResetError):
             problem = f'the process ended with status {self._exit_status()}'
-        self.close()
+        self.close(patience_s=0)
         return Outcome(f'failed: {problem}')
 
     def _start(self) -> Connection:
@@ -119,11 +119,19 @@ class Worker:
         self._process.join(10)
         return self._process.exitcode
 
-    def close(self) -> None:
-        """End the process and everything that it has started."""
+    def close(self, patience_s: float = 10.0) -> None:
+        """End the process and everything that it has started.
+
+        Args:
+            patience_s: So long it may take to end by itself.
+        """
+        if self._connection is not None:
+            self._connection.close()
         if self._process is not None and self._process.pid is not None:
-            for end in (os.killpg, os.kill):  # it may have no group of its own yet
-                with contextlib.suppress(ProcessLookupError):
-                    end(self._process.pid, signal.SIGKILL)
+            self._process.join(patience_s)
+            if self._process.is_alive():  # it may have no group of its own yet
+                self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.join(10)
         self._process = self._connection = None
