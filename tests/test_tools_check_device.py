@@ -52,6 +52,12 @@ def test_idle_parameters_are_those_without_gradient(bench, family):
         assert (parameter.grad is None) == (id(parameter) in idle or not parameter.requires_grad), name
 
 
+@pytest.mark.slow
+def test_batches_and_tracking_with_the_shipped_weights(bench):
+    for name in ('test-batch-sequences', 'track-usot'):
+        assert CHECKS[name](bench).result == 'ok', name
+
+
 def test_precisions_need_their_device(bench):
     for name in ('steps-udt-float16', 'steps-usot-naive-tf32'):
         with pytest.raises(NotHereError, match='needs a GPU'):
