@@ -9,7 +9,7 @@ import pytest
 from mmengine.structures import BaseDataElement
 
 from usot_plugin.apis import SOTInferencer, load_pretrained, track_video
-from usot_plugin.apis.inferencer import resolve_model, track_side_by_side
+from usot_plugin.apis.inferencer import follow_clips, resolve_model
 from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.registry import INFERENCERS
 from usot_plugin.structures.clip import ArrayClip, open_clip
@@ -85,7 +85,7 @@ class _Counts(Tracker):
 def test_each_target_of_a_batch_sees_its_own_clip():
     clips = [ArrayClip(np.full((length, 4, 4, 3), value, np.uint8)) for length, value in ((2, 1), (4, 10), (3, 100))]
     boxes = [np.tile([0.0, 0, 2, 2], (count, 1)) for count in (1, 2, 1)]
-    found = track_side_by_side(_Counts(), list(zip(clips, boxes, strict=True)))
+    found = follow_clips(_Counts(), list(zip(clips, boxes, strict=True)))
     assert [[prediction.boxes_xyxy[:, 0].tolist() for prediction in clip] for clip in found] == [
         [[0], [1]],
         [[0, 0], [10, 10], [20, 20], [30, 30]],

@@ -138,7 +138,7 @@ class SOTInferencer(BaseInferencer):
 
     def forward(self, inputs: Sequence[Task], **kwargs: Any) -> list[Followed]:
         """Predictions of every frame of each clip; the clips of a batch go forward side by side."""
-        found = track_side_by_side(self.tracker, inputs)
+        found = follow_clips(self.tracker, inputs)
         return [(clip, predictions) for (clip, _), predictions in zip(inputs, found, strict=True)]
 
     def visualize(
@@ -249,7 +249,7 @@ def as_clip(value: Any, number: int = 0) -> Clip:
     return ArrayClip(np.stack(frames), f'clip_{number}')
 
 
-def track_side_by_side(tracker: Tracker, tasks: Sequence[Task]) -> list[list[Prediction]]:
+def follow_clips(tracker: Tracker, tasks: Sequence[Task]) -> list[list[Prediction]]:
     """Follow the targets of several clips as one batch, frame by frame; a clip that ends leaves it.
 
     Returns:
