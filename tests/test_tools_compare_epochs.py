@@ -13,11 +13,10 @@ from torch import nn
 
 from tests.engine.tiny_training import tiny_config
 from tests.evaluation.tiny_benchmark import TemplateMatcher, write_benchmark
-from tests.test_tools_tracking import one_line, tool
+from tests.test_tools_tracking import one_line
+from usot_plugin.cli import compare_epochs as epochs_tool
 from usot_plugin.engine.training_run import build_runner
 from usot_plugin.registry import TASK_UTILS
-
-epochs_tool = tool('analysis/compare_epochs')
 
 
 @MODELS.register_module(force=True)

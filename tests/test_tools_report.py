@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from tests.evaluation.tiny_benchmark import write_benchmark
-from tests.test_tools_tracking import as_process, one_line, tool
+from tests.test_tools_tracking import as_process, one_line
+from usot_plugin.cli import report as report_tool
 from usot_plugin.datasets.benchmarks import SequenceFolderDataset
 from usot_plugin.evaluation import OnePassResults, SOTMetric
 from usot_plugin.structures.trajectory import Trajectory
 
-report_tool = tool('analysis/report')
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 #: Nothing of the browser's own may reach for a network or a display.
 FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking']
