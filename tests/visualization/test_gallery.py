@@ -49,5 +49,11 @@ def test_names_are_text_not_markup():
     assert '<script>alert(1)</script>"' in page.words and 'no & yes' in page.words
 
 
+def test_words_are_explained_in_plain_text():
+    page = _Page(gallery_html('Boxes', CARDS, legend=[('Q_v', 'share of <picked> frames')]))
+    assert 'share of <picked> frames' in page.words and sum(tag == 'dt' for tag, _ in page.tags) == 1
+    assert not any(tag == 'dl' for tag, _ in _Page(gallery_html('Boxes', CARDS)).tags)
+
+
 def test_empty_gallery_is_a_page():
     assert '</html>' in gallery_html('none', [])

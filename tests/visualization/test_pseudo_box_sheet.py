@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from usot_plugin.discovery.config import DiscoveryConfig, FramesConfig
+from usot_plugin.discovery.config import DiscoveryConfig, FramesConfig, QualityConfig
 from usot_plugin.discovery.discover import discover, observe
 from usot_plugin.discovery.flow import build_flow
 from usot_plugin.discovery.many_clips.one_clip import ClipTask, discover_clip
@@ -14,7 +14,14 @@ from usot_plugin.discovery.motion_map import map_geometry
 from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.structures import open_clip
 from usot_plugin.testing.media import moving_square_frames, write_frames
-from usot_plugin.visualization.pseudo_box_sheet import FILLED, PICKED, draw_sheet, frames_to_show, gather_evidence
+from usot_plugin.visualization.pseudo_box_sheet import (
+    FILLED,
+    PICKED,
+    draw_sheet,
+    frames_to_show,
+    gather_evidence,
+    legend_entries,
+)
 
 CONFIG = DiscoveryConfig()
 
@@ -54,6 +61,13 @@ def test_sheet_draws_each_chosen_box_where_it_is(clip, tmp_path):
         x, y = box.get_xy()
         np.testing.assert_allclose([x, y, x + box.get_width(), y + box.get_height()], track.boxes_xyxy[frame], atol=1e-3)
         assert matplotlib_hex(box.get_edgecolor()) == (PICKED if track.picked[frame] else FILLED)
+
+
+def test_legend_has_the_numbers_of_the_config():
+    words = dict(legend_entries(QualityConfig(min_value=0.31, sample_min_value=0.47)))
+    assert '0.31' in words['sequence quality less corner share']
+    assert '0.47' in words['sequence quality less corner share']
+    assert 'wander' in words['What quality does not say']
 
 
 def matplotlib_hex(color) -> str:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.many_clips.local_engine import prepare_worker
+from usot_plugin.discovery.many_clips.progress import ProgressLines, counted
 from usot_plugin.discovery.table.format import KEPT, TableError, part_name
 from usot_plugin.discovery.table.reading import PseudoBoxRow, PseudoBoxTable, read_table
 from usot_plugin.structures import ClipError, open_clip
@@ -31,7 +31,11 @@ from usot_plugin.visualization.gallery import Card, gallery_html
 try:
     from matplotlib.figure import Figure
 
-    from usot_plugin.visualization.pseudo_box_sheet import STATUS_COLORS, draw_sheet
+    from usot_plugin.visualization.pseudo_box_sheet import (
+        STATUS_COLORS,
+        draw_sheet,
+        legend_entries,
+    )
 except ImportError as error:
     print(f"browse_pseudo_boxes: {error}: pip install 'usot_plugin[eval]'", file=sys.stderr)
     sys.exit(2)
@@ -105,8 +109,11 @@ def text_card(rows: list[PseudoBoxRow], detail: str, jpeg: bytes | None = None) 
     facts = [head.status if head.status == KEPT else f'{head.status}: {head.reason}']
     if head.track is not None:
         samplable = sum(row.samplable for row in rows)
-        facts += [f'Q_v {head.track.sequence_quality:.2f}', f'corner share {head.track.corner_share:.2f}']
-        facts += [f'{len(rows)} objects, {samplable} samplable' if len(rows) > 1 else 'samplable' if samplable else 'not samplable']
+        facts += [
+            f'sequence quality Q_v {head.track.sequence_quality:.2f}',
+            f'corner share {head.track.corner_share:.2f}',
+            f'{counted(len(rows), "object")}, {samplable or "none"} good enough for training',
+        ]
     if head.frame_count:
         facts += [f'{head.width} x {head.height}', f'{head.frame_count} frames']
     return Card(head.clip, head.status, quality_of(head), [*facts, detail], jpeg, STATUS_COLORS[head.status])
@@ -131,16 +138,20 @@ def browse(args: argparse.Namespace) -> int:
         raise ValueError(f'{args.table}: no clip fits --clips and --status')
     (out / 'sheets').mkdir(parents=True, exist_ok=True)
     cards, failed = [], 0
-    for rows in tqdm(clips, unit='clip', disable=not sys.stderr.isatty()):
+    progress = ProgressLines(len(clips))
+    for rows in clips:
         try:
             cards.append(make_card(rows, config, args, out))
         except ClipError as error:
-            tqdm.write(f'no picture: {error}', file=sys.stderr)
+            progress.line(f'no picture: {error}')
             cards.append(text_card(rows, str(error)))
             failed += 1
+        progress.advance()
+    progress.close()
     title = f'Pseudo boxes of {args.table}'
-    write_bytes(out / 'index.html', gallery_html(title, cards, table.info.config).encode())
-    print(f'{len(cards)} clips in {out / "index.html"}' + (f', {failed} without a picture' if failed else ''))
+    page = gallery_html(title, cards, table.info.config, legend_entries(config.quality))
+    write_bytes(out / 'index.html', page.encode())
+    print(f'{counted(len(cards), "clip")} in {out / "index.html"}' + (f', {failed} without a picture' if failed else ''))
     return PARTIAL if failed else FINE
 
 

@@ -33,13 +33,19 @@ class Card:
     color: str = '#6b7280'
 
 
-def gallery_html(title: str, cards: Sequence[Card], notes: dict[str, Any] | None = None) -> str:
+def gallery_html(
+    title: str,
+    cards: Sequence[Card],
+    notes: dict[str, Any] | None = None,
+    legend: Sequence[tuple[str, str]] = (),
+) -> str:
     """The page.
 
     Args:
         title: Its heading.
         cards: The entries; best quality first on the page.
         notes: Shown as JSON behind a fold, such as the config.
+        legend: Words of the page and what they mean, in plain text; shown above the cards.
     """
     ordered = sorted(cards, key=lambda card: (-card.quality, card.name))
     counts = Counter(card.status for card in ordered)
@@ -52,7 +58,15 @@ def gallery_html(title: str, cards: Sequence[Card], notes: dict[str, Any] | None
     ]
     folded = f'<details><summary>config</summary><pre>{html.escape(json.dumps(notes, indent=2))}</pre></details>' if notes else ''
     header = _HEADER.format(buttons=''.join(buttons), folded=folded)
-    return page_html(title, header, _BODY.format(cards='\n'.join(map(_card, ordered))), _STYLE, _SCRIPT)
+    body = _BODY.format(legend=_legend(legend), cards='\n'.join(map(_card, ordered)))
+    return page_html(title, header, body, _STYLE, _SCRIPT)
+
+
+def _legend(entries: Sequence[tuple[str, str]]) -> str:
+    if not entries:
+        return ''
+    items = ''.join(f'<dt>{html.escape(word)}</dt><dd>{html.escape(text)}</dd>' for word, text in entries)
+    return f'<details class="legend" open><summary>How to read this page</summary><dl>{items}</dl></details>'
 
 
 def _card(card: Card) -> str:
@@ -67,12 +81,19 @@ def _card(card: Card) -> str:
 _STYLE = """
 button { cursor: pointer; } button.on { border-color: var(--ink); background: #eef1f5; }
 input { flex: 1; min-width: 160px; max-width: 340px; }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(560px, 100%), 1fr)); gap: 16px; padding: 16px 20px; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(1100px, 100%), 1fr)); gap: 16px; padding: 16px 20px; }
 article { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; min-width: 0; }
 article[hidden] { display: none; }
-h2 { font-size: 15px; margin: 0 0 4px; overflow-wrap: anywhere; }
-article p { margin: 0 0 8px; color: var(--soft); display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 13px; overflow-wrap: anywhere; }
+h2 { font-size: 17px; margin: 0 0 6px; overflow-wrap: anywhere; }
+article p { margin: 0 0 10px; display: flex; flex-wrap: wrap; gap: 6px 8px; overflow-wrap: anywhere; }
+article p span { background: var(--ground); border-radius: 6px; padding: 2px 9px; }
 article img { width: 100%; display: block; border-radius: 4px; cursor: zoom-in; }
+.legend { margin: 16px 20px 0; background: #fff; border: 1px solid var(--line); border-radius: 10px; }
+.legend { padding: 10px 14px; color: var(--ink); }
+summary { cursor: pointer; } .legend summary { font-weight: 600; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 80ch); gap: 6px 18px; margin: 10px 0 2px; }
+dt { font-weight: 600; } dd { margin: 0; }
+@media (max-width: 700px) { dl { grid-template-columns: 1fr; } }
 #none { padding: 40px; text-align: center; color: var(--soft); }
 dialog { border: 0; padding: 0; max-width: 98vw; max-height: 96vh; overflow: auto; border-radius: 8px; }
 dialog img { display: block; max-width: none; width: min(1800px, 97vw); cursor: zoom-out; }
@@ -119,7 +140,7 @@ _HEADER = """<nav>{buttons}
 </select>
 <input type="search" placeholder="search by name" aria-label="search by name"></nav>{folded}"""
 
-_BODY = """<main>
+_BODY = """{legend}<main>
 {cards}
 </main>
 <div id="none" hidden>no clip fits</div>

@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from ..discovery.config import DiscoveryConfig
+from ..discovery.config import DiscoveryConfig, QualityConfig
 from ..discovery.discover import FrameEvidence, evaluated_frames, watch, window_spans
 from ..discovery.flow import FlowEstimator, build_flow
+from ..discovery.many_clips.progress import counted
 from ..discovery.motion_map import MapGeometry, map_geometry
 from ..discovery.table.reading import PseudoBoxRow
 from ..structures import Clip, PseudoTrack
@@ -25,7 +26,54 @@ PICKED, FILLED, CANDIDATE, INK, FAINT = '#17b169', '#ff8c1a', '#9aa4b2', '#1f273
 STATUS_COLORS = {'kept': '#178a50', 'dropped': '#c26a00', 'skipped': '#6b7280'}
 #: Frames are shrunk to this before they are put on the sheet.
 THUMBNAIL_PX = 420
-COLUMN_IN, MARGIN_IN, CURVES_IN, HEADER_IN, DPI = 2.9, 0.35, 2.6, 0.85, 100
+COLUMN_IN, MARGIN_IN, CURVES_IN, HEADER_IN, DPI = 2.9, 0.35, 2.6, 0.95, 100
+
+
+def legend_entries(config: QualityConfig) -> list[tuple[str, str]]:
+    """Words of sheets and gallery, and what they mean, with the numbers of a table's config."""
+    return [
+        (
+            'kept, dropped, skipped',
+            'Kept: the table has boxes of a moving object. Dropped: something was found, but it is not '
+            'trusted. Skipped: nothing moved, or the clip could not be read.',
+        ),
+        (
+            'picked, interpolated',
+            'Flow is looked at on some frames only. Green box: discovery saw a moving region there and '
+            'picked it. Orange, dashed: no fitting region, the box lies between its neighbours.',
+        ),
+        (
+            'flow, peak x mean',
+            'Second row: flow, the colour is the direction. Third row: how differently each place moves '
+            'from the rest; the peak says how clearly one region stands out. White: its candidates.',
+        ),
+        (
+            'sequence quality Q_v',
+            f'Share of the looked-at frames of the whole clip with a picked box, from 0 to 1. Kept from {config.min_sequence_quality:g}.',
+        ),
+        (
+            'frame quality Q_f',
+            'The same share near one frame. Training draws frames between which it stays high.',
+        ),
+        (
+            'corner share',
+            'How often the box sits in a corner of the picture (counted in full) or at one border '
+            f'(counted {config.edge_weight:g}). High values are mostly motion of the camera. '
+            f'Kept up to {config.max_corner_share:g}.',
+        ),
+        (
+            'sequence quality less corner share',
+            f'Q_v minus {config.corner_discount:.2g} times the corner share. It ranks the objects. Kept '
+            f'from {config.min_value:g}, good enough for training from {config.sample_min_value:g} with '
+            f'a corner share below {config.sample_max_corner_share:g}.',
+        ),
+        (
+            'What quality does not say',
+            'Quality says how steadily something moved, not what it was: no picture is compared with '
+            'another. The box may wander from the face of an animal to its belly, or hold a shadow or '
+            'two people, and the clip is kept with a Q_v of 0.98. Only a look at the boxes shows that.',
+        ),
+    ]
 
 
 @dataclass(frozen=True)
@@ -120,7 +168,7 @@ class _Sheet:
         columns, map_rows = len(self.frames), 2 if self.evidence.shown else 0
         tile_in = COLUMN_IN * self.clip.size_wh[1] / self.clip.size_wh[0]
         width = max(COLUMN_IN * columns, 11.0) + 2 * MARGIN_IN
-        heights = [HEADER_IN] + [tile_in + 0.32] * (1 + map_rows) + [CURVES_IN + 0.75]
+        heights = [HEADER_IN] + [tile_in + 0.36] * (1 + map_rows) + [CURVES_IN + 0.85]
         figure = Figure(figsize=(width, sum(heights)), dpi=DPI, facecolor='white')
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
@@ -142,17 +190,17 @@ class _Sheet:
         axes.axis('off')
         head = self.rows[0]
         words = head.status.upper() + (f'  ({head.reason})' if head.reason else '')
-        axes.text(0, 0.62, self.clip_title(), fontsize=15, weight='bold', color=INK, va='center', transform=axes.transAxes)
+        axes.text(0, 0.62, self.clip_title(), fontsize=17, weight='bold', color=INK, va='center', transform=axes.transAxes)
         status = axes.text(
-            0, 0.1, words, fontsize=11, weight='bold', color=STATUS_COLORS[head.status], va='baseline', transform=axes.transAxes
+            0, 0.1, words, fontsize=13, weight='bold', color=STATUS_COLORS[head.status], va='baseline', transform=axes.transAxes
         )
-        axes.annotate(self._numbers(), (1, 0), (18, 2.5), xycoords=status, textcoords='offset points', fontsize=10, color=INK)
+        axes.annotate(self._numbers(), (1, 0), (18, 2.5), xycoords=status, textcoords='offset points', fontsize=12, color=INK)
         handles = [
             Line2D([], [], color=PICKED, lw=2.5, label='picked'),
             Line2D([], [], color=FILLED, lw=2.5, ls='--', label='interpolated'),
             Line2D([], [], color=CANDIDATE, lw=1.5, label='candidate (white on maps)'),
         ]
-        axes.legend(handles=handles, loc='center right', ncols=3, frameon=False, fontsize=10, borderaxespad=0)
+        axes.legend(handles=handles, loc='upper right', ncols=3, frameon=False, fontsize=12, borderaxespad=0)
 
     def clip_title(self) -> str:
         """Name of the clip, its end where it is long."""
@@ -164,8 +212,12 @@ class _Sheet:
         parts = [f'{width} x {height}', f'{self.clip.frame_count} frames' + (f' at {self.clip.fps:.3g} fps' if self.clip.fps else '')]
         if self.tracks:
             best = self.tracks[0]
-            parts += [f'Q_v {best.sequence_quality:.2f}', f'corner share {best.corner_share:.2f}']
-            parts += [f'samplable: {"yes" if any(row.samplable for row in self.rows) else "no"}']
+            parts += [
+                f'sequence quality Q_v {best.sequence_quality:.2f}',
+                f'corner share {best.corner_share:.2f}',
+            ]
+            usable = any(row.samplable for row in self.rows)
+            parts.append('good enough for training' if usable else 'not used for training')
         if len(self.tracks) > 1:
             parts.append(f'{len(self.tracks)} objects')
         if not self.tracks:
@@ -179,7 +231,7 @@ class _Sheet:
         axes.set_yticks([])
         for spine in axes.spines.values():
             spine.set_color(FAINT)
-        axes.set_title(title, fontsize=9, color=INK, pad=3)
+        axes.set_title(title, fontsize=12, color=INK, pad=4)
 
     def _image(self, axes: Axes, image: np.ndarray, box: tuple[float, float, float, float] | None = None, **options) -> None:
         """An image that covers ``box`` (the whole frame by default) of the frame's pixels."""
@@ -200,7 +252,7 @@ class _Sheet:
                 if len(self.tracks) > 1:
                     x1, y1 = track.boxes_xyxy[at][:2]
                     plate = {'facecolor': PICKED if picked else FILLED, 'edgecolor': 'none', 'pad': 1}
-                    axes.text(x1, y1, f'#{track.object_id}', fontsize=7, color='white', va='bottom', bbox=plate)
+                    axes.text(x1, y1, f'#{track.object_id}', fontsize=10, color='white', va='bottom', bbox=plate)
 
     def _frame(self, axes: Axes, frame: int) -> None:
         self._image(axes, self._thumbnail(frame))
@@ -218,7 +270,7 @@ class _Sheet:
             wheel.imshow(color_wheel(64))
             wheel.axis('off')
         gap = f'{evidence.interval} frame{"s" if evidence.interval > 1 else ""}'
-        self._tile(axes, f'flow over {gap}, full colour {speed:.1f} px')
+        self._tile(axes, f'flow over {gap}, up to {speed:.1f} px')
 
     def _distance(self, axes: Axes, frame: int) -> None:
         evidence = self.evidence.shown[frame]
@@ -236,7 +288,8 @@ class _Sheet:
                 _rectangle(axes, track.boxes_xyxy[at], PICKED, 2.2)
         mean, peak = float(evidence.distance.mean()), float(evidence.distance.max())
         count = len(evidence.boxes_xyxy)
-        self._tile(axes, f'distance, peak {peak:.1f} = {peak / max(mean, 1e-9):.1f} x mean, {count or "no"} cand.')
+        candidates = counted(count, 'candidate') if count else 'no candidates'
+        self._tile(axes, f'peak {peak / max(mean, 1e-9):.1f} x mean, {candidates}')
 
     def _path(self, axes: Axes) -> None:
         middle = self.frames[len(self.frames) // 2]
@@ -249,7 +302,7 @@ class _Sheet:
             x, y = centres[track.picked].T
             axes.scatter(x, y, c=index[track.picked], cmap='viridis', s=16, lw=0, vmin=0, vmax=self.clip.frame_count)
         axes.set_aspect('equal')
-        self._tile(axes, 'chosen path (box centres; dark = early, bright = late)')
+        self._tile(axes, 'box centres, dark: early, bright: late')
 
     def _positions(self, axes: Axes) -> None:
         """Horizontal centre of candidates and chosen boxes over time, vertical below it."""
@@ -265,7 +318,7 @@ class _Sheet:
                 axes.scatter(index[track.picked], middle[track.picked], s=13, color=PICKED, lw=0, zorder=3)
         axes.axhline(1.04, color=INK, lw=0.6)
         axes.set_ylim(0, 2.08)
-        axes.set_yticks([0.5, 1.58], ['bottom - top', 'left - right'], fontsize=9, rotation=90, va='center')
+        axes.set_yticks([0.5, 1.58], ['bottom - top', 'left - right'], fontsize=11, rotation=90, va='center')
         self._curve(axes, 'candidates and chosen path')
 
     def _quality(self, axes: Axes) -> None:
@@ -283,14 +336,14 @@ class _Sheet:
             axes.axhline(best.sequence_quality, color='#3e63dd', lw=1, ls='-', label=f'Q_v {best.sequence_quality:.2f}')
         axes.axhline(self.config.fragments.min_quality, color='#e5484d', lw=1, ls='--', label='fragments end below')
         axes.set_ylim(-0.12, 1.05)
-        axes.legend(loc='lower right', bbox_to_anchor=(1, 0.09), fontsize=8, frameon=True, framealpha=0.85, edgecolor='none', ncols=2)
-        self._curve(axes, 'frame quality Q_f; ticks: evaluated frames, picked or not')
+        axes.legend(loc='lower right', bbox_to_anchor=(1, 0.09), fontsize=11, frameon=True, framealpha=0.85, edgecolor='none', ncols=2)
+        self._curve(axes, 'frame quality Q_f; ticks: picked or not')
 
     def _curve(self, axes: Axes, title: str) -> None:
         axes.set_xlim(0, max(self.clip.frame_count - 1, 1))
-        axes.set_title(title, fontsize=9, color=INK, pad=3)
-        axes.set_xlabel('frame', fontsize=9, labelpad=1)
-        axes.tick_params(labelsize=8, length=2)
+        axes.set_title(title, fontsize=12, color=INK, pad=4)
+        axes.set_xlabel('frame', fontsize=11, labelpad=1)
+        axes.tick_params(labelsize=10, length=2)
         for frame in self.frames:
             axes.axvline(frame, color=FAINT, lw=0.8, zorder=0)
         for side in ('top', 'right'):

@@ -1,4 +1,4 @@
-"""What a run over many clips shows: one bar on a terminal, plain lines in a log, and a summary at the end."""
+"""What a run over many clips shows: one bar on a terminal, plain lines in a log, a summary at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..table.format import DROPPED, KEPT, SKIPPED
 from ..table.parts import FinishedClip
 from .one_clip import ClipResult
 
-#: Without a terminal a progress line comes at most this often.
+#: Without a terminal a line of a discovery comes at most this often.
 LINE_EVERY_S = 30.0
 
 
@@ -82,8 +82,8 @@ class Tally:
         lines = [
             f'{self.done} of {self.total} clips in {_clock(seconds)}, {self.frames} frames, {self.frames / max(seconds, 1e-9):.0f} frames/s'
             + (f'; {self.earlier} were finished by an earlier run' if self.earlier else ''),
-            f'  kept       {self.status[KEPT]:6d}  ({self.status[KEPT] / done:.1%}), {self.tracks} objects',
-            f'  samplable  {self.samplable:6d}  ({self.samplable / done:.1%}), {self.samplable_tracks} objects',
+            f'  kept       {self.status[KEPT]:6d}  ({self.status[KEPT] / done:.1%}), {counted(self.tracks, "object")}',
+            f'  samplable  {self.samplable:6d}  ({self.samplable / done:.1%}), {counted(self.samplable_tracks, "object")}',
         ]
         for status in (DROPPED, SKIPPED):
             lines.append(f'  {status:9s}  {self.status[status]:6d}  ({self.status[status] / done:.1%})')
@@ -91,27 +91,80 @@ class Tally:
         return '\n'.join(lines)
 
 
-class Progress:
-    """The display of a run.
+class ProgressLines:
+    """A bar on a terminal; elsewhere a plain line now and then, with a time left.
+
+    Args:
+        total: Number of items.
+        unit: What they are called.
+        stream: Where to write.
+        quiet: No line without a terminal.
+        every_s: A line comes at most this often.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        unit: str = 'clip',
+        stream: TextIO | None = None,
+        quiet: bool = False,
+        every_s: float = 10.0,
+    ) -> None:
+        self.total, self.unit, self.done, self.earlier = total, unit, 0, 0
+        self._stream = stream or sys.stderr
+        self._quiet, self._every_s = quiet, every_s
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm(total=total, unit=unit, file=self._stream, dynamic_ncols=True, smoothing=0.05)
+        self._started = self._last_line = time.perf_counter()
+
+    def advance(self, state: str = '') -> None:
+        """One item more is done; ``state`` stands behind the count."""
+        self.done += 1
+        if self._bar is not None:
+            if state:
+                self._bar.set_postfix_str(state, refresh=False)
+            self._bar.update(1)
+        elif not self._quiet and time.perf_counter() - self._last_line > self._every_s:
+            self._last_line = time.perf_counter()
+            parts = [f'{self.done}/{counted(self.total, self.unit)}', state, f'{self._time_left()} left']
+            self.line(', '.join(filter(None, parts)))
+
+    def line(self, text: str) -> None:
+        """A line that stays, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _time_left(self) -> str:
+        elapsed = time.perf_counter() - self._started
+        return _clock((self.total - self.done) * elapsed / max(self.done - self.earlier, 1))
+
+
+class Progress(ProgressLines):
+    """The display of a discovery.
 
     Args:
         total: Number of clips.
-        stream: Where to write; a bar if it is a terminal, else a plain line now and then.
+        stream: See :class:`ProgressLines`.
         quiet: No line for clips in which nothing moves, and no progress lines without a terminal.
     """
 
     def __init__(self, total: int, stream: TextIO | None = None, quiet: bool = False) -> None:
+        super().__init__(total, 'clip', stream, quiet, LINE_EVERY_S)
         self.tally = Tally(total)
-        self._stream = stream or sys.stderr
-        self._quiet = quiet
-        self._bar = None
-        if self._stream.isatty():
-            self._bar = tqdm(total=total, unit='clip', file=self._stream, dynamic_ncols=True, smoothing=0.05)
-        self._last_line = time.perf_counter()
 
     def finished_before(self, clip: FinishedClip) -> None:
         """Count a clip of an earlier run."""
         self.tally.add_finished(clip)
+        self.done += 1
+        self.earlier += 1
         if self._bar is not None:
             self._bar.update(0)
             self._bar.initial += 1  # not part of the rate that the time left is computed from
@@ -127,34 +180,18 @@ class Progress:
             self.line(f'skipped {detail}' if result.reason in detail else f'skipped {detail} [{result.reason}]')
         elif result.notes:
             self.line(f'{result.status} {result.clip}, though {result.notes}')
-        if self._bar is not None:
-            self._bar.set_postfix_str(self._state(), refresh=False)
-            self._bar.update(1)
-        elif not self._quiet and time.perf_counter() - self._last_line > LINE_EVERY_S:
-            self._last_line = time.perf_counter()
-            self.line(f'{self.tally.done}/{self.tally.total} clips, {self._state()}, {self._time_left()} left')
-
-    def line(self, text: str) -> None:
-        """A line that stays, above the bar if there is one."""
-        if self._bar is not None:
-            self._bar.write(text, file=self._stream)
-        else:
-            print(text, file=self._stream, flush=True)
-
-    def close(self) -> None:
-        """End the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        self.advance(self._state())
 
     def _state(self) -> str:
         tally = self.tally
         skipped = ', '.join(f'{n} {reason}' for (status, reason), n in tally.reasons.most_common() if status == SKIPPED)
-        text = f'{tally.frames_per_second:.0f} frames/s, {tally.tracks} objects, {tally.status[DROPPED]} dropped'
+        text = f'{tally.frames_per_second:.0f} frames/s, {counted(tally.tracks, "object")}, {tally.status[DROPPED]} dropped'
         return f'{text}, skipped: {skipped}' if skipped else text
 
-    def _time_left(self) -> str:
-        here = self.tally.done - self.tally.earlier
-        return _clock((self.tally.total - self.tally.done) * (time.perf_counter() - self.tally.started) / max(here, 1))
+
+def counted(number: int, noun: str) -> str:
+    """``1 object``, ``2 objects``."""
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
 
 
 def _clock(seconds: float) -> str:
