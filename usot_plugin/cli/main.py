@@ -58,6 +58,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     'Evaluation': {
         'test': Verb('cli.test', 'run a tracker over annotated sequences and score it'),
         'report': Verb('cli.report', 'compare trackers on one page'),
+        'compare': Verb('cli.compare', 'totals of trackers as a table, and videos of them side by side'),
         'epochs': Verb('cli.compare_epochs', 'the checkpoints of several epochs on a tuning set'),
         'check': Verb('cli.check_dataset', 'what is missing or broken in a data set'),
         'search': Verb('cli.search_params', "search a tracker's hyper-parameters on a tuning set"),

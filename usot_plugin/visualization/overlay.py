@@ -61,19 +61,19 @@ def draw_targets(
             _tint(canvas, region, target_color(ids[index] if ids is not None else index))
     if annotated_xyxy is not None:
         for box in np.asarray(annotated_xyxy, np.float64).reshape(-1, 4):
-            _draw_box(canvas, box, ANNOTATION_BGR, dashed=False, thickest=1)
+            draw_box(canvas, box, ANNOTATION_BGR, dashed=False, thickest=1)
     labels = []
     for index, box in enumerate(boxes):
         target_id = ids[index] if ids is not None else index
         is_lost = bool(lost[index]) if lost is not None else False
         color = LOST_BGR if is_lost else target_color(target_id)
-        if _draw_box(canvas, box, color, dashed=is_lost):
+        if draw_box(canvas, box, color, dashed=is_lost):
             parts = [f'#{target_id}', lost_label if is_lost else '', f'{scores[index]:.2f}' if scores is not None else '']
             labels.append((' '.join(part for part in parts if part), box, color))
     for text, box, color in labels:  # after all boxes, so that no line crosses a text
         _label_box(canvas, text, box, color)
     if caption:
-        _write(canvas, caption, (0, canvas.shape[0] - _text_size(canvas, caption)[1]), (32, 32, 32))
+        write_plate(canvas, caption, (0, canvas.shape[0] - _text_size(canvas, caption)[1]), (32, 32, 32))
     return canvas
 
 
@@ -85,7 +85,13 @@ def _tint(canvas: np.ndarray, region: Region, color: tuple[int, int, int]) -> No
     cv2.drawContours(canvas, contours, -1, color, 1)
 
 
-def _draw_box(canvas: np.ndarray, box_xyxy: np.ndarray, color: tuple[int, int, int], dashed: bool, thickest: int = 8) -> bool:
+def draw_box(
+    canvas: np.ndarray,
+    box_xyxy: np.ndarray,
+    color: tuple[int, int, int],
+    dashed: bool = False,
+    thickest: int = 8,
+) -> bool:
     """Outline of a box, also of one that sticks out of the frame; says whether there was anything to draw. Small boxes get thin lines."""
     if not np.isfinite(box_xyxy).all():
         return False
@@ -119,7 +125,7 @@ def _label_box(canvas: np.ndarray, text: str, box_xyxy: np.ndarray, color: tuple
     x = int(np.clip(box_xyxy[0], 0, max(0, canvas.shape[1] - width)))
     above = box_xyxy[1] - height
     y = int(np.clip(above if above >= 0 else box_xyxy[1], 0, max(0, canvas.shape[0] - height)))
-    _write(canvas, text, (x, y), color)
+    write_plate(canvas, text, (x, y), color)
 
 
 def _font(canvas: np.ndarray) -> tuple[float, int]:
@@ -133,7 +139,7 @@ def _text_size(canvas: np.ndarray, text: str) -> tuple[int, int]:
     return width + 4, height + baseline + 4
 
 
-def _write(canvas: np.ndarray, text: str, left_top: tuple[int, int], background: tuple[int, int, int]) -> None:
+def write_plate(canvas: np.ndarray, text: str, left_top: tuple[int, int], background: tuple[int, int, int]) -> None:
     """Text on a filled plate, black or white, whichever can be read on it."""
     scale, line = _font(canvas)
     width, height = _text_size(canvas, text)

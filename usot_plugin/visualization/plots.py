@@ -43,6 +43,12 @@ def tracker_color(index: int) -> str:
     return TRACKER_COLORS[index % len(TRACKER_COLORS)]
 
 
+def tracker_bgr(index: int) -> tuple[int, int, int]:
+    """The same colour for OpenCV."""
+    red, green, blue = (int(tracker_color(index)[at : at + 2], 16) for at in (1, 3, 5))
+    return blue, green, red
+
+
 def draw_curves(curves: Sequence[Curve], title: str, x_label: str, y_label: str) -> Figure:
     """Curves with values in [0, 1]; colours follow the order of ``curves``, the legend their numbers.
 
@@ -51,7 +57,7 @@ def draw_curves(curves: Sequence[Curve], title: str, x_label: str, y_label: str)
     """
     if not curves:
         raise ValueError('no curve to plot')
-    figure, axes = _figure((6.4, 4.8))
+    figure, axes = new_figure((6.4, 4.8))
     ranked = sorted(enumerate(curves), key=lambda entry: -np.nan_to_num(entry[1].number, nan=-np.inf))
     for index, curve in ranked:
         style = _STYLES[index // len(TRACKER_COLORS) % len(_STYLES)]
@@ -87,7 +93,7 @@ def draw_bars(
         raise ValueError('no bar to plot')
     thickness = 0.8 / len(values)
     rows = len(labels) * (len(values) + 1)
-    figure, axes = _figure((6.4, max(2.4, 1.4 + 0.14 * rows)))
+    figure, axes = new_figure((6.4, max(2.4, 1.4 + 0.14 * rows)))
     places = np.arange(len(labels))
     longest = max((value for row in values.values() for value in row if value == value), default=0)
     for index, (tracker, row) in enumerate(values.items()):
@@ -104,11 +110,12 @@ def draw_bars(
     return figure
 
 
-def _figure(size_in: tuple[float, float]) -> tuple[Figure, Axes]:
+def new_figure(size_in: tuple[float, float], dpi: int = 120) -> tuple[Figure, Axes]:
+    """A figure with one plot that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size_in, dpi=120, layout='constrained')
+    figure = Figure(figsize=size_in, dpi=dpi, layout='constrained')
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 

@@ -242,7 +242,7 @@ td.wide { width: 40vw; } .bar { height: 14px; border-radius: 3px; }
 figure { margin: 0; min-width: 0; } figure img { width: 100%; display: block; }
 .strip { margin: 0 0 16px; } .strip img { width: auto; max-width: 100%; border-radius: 4px; }
 figcaption { margin-top: 4px; font-size: 14px; }
-.legend { color: var(--soft); margin: 0 0 8px; font-size: 14px; } .legend span { margin-right: 16px; }
+.legend { color: var(--soft); margin: 6px 0 8px; font-size: 14px; } .legend span { margin-right: 16px; }
 .warning { background: #fff4e0; border: 1px solid #f0c674; border-radius: 6px; padding: 8px 12px; margin: 0 0 10px; }
 input[type=search] { margin-bottom: 8px; }
 """
