@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 import logging
@@ -40,6 +41,8 @@ SLIP_SIMILARITY = 0.9
 CHECKED_MODULES = ('usot_plugin.', 'mmengine.hooks.', 'mmengine.runner.loops', 'mmengine.optim.scheduler.')
 #: Keys that registries and the Runner take out before the class sees them.
 BUILD_KEYS = frozenset({'type', '_scope_', 'priority', 'convert_to_iter_based', '_delete_'})
+#: Characters of the cause in a message.
+LONGEST_CAUSE = 300
 
 
 class ConfigError(ValueError):
@@ -65,9 +68,10 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     path = find_config(path)
     if not path.is_file():
         raise ConfigError(f'{path}: no such config{nearest(path.name, names_near(path))}')
+    refuse_base_loops(path)
     try:
         cfg = Config.fromfile(path)
-    except (OSError, SyntaxError, NameError, KeyError, ImportError, AttributeError, TypeError) as error:
+    except (Exception, SystemExit) as error:  # a config is a program, which may raise anything
         raise ConfigError(f'{path}: cannot be read as a config: {type(error).__name__}: {_first_line(error)}') from error
     known = {*cfg, *runner_keys()}
     for key in options or {}:
@@ -75,7 +79,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
             raise ConfigError(f'--cfg-options {key}: {path} has no key {key.split(".")[0]!r}{nearest(key.split(".")[0], known)}')
     try:
         cfg.merge_from_dict(dict(options or {}))
-    except (KeyError, TypeError, IndexError, AssertionError) as error:
+    except (KeyError, TypeError, IndexError, AssertionError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(f'--cfg-options {" ".join(options or {})}: {_first_line(error)}') from error
     try:
         import_scope(cfg.get('default_scope'))
@@ -85,13 +89,40 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     return cfg
 
 
+def refuse_base_loops(path: Path, above: tuple[Path, ...] = ()) -> None:
+    """Refuse a config whose ``_base_`` leads back to itself, which MMEngine would follow without end.
+
+    The files are parsed and not run; what MMEngine has to say about any other mistake is left to it.
+
+    Raises:
+        ConfigError: The chain of files that closes the circle.
+    """
+    here = path.resolve()
+    if here in above:
+        chain = ' -> '.join(str(one) for one in (*above[above.index(here) :], here))
+        raise ConfigError(f'{above[0]}: its _base_ leads back to itself ({chain})')
+    try:
+        tree = ast.parse(here.read_bytes()) if here.suffix == '.py' else None
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return
+    for node in tree.body if tree is not None else ():
+        if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == '_base_' for name in node.targets):
+            try:
+                bases = ast.literal_eval(node.value)
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                continue
+            for base in [bases] if isinstance(bases, str) else bases if isinstance(bases, list | tuple) else ():
+                if isinstance(base, str) and '::' not in base and '://' not in base:
+                    refuse_base_loops(here.parent / base, (*above, here))
+
+
 def choose_work_dir(cfg: Config, path: str | Path, given: str | None) -> None:
     """Set ``cfg.work_dir``: what the user gave, else what the config says, else ``work_dirs/<name of the config>``."""
     cfg.work_dir = given or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().partition('\n')[0]
+    return ' '.join(str(error).strip().partition('\n')[0].split())[:LONGEST_CAUSE] or type(error).__name__
 
 
 def runner_keys() -> set[str]:
