@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import asdict, replace
 
 import cv2
 import lmdb
@@ -12,12 +13,15 @@ from torch.utils.data import DataLoader
 
 from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes, RandomBoxes
 from usot_plugin.datasets.frames.crop_store import (
+    STORE_VERSION,
     CropStoreError,
     CropStoreWriter,
     StoreConfig,
     StoredCrops,
     cut_tracks,
+    seal,
     track_id,
+    unseal,
 )
 from usot_plugin.datasets.frames.store_building import (
     build_crop_store,
@@ -150,7 +154,7 @@ def test_the_map_grows(tmp_path, monkeypatch):
         for number in range(20):
             writer.add([(f'{number}', b'x' * 50_000)])
     with lmdb.open(str(tmp_path), readonly=True) as env, env.begin() as txn:
-        assert len(txn.get(b'19')) == 50_000
+        assert unseal('19', txn.get(b'19'), STORE_VERSION, tmp_path) == b'x' * 50_000
 
 
 def test_another_geometry_is_refused(store):
@@ -207,3 +211,34 @@ def test_frames_are_extracted_whole(rendered, tmp_path):
     dataset = PseudoBoxDataset(table=rendered / 'table', frame_root=tmp_path / 'frames', pipeline=PIPELINE)
     assert dataset[0]['inputs']['search'].shape == (3, 255, 255)
     assert sorted(p.name for p in (tmp_path / 'frames').iterdir()) == [f'clip_{n}.mp4' for n in range(4)]
+
+
+def test_damage_of_a_record_and_a_cut_database_are_named(tmp_path):
+    with CropStoreWriter(tmp_path / 's') as writer:
+        writer.add([(f'{number}', b'x' * 5000) for number in range(50)])
+    data = (tmp_path / 's/data.mdb').read_bytes()
+    with lmdb.open(str(tmp_path / 's')) as env, env.begin(write=True) as txn:
+        txn.put(b'config', b'\x80\x02' + txn.get(b'config')[2:])
+    for make in (StoredCrops, CropStoreWriter):
+        with pytest.raises(CropStoreError, match=f'{tmp_path}/s: record config is damaged'):
+            make(tmp_path / 's')
+    for size in (0, 100, 5000, len(data) // 2, len(data) - 4096):
+        folder = tmp_path / f'cut_{size}'
+        folder.mkdir()
+        (folder / 'data.mdb').write_bytes(data[:size])
+        with pytest.raises(CropStoreError, match=f'{folder}: '):
+            StoredCrops(folder)
+    with pytest.raises(CropStoreError, match='record k is damaged'):
+        unseal('k', seal('k', b'value')[:-1] + b'x', STORE_VERSION, tmp_path)
+    with pytest.raises(CropStoreError, match='record k is damaged'):
+        unseal('k', seal('other', b'value'), STORE_VERSION, tmp_path)
+
+
+def test_a_store_without_checksums_is_read_and_added_to(tmp_path):
+    old = replace(StoreConfig(), version=1)
+    with lmdb.open(str(tmp_path)) as env, env.begin(write=True) as txn:
+        txn.put(b'config', json.dumps(asdict(old)).encode())
+    with CropStoreWriter(tmp_path) as writer:
+        assert writer.config == old
+        writer.add([('k', b'value')])
+    assert StoredCrops(tmp_path)._value('k') == b'value'

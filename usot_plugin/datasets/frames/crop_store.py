@@ -2,18 +2,23 @@
 
 Keys of the database (ASCII; ``<id>`` names clip, object and first frame by a hash, because names may be long and in any script):
     ``config``: geometry and version, JSON. ``<id>/meta``: JSON of :class:`StoredTrack`. ``<id>/<frame, six digits>``: the crop, a JPEG.
-The crops of a clip and their meta are written in one transaction: they are there all together or not at all.
+The crops of a clip and their meta are written in one transaction: they are there all together or not at all. A value is followed by its
+CRC-32 (:func:`seal`); stores of version 1, made before, have none and are read as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
+from zlib import crc32
 
 import cv2
 import lmdb
@@ -37,10 +42,17 @@ from ..track import Track
 from ..transforms.view import View
 from .frame_readers import FrameReader
 
-STORE_VERSION = 1
+#: Version 2 has a checksum behind each value; version 1, which is read and added to as it is, has none.
+STORE_VERSION = 2
+OLDEST_VERSION = 1
+CRC_BYTES = 4
+#: First word of LMDB's two meta pages.
+LMDB_MAGIC = 0xBEEFC0DE
 
 #: First size of the memory map; it doubles whenever it is full.
 FIRST_MAP_BYTES = 1 << 28
+
+RecordT = TypeVar('RecordT')
 
 
 class CropStoreError(RuntimeError):
@@ -137,6 +149,94 @@ def cut_tracks(
     return entries + [(f'{key}/meta', json.dumps(asdict(meta)).encode()) for key, meta in stored.items()]
 
 
+def seal(key: str, value: bytes) -> bytes:
+    """A value with the CRC-32 of key and value behind it: neither a flipped bit nor a value of another key goes unseen."""
+    return value + struct.pack('<I', crc32(value, crc32(key.encode())))
+
+
+def unseal(key: str, sealed: bytes, version: int, path: Path) -> bytes:
+    """The inverse of :func:`seal`.
+
+    Raises:
+        CropStoreError: The checksum is not that of the value.
+    """
+    if version < STORE_VERSION:
+        return bytes(sealed)
+    value = bytes(sealed[:-CRC_BYTES])
+    if seal(key, value) != sealed:
+        raise CropStoreError(f'{path}: record {key} is damaged (its checksum is another); build the store again')
+    return value
+
+
+def read_record(kind: type[RecordT], key: str, value: bytes, path: Path) -> RecordT:
+    """A JSON record of the store.
+
+    Raises:
+        CropStoreError: It is damaged.
+    """
+    try:
+        record = kind(**parse_json(value))
+        if isinstance(record, StoredTrack):
+            frames, fills = np.array(record.frames, np.int64), np.array(record.fills, np.float64).reshape(-1, 3)
+            if frames.ndim != 1 or len(frames) != len(fills) or (np.diff(frames) <= 0).any() or not isinstance(record.digest, str):
+                raise ValueError('its frames do not fit its colours')
+        elif not all(isinstance(entry, int | float) for entry in vars(record).values()) or record.size < 1 or record.exemplar < 1:
+            raise ValueError('impossible geometry')
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CropStoreError(f'{path}: record {key} is damaged ({" ".join(str(error).split())[:100]}); build the store again') from error
+    return record
+
+
+def read_config(sealed: bytes, path: Path) -> StoreConfig:
+    """The geometry of a store, of any version that is read.
+
+    Raises:
+        CropStoreError: Damaged, or of another version.
+    """
+    # The version says whether there is a checksum, and is part of the value: both forms are tried.
+    newest = sealed[:-CRC_BYTES]
+    value = newest if seal('config', newest) == sealed else sealed
+    try:
+        raw = parse_json(value)
+        version = raw.get('version') if isinstance(raw, dict) else None
+    except ValueError:
+        version = None
+    if isinstance(version, int) and version > STORE_VERSION:
+        raise CropStoreError(f'{path}: crop store of version {version}, this package reads version {STORE_VERSION}')
+    config = read_record(StoreConfig, 'config', value, path)
+    if not OLDEST_VERSION <= config.version <= STORE_VERSION:
+        raise CropStoreError(f'{path}: crop store of version {config.version}, this package reads version {STORE_VERSION}')
+    if (config.version >= STORE_VERSION) != (value is newest):
+        raise CropStoreError(f'{path}: record config is damaged (its checksum is another); build the store again')
+    return config
+
+
+def check_length(path: Path) -> None:
+    """Refuse a database file that was cut: LMDB maps it into memory, and a page beyond its end would end the process (SIGBUS).
+
+    Raises:
+        CropStoreError: It is shorter than its own pages.
+    """
+    file = path / 'data.mdb'
+    try:
+        size = file.stat().st_size
+        with file.open('rb') as stream:
+            head = stream.read(2 * mmap.PAGESIZE)
+    except OSError as error:
+        raise CropStoreError(f'{path}: cannot be read ({error.strerror or error})') from error
+    # Of each meta page: header 16 bytes, magic, version, address, map size, two tables of 48 bytes, last page, transaction.
+    pages = []
+    for start in (0, mmap.PAGESIZE):
+        meta = head[start + 16 : start + 16 + 24 + 2 * 48 + 16]
+        if len(meta) == 24 + 2 * 48 + 16 and struct.unpack_from('<I', meta)[0] == LMDB_MAGIC:
+            pages.append(struct.unpack_from('<QQ', meta, 24 + 2 * 48))
+    if not pages:
+        raise CropStoreError(f'{path}: cannot be opened as a crop store (data.mdb is no LMDB database, or cut)')
+    last_page, _ = max(pages, key=lambda entry: entry[1])
+    if (last_page + 1) * mmap.PAGESIZE > size:
+        raise CropStoreError(f'{path}: cut short: data.mdb has {size} bytes of {(last_page + 1) * mmap.PAGESIZE}; build the store again')
+
+
 #: Databases that this process reads. LMDB allows one handle a process and database, and none may be used across a fork.
 _backends: dict[str, LmdbBackend] = {}
 _backends_pid = os.getpid()
@@ -176,27 +276,46 @@ class CropStoreWriter:
         self.path, self.config = Path(path), config or StoreConfig()
         self.path.mkdir(parents=True, exist_ok=True)
         _close_backend(self.path)
+        if (self.path / 'data.mdb').exists():
+            check_length(self.path)
         try:
             self._env = lmdb.open(str(self.path), map_size=FIRST_MAP_BYTES, subdir=True)
         except lmdb.Error as error:
             raise CropStoreError(f'{path}: cannot be opened as a crop store ({error})') from error
-        with self._env.begin() as txn:
-            known = txn.get(b'config')
+        known = self._get('config')
         if known is None:
             self.add([('config', json.dumps(asdict(self.config)).encode())])
-        elif StoreConfig(**parse_json(known)) != self.config:
+            return
+        try:
+            found = read_config(known, self.path)
+            if replace(found, version=self.config.version) != self.config:
+                there, wanted = (json.dumps(asdict(one)) for one in (found, self.config))
+                raise CropStoreError(f'{path}: made with {there}, not with {wanted}; use another folder')
+        except CropStoreError:
             self._env.close()
-            raise CropStoreError(f'{path}: made with {known.decode()}, not with {json.dumps(asdict(self.config))}; use another folder')
+            raise
+        self.config = found  # an older store goes on as it is
+
+    def _get(self, key: str) -> bytes | None:
+        try:
+            with self._env.begin() as txn:
+                return txn.get(key.encode())
+        except lmdb.Error as error:
+            raise CropStoreError(f'{self.path}: damaged ({error}); build the store again') from error
 
     def holds(self, track: Track) -> bool:
         """Whether the crops of a track are there and belong to its boxes."""
-        with self._env.begin() as txn:
-            known = txn.get(f'{track_id(track)}/meta'.encode())
-        return known is not None and parse_json(known)['digest'] == boxes_digest(track)
+        key = f'{track_id(track)}/meta'
+        sealed = self._get(key)
+        if sealed is None:
+            return False
+        value = unseal(key, sealed, self.config.version, self.path)
+        return read_record(StoredTrack, key, value, self.path).digest == boxes_digest(track)
 
     def add(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Write entries in one transaction."""
-        entries = list(entries)
+        sealed = self.config.version >= STORE_VERSION
+        entries = [(key, seal(key, value) if sealed else value) for key, value in entries]
         while True:
             try:
                 with self._env.begin(write=True) as txn:
@@ -231,13 +350,11 @@ class StoredCrops(FrameReader):
         if not (self.path / 'data.mdb').is_file():
             raise CropStoreError(f'{path}: no crop store here (tools/build_crop_store.py makes one)')
         self._meta = lru_cache(maxsize=32)(self._read_meta)
+        check_length(self.path)
         known = self._get('config')
         if known is None:
             raise CropStoreError(f'{path}: an LMDB database, but not a crop store')
-        values = parse_json(known)
-        if values.get('version') != STORE_VERSION:
-            raise CropStoreError(f'{path}: crop store of version {values.get("version")}, this package reads version {STORE_VERSION}')
-        self.config = StoreConfig(**values)
+        self.config = read_config(known, self.path)
 
     def _get(self, key: str) -> bytes | None:
         try:
@@ -246,8 +363,12 @@ class StoredCrops(FrameReader):
             raise CropStoreError(f'{self.path}: cannot be read ({error})') from error
 
     def _read_meta(self, key: str) -> StoredTrack | None:
-        known = self._get(f'{key}/meta')
-        return None if known is None else StoredTrack(**parse_json(known))
+        known = self._value(f'{key}/meta')
+        return None if known is None else read_record(StoredTrack, f'{key}/meta', known, self.path)
+
+    def _value(self, key: str) -> bytes | None:
+        sealed = self._get(key)
+        return None if sealed is None else unseal(key, sealed, self.config.version, self.path)
 
     def _stored(self, track: Track) -> StoredTrack:
         meta = self._meta(track_id(track))
@@ -261,7 +382,10 @@ class StoredCrops(FrameReader):
 
     def complete(self, track: Track) -> Track:
         available = np.zeros(track.length, bool)
-        available[np.asarray(self._stored(track).frames, int) - track.first_frame] = True
+        at = np.asarray(self._stored(track).frames, int) - track.first_frame
+        if len(at) and not (at.min() >= 0 and at.max() < track.length):
+            raise CropStoreError(f'{self.path}: record {track_id(track)}/meta is damaged (frames outside the track); build the store again')
+        available[at] = True
         return replace(track, available=available)
 
     def frame(self, track: Track, index: int) -> np.ndarray:
@@ -269,7 +393,7 @@ class StoredCrops(FrameReader):
 
     def view(self, track: Track, index: int, box_xyxy: np.ndarray) -> View:
         meta = self._stored(track)
-        value = self._get(f'{track_id(track)}/{index:06d}')
+        value = self._value(f'{track_id(track)}/{index:06d}')
         crop = None if value is None else cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR)
         if crop is None:
             raise ClipError(track.clip, f'the crop of object {track.object_id} is missing or damaged in {self.path}', index)
