@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import multiprocessing as mp
 import os
@@ -47,8 +48,8 @@ def make_track(length: int = 7, object_id: int = 0, first_frame: int = 0, seed: 
         picked=random.random(length) < 0.3,
         frame_quality=random.random(length, np.float32),
         centrality=random.random(length, np.float32),
-        fragment_first=np.arange(length, dtype=np.int32),
-        fragment_last=np.arange(length, dtype=np.int32) + 3,
+        fragment_first=first_frame + np.arange(length, dtype=np.int32),
+        fragment_last=first_frame + np.minimum(np.arange(length, dtype=np.int32) + 3, length - 1),
         sequence_quality=0.5,
         corner_share=0.125,
     )
@@ -62,7 +63,7 @@ def make_row(clip: str, track: PseudoTrack | None, status: str = 'kept', samplab
         'width': 64,
         'height': 48,
         'fps': 25.0,
-        'frame_count': 7,
+        'frame_count': 7 if track is None else max(7, track.first_frame + len(track)),
         'status': status,
         'reason': '' if track is not None else 'unreadable',
         'detail': '',
@@ -99,7 +100,8 @@ def test_what_is_written_is_read(folder, tracks, form):
     table = read_table(folder.folder if form == 'folder' else folder.merge())
     assert [row.clip for row in table.rows] == ['a.mp4', 'b/two.mp4', 'bad.mp4', 'c']
     for row in table.rows:
-        assert (row.width, row.height, row.fps, row.frame_count) == (64, 48, 25.0, 7)
+        count = 7 if row.track is None else max(7, row.track.first_frame + len(row.track))
+        assert (row.width, row.height, row.fps, row.frame_count) == (64, 48, 25.0, count)
         if row.clip == 'bad.mp4':
             assert row.track is None and row.reason == 'unreadable' and not row.samplable
         else:
@@ -388,3 +390,57 @@ def test_metadata_is_json_anyone_can_read(folder):
     metadata = pq.read_schema(folder.merge()).metadata
     assert json.loads(metadata[b'usot_plugin.discovery']) == INFO.config
     assert set(FRAME_COLUMNS) < set(pq.read_schema(folder.merged_path).names)
+
+
+@pytest.mark.parametrize(
+    ('column', 'value', 'message'),
+    [
+        ('boxes_xyxy', [[0.0, 0, 1, 1]], 'has another length than boxes_xyxy'),
+        ('frame_quality', [0.5], 'frame_quality has another length'),
+        ('boxes_xyxy', [[0.0, 0, 1e6, 1e6]] * 7, 'boxes_xyxy: a box is far outside any frame'),
+        ('first_frame', -5, 'impossible frame numbers'),
+        ('frame_count', 3, 'impossible frame numbers'),
+        ('frame_count', 2_000_000_000, 'impossible frame numbers'),
+        ('fragment_last', [99] * 7, 'fragment_last: a passage leaves the track'),
+        ('path', None, 'path is null'),
+        ('sequence_quality', None, 'sequence_quality is null'),
+        ('width', 1 << 30, 'impossible frame size'),
+    ],
+)
+def test_rows_that_no_discovery_has_written_are_named(tmp_path, column, value, message):
+    table = pq.read_table(io.BytesIO(part_bytes([make_row('a.mp4', make_track())], INFO)))
+    rows = [{**row, column: value} for row in table.to_pylist()]
+    file = tmp_path / 't.parquet'
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), file)
+    with pytest.raises(TableError, match=f'{file}: row 0: .*{message}'):
+        read_table(file)
+
+
+@pytest.mark.parametrize('text', [b'[]', b'null', b'5', b'[' * 100_000])
+@pytest.mark.parametrize('key', [b'usot_plugin.discovery', b'usot_plugin.relabelled'])
+def test_metadata_of_another_shape_is_named(tmp_path, text, key):
+    if (key, text) == (b'usot_plugin.relabelled', b'[]'):
+        pytest.skip('no round')
+    table = pq.read_table(io.BytesIO(part_bytes([make_row('a.mp4', make_track())], INFO)))
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, key: text}), tmp_path / 't.parquet')
+    with pytest.raises(TableError, match='t.parquet: the discovery config in the metadata is damaged'):
+        read_table(tmp_path / 't.parquet')
+
+
+def test_a_flipped_bit_in_a_page_is_seen_and_old_tables_without_checksums_are_read(tmp_path):
+    data = part_bytes([make_row('a.mp4', make_track(400))], INFO)
+    table = pq.read_table(io.BytesIO(data))
+    pq.write_table(table, tmp_path / 'old.parquet')
+    whole = [row.track.boxes_xyxy.tobytes() for row in read_table(tmp_path / 'old.parquet')]
+    rng, named = np.random.default_rng(0), 0
+    for number in range(40):
+        damaged = bytearray(data)
+        damaged[int(rng.integers(4, len(data) // 2))] ^= 1 << int(rng.integers(8))
+        file = tmp_path / f'{number}.parquet'
+        file.write_bytes(damaged)
+        try:
+            assert [row.track.boxes_xyxy.tobytes() for row in read_table(file)] == whole
+        except TableError as error:
+            assert str(file) in str(error)
+            named += 1
+    assert named > 10

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from usot_plugin._moved import DISCOVERY_KEYS, rename_keys
@@ -170,7 +171,7 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
     metadata = schema.metadata or {}
     if _VERSION_KEY not in metadata or _CONFIG_KEY not in metadata:
         raise TableError(f'{path}: a Parquet file, but not a pseudo-box table (no {_VERSION_KEY.decode()} in its metadata)')
-    version = metadata[_VERSION_KEY].decode()
+    version = metadata[_VERSION_KEY].decode('utf-8', 'backslashreplace')
     if version not in {str(known) for known in range(PLAIN_VERSION, SCHEMA_VERSION + 1)}:
         raise TableError(
             f'{path}: pseudo-box table of schema version {version}, but usot_plugin {__version__} reads version {SCHEMA_VERSION}: '
@@ -183,11 +184,13 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
     try:
         config = parse_json(metadata[_CONFIG_KEY])
         rounds = parse_json(metadata.get(_ROUNDS_KEY, b'[]'))
+        package = metadata.get(_PACKAGE_KEY, b'').decode()
+        if not isinstance(config, dict) or not isinstance(rounds, list) or not all(isinstance(one, dict) for one in rounds):
+            raise ValueError('of another shape')
     except ValueError as error:
         raise TableError(f'{path}: the discovery config in the metadata is damaged ({error})') from error
     # Tables of the release before hold flat keys; they are to be resumed as if made today.
-    config = rename_keys(config, DISCOVERY_KEYS)
-    return TableInfo(config, metadata.get(_PACKAGE_KEY, b'').decode(), tuple(rounds))
+    return TableInfo(rename_keys(config, DISCOVERY_KEYS), package, tuple(rounds))
 
 
 def open_parquet(path: Path, memory_map: bool = False) -> pq.ParquetFile:
@@ -197,19 +200,88 @@ def open_parquet(path: Path, memory_map: bool = False) -> pq.ParquetFile:
         TableError: Missing, not readable, not Parquet, or cut off.
     """
     try:
-        return pq.ParquetFile(path, memory_map=memory_map)
+        return pq.ParquetFile(path, memory_map=memory_map, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise TableError(f'{path}: no such pseudo-box table') from error
     except OSError as error:
         raise TableError(f'{path}: cannot be read ({error.strerror or error})') from error
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, ValueError, MemoryError) as error:
         raise TableError(f'{path}: not a whole Parquet file ({_first_line(error)})') from error
 
 
 def clip_of_part(schema: pa.Schema) -> str | None:
     """Name of the clip a part is about; None in a merged table."""
     name = (schema.metadata or {}).get(_CLIP_KEY)
-    return None if name is None else name.decode()
+    return None if name is None else name.decode('utf-8', 'surrogateescape')
+
+
+#: Corners further out than this, and larger frames, are no pixels of any video; arrays for them would fill the memory.
+MOST_PX = 1 << 16
+#: Frames of the longest clip.
+MOST_FRAMES = 10_000_000
+
+
+def check_rows(table: pa.Table, path: Path, first_row: int = 0) -> None:
+    """Refuse rows that no discovery has written: a damaged file, or one of another program.
+
+    Checked are columns of one length for each frame, nulls, boxes and frame sizes, and frame numbers.
+
+    Args:
+        table: Rows as read.
+        path: Their file, for messages.
+        first_row: Number of the first of them in the file.
+
+    Raises:
+        TableError: The first such row; the message names file, row and column.
+    """
+    for name in ('clip', 'path', 'status', 'object_id', 'first_frame', 'frame_count', 'width', 'height', 'samplable', *FRAME_COLUMNS):
+        column = table.column(name)
+        if column.null_count:
+            at = pc.index(column.is_null(), True).as_py()
+            raise TableError(f'{path}: row {first_row + at}: {name} is null')
+    lengths = {name: pc.list_value_length(table.column(name)).to_numpy() for name in FRAME_COLUMNS}
+    scalars = {name: table.column(name).to_numpy() for name in ('first_frame', 'frame_count', 'width', 'height', 'fps')}
+    tracked = np.array([status != SKIPPED for status in table.column('status').to_pylist()], bool)
+    count = lengths['boxes_xyxy']
+    stop = scalars['first_frame'].astype(np.int64) + count
+    wrong = {f'{name} has another length than boxes_xyxy': length != count for name, length in lengths.items()}
+    if MASK_COLUMN.name in table.schema.names:
+        wrong['mask_runs has another length than boxes_xyxy'] = pc.list_value_length(table.column(MASK_COLUMN.name)).to_numpy() != count
+    wrong['a track without a frame'] = tracked & (count == 0)
+    frames = scalars['frame_count']
+    wrong['impossible frame numbers'] = (scalars['first_frame'] < 0) | (frames < 0) | (frames > MOST_FRAMES) | (tracked & (stop > frames))
+    sides = np.maximum(scalars['width'], scalars['height']), np.minimum(scalars['width'], scalars['height'])
+    wrong['impossible frame size'] = (sides[0] > MOST_PX) | (sides[1] < 0)
+    wrong['fps is no number'] = ~np.isfinite(scalars['fps'].astype(float))
+    for name in ('sequence_quality', 'corner_share'):
+        values = table.column(name).to_numpy().astype(float)
+        wrong[f'{name} is null or no number'] = tracked & ~np.isfinite(values)
+    for cause, rows in wrong.items():
+        if rows.any():
+            raise TableError(f'{path}: row {first_row + int(np.flatnonzero(rows)[0])}: {cause}')
+    owner = np.repeat(np.arange(len(count)), count)
+    for name in FRAME_COLUMNS:
+        flat = pc.list_flatten(table.column(name))
+        if name == 'boxes_xyxy':
+            boxes = pc.list_flatten(flat)
+            if flat.null_count or boxes.null_count or len(boxes) != 4 * len(owner):
+                raise TableError(f'{path}: row {first_row}: boxes_xyxy holds nulls')
+            values = boxes.to_numpy().reshape(-1, 4)
+            bad = (np.abs(np.nan_to_num(values, posinf=np.inf, neginf=-np.inf)) > MOST_PX).any(1)
+        elif flat.null_count:
+            bad = flat.is_null().to_numpy()
+        elif name in ('fragment_first', 'fragment_last'):
+            values = flat.to_numpy()
+            bad = (values < scalars['first_frame'][owner]) | (values >= stop[owner])
+        elif name in ('frame_quality', 'centrality'):
+            bad = np.isinf(flat.to_numpy())
+        else:
+            continue
+        if bad.any():
+            where = int(owner[np.flatnonzero(bad)[0]])
+            cause = {'boxes_xyxy': 'a box is far outside any frame', 'fragment_first': 'a passage leaves the track'}
+            cause['fragment_last'] = cause['fragment_first']
+            raise TableError(f'{path}: row {first_row + where}: {name}: {cause.get(name, "a value is null or no number")}')
 
 
 def track_columns(track: PseudoTrack | None) -> dict[str, Any]:
@@ -253,7 +325,7 @@ def part_bytes(rows: Sequence[dict[str, Any]], info: TableInfo) -> bytes:
     if len(clips) != 1:
         raise ValueError(f'a part holds the rows of exactly one clip, got {sorted(clips)}')
     sink = io.BytesIO()
-    pq.write_table(rows_to_table(rows, info.to_metadata(clips.pop())), sink, compression='zstd')
+    pq.write_table(rows_to_table(rows, info.to_metadata(clips.pop())), sink, compression='zstd', write_page_checksum=True)
     return sink.getvalue()
 
 

@@ -148,7 +148,7 @@ class PartFolder:
         files = [file for _, file in sorted_parts(self.folder)]
         info = common_info(files)
         schema = info.columns
-        with whole_file(self.merged_path) as sink, pq.ParquetWriter(sink, schema, compression='zstd') as writer:
+        with whole_file(self.merged_path) as sink, pq.ParquetWriter(sink, schema, compression='zstd', write_page_checksum=True) as writer:
             for batch in table_batches(files):
                 writer.write_batch(batch.replace_schema_metadata(schema.metadata))
         return self.merged_path
@@ -157,7 +157,7 @@ class PartFolder:
 def _read_finished(parquet: pq.ParquetFile) -> FinishedClip | None:
     try:
         rows = parquet.read(columns=_RESUME_COLUMNS).to_pylist()
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, ValueError, OSError, MemoryError):
         return None
     if not rows:
         return None

@@ -30,6 +30,7 @@ from .format import (
     MASK_COLUMN,
     TableError,
     TableInfo,
+    check_rows,
     clip_of_part,
     open_parquet,
     read_info,
@@ -302,9 +303,11 @@ def table_batches(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
     waiting: list[pa.Table] = []
     frames = 0
     for file in files:
-        parquet = open_parquet(file)
+        parquet, row = open_parquet(file), 0
         for group in range(parquet.num_row_groups):
             waiting.append(_read_group(parquet, group, file).replace_schema_metadata(None))
+            check_rows(waiting[-1], file, row)
+            row += len(waiting[-1])
             frames += sum(len(chunk.flatten()) for chunk in waiting[-1].column('picked').chunks)
             if frames >= BATCH_FRAMES:
                 yield from _one_batch(waiting)
@@ -314,8 +317,10 @@ def table_batches(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
 
 def _read_group(parquet: pq.ParquetFile, group: int, file: Path) -> pa.Table:
     try:
-        return parquet.read_row_group(group)
-    except (pa.ArrowInvalid, OSError) as error:
+        table = parquet.read_row_group(group)
+        table.validate(full=True)
+        return table
+    except (pa.ArrowException, ValueError, OSError, MemoryError) as error:
         raise TableError(f'{file}: damaged ({str(error).splitlines()[0]})') from error
 
 
