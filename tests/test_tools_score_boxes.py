@@ -92,7 +92,7 @@ def test_boxes_of_one_cocovid_file_against_a_table_of_the_layout(tmp_path, capsy
     assert [row['name'] for row in rows] == [name] and rows[0]['success_template@0.5'] == 1 and rows[0]['frames_all'] == 12
     (tmp_path / 'vid.json').write_text('{"images": [], "annotations": [{}]}')
     assert run_tool_main(TOOL, *arguments, '--annotation', tmp_path / 'vid.json') == 2
-    assert 'vid.json: a video, an image or an annotation is malformed' in capsys.readouterr().err
+    assert 'vid.json: annotations[0]: image_id is a number or a name' in capsys.readouterr().err
 
 
 def test_usage_errors(place, tmp_path):

@@ -27,7 +27,7 @@ def write(table, clip, tracks):
 def table(tmp_path):
     """Two windows of the first object and a second one; a clip whose first object is too weak."""
     first = pseudo_track(BOXES, picked=np.array([1, 0, 0, 1, 0, 0], bool))
-    write(tmp_path / 't', 'a.mp4', [first, replace(first, first_frame=10), replace(first, object_id=1)])
+    write(tmp_path / 't', 'a.mp4', [first, pseudo_track(BOXES, first_frame=10, picked=first.picked), replace(first, object_id=1)])
     write(tmp_path / 't', 'b.mp4', [replace(first, sequence_quality=0.45), replace(first, object_id=1)])
     return tmp_path / 't'
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from mmengine.registry import MODELS, VISUALIZERS, Registry
 
-from usot_plugin.utils.config import ConfigError, load_config, nearest, runner_keys
+from usot_plugin.utils.cli import tool_parser
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config, nearest, runner_keys
 
 BASE = """
 model = dict(type='USOT', backbone=dict(type='SiameseResNet'), neck=dict(type='AdjustNeck', in_channels=1024), head=dict(type='USOTHead'))
@@ -135,3 +136,55 @@ def test_an_optimizer_wrapper_of_ours_may_have_a_constructor(write):
     wrapper = "type='AutocastOptimWrapper', constructor='PartwiseOptimWrapperConstructor', paramwise_cfg=dict(parts=dict())"
     cfg = load_config(write(f"{BASE}optim_wrapper = dict({wrapper}, optimizer=dict(type='SGD', lr=0.1), _delete_=True)\n"))
     assert cfg.optim_wrapper.constructor == 'PartwiseOptimWrapperConstructor'
+
+
+@pytest.mark.parametrize(
+    ('text', 'cause'),
+    [
+        (b"assert False, 'no'", 'AssertionError: no'),
+        (b'x = [][1]', 'IndexError'),
+        (b'# caf\xe9\n', 'UnicodeDecodeError'),
+        (b'a = (', 'SyntaxError'),
+        (b'raise SystemExit(3)', 'SystemExit'),
+        (b"_base_ = './config.py'", 'leads back to itself'),
+        (b'_base_ = 3', 'TypeError'),
+        (b'custom_imports = 3', 'TypeError'),
+        (b'filename = 1', 'reserved'),
+        (b'model = [1]', 'model is a list, not a dict'),
+        (b'train_cfg = [1]', 'train_cfg is a list, not a dict'),
+        (b"train_dataloader = 'x'", 'train_dataloader is a str, not a dict'),
+        (b'train_dataloader = dict(dataset=dict(pipeline=5))', 'pipeline is a int, not a list'),
+        (b'model = dict(type=3)', 'model.type is a int, not a name'),
+        (b'work_dir = 3', 'work_dir is a int, not a str'),
+    ],
+)
+def test_whatever_a_config_raises_is_one_line_with_its_file(tmp_path, text, cause):
+    (tmp_path / 'config.py').write_bytes(text)
+    with pytest.raises(ConfigError, match=f'^{tmp_path}/config.py: .*{cause}') as caught:
+        load_config(tmp_path / 'config.py')
+    assert '\n' not in str(caught.value)
+
+
+def test_json_that_is_no_config(tmp_path):
+    (tmp_path / 'config.json').write_text('{"model": ')
+    with pytest.raises(ConfigError, match='config.json: cannot be read as a config: JSONDecodeError'):
+        load_config(tmp_path / 'config.json')
+
+
+def test_a_circle_of_bases_is_named_and_a_base_read_twice_is_none(tmp_path):
+    for name, bases in (('a', "['./b.py', './c.py']"), ('b', "'./d.py'"), ('c', "'./e.py'"), ('d', '[]'), ('e', '[]')):
+        (tmp_path / f'{name}.py').write_text(f'_base_ = {bases}\n')
+    load_config(tmp_path / 'a.py')
+    (tmp_path / 'd.py').write_text("_base_ = './a.py'\n")
+    with pytest.raises(ConfigError, match='a.py: its _base_ leads back to itself .*a.py -> .*b.py -> .*d.py -> .*a.py'):
+        load_config(tmp_path / 'a.py')
+
+
+@pytest.mark.parametrize('given', ['a', 'a=[1,(2]'])
+def test_options_that_cannot_be_parsed_are_one_line(capsys, given):
+    parser = tool_parser('x')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(['--cfg-options', given])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and error.startswith('error: argument --cfg-options: ') and error.count('\n') == 1

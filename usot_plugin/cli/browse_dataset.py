@@ -13,7 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import Tensor
 
 import usot_plugin  # noqa: F401  (registers everything)
@@ -22,7 +22,8 @@ from usot_plugin.discovery.table.format import TableError
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import whole_file
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.cli import OneLineParser
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 CAPTION_PX = 16
 GAP_PX = 4
@@ -31,14 +32,14 @@ BOX_BGR = (60, 220, 60)
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='training config')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the PNG files')
     parser.add_argument('--count', type=int, default=12, metavar='N', help='groups on a sheet (default: 12)')
     parser.add_argument('--columns', type=int, default=2, help='groups side by side (default: 2)')
     parser.add_argument('--stages', nargs='+', choices=['naive', 'cycle'], default=['naive', 'cycle'], help='default: both')
     parser.add_argument('--epoch', type=int, default=0, help='draw the samples of this epoch, 0-based (default: 0)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     args = parser.parse_args(argv)
     if args.count < 1 or args.columns < 1:
         parser.error('needs --count and --columns of at least 1')

@@ -14,14 +14,12 @@ import json
 import sys
 from typing import Any
 
-from mmengine.config import DictAction
-
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.datasets.benchmarks import AnnotationError, BenchmarkDataset
 from usot_plugin.datasets.benchmarks.checking import SequenceCheck, check_sequence, count_problem
 from usot_plugin.registry import DATASETS
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config, nearest
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config, nearest
 from usot_plugin.utils.names import shown_name
 
 
@@ -35,7 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--only', nargs='+', metavar='SEQUENCE', help='look at these sequences only')
     parser.add_argument('--decode', action='store_true', help='decode every image')
     parser.add_argument('--json', action='store_true', help='print the findings as JSON')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     args = parser.parse_intermixed_args(argv)
     if (args.config is None) == (args.type is None):
         parser.error('give a config, or --type and --root')

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
+from usot_plugin.utils.cli import OneLineParser
 from usot_plugin.utils.published_siamrpn import convert_siamrpn, is_siamrpn
 from usot_plugin.utils.published_weights import (
     UnknownCheckpointError,
@@ -37,7 +38,7 @@ from usot_plugin.version import __version__
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser = OneLineParser(description=__doc__.split('\n')[0])
     parser.add_argument('published', type=Path, help='published checkpoint')
     parser.add_argument('converted', type=Path, help='where to write ours')
     parser.add_argument('--keep-shortcuts', action='store_true', help='leave the 1x1 shortcuts of a backbone as they are')

@@ -17,6 +17,7 @@ from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
 from usot_plugin.datasets.frames.crop_store import CropStoreError, StoreConfig
 from usot_plugin.datasets.frames.store_building import BuildReport, build_crop_store, extract_frames
 from usot_plugin.discovery.table.format import TableError
+from usot_plugin.utils.cli import OneLineParser
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -35,7 +36,7 @@ example:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('table', help='pseudo-box table: folder of parts or .parquet file')
     parser.add_argument('--out', required=True, metavar='STORE', help='folder of the database, or of the frames')
     parser.add_argument('--video-root', metavar='DIR', help='where the clips are now (default: where they were at discovery)')

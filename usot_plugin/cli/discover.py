@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from usot_plugin.datasets.frames.video_sources import LAYOUTS, VideoSourceError, find_clips
 from usot_plugin.discovery.config_file import load_discovery
 from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
@@ -21,8 +19,8 @@ from usot_plugin.discovery.many_clips.pipeline import (
     parse_shard,
 )
 from usot_plugin.discovery.table.format import TableError
-from usot_plugin.utils.cli import print_any_name
-from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.cli import OneLineParser, print_any_name
+from usot_plugin.utils.config import ConfigError, ConfigOptions
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -43,7 +41,7 @@ examples:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='discovery config')
     parser.add_argument('videos', nargs='+', help='video files, folders of frames, or folders of those at any depth')
     parser.add_argument('--out', required=True, metavar='TABLE', help='folder of the pseudo-box table')
@@ -53,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--shard', default='0/1', metavar='I/N', help='only every N-th clip, from the I-th on (0-based)')
     parser.add_argument('--layout', default='auto', choices=['auto', *sorted(LAYOUTS)], help='where the clips lie (default: anywhere)')
     parser.add_argument('--split', help='split of the layout (default: its training split)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
     parser.add_argument('--overwrite', action='store_true', help='make the clips anew that the table has already, whatever its config')
     parser.add_argument('--no-merge', action='store_true', help='leave the table as a folder of parts')
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')

@@ -13,14 +13,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from usot_plugin.apis import init_tracker
 from usot_plugin.models.usot import USOT
 from usot_plugin.tracking import USOTTracker
 from usot_plugin.tracking.usot.onnx_network import TOLERANCE, ExportError, export_network
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
+from usot_plugin.utils.config import ConfigOptions
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -30,7 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='weights of the model, or the name of weights that ship')
     parser.add_argument('--out', required=True, metavar='DIR', help='output folder')
     parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     return parser.parse_args(argv)
 
 

@@ -15,13 +15,12 @@ import sys
 from dataclasses import asdict
 
 import torch
-from mmengine.config import DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.complexity import Complexity, tracker_complexity
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -41,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='list the modules, so many levels deep (without DEPTH: 2)',
     )
     parser.add_argument('--json', metavar='FILE', help='write all numbers to a file, too')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     args = parser.parse_args(argv)
     if args.shape is not None and (len(args.shape) > 2 or min(args.shape) < 1):
         parser.error('--shape takes one or two positive numbers')

@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 import usot_plugin  # noqa: F401  registers everything
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.evaluation.results.result_files import ResultError
@@ -18,7 +16,7 @@ from usot_plugin.evaluation.results.submissions import SERVERS, make_submission
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.cli import FINE, USER_ERROR, exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -30,7 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', required=True, metavar='FILE.zip', help='archive to write')
     parser.add_argument('--origin', type=int, choices=[0, 1], default=0, help='first pixel in the result files (default: 0)')
     parser.add_argument('--allow-subset', action='store_true', help='pack fewer sequences than the test set has, to try things out')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     return parser.parse_args(argv)
 
 

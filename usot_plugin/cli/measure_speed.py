@@ -27,7 +27,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
@@ -48,7 +48,7 @@ from usot_plugin.tracking import Tracker, USOTTracker, build_tracker
 from usot_plugin.tracking.usot.network import Memories, TorchNetwork
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 PARTS = ('discovery', 'loader', 'train', 'track')
 
@@ -78,7 +78,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--train-batch', type=int, default=8, metavar='B')
     parser.add_argument('--track-batch', type=int, nargs='+', default=[1, 8], metavar='B', help='targets tracked at once')
     parser.add_argument('--json', metavar='FILE', help='write the numbers to a file, too')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     return parser.parse_args(argv)
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 
@@ -39,7 +39,7 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.testing.groups import rendered_groups, rendered_table
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 #: Steps that are not counted: caches and memory pools fill.
 WARM_UP = 2
@@ -95,7 +95,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--bandwidth-gbytes', type=float, default=20.0, help='GB/s of the slowest link, for that (default: %(default)s)')
     parser.add_argument('--json', metavar='FILE', help='write the numbers to a file, too')
     parser.add_argument('--measured', metavar='FILE', help='measure nothing, compute from such a file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     args = parser.parse_args(argv)
     if min([args.batch, args.steps, args.workers, *args.gpus]) < 1 or args.bandwidth_gbytes <= 0:
         parser.error('--batch, --steps, --workers, --gpus and --bandwidth-gbytes have to be positive')

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import Tensor
 
 import usot_plugin
@@ -38,7 +38,7 @@ from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint, load_weights
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.code_version import code_version
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 #: Largest file that is packed: what a wheel should carry.
 LARGEST_MB = 4.0
@@ -59,7 +59,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
     parser.add_argument('--half', action='store_true', help='store weights as float16, half the size; they are used as float32')
     parser.add_argument('--max-mb', type=float, default=LARGEST_MB, help='refuse a larger file (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help=f'override keys below {TRACKER_KEY}')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=f'override keys below {TRACKER_KEY}')
     parser.add_argument('--out', type=Path, required=True, help='the file to write')
     args = parser.parse_args(argv)
     if not args.table and not args.sequences and not args.clips:

@@ -6,13 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from usot_plugin.utils.cli import exit_status
+from usot_plugin.utils.cli import OneLineParser, exit_status
 from usot_plugin.visualization.loss_curves import ScalarsError, plot_losses, read_scalars
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description='Draw the loss curves of one or several runs.')
+    parser = OneLineParser(description='Draw the loss curves of one or several runs.')
     parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR', help='folder given to tools/train.py --work-dir')
     parser.add_argument('--labels', nargs='+', help='legend, one a folder (default: the names of the folders)')
     parser.add_argument('--out', type=Path, default=Path('losses.png'), help='PNG to write (default: losses.png)')

@@ -9,12 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import load_config
+from usot_plugin.utils.config import ConfigOptions, load_config
 
 #: What MMEngine's ``Config.dump`` can write.
 FORMATS = ('.py', '.json', '.yaml', '.yml')
@@ -25,7 +23,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--save', metavar='FILE', help=f'write it to a file, too ({", ".join(FORMATS)})')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     args = parser.parse_args(argv)
     if args.save and Path(args.save).suffix not in FORMATS:
         parser.error(f'--save {args.save}: the name ends in one of {", ".join(FORMATS)}')

@@ -18,8 +18,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import DictAction
-
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.packed_weights import pretrained_path
 from usot_plugin.apis.training_record import file_hash
@@ -30,7 +28,7 @@ from usot_plugin.self_training.relabelling import RelabelConfig
 from usot_plugin.tracking import Tracker, needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 PRETRAINED, NO_CHECKPOINT = 'pretrained', 'none'
 
@@ -50,7 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--video-root', metavar='DIR', help='where the clips are now (default: where they were at discovery)')
     parser.add_argument('--overwrite', action='store_true', help='make the clips anew that NEWTABLE has already')
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     for one in fields(RelabelConfig):
         parser.add_argument(
             f'--{one.name.replace("_", "-")}', type=type(one.default), default=one.default, metavar='X', help=f'(default: {one.default})'

@@ -29,7 +29,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import DictAction
 
 from usot_plugin.datasets import boxes_by_video
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError, parse_boxes_xywh, parse_labels
@@ -42,6 +41,7 @@ from usot_plugin.discovery.table.reading import PseudoBoxRow, PseudoBoxTable, re
 from usot_plugin.evaluation.pseudo_boxes import SequenceScore, format_scores, score_sequence, total_scores
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
+from usot_plugin.utils.config import ConfigOptions
 
 ANNOTATION, ABSENCE, FRAMES = 'groundtruth.txt', 'absence.label', 'img'
 
@@ -57,7 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--annotation', metavar='FILE', help='boxes of all sequences in one CocoVID file')
     parser.add_argument('--workers', type=int, metavar='N', help='clips at once (default: one per CPU)')
     parser.add_argument('--draws', type=int, default=200, metavar='N', help='training groups drawn per sequence (default: 200)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
     args = parser.parse_args(argv)
     if args.draws < 1:
         parser.error(f'--draws must be at least 1, not {args.draws}')

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
@@ -37,7 +37,7 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.tracking import needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, choose_work_dir, load_config
 from usot_plugin.utils.host import drop_host_notices
 from usot_plugin.utils.packaged import packaged_folder
 
@@ -67,7 +67,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
     parser.add_argument('--score-only', action='store_true', help='score the results that are there, track nothing')
     parser.add_argument('--overwrite', action='store_true', help='throw away results that are there')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
     args = parser.parse_intermixed_args(argv)  # CHECKPOINT may come after options

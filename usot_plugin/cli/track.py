@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker, onnx_tracker
@@ -44,6 +43,7 @@ from usot_plugin.tracking.video import track_frames
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import OneLineParser, exit_status
+from usot_plugin.utils.config import ConfigOptions
 from usot_plugin.visualization.contact_sheet import ContactSheet, check_image_suffix
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
@@ -62,7 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--runtime', choices=['torch', 'onnx'], default='torch', help='onnx: --checkpoint is a folder of tools/export_onnx.py'
     )
     parser.add_argument('--tracker', help="replaces the config's tracker, e.g. StandStill, which needs neither config nor checkpoint")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     parser.add_argument('--box', action='append', default=[], metavar='x,y,w,h', help='a target in the first frame; repeatable')
     parser.add_argument('--boxes', metavar='FILE', help='JSON file with [[x, y, w, h], ...]')
     parser.add_argument('--out', default='demo_out', metavar='DIR', help='output folder (default: %(default)s)')

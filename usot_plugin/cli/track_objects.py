@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import DictAction
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
@@ -29,7 +28,7 @@ from usot_plugin.tracking.multi_object import CarriedTracks
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 from usot_plugin.utils.host import HostError
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
@@ -46,7 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--no-video', action='store_true', help='write the text file only')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument('--device', help='of the single-object tracker (default: the GPU if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     return parser.parse_args(argv)
 
 

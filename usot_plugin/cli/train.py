@@ -7,19 +7,19 @@ import os
 import re
 import sys
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.engine.distributed import enable_amp, end_process_group, prepare_launcher, set_tf32
 from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.engine.training_run import MENDABLE, build_runner
-from usot_plugin.utils.cli import FINE, USER_ERROR
-from usot_plugin.utils.config import ConfigError, choose_work_dir, load_config
+from usot_plugin.utils.cli import FINE, USER_ERROR, OneLineParser
+from usot_plugin.utils.config import ConfigError, ConfigOptions, choose_work_dir, load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line of OpenMMLab's training tools."""
-    parser = argparse.ArgumentParser(description='Train a tracker.')
+    parser = OneLineParser(description='Train a tracker.')
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<name of the config>)')
     parser.add_argument(
@@ -37,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size (auto_scale_lr of the config)'
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config, e.g. randomness.seed=1'
+        '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config, e.g. randomness.seed=1'
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')

@@ -15,14 +15,12 @@ import argparse
 import os
 import sys
 
-from mmengine.config import DictAction
-
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.engine.distributed import PATIENCE_S, end_process_group, prepare_launcher, start_process_group
 from usot_plugin.engine.pul_stages import PULStages
 from usot_plugin.engine.training_run import MENDABLE
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import choose_work_dir, load_config
+from usot_plugin.utils.config import ConfigOptions, choose_work_dir, load_config
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder for checkpoints and logs (default: work_dirs/<name of the config>)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
     args = parser.parse_args(argv)

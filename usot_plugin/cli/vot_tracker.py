@@ -14,14 +14,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from usot_plugin.apis import init_tracker
 from usot_plugin.apis.trax_server import serve, write_registry
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.tracking import tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
+from usot_plugin.utils.config import ConfigOptions
 from usot_plugin.utils.packaged import packaged_folder
 
 
@@ -33,7 +32,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument('--tracker', help="replaces the config's tracker: StandStill, my.py:function, ...")
     parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     parser.add_argument('--write-ini', metavar='FILE', help="add an entry to this registry ('trackers.ini') instead of serving")
     parser.add_argument('--name', default='usot_plugin', help='identifier of the tracker in the workspace')
     return parser.parse_intermixed_args(argv)

@@ -55,6 +55,9 @@ def build_runner(cfg: Config, config: str) -> Runner:
         ConfigError: A part cannot be built as configured.
         CheckpointError: The checkpoint is of another model, holds no training to resume, or weights that are not finite.
     """
+    for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if not cfg.get(key):
+            raise ConfigError(f'{config}: there is no {key} in it, so it cannot be trained')
     use_safe_loader()
     use_whole_files()
     resume = bool(cfg.get('resume'))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.datasets.pseudo_box_dataset import BOX_SOURCES, PseudoBoxDataset
@@ -20,7 +20,7 @@ from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.config_file import load_discovery
 from usot_plugin.registry import DATASETS
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 #: The box source whose boxes change from round to round.
 TABLE_SOURCE = 'DiscoveredBoxes'
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config', help='config of the training')
     parser.add_argument('discovery', help='config of discovery')
     parser.add_argument('--rounds', type=int, default=2, metavar='N', help='trainings (default: 2)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
     args = parser.parse_args(argv)
     return exit_status(lambda: run(args), where=args.config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import difflib
 import inspect
@@ -11,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.registry import Registry, root
 from mmengine.runner import Runner
@@ -45,8 +46,31 @@ BUILD_KEYS = frozenset({'type', '_scope_', 'priority', 'convert_to_iter_based', 
 LONGEST_CAUSE = 300
 
 
+#: What MMEngine's Runner takes each key for; several are read before anything is built.
+KEY_FORMS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(('model', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'default_hooks', 'env_cfg', 'randomness'), (dict,)),
+    **dict.fromkeys(('train_dataloader', 'val_dataloader', 'test_dataloader', 'auto_scale_lr', 'visualizer', 'log_processor'), (dict,)),
+    **dict.fromkeys(('val_evaluator', 'test_evaluator', 'param_scheduler'), (dict, list, tuple)),
+    **dict.fromkeys(('custom_hooks', 'vis_backends'), (list, tuple)),
+    **dict.fromkeys(('work_dir', 'load_from', 'default_scope', 'launcher', 'experiment_name'), (str,)),
+}
+
+
 class ConfigError(ValueError):
     """A config cannot be read or means nothing; the message is one line that names the file and the key."""
+
+
+class ConfigOptions(DictAction):
+    """MMEngine's parser of ``--cfg-options KEY=VALUE``; what it cannot take is one line instead of a traceback."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError, IndexError, KeyError, TypeError, RecursionError, SyntaxError) as error:
+            given = ' '.join(str(value) for value in values)[:LONGEST_CAUSE]
+            raise argparse.ArgumentError(self, f'{given!r} is no list of KEY=VALUE ({_first_line(error)})') from error
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -144,6 +168,7 @@ def check_config(cfg: Config, path: str | Path) -> None:
         slip = difflib.get_close_matches(key, keys, n=1, cutoff=SLIP_SIMILARITY)
         if key not in keys and slip:
             raise ConfigError(f'{path}: unknown key {key!r}, did you mean {slip[0]!r}?')
+    _check_forms(cfg, path)
     nodes = list(typed_nodes(cfg.to_dict()))
     registered = _registered(_scopes(cfg, nodes))
     loop = cfg.get('train_cfg') or {}
@@ -153,6 +178,8 @@ def check_config(cfg: Config, path: str | Path) -> None:
         _check_arguments({'type': kind, **short}, registered[kind], 'train_cfg', path)
     for where, node in nodes:
         name = node['type']
+        if isinstance(name, int | float | list | tuple | dict) and where.partition('.')[0] in KEY_FORMS:
+            raise ConfigError(f'{path}: {where}.type is a {type(name).__name__}, not a name')
         if isinstance(name, str):
             plain = name.rsplit('.', 1)[-1]
             if plain not in registered:
@@ -163,6 +190,22 @@ def check_config(cfg: Config, path: str | Path) -> None:
                 raise ConfigError(
                     f'{path}: {where}.pipeline.{index} is {step!r}, no transform (a {{{{_base_.x}}}} cannot be unpacked with *)'
                 )
+
+
+def _check_forms(cfg: Config, path: str | Path) -> None:
+    """Refuse lists where dicts belong and the like; None stands for a key that is not used."""
+    for key, forms in KEY_FORMS.items():
+        value = cfg.get(key)
+        if value is not None and not isinstance(value, forms) and not callable(getattr(value, 'build', None)):
+            wanted = ' or '.join(form.__name__ for form in forms if form is not tuple)
+            raise ConfigError(f'{path}: {key} is a {type(value).__name__}, not a {wanted}')
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = (cfg.get(key) or {}).get('dataset')
+        if dataset is not None and not isinstance(dataset, dict):
+            raise ConfigError(f'{path}: {key}.dataset is a {type(dataset).__name__}, not a dict')
+        pipeline = (dataset or {}).get('pipeline')
+        if pipeline is not None and not isinstance(pipeline, list | tuple):
+            raise ConfigError(f'{path}: {key}.dataset.pipeline is a {type(pipeline).__name__}, not a list')
 
 
 def _scopes(cfg: Config, nodes: list[tuple[str, dict]]) -> set[str]:

@@ -87,7 +87,7 @@ def test_wrong_annotations_name_file_and_cause(root, text, message):
 
 
 def test_not_text(root):
-    (root / 'a' / 'groundtruth.txt').write_bytes(b'\xff\xfe\x00\x81')
+    (root / 'a' / 'groundtruth.txt').write_bytes(b'\x80\x00\x81')
     with pytest.raises(AnnotationError, match='not a text file'):
         SequenceFolderDataset(root)[0]
 
