@@ -145,7 +145,7 @@ def choose_work_dir(cfg: Config, path: str | Path, given: str | None) -> None:
     cfg.work_dir = given or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return ' '.join(str(error).strip().partition('\n')[0].split())[:LONGEST_CAUSE] or type(error).__name__
 
 

@@ -180,8 +180,10 @@ def read_record(kind: type[RecordT], key: str, value: bytes, path: Path) -> Reco
             frames, fills = np.array(record.frames, np.int64), np.array(record.fills, np.float64).reshape(-1, 3)
             if frames.ndim != 1 or len(frames) != len(fills) or (np.diff(frames) <= 0).any() or not isinstance(record.digest, str):
                 raise ValueError('its frames do not fit its colours')
-        elif not all(isinstance(entry, int | float) for entry in vars(record).values()) or record.size < 1 or record.exemplar < 1:
-            raise ValueError('impossible geometry')
+        elif isinstance(record, StoreConfig):
+            numbers = all(isinstance(entry, int | float) for entry in vars(record).values())
+            if not numbers or record.size < 1 or record.exemplar < 1:
+                raise ValueError('impossible geometry')
     except (ValueError, TypeError, OverflowError) as error:
         raise CropStoreError(f'{path}: record {key} is damaged ({" ".join(str(error).split())[:100]}); build the store again') from error
     return record

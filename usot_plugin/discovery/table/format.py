@@ -219,6 +219,12 @@ def clip_of_part(schema: pa.Schema) -> str | None:
 MOST_PX = 1 << 16
 #: Frames of the longest clip.
 MOST_FRAMES = 10_000_000
+#: What is wrong where an entry of a frame column is.
+FRAME_FAULTS = {
+    'boxes_xyxy': 'a box is far outside any frame',
+    'fragment_first': 'a passage leaves the track',
+    'fragment_last': 'a passage leaves the track',
+}
 
 
 def check_rows(table: pa.Table, path: Path, first_row: int = 0) -> None:
@@ -279,9 +285,7 @@ def check_rows(table: pa.Table, path: Path, first_row: int = 0) -> None:
             continue
         if bad.any():
             where = int(owner[np.flatnonzero(bad)[0]])
-            cause = {'boxes_xyxy': 'a box is far outside any frame', 'fragment_first': 'a passage leaves the track'}
-            cause['fragment_last'] = cause['fragment_first']
-            raise TableError(f'{path}: row {first_row + where}: {name}: {cause.get(name, "a value is null or no number")}')
+            raise TableError(f'{path}: row {first_row + where}: {name}: {FRAME_FAULTS.get(name, "a value is null or no number")}')
 
 
 def track_columns(track: PseudoTrack | None) -> dict[str, Any]:
