@@ -23,6 +23,7 @@ from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.testing.media import moving_square_frames, write_frames
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 from usot_plugin.tracking import Tracker
+from usot_plugin.utils.worker_pool import LostJob
 
 REPO = Path(__file__).parents[2]
 COUNT = 36
@@ -214,6 +215,22 @@ def test_a_clip_that_is_gone_costs_only_itself_and_is_tried_again(place):
     (place / 'clips/away').rename(place / 'clips/a')
     assert relabel(place).tracks == 2
     assert [row.status for row in read_table(place / 'new').rows][:2] == ['kept', 'kept']
+
+
+def test_a_clip_whose_worker_is_lost_is_dropped_and_tried_again(place, monkeypatch):
+    def lose_a(function, jobs, workers, prepare, prepare_args, timeout_s):
+        prepare(*prepare_args)
+        for name, arguments in jobs:
+            yield name, LostJob('died with SIGKILL') if name == 'a' else function(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr('usot_plugin.self_training.relabel.run_jobs', lose_a)
+        tally = relabel(place, workers=1)
+    assert (tally.failed, tally.tracks) == (1, 1)
+    row = read_table(place / 'new')[0]
+    assert (row.status, row.reason) == ('dropped', 'decoder crashed')
+    assert row.detail.endswith('clips/a: the worker process that read it died with SIGKILL')
+    assert relabel(place).failed == 0
 
 
 def test_training_reads_the_new_table(place):

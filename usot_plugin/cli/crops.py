@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from concurrent.futures.process import BrokenProcessPool
 
 import lmdb
 
@@ -18,6 +17,7 @@ from usot_plugin.datasets.frames.crop_store import CropStoreError, StoreConfig
 from usot_plugin.datasets.frames.store_building import BuildReport, build_crop_store, extract_frames
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.utils.cli import OneLineParser
+from usot_plugin.utils.worker_pool import TIMEOUT_S, WorkerStartError
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -47,10 +47,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--size', type=int, default=511, help='side of a crop in pixels (default: 511)')
     parser.add_argument('--min-quality', type=float, default=0.0, metavar='Q', help='only frames whose quality is above this (default: 0)')
     parser.add_argument('--step', type=int, default=1, metavar='N', help='only every N-th frame (default: 1)')
+    parser.add_argument(
+        '--clip-timeout',
+        type=float,
+        default=TIMEOUT_S,
+        metavar='SECONDS',
+        help='give a clip up of which no frame comes for so long; 0: never (default: %(default)g)',
+    )
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     args = parser.parse_args(argv)
-    if args.workers < 0 or args.step < 1 or not 1 <= args.quality <= 100 or args.size < 255:
-        parser.error('needs --workers >= 0, --step >= 1, --quality in 1..100 and --size >= 255')
+    if args.workers < 0 or not args.clip_timeout >= 0 or args.step < 1 or not 1 <= args.quality <= 100 or args.size < 255:
+        parser.error('needs --workers >= 0, --clip-timeout >= 0, --step >= 1, --quality in 1..100 and --size >= 255')
     return args
 
 
@@ -63,10 +70,11 @@ def build(args: argparse.Namespace) -> BuildReport:
 
     source = DiscoveredBoxes(args.table, args.video_root)
     only_samplable = not args.all_tracks
+    timeout_s = args.clip_timeout or None
     if args.frames:
-        return extract_frames(source, args.out, args.workers, only_samplable, args.quality, on_clip)
+        return extract_frames(source, args.out, args.workers, only_samplable, args.quality, on_clip, timeout_s)
     config = StoreConfig(size=args.size, quality=args.quality)
-    return build_crop_store(source, args.out, config, args.workers, only_samplable, args.min_quality, args.step, on_clip)
+    return build_crop_store(source, args.out, config, args.workers, only_samplable, args.min_quality, args.step, on_clip, timeout_s)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,8 +84,8 @@ def main(argv: list[str] | None = None) -> int:
         report = build(args)
     except (TableError, CropStoreError, ValueError) as error:
         return _stop(EXIT_USAGE, str(error))
-    except BrokenProcessPool:
-        return _stop(EXIT_NOT_WRITTEN, 'a worker died (out of memory, or a decoder crashed); --workers 0 shows at which clip')
+    except WorkerStartError as error:
+        return _stop(EXIT_NOT_WRITTEN, str(error))
     except (OSError, lmdb.Error) as error:
         return _stop(EXIT_NOT_WRITTEN, f'cannot write {args.out}: {error}')
     except KeyboardInterrupt:

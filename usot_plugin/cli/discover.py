@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from usot_plugin.datasets.frames.video_sources import LAYOUTS, VideoSourceError, find_clips
-from usot_plugin.discovery.config_file import load_discovery
+from usot_plugin.discovery.config_file import clip_timeout, load_discovery
 from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
 from usot_plugin.discovery.many_clips.pipeline import (
     ENGINES,
@@ -21,6 +21,7 @@ from usot_plugin.discovery.many_clips.pipeline import (
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.utils.cli import OneLineParser, print_any_name
 from usot_plugin.utils.config import ConfigError, ConfigOptions
+from usot_plugin.utils.worker_pool import TIMEOUT_S
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -52,6 +53,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--layout', default='auto', choices=['auto', *sorted(LAYOUTS)], help='where the clips lie (default: anywhere)')
     parser.add_argument('--split', help='split of the layout (default: its training split)')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
+    parser.add_argument(
+        '--clip-timeout',
+        type=float,
+        metavar='SECONDS',
+        help=f'give a clip up of which no frame comes for so long; 0: never (default: clip_timeout of the config, or {TIMEOUT_S:g})',
+    )
     parser.add_argument('--overwrite', action='store_true', help='make the clips anew that the table has already, whatever its config')
     parser.add_argument('--no-merge', action='store_true', help='leave the table as a folder of parts')
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
@@ -79,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             merge=not args.no_merge,
             imports=imports,
             quiet=args.quiet,
+            clip_timeout_s=clip_timeout(args.config, args.cfg_options, args.clip_timeout),
         )
         tally = discover_clips(clips, config, args.out, options)
     except (ConfigError, VideoSourceError, TableError, WorkerStartError, ValueError) as error:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from usot_plugin.tracking import Tracker, needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.worker_pool import TIMEOUT_S, WorkerStartError
 
 PRETRAINED, NO_CHECKPOINT = 'pretrained', 'none'
 
@@ -49,6 +49,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--overwrite', action='store_true', help='make the clips anew that NEWTABLE has already')
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--clip-timeout',
+        type=float,
+        default=TIMEOUT_S,
+        metavar='SECONDS',
+        help='with workers: give a clip up of which no frame comes for so long; 0: never (default: %(default)g)',
+    )
     for one in fields(RelabelConfig):
         parser.add_argument(
             f'--{one.name.replace("_", "-")}', type=type(one.default), default=one.default, metavar='X', help=f'(default: {one.default})'
@@ -56,6 +63,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.workers < 0:
         parser.error(f'--workers must be 0 or more, not {args.workers}')
+    if not args.clip_timeout >= 0:
+        parser.error(f'--clip-timeout must be 0 or more, not {args.clip_timeout}')
     return args
 
 
@@ -87,10 +96,8 @@ def run(args: argparse.Namespace) -> int:
     """Label again, print the counts; returns the exit status."""
     numbers = RelabelConfig(**{one.name: getattr(args, one.name) for one in fields(RelabelConfig)})
     tracker, model = build(args)
-    try:
-        tally = relabel_table(args.table, args.out, tracker, model, numbers, args.workers, args.video_root, args.overwrite, args.quiet)
-    except BrokenProcessPool as error:
-        raise ValueError('a worker died (out of memory, or a decoder crashed); --workers 0 shows at which clip') from error
+    seconds = args.clip_timeout or None
+    tally = relabel_table(args.table, args.out, tracker, model, numbers, args.workers, args.video_root, args.overwrite, args.quiet, seconds)
     print(tally.summary())
     return PARTIAL if tally.failed else FINE
 
@@ -98,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
     args = parse_args(argv)
-    mendable = (CheckpointError, TableError, TableWriteError)
+    mendable = (CheckpointError, TableError, TableWriteError, WorkerStartError)
     return exit_status(lambda: run(args), mendable, args.out, 'interrupted; finished clips stay, the same command goes on')
 
 

@@ -40,6 +40,7 @@ from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, choose_work_dir, load_config
 from usot_plugin.utils.host import drop_host_notices
 from usot_plugin.utils.packaged import packaged_folder
+from usot_plugin.utils.worker_pool import WorkerLostError, WorkerStartError
 
 #: CHECKPOINT that asks for random weights.
 NO_CHECKPOINT = 'none'
@@ -156,7 +157,7 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
     args = parse_args(argv)
-    mendable = (CheckpointError, AnnotationError, ClipError, ResultError, LaunchError)
+    mendable = (CheckpointError, AnnotationError, ClipError, ResultError, LaunchError, WorkerLostError, WorkerStartError)
     return exit_status(lambda: run(args), mendable, args.out, 'interrupted; finished sequences stay, the same command goes on')
 
 

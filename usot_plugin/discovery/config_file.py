@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.config import ConfigError, load_config
+from ..utils.worker_pool import TIMEOUT_S
 from .config import DiscoveryConfig
 
 
@@ -27,3 +28,18 @@ def load_discovery(path: str | Path, options: Mapping[str, Any] | None = None) -
         return DiscoveryConfig.from_dict(cfg.discovery.to_dict()), list(cfg.get('custom_imports', {}).get('imports', []))
     except (ValueError, TypeError) as error:
         raise ConfigError(f'{path}: {error}') from error
+
+
+def clip_timeout(path: str | Path, options: Mapping[str, Any] | None = None, given: float | None = None) -> float | None:
+    """Seconds after which a clip that gives no frame is given up: the value of the command line, else ``clip_timeout`` of the config.
+
+    Returns:
+        The seconds; None, written as 0, waits forever.
+
+    Raises:
+        ConfigError: It is no number of 0 or more.
+    """
+    seconds = load_config(path, options).get('clip_timeout', TIMEOUT_S) if given is None else given
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < float('inf'):
+        raise ConfigError(f'{path}: clip_timeout has to be seconds, 0 or more, not {seconds!r}')
+    return float(seconds) or None

@@ -26,6 +26,8 @@ class Reason(str, Enum):
     UNREADABLE = 'unreadable'
     #: The process that read the clip died.
     DECODER_CRASHED = 'decoder crashed'
+    #: The process that read the clip gave no sign of life for too long.
+    TIMED_OUT = 'timed out'
     #: A bug in discovery.
     INTERNAL_ERROR = 'internal error'
 
@@ -34,4 +36,4 @@ class Reason(str, Enum):
 
 #: Reasons that another run tries again: the file may have been repaired, the machine may have had a
 #: bad day.
-FAILED_REASONS = (Reason.UNREADABLE, Reason.DECODER_CRASHED, Reason.INTERNAL_ERROR)
+FAILED_REASONS = (Reason.UNREADABLE, Reason.DECODER_CRASHED, Reason.TIMED_OUT, Reason.INTERNAL_ERROR)

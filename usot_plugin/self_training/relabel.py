@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -34,7 +35,7 @@ from usot_plugin.self_training.relabelling import (
 from usot_plugin.structures import Clip, ClipError, PseudoTrack, open_clip
 from usot_plugin.structures.clip import fingerprint_of
 from usot_plugin.tracking import Tracker
-from usot_plugin.utils.worker_pool import run_jobs
+from usot_plugin.utils.worker_pool import TIMEOUT_S, LostJob, run_jobs
 
 from .passes import Start, can_start, there_and_back
 
@@ -66,6 +67,7 @@ def relabel_table(
     video_root: str | Path | None = None,
     overwrite: bool = False,
     quiet: bool = False,
+    timeout_s: float | None = TIMEOUT_S,
 ) -> Tally:
     """Write a table like another with the boxes of a tracker; go on with it where an earlier run was stopped.
 
@@ -81,6 +83,7 @@ def relabel_table(
         video_root: Where the clips are now; where they were at discovery by default.
         overwrite: Make the clips anew that ``out`` has already.
         quiet: Only failures.
+        timeout_s: A clip of which no frame comes for so long is given up; None waits forever. Not with 0 workers.
 
     Returns:
         The counts.
@@ -89,7 +92,7 @@ def relabel_table(
         TableError: ``table`` cannot be read, or ``out`` holds another table (``table`` itself is one).
         TableWriteError: ``out`` cannot be written.
         ValueError: ``table`` was not written by discovery.
-        BrokenProcessPool: A worker died.
+        WorkerStartError: A worker cannot be started.
     """
     old, config = read_table(table), config or RelabelConfig()
     DiscoveryConfig.from_dict(old.info.config)  # refused here, not clip by clip
@@ -103,12 +106,17 @@ def relabel_table(
         finished = parts.open(names, overwrite)
         for name in sorted(finished):
             progress.finished_before(finished[name])
-        jobs = _jobs(old, set(finished), labeller if workers == 0 else None)
+        under_way: dict[str, list[dict[str, Any]]] = {}
+        jobs = _jobs(old, set(finished), labeller if workers == 0 else None, under_way)
         payload = pickle.dumps(labeller) if workers else b''
-        for name, result in run_jobs(_relabel_job, jobs, workers, _prepare_worker, (payload,)):
-            assert result.part is not None
-            parts.save(name, result.part)
-            progress.add(result)
+        with closing(run_jobs(_relabel_job, jobs, workers, _prepare_worker, (payload,), timeout_s)) as results:
+            for name, result in results:
+                rows = under_way.pop(name)
+                if isinstance(result, LostJob):
+                    result = _lost(rows, result, labeller)
+                assert result.part is not None
+                parts.save(name, result.part)
+                progress.add(result)
         if parts.needs_merge():
             progress.line(f'merged into {parts.merge()}')
     except OSError as error:
@@ -118,11 +126,14 @@ def relabel_table(
     return progress.tally
 
 
-def _jobs(table: PseudoBoxTable, finished: set[str], labeller: Labeller | None) -> Iterator[tuple[str, tuple]]:
+def _jobs(
+    table: PseudoBoxTable, finished: set[str], labeller: Labeller | None, under_way: dict[str, list[dict[str, Any]]]
+) -> Iterator[tuple[str, tuple]]:
     """The rows of each clip that is still to do; rows of one clip are neighbours."""
     for name, rows in groupby(table.rows, key=lambda row: row.clip):
         if name not in finished:
-            yield name, (_without_map(list(rows)), labeller)
+            under_way[name] = _without_map(list(rows))
+            yield name, (under_way[name], labeller)
 
 
 def _without_map(rows: list[PseudoBoxRow]) -> list[dict[str, Any]]:
@@ -162,8 +173,21 @@ def relabel_clip(rows: Sequence[dict[str, Any]], labeller: Labeller) -> ClipResu
         new = iter(_label(rows[0], tracks, labeller) if tracks else ())
         changed = [_row(row, next(new), labeller) if row['status'] == KEPT else row for row in rows]
     except ClipError as error:
-        detail = ' '.join(str(error).split())
-        changed = [_dropped(row, Reason.UNREADABLE, detail) if row['status'] == KEPT else row for row in rows]
+        changed = _all_dropped(rows, Reason.UNREADABLE, str(error))
+    return _result(rows, changed, labeller, time.perf_counter() - started)
+
+
+def _lost(rows: Sequence[dict[str, Any]], job: LostJob, labeller: Labeller) -> ClipResult:
+    """The new part of a clip whose worker died or hung."""
+    reason = Reason.TIMED_OUT if job.timed_out else Reason.DECODER_CRASHED
+    return _result(rows, _all_dropped(rows, reason, f'{rows[0]["path"]}: the worker process that read it {job.cause}'), labeller)
+
+
+def _all_dropped(rows: Sequence[dict[str, Any]], reason: Reason, detail: str) -> list[dict[str, Any]]:
+    return [_dropped(row, reason, ' '.join(detail.split())) if row['status'] == KEPT else row for row in rows]
+
+
+def _result(rows: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]], labeller: Labeller, seconds: float = 0.0) -> ClipResult:
     kept = [row for row in changed if row['status'] == KEPT]
     head = (kept or changed)[0]
     plain = [{**{k: v for k, v in row.items() if k != 'track'}, **track_columns(row['track'])} for row in changed]
@@ -174,8 +198,8 @@ def relabel_clip(rows: Sequence[dict[str, Any]], labeller: Labeller) -> ClipResu
         detail=head['detail'],
         kept=len(kept),
         samplable=sum(row['samplable'] for row in kept),
-        frames=head['frame_count'] if tracks else 0,
-        seconds=time.perf_counter() - started,
+        frames=head['frame_count'] if any(row['status'] == KEPT for row in rows) else 0,
+        seconds=seconds,
         part=part_bytes(plain, labeller.info),
     )
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from usot_plugin.utils.worker_pool import sign_of_life
+
 from .video_index import reason_of
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'})
@@ -73,6 +75,9 @@ VIDEO_SUFFIXES = frozenset(
 #: The fingerprint reads this much from the start of a file; with the size it tells re-encoded copies apart.
 FINGERPRINT_BYTES = 1 << 20
 
+#: A pipe may wait forever for somebody who writes into it.
+NOT_A_FILE = 'neither file nor folder (a pipe or a device)'
+
 #: Markers of a JPEG file.
 JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
 
@@ -116,6 +121,8 @@ def fingerprint_of(path: str | Path) -> str:
         ClipError: The bytes cannot be read.
     """
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ClipError(path, NOT_A_FILE)
     digest = hashlib.sha1(usedforsecurity=False)
     try:
         if path.is_dir():
@@ -151,6 +158,9 @@ def read_image(file: Path, index: int | None = None, gray: bool = False) -> np.n
     Raises:
         ClipError: It cannot be opened or decoded.
     """
+    sign_of_life()
+    if file.exists() and not file.is_file():
+        raise ClipError(file, NOT_A_FILE, index)
     try:
         data = np.fromfile(file, np.uint8)  # cv2.imread loses the reason and non-ASCII paths on Windows
     except OSError as error:
@@ -309,6 +319,8 @@ def open_clip(path: str | Path) -> Clip:
         return FolderClip(path)
     if not path.exists():
         raise ClipError(path, 'no such file or folder')
+    if not path.is_file():
+        raise ClipError(path, NOT_A_FILE)
     from .video_clip import VideoClip  # which imports this module
 
     return VideoClip(path)

@@ -12,6 +12,8 @@ import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
+from usot_plugin.utils.worker_pool import sign_of_life
+
 from .clip import Clip, ClipError, fingerprint_of, resize_within
 from .video_index import (
     NO_TIME,
@@ -141,6 +143,7 @@ class VideoClip(Clip):
     def _peek(self) -> tuple[int, av.VideoFrame | None]:
         """The next frame of the decoder with its index; no frame and the number of frames at the end."""
         while self._ahead is None:
+            sign_of_life()
             frame = next(self._decoder, None)
             if frame is None:
                 self._ahead = self.frame_count, None

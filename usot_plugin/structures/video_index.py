@@ -21,6 +21,8 @@ import av
 import numpy as np
 from av.stream import Disposition
 
+from usot_plugin.utils.worker_pool import sign_of_life
+
 #: Containers that keep a presentation time for every frame and seek by it.
 CLOCKED_FORMATS = frozenset({'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'})
 #: Codecs with one shown frame in each packet, whose decoders start anew at a key frame and tell which pictures they patched.
@@ -168,6 +170,7 @@ def _decoded_index(path: str, *_: int) -> VideoIndex | None:
             return None
         one_thread(stream)
         for frame in decoded(container, stream, problems):
+            sign_of_life()
             if frame.key_frame:
                 keys.append(len(times))
             times.append(_time_of(frame))

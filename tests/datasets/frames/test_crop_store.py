@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes, RandomBoxes
+from usot_plugin.datasets.frames import store_building
 from usot_plugin.datasets.frames.crop_store import (
     STORE_VERSION,
     CropStoreError,
@@ -31,6 +32,7 @@ from usot_plugin.datasets.frames.store_building import (
 from usot_plugin.datasets.pseudo_box_dataset import PseudoBoxDataset
 from usot_plugin.structures.clip import ClipError, open_clip
 from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.utils.worker_pool import LostJob
 
 PIPELINE = [
     {'type': 'SiameseCrop', 'views': ['template'], 'size': 127, 'shift_px': 4, 'scale': 0.05},
@@ -97,6 +99,21 @@ def test_workers_read_the_store(rendered, store):
         assert torch.equal(a['inputs']['search'], b['inputs']['search'])
     assert len(pickle.dumps(dataset)) < 20_000
     assert torch.equal(pickle.loads(pickle.dumps(dataset))[0]['inputs']['search'], alone[0]['inputs']['search'])
+
+
+def lose_every_job(function, jobs, workers, *_):
+    yield from ((name, LostJob('gave no sign of life for 5 seconds', timed_out=True)) for name, _ in jobs)
+
+
+@pytest.mark.parametrize('write', [build_crop_store, extract_frames])
+def test_a_clip_whose_worker_is_lost_is_named_and_made_by_the_next_run(rendered, tmp_path, monkeypatch, write):
+    source = DiscoveredBoxes(rendered / 'table')
+    with monkeypatch.context() as patch:
+        patch.setattr(store_building, 'run_jobs', lose_every_job)
+        report = write(source, tmp_path / 'out')
+    assert report.clips == 0 and len(report.failed) == 4
+    assert all(text.endswith('gave no sign of life for 5 seconds') and name in text for name, text in report.failed.items())
+    assert write(source, tmp_path / 'out', workers=0).clips == 4
 
 
 def test_a_second_run_does_nothing_and_a_changed_table_is_stored_again(rendered, tmp_path):

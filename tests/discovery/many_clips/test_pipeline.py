@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
+import multiprocessing
 import os
+import re
+import signal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,9 +19,9 @@ from usot_plugin.discovery.many_clips.local_engine import WorkerStartError, run_
 from usot_plugin.discovery.many_clips.one_clip import (
     ClipResult,
     ClipTask,
-    crashed,
     discover_clip,
     guarded,
+    lost,
 )
 from usot_plugin.discovery.many_clips.pipeline import (
     RunOptions,
@@ -31,6 +34,7 @@ from usot_plugin.discovery.many_clips.progress import Progress
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.testing.media import moving_square_frames, write_frames
+from usot_plugin.utils.worker_pool import LostJob, how_it_died
 
 CONFIG = DiscoveryConfig(flow=dict(type='FarnebackFlow', levels=2))
 
@@ -53,7 +57,7 @@ def clips(tmp_path_factory):
 def poisoned(monkeypatch, tmp_path):
     """A module on the path whose flow estimator kills its process, or raises, on frames of a certain size."""
     (tmp_path / 'poison_flow.py').write_text(
-        'import os\n'
+        'import os, signal, time\n'
         'from usot_plugin.discovery.flow import FarnebackFlow\n'
         'from usot_plugin.registry import TASK_UTILS\n'
         '@TASK_UTILS.register_module(force=True)\n'
@@ -63,7 +67,8 @@ def poisoned(monkeypatch, tmp_path):
         '        self.deed = deed\n'
         '    def flow(self, frame0, frame1, before=None):\n'
         '        if frame0.shape == (48, 112):\n'
-        "            os.abort() if self.deed == 'abort' else {}['a bug']\n"
+        "            deeds = {'abort': os.abort, 'hang': lambda: time.sleep(3600), 'stop': lambda: os.kill(os.getpid(), signal.SIGSTOP)}\n"
+        "            deeds[self.deed]() if self.deed in deeds else {}['a bug']\n"
         '        return super().flow(frame0, frame1)\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -188,6 +193,30 @@ def test_a_worker_that_aborts_loses_only_its_clip(clips, tmp_path, poisoned, wor
     assert all(rows[name].track is not None for name in ('clip_0', 'clip_1', 'clip_2'))
 
 
+@pytest.mark.skipif(not hasattr(signal, 'SIGSTOP'), reason='POSIX')
+@pytest.mark.parametrize('deed', ['hang', 'stop'])
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_worker_that_hangs_or_is_stopped_loses_only_its_clip(clips, tmp_path, poisoned, workers, deed, capfd):
+    mine = {'a_poison': poisoned, 'clip_0': clips['clip_0'], 'clip_1': clips['clip_1']}
+    config = DiscoveryConfig(flow=dict(type='PoisonFlow', deed=deed))
+    options = RunOptions(workers=workers, imports=['poison_flow'], clip_timeout_s=3.0)
+    tally = discover_clips(mine, config, tmp_path / 't', options)
+    assert tally.done == 3 and tally.reasons['skipped', 'timed out'] == 1 and tally.failed == 1
+    rows = {row.clip: row for row in read_table(tmp_path / 't.parquet').rows}
+    assert 'gave no sign of life for 3 seconds' in rows['a_poison'].detail and rows['clip_0'].track is not None
+    assert re.search(r'a_poison: no frame for [12] seconds; given up after 3', capfd.readouterr().err)
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='POSIX')
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_pipe_is_no_clip(clips, tmp_path, workers):
+    os.mkfifo(tmp_path / 'pipe.mp4')
+    tally = discover_clips({'pipe': tmp_path / 'pipe.mp4', 'still': clips['still']}, CONFIG, tmp_path / 't', RunOptions(workers=workers))
+    assert tally.reasons['skipped', 'unreadable'] == 1 and tally.done == 2
+    details = [row.detail for row in read_table(tmp_path / 't.parquet').rows]
+    assert any('pipe.mp4: neither file nor folder' in detail for detail in details)
+
+
 def test_a_bug_in_one_clip_is_shown_and_tried_again(clips, tmp_path, poisoned, capfd):
     mine = {'poison': poisoned, 'clip_0': clips['clip_0']}
     config = DiscoveryConfig(flow=dict(type='PoisonFlow', deed='raise'))
@@ -199,22 +228,21 @@ def test_a_bug_in_one_clip_is_shown_and_tried_again(clips, tmp_path, poisoned, c
 
 
 def test_workers_that_cannot_start_stop_the_run(clips):
-    with pytest.raises(WorkerStartError, match='before its first clip'):
+    with pytest.raises(WorkerStartError, match='before its first job'):
         list(run_local([ClipTask('still', clips['still'])], CONFIG, 1, imports=['no_such_module_anywhere']))
 
 
 def test_closing_the_results_early_ends_the_workers(clips):
     results = run_local([ClipTask(name, path) for name, path in clips.items()], CONFIG, 2)
     next(results)
-    crew = results.gi_frame.f_locals['crew']
-    processes = [worker.process for worker in crew.values()]
+    processes = multiprocessing.active_children()
     results.close()
     assert processes and all(not process.is_alive() for process in processes)
 
 
 @pytest.mark.parametrize('code, text', [(-6, 'SIGABRT'), (-9, 'SIGKILL (out of memory?)'), (3, 'exit code 3'), (None, 'died')])
 def test_the_way_a_worker_died_is_told(code, text, tmp_path):
-    result = crashed(ClipTask('x.mp4', tmp_path / 'x.mp4'), CONFIG, code)
+    result = lost(ClipTask('x.mp4', tmp_path / 'x.mp4'), CONFIG, LostJob(how_it_died(code)))
     assert text in result.detail and 'x.mp4' in result.detail
 
 

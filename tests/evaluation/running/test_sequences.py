@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.testing.media import moving_square_frames
 from usot_plugin.tracking import StandStill
 from usot_plugin.tracking.base import Tracker
+from usot_plugin.utils.worker_pool import WorkerLostError
 
 
 @pytest.fixture
@@ -92,3 +95,22 @@ def test_a_broken_frame_ends_the_run_and_keeps_what_is_done(tmp_path, workers):
     with pytest.raises(ClipError, match='00003.png'):
         run_sequences(StandStill(), OPE(), sequences, folder, workers=workers)
     assert folder.box_file('a').exists() and not folder.box_file('b').exists()
+
+
+def test_a_sequence_that_hangs_ends_the_run_with_its_name(tmp_path):
+    root, folder = write_benchmark(tmp_path / 'data'), OnePassResults(tmp_path / 'out')
+    with pytest.raises(WorkerLostError, match='b: the worker process that ran it gave no sign of life for 3 seconds'):
+        run_sequences(HangsInTheSecond(), OPE(), SequenceFolderDataset(root), folder, workers=1, timeout_s=3.0)
+    assert folder.box_file('a').exists() and not folder.box_file('b').exists()
+
+
+class HangsInTheSecond(StandStill):
+    """Never comes back from the second sequence that it is given."""
+
+    runs = 0
+
+    def for_run(self, annotation_xyxy, repetition=0):
+        self.runs += 1
+        if self.runs == 2:
+            time.sleep(3600)
+        return self

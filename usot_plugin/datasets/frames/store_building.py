@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from usot_plugin.structures.clip import ClipError, open_clip
 from usot_plugin.utils.names import path_below
-from usot_plugin.utils.worker_pool import run_jobs
+from usot_plugin.utils.worker_pool import TIMEOUT_S, LostJob, run_jobs
 
 from ..boxes.box_sources import BoxSource
 from ..track import Track
@@ -63,6 +64,7 @@ def build_crop_store(
     min_quality: float = 0.0,
     step: int = 1,
     on_clip: Callable[[str, str], None] = lambda clip, message: None,
+    timeout_s: float | None = TIMEOUT_S,
 ) -> BuildReport:
     """Store the crops of all tracks; clips that are there already are skipped.
 
@@ -75,6 +77,7 @@ def build_crop_store(
         min_quality: Store frames whose quality is above this.
         step: Store every ``step``-th frame.
         on_clip: Is told of every clip, with a line about it.
+        timeout_s: A clip of which no frame comes for so long is given up; None waits forever.
 
     Raises:
         CropStoreError: ``out`` holds something else.
@@ -92,7 +95,7 @@ def build_crop_store(
                 else:
                     yield tracks[0].clip, (_cut_clip, (tracks, config, min_quality, step))
 
-        for clip, (entries, error) in run_jobs(_quietly, jobs(), workers, cv2.setNumThreads, (1,)):
+        for clip, (entries, error) in _results(jobs(), workers, timeout_s):
             if error:
                 report.failed[clip] = error
                 on_clip(clip, f'failed: {error}')
@@ -111,6 +114,7 @@ def extract_frames(
     only_samplable: bool = True,
     quality: int = 95,
     on_clip: Callable[[str, str], None] = lambda clip, message: None,
+    timeout_s: float | None = TIMEOUT_S,
 ) -> BuildReport:
     """Write all frames of the clips as JPEG files ``<out>/<clip>/000000.jpg``, for ``PseudoBoxDataset(frame_root=out)``.
 
@@ -123,6 +127,7 @@ def extract_frames(
         only_samplable: Leave clips out that training does not draw.
         quality: JPEG quality.
         on_clip: Is told of every clip, with a line about it.
+        timeout_s: A clip of which no frame comes for so long is given up; None waits forever.
 
     Raises:
         UnsafeNameError: The name of a clip leads out of ``out``; nothing is written.
@@ -139,7 +144,7 @@ def extract_frames(
             else:
                 yield tracks[0].clip, (_extract_clip, (tracks[0].path, folder, quality))
 
-    for clip, (count, error) in run_jobs(_quietly, jobs(), workers, cv2.setNumThreads, (1,)):
+    for clip, (count, error) in _results(jobs(), workers, timeout_s):
         if error:
             report.failed[clip] = error
             on_clip(clip, f'failed: {error}')
@@ -165,6 +170,13 @@ def _extract_clip(path: str, folder: Path, quality: int) -> int:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return clip.frame_count
+
+
+def _results(jobs: Iterator[tuple[str, tuple]], workers: int, timeout_s: float | None) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """Name of each clip with its result and error text; a worker that was lost is an error of its clip."""
+    with closing(run_jobs(_quietly, jobs, workers, cv2.setNumThreads, (1,), timeout_s)) as results:
+        for name, result in results:
+            yield name, (None, f'{name}: the worker process that read it {result.cause}') if isinstance(result, LostJob) else result
 
 
 def _quietly(function: Callable, arguments: tuple) -> tuple[Any, str]:

@@ -1,33 +1,19 @@
-"""Worker processes of this machine, one clip at a time each.
-
-A process pool of the standard library is lost as a whole when one worker dies, and does not say on which task. Here every worker has its
-own pipe, so that a decoder that aborts costs exactly the clip it was reading; the worker is replaced and the others never notice.
-"""
+"""Discovery in worker processes of this machine, one clip at a time each."""
 
 from __future__ import annotations
 
 import importlib
-import multiprocessing as mp
 import os
-import signal
 import sys
-import threading
-from collections import deque
-from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 import cv2
 
+from ...utils.worker_pool import TIMEOUT_S, LostJob, WorkerStartError, run_jobs
 from ..config import DiscoveryConfig
-from .one_clip import ClipResult, ClipTask, crashed, guarded
+from .one_clip import ClipResult, ClipTask, guarded, lost
 
-_READY = 'ready'
-
-
-class WorkerStartError(RuntimeError):
-    """A worker process ended before it could take a clip."""
+__all__ = ['WorkerStartError', 'available_cpus', 'prepare_worker', 'run_local']
 
 
 def available_cpus() -> int:
@@ -47,115 +33,46 @@ def prepare_worker(imports: Sequence[str] = ()) -> None:
         importlib.import_module(name)
 
 
-def _work(connection: Connection, config: DiscoveryConfig, imports: Sequence[str]) -> None:
-    """Main function of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    prepare_worker(imports)
-    connection.send(_READY)
-    while True:
-        try:
-            task = connection.recv()
-        except EOFError:
-            return
-        connection.send(guarded(task, config))
-
-
-def _end_with_parent() -> None:
-    """Leave no orphan that goes on for a clip nobody will save."""
-    parent = mp.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@dataclass
-class _Worker:
-    process: mp.process.BaseProcess
-    connection: Connection
-    task: ClipTask | None = None
-    ready: bool = False
-
-
 def run_local(
-    tasks: Iterable[ClipTask], config: DiscoveryConfig, workers: int | None = None, imports: Sequence[str] = ()
+    tasks: Iterable[ClipTask],
+    config: DiscoveryConfig,
+    workers: int | None = None,
+    imports: Sequence[str] = (),
+    timeout_s: float | None = TIMEOUT_S,
+    on_silent: Callable[[str, float], None] | None = None,
 ) -> Generator[ClipResult, None, None]:
     """Do all tasks in worker processes; results come in the order in which they are finished.
 
     Args:
         tasks: The clips.
         config: Discovery config.
-        workers: Number of processes, one per CPU by default; 0 works in this one, where a crash of the decoder is a crash of the run.
+        workers: Number of processes, one per CPU by default; 0 works in this one, where a decoder that crashes or hangs does so to the run.
         imports: Modules every worker imports first (they register flow estimators of the user).
+        timeout_s: A clip of which no frame comes for so long is given up; None waits forever.
+        on_silent: Told of such a clip, and for how many seconds, before it is given up.
 
     Raises:
         WorkerStartError: No worker can be started.
     """
-    waiting = deque(tasks)
+    waiting = {str(number): task for number, task in enumerate(tasks)}
     if workers == 0:
         prepare_worker(imports)
-        yield from (guarded(task, config) for task in waiting)
+        yield from (guarded(task, config) for task in waiting.values())
         return
-    workers = available_cpus() if workers is None else workers
-    context = mp.get_context('forkserver' if 'forkserver' in mp.get_all_start_methods() else 'spawn')
-    if context.get_start_method() == 'forkserver':
-        context.set_forkserver_preload([__name__])  # a replacement then starts in milliseconds
-    crew: dict[Any, _Worker] = {}
+    told = on_silent or (lambda clip, seconds: None)
+    results = run_jobs(
+        guarded,
+        ((number, (task, config)) for number, task in waiting.items()),
+        available_cpus() if workers is None else workers,
+        prepare_worker,
+        (tuple(imports),),
+        timeout_s,
+        preload=__name__,
+        on_silent=lambda number, seconds: told(waiting[number].clip, seconds),
+    )
     try:
-        for _ in range(min(workers, len(waiting))):
-            worker = _hire(context, config, imports)
-            crew[worker.connection] = worker
-        while crew:
-            for heard in wait(list(crew)):
-                worker = crew[heard]
-                try:
-                    message = worker.connection.recv()
-                except (EOFError, OSError):
-                    del crew[heard]
-                    lost = _bury(worker)
-                    if lost is not None:
-                        yield crashed(lost, config, worker.process.exitcode)
-                    if waiting:
-                        replacement = _hire(context, config, imports)
-                        crew[replacement.connection] = replacement
-                    continue
-                worker.ready, worker.task = True, None
-                if waiting:
-                    _give(worker, waiting)
-                else:
-                    del crew[heard]
-                    worker.connection.close()
-                if isinstance(message, ClipResult):
-                    yield message
+        for number, result in results:
+            task = waiting[number]
+            yield lost(task, config, result) if isinstance(result, LostJob) else result
     finally:
-        for worker in crew.values():
-            worker.process.kill()
-            worker.process.join()
-            worker.connection.close()
-
-
-def _hire(context, config: DiscoveryConfig, imports: Sequence[str]) -> _Worker:
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, config, tuple(imports)), daemon=True)
-    process.start()
-    theirs.close()
-    return _Worker(process, ours)
-
-
-def _give(worker: _Worker, waiting: deque[ClipTask]) -> None:
-    """Send the next task; it stays in the queue where the worker is gone, which the next look at its pipe will find."""
-    worker.task = waiting.popleft()
-    try:
-        worker.connection.send(worker.task)
-    except OSError:
-        waiting.appendleft(worker.task)
-        worker.task = None
-
-
-def _bury(worker: _Worker) -> ClipTask | None:
-    """Wait for a dead worker and return the task that died with it."""
-    worker.process.join()
-    worker.connection.close()
-    if not worker.ready:
-        raise WorkerStartError(f'a worker process ended with code {worker.process.exitcode} before its first clip; its message is above')
-    return worker.task
+        results.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 import traceback
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any
 from usot_plugin.structures import Clip, ClipError, PseudoTrack, open_clip
 from usot_plugin.structures.clip import fingerprint_of
 
+from ...utils.worker_pool import LostJob
 from ..config import DiscoveryConfig
 from ..discover import NoMovingObjectError, discover, frames_needed
 from ..flow import FlowEstimator, build_flow
@@ -189,14 +189,10 @@ def guarded(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
         return replace(result, traceback=traceback.format_exc())
 
 
-def crashed(task: ClipTask, config: DiscoveryConfig, exit_code: int | None) -> ClipResult:
-    """The result of a clip whose worker process died."""
-    if exit_code is not None and exit_code < 0:
-        how = f' with {signal.Signals(-exit_code).name}'
-        how += ' (out of memory?)' if -exit_code == 9 else ''
-    else:
-        how = '' if exit_code is None else f' with exit code {exit_code}'
-    return skipped(task, config, Reason.DECODER_CRASHED, f'{task.path}: the worker process that read it died{how}')
+def lost(task: ClipTask, config: DiscoveryConfig, job: LostJob) -> ClipResult:
+    """The result of a clip whose worker process died or hung."""
+    reason = Reason.TIMED_OUT if job.timed_out else Reason.DECODER_CRASHED
+    return skipped(task, config, reason, f'{task.path}: the worker process that read it {job.cause}')
 
 
 def _clip_columns(task: ClipTask, fingerprint: str, clip: Clip | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from ...utils.names import is_utf8, shown_name
+from ...utils.worker_pool import TIMEOUT_S
 from ..config import DiscoveryConfig
 from ..config_rules import nearest_name
 from ..flow import build_flow
@@ -42,6 +43,7 @@ class RunOptions:
         merge: Write the one-file form when the table has all clips.
         imports: Modules that every worker imports first.
         quiet: Only failures and the summary.
+        clip_timeout_s: A clip of which no frame comes for so long is given up, its row says 'timed out'; None waits forever. Not with Ray.
     """
 
     workers: int | None = None
@@ -52,6 +54,7 @@ class RunOptions:
     merge: bool = True
     imports: Sequence[str] = ()
     quiet: bool = False
+    clip_timeout_s: float | None = TIMEOUT_S
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -113,7 +116,7 @@ def discover_clips(clips: Mapping[str, Path], config: DiscoveryConfig, table: st
         if name not in unnamed
     ]
     progress = Progress(len(mine), quiet=options.quiet)
-    results = _engine(options, tasks, config)
+    results = _engine(options, tasks, config, progress)
     refused = (_not_utf8(name, path, config) for name, path in mine.items() if name in unnamed)
     try:
         for result in chain(refused, results):
@@ -135,10 +138,14 @@ def _not_utf8(name: str, path: Path, config: DiscoveryConfig) -> ClipResult:
     return skipped(ClipTask(name, Path(place)), config, Reason.UNREADABLE, f'{place}: the name is not UTF-8; rename the file')
 
 
-def _engine(options: RunOptions, tasks: list[ClipTask], config: DiscoveryConfig) -> Generator[ClipResult, None, None]:
+def _engine(options: RunOptions, tasks: list[ClipTask], config: DiscoveryConfig, progress: Progress) -> Generator[ClipResult, None, None]:
     if options.engine == 'ray':
         return run_ray(tasks, config, options.workers, options.imports, options.ray_address)
-    return run_local(tasks, config, options.workers, options.imports)
+
+    def on_silent(clip: str, seconds: float) -> None:
+        progress.line(f'{clip}: no frame for {seconds:.0f} seconds; given up after {options.clip_timeout_s:g}')
+
+    return run_local(tasks, config, options.workers, options.imports, options.clip_timeout_s, on_silent)
 
 
 def _save(parts: PartFolder, result: ClipResult) -> None:

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
+from ...utils.worker_pool import LostJob
 from ..config import DiscoveryConfig
 from .local_engine import WorkerStartError, prepare_worker
-from .one_clip import ClipResult, ClipTask, crashed, guarded
+from .one_clip import ClipResult, ClipTask, guarded, lost
 
 #: Tasks handed to Ray ahead of the CPUs, so that none waits for the driver; results stay few in the object store.
 IN_FLIGHT_PER_CPU = 2
@@ -78,7 +79,7 @@ def _drive(
         try:
             yield ray.get(done[0])
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError):
-            yield crashed(task, config, None)
+            yield lost(task, config, LostJob('died'))
         except ray.exceptions.RayTaskError as error:
             raise WorkerStartError(f'a Ray task failed before its clip was opened: {str(error.cause).splitlines()[0]}') from error
         except ray.exceptions.RuntimeEnvSetupError as error:

@@ -21,6 +21,7 @@ from usot_plugin.registry import LOOPS, MODELS, TASK_UTILS
 from usot_plugin.tracking import Tracker, build_tracker, tracker_label
 from usot_plugin.utils.checkpoint import weights_digest
 from usot_plugin.utils.names import shown_name
+from usot_plugin.utils.worker_pool import TIMEOUT_S
 
 
 @MODELS.register_module()
@@ -57,6 +58,7 @@ class SOTTestLoop(BaseLoop):
         workers: Processes that track side by side on one machine; 0 tracks in this one.
         threads: PyTorch threads of each tracking process.
         batch_sequences: Sequences that each process tracks as one batch, see :func:`run_sequences`; not together with ``workers``.
+        clip_timeout: Seconds; with workers, a sequence of which no frame is read for so long ends the run; 0 waits forever.
         overwrite: Throw away results that are already there.
         score_only: Only score; a missing result is an error.
         fp16: Accepted for MMEngine's test hooks; a tracker decides about its own precision.
@@ -76,6 +78,7 @@ class SOTTestLoop(BaseLoop):
         workers: int = 0,
         threads: int | None = None,
         batch_sequences: int = 1,
+        clip_timeout: float = TIMEOUT_S,
         overwrite: bool = False,
         score_only: bool = False,
         fp16: bool = False,
@@ -91,7 +94,7 @@ class SOTTestLoop(BaseLoop):
         self.workers, self.threads, self.overwrite, self.score_only = workers, threads, overwrite, score_only
         if batch_sequences < 1:
             raise ValueError(f'batch_sequences is at least 1, got {batch_sequences}')
-        self.batch_sequences, self.fp16 = batch_sequences, fp16
+        self.batch_sequences, self.fp16, self.timeout_s = batch_sequences, fp16, clip_timeout or None
 
     def run(self) -> dict[str, float]:
         """Track, score, and return the metrics."""
@@ -144,7 +147,7 @@ class SOTTestLoop(BaseLoop):
             )
 
         sequences = (dataset[index] for index in share)
-        run_sequences(tracker, self.protocol, sequences, folder, self.workers, self.threads, report, self.batch_sequences)
+        run_sequences(tracker, self.protocol, sequences, folder, self.workers, self.threads, report, self.batch_sequences, self.timeout_s)
         barrier()
 
     def _score(self, folder: ResultFolder) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from usot_plugin.evaluation.protocols.base import Protocol
 from usot_plugin.evaluation.results.result_files import ResultFolder
 from usot_plugin.evaluation.running.side_by_side import track_side_by_side
 from usot_plugin.tracking.base import TargetBoxError, Tracker
+from usot_plugin.utils.worker_pool import TIMEOUT_S, LostJob, WorkerLostError, run_jobs
 
 #: Called after each sequence: its name, and frames per second of its updates, None where it had been finished before.
 Report = Callable[[str, 'float | None'], None]
@@ -31,6 +31,7 @@ def run_sequences(
     threads: int | None = None,
     on_done: Report | None = None,
     batch_sequences: int = 1,
+    timeout_s: float | None = TIMEOUT_S,
 ) -> None:
     """Write the result files of every sequence that has none yet.
 
@@ -44,11 +45,13 @@ def run_sequences(
         on_done: Called in this process after each sequence.
         batch_sequences: Sequences that are tracked as one batch in this process, with the same boxes as one after the other. Under a
             protocol that is more than one pass (resets, several starts) they are tracked one by one, and a warning says so.
+        timeout_s: With workers: a sequence of which no frame is read for so long ends the run with its name; None waits forever.
 
     Raises:
         ValueError: Both ``workers`` and ``batch_sequences`` ask for several sequences at once.
         ClipError: A frame cannot be decoded; sequences that are done stay.
         ResultError: The folder cannot be written to.
+        WorkerLostError: A worker died, or gave no sign of life for minutes.
     """
     done = on_done or (lambda name, fps: None)
     todo = _unfinished(sequences, folder, done)
@@ -67,20 +70,13 @@ def run_sequences(
             for sequence in todo:
                 done(sequence.name, _run_one(tracker, protocol, sequence, folder))
         return
-    context = get_context('spawn')  # a forked child of a process that has used OpenMP or CUDA can hang
     payload = pickle.dumps((tracker, protocol, folder))
-    with ProcessPoolExecutor(workers, context, _start_worker, (payload, threads or 1)) as pool:
-        running: dict[Future, str] = {}
-        try:
-            for sequence in todo:
-                running[pool.submit(_run_in_worker, sequence)] = sequence.name
-                if len(running) >= 2 * workers:  # no more sequences open than needed to keep the workers busy
-                    _collect(running, done)
-            while running:
-                _collect(running, done)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    jobs = ((sequence.name, (sequence,)) for sequence in todo)
+    with closing(run_jobs(_run_in_worker, jobs, workers, _start_worker, (payload, threads or 1), timeout_s)) as results:
+        for name, result in results:
+            if isinstance(result, LostJob):
+                raise WorkerLostError(f'{name}: the worker process that ran it {result.cause}; finished sequences stay')
+            done(name, result)
 
 
 def _unfinished(sequences: Iterable[AnnotatedSequence], folder: ResultFolder, done: Report) -> Iterable[AnnotatedSequence]:
@@ -100,12 +96,6 @@ def _why_alone(tracker: Tracker, protocol: Protocol) -> str | None:
     if tracker.stochastic:
         return f'{type(tracker).__name__} is stochastic: a protocol may run it several times'
     return None
-
-
-def _collect(running: dict[Future, str], done: Report) -> None:
-    finished, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in finished:
-        done(running.pop(future), future.result())
 
 
 def _run_one(tracker: Tracker, protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder) -> float:
