@@ -309,6 +309,8 @@ def test_refusals_of_the_demo(tmp_path, video, config, capsys, monkeypatch, args
     [
         (('x.mp4', '--tracker', 'A', '--max-frames', '0'), 'at least 1'),
         (('x.mp4', '--tracker', 'A', '--sheet-frames', '0'), 'at least 1'),
+        (('x.mp4', '--tracker', 'A', '--reconnect', '-1'), 'needs --reconnect >= 0'),
+        (('x.mp4', '--tracker', 'A', '--stream-timeout', 'nan'), '--stream-timeout > 0'),
         ((), 'required'),
     ],
 )

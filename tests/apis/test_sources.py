@@ -167,6 +167,93 @@ def test_a_silent_source_times_out():
         stop.set()
 
 
+def test_a_source_that_breaks_off_is_opened_again(monkeypatch):
+    monkeypatch.setattr('usot_plugin.apis.sources.LONGEST_WAIT_S', 0.01)
+    opened = []
+
+    def camera():
+        opened.append(len(opened))
+        if len(opened) == 2:
+            raise SourceError('cam', 'cannot be opened (no route to host)')
+        side = 4 if len(opened) == 1 else 8
+        yield from [np.full((side, side, 3), len(opened), np.uint8)] * 2
+        if len(opened) == 1:
+            raise SourceError('cam', 'cable pulled')
+        if len(opened) == 3:
+            return
+        time.sleep(1)
+
+    source = live(camera, drop=False, timeout_s=0.1, reconnect=2, endless=True)
+    seen = []
+    with source, pytest.raises(SourceError, match='no frame for 0.1 seconds'):
+        for index, frame in source:
+            seen.append((index, frame.shape, int(frame[0, 0, 0])))
+            if index == 5:
+                source.reconnect = 0
+    assert seen == [(index, (4, 4, 3), number) for index, number in enumerate([1, 1, 3, 3, 4, 4])]
+    assert source.notes == (
+        'cable pulled after 2 frames, opened again',
+        'cannot be opened (no route to host) after 2 frames, opened again',
+        'ended after 4 frames, opened again',
+    )
+
+
+def test_tries_in_a_row_are_counted_and_a_file_is_not_read_twice(monkeypatch):
+    monkeypatch.setattr('usot_plugin.apis.sources.LONGEST_WAIT_S', 0.01)
+    opened = []
+
+    def gone():
+        opened.append(None)
+        raise SourceError('cam', 'cannot be opened (gone)')
+        yield
+
+    with live(gone, reconnect=3) as source, pytest.raises(SourceError, match='gone'):
+        list(source)
+    assert len(opened) == 4
+    with live(lambda: iter([np.zeros((4, 4, 3), np.uint8)]), drop=False, reconnect=3) as source:
+        assert len(list(source)) == 1
+
+
+def test_a_server_that_stalls_ends_after_the_timeout_or_is_asked_again(tmp_path, frames, monkeypatch):
+    monkeypatch.setattr('usot_plugin.apis.sources.LONGEST_WAIT_S', 0.01)
+    data = write_video(tmp_path / 'v.ts', moving_square_frames(60)[0], options={'g': '10'}).read_bytes()
+    asked, done = [], threading.Event()
+
+    class Stalls(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            """Quiet."""
+
+        def do_HEAD(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(data[: len(data) * 2 // 3])
+            self.wfile.flush()
+            done.wait(20)
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Stalls)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f'http://127.0.0.1:{server.server_address[1]}/v.ts'
+    try:
+        with open_source(url, timeout_s=1.0) as source, pytest.raises(SourceError, match=r'no frame for 1 seconds|broke off'):
+            list(source)
+        assert len(asked) == 1
+        with open_source(url, reconnect=1, timeout_s=1.0) as source:
+            for _index, _frame in source:
+                if len(asked) == 3:
+                    break
+        assert len(source.notes) == 1
+    finally:
+        done.set()
+        server.shutdown()
+        server.server_close()
+
+
 def test_closing_ends_the_thread():
     def camera():
         while True:
@@ -175,6 +262,6 @@ def test_closing_ends_the_thread():
     source = live(camera)
     next(iter(source))
     source.close()
-    assert source._thread is not None and not source._thread.is_alive()
+    assert source._connection is not None and not source._connection.thread.is_alive()
     with pytest.raises(RuntimeError, match='can be read once'):
         next(iter(source))

@@ -26,7 +26,7 @@ import torch
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker, onnx_tracker
-from usot_plugin.apis.sources import FrameSource, SourceError, open_source
+from usot_plugin.apis.sources import TIMEOUT_S, FrameSource, SourceError, open_source
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.structures.trajectory import Prediction, Trajectory
@@ -74,9 +74,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--drop-frames', action=argparse.BooleanOptionalAction, default=None, help='drop frames of a live source when too slow'
     )
+    parser.add_argument(
+        '--reconnect',
+        type=int,
+        default=0,
+        metavar='N',
+        help='open a camera or stream that breaks off again, N times in a row (default: 0, end there and keep what was tracked)',
+    )
+    parser.add_argument(
+        '--stream-timeout',
+        type=float,
+        default=TIMEOUT_S,
+        metavar='SECONDS',
+        help='how long a camera or stream may be silent (default: %(default)g)',
+    )
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
     parser.add_argument('--threads', type=int, help='CPU threads of PyTorch')
     args = parser.parse_args(argv)
+    if args.reconnect < 0 or not 0 < args.stream_timeout < float('inf'):
+        parser.error(f'needs --reconnect >= 0 and --stream-timeout > 0, got {args.reconnect} and {args.stream_timeout:g}')
     if args.max_frames is not None and args.max_frames < 1:
         parser.error(f'--max-frames has to be at least 1, got {args.max_frames}')
     if args.sheet_frames < 1:
@@ -209,7 +225,7 @@ def track(args: argparse.Namespace) -> None:
         raise InputError(f'{folder}: is a file, not an output folder')
     remove_abandoned(folder)  # what a killed run has left
     tracker = build(args)  # before the first frame: a camera does not wait, and the boxes are those of its first frame
-    with open_source(args.input, args.drop_frames) as source:
+    with open_source(args.input, args.drop_frames, args.reconnect, args.stream_timeout) as source:
         frames = iter(source)
         first = next(frames, None)
         if first is None:
