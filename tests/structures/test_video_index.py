@@ -20,6 +20,8 @@ FRAMES = moving_square_frames(COUNT, (96, 64), side_px=20)[0]
 #: The first pixels of a frame are its number in bits, so that a frame tells which one it is.
 for _number, _frame in enumerate(FRAMES):
     _frame[:8] = np.repeat([255 if _number >> bit & 1 else 0 for bit in range(6)], 16)[:, None]
+#: A unit of H.264 that says it is a part of a picture, with nothing in it that can be decoded.
+NO_PICTURE = bytes([0, 0, 0, 26, 0x41, *range(25)])
 H264 = ('libx264', {'g': '8', 'bf': '3', 'crf': '18'})
 OPEN_GOP = ('libx264', {'g': '8', 'bf': '3', 'x264-params': 'open-gop=1:scenecut=0'})
 INTRA_REFRESH = ('libx264', {'g': '12', 'x264-params': 'intra-refresh=1:bframes=2'})
@@ -83,6 +85,7 @@ def remuxed(source: Path, target: Path, first: int = 0, shift: int = 0, replace:
                 continue
             copy = av.Packet((replace or {}).get(number, bytes(packet)))
             copy.stream, copy.time_base, copy.is_keyframe = stream, packet.time_base, packet.is_keyframe
+            copy.duration = packet.duration or 0
             copy.pts = None if packet.pts is None else packet.pts + shift
             copy.dts = None if packet.dts is None else packet.dts + shift
             made.mux(copy)
@@ -179,19 +182,29 @@ def test_damaged_packets_cost_at_most_their_frames(tmp_path, name):
 
 def test_a_frame_that_is_lost_keeps_its_place_and_is_noted(tmp_path):
     path = encoded(tmp_path / 'x.mp4', ('libx264', {'g': '8', 'bf': '0'}))
-    path = remuxed(path, tmp_path / 'y.mp4', replace={20: bytes(30)})
+    path = remuxed(path, tmp_path / 'y.mp4', replace={20: NO_PICTURE})
     clip = open_clip(path)
     passed = [frame for _, frame in clip.iter_frames()]
     assert len(clip) == len(passed) == COUNT
     np.testing.assert_array_equal(passed[20], passed[19])
     (note,) = clip.notes
-    assert note.startswith('frame 20 cannot be decoded (Invalid data') and note.endswith('the frame before stands for it')
+    assert note.startswith('frame 20 cannot be decoded (Invalid data') and note.endswith('; the frame before stands in')
+
+
+def test_lost_frames_are_one_note(tmp_path):
+    path = encoded(tmp_path / 'x.mp4', ('libx264', {'g': '8', 'bf': '0'}))
+    clip = open_clip(remuxed(path, tmp_path / 'y.mp4', replace=dict.fromkeys((3, 11, 12, 20, 29), NO_PICTURE)))
+    for index in (30, 12, 5):
+        clip.read(index)
+    list(clip.iter_frames())
+    (note,) = clip.notes
+    assert note.startswith('5 frames (3, 11, 12 ...) cannot be decoded (Invalid data')
 
 
 def test_more_lost_frames_than_can_be_bridged_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr('usot_plugin.structures.video_clip.MAX_STAND_INS', 3)
     path = encoded(tmp_path / 'x.mp4', ('libx264', {'g': '8', 'bf': '0'}))
-    path = remuxed(path, tmp_path / 'y.mp4', replace=dict.fromkeys(range(20, 28), bytes(30)))
+    path = remuxed(path, tmp_path / 'y.mp4', replace=dict.fromkeys(range(20, 28), NO_PICTURE))
     with pytest.raises(ClipError, match=r'y\.mp4, frame 20: cannot be decoded, nor can the frames up to 27'):
         list(open_clip(path).iter_frames())
 
@@ -215,7 +228,7 @@ def two_streams(path: Path, small_first: bool) -> Path:
         for frames, default in kinds if small_first else kinds[::-1]:
             stream = container.add_stream('libx264', rate=25)
             stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], 'yuv420p'
-            stream.disposition = av.stream.Disposition.default if default else av.stream.Disposition(0)
+            stream.disposition = (av.stream.Disposition.default if default else av.stream.Disposition(0)).value
             streams.append((stream, frames))
         for stream, frames in streams:
             for frame in frames:
@@ -236,7 +249,7 @@ def test_a_cover_picture_is_no_video(tmp_path):
     with av.open(str(path), 'w') as container:
         cover = container.add_stream('mjpeg', rate=1)
         cover.width, cover.height, cover.pix_fmt = 96, 64, 'yuvj420p'
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value
         picture = av.VideoFrame.from_ndarray(FRAMES[0], format='bgr24').reformat(format='yuvj420p')
         container.mux(cover.encode(picture))
         container.mux(cover.encode())

@@ -35,6 +35,9 @@ STEP_FORWARD_FRAMES = 64
 #: A seek that lands behind the frame is tried again from up to so many key frames earlier, then the file is decoded from its start.
 MAX_KEYS_BACK = 8
 
+#: Lost frames that a note names.
+SHOWN_LOST = 3
+
 #: So many frames in a row that cannot be decoded are shown as the frame before; more of them are an error.
 MAX_STAND_INS = 50
 
@@ -77,6 +80,7 @@ class VideoClip(Clip):
         self.name = self.path.stem
         self._container: av.container.InputContainer | None = None
         self._scaler: VideoReformatter | None = None
+        self._lost: list[int] = []  # frames that another stands for
         self._let_go()
         try:
             with open_video(self.path) as container:
@@ -211,9 +215,11 @@ class VideoClip(Clip):
         if self._shown is None or following - self._shown[0] - 1 > MAX_STAND_INS:
             last = following - 1
             raise ClipError(self.path, f'cannot be decoded, nor can the frames up to {last}{cause}', wanted)
-        note = f'frame {wanted} cannot be decoded{cause}, the frame before stands for it'
-        if note not in self.notes:
-            self.notes = (*self.notes, note)
+        if wanted not in self._lost:
+            self._lost = sorted([*self._lost, wanted])
+            places = ', '.join(map(str, self._lost[:SHOWN_LOST])) + (' ...' if len(self._lost) > SHOWN_LOST else '')
+            which = f'frame {wanted}' if len(self._lost) == 1 else f'{len(self._lost)} frames ({places})'
+            self.notes = (*self._index.notes, f'{which} cannot be decoded{cause}; the frame before stands in')
         return self._shown[1]
 
     def _to_array(self, frame: av.VideoFrame, size_wh: tuple[int, int] | None, gray: bool) -> np.ndarray:
