@@ -26,13 +26,15 @@ def trained(tmp_path_factory):
     """Config and checkpoint of a network whose statistics of batch norm are not those it starts with."""
     folder = tmp_path_factory.mktemp('trained')
     torch.manual_seed(4)
-    model = MODELS.build(dict(MODEL)).train()
+    # As in all configs with a pretrained backbone, the graph itself turns BGR into normalised RGB.
+    config = dict(MODEL, data_preprocessor=dict(MODEL['data_preprocessor'], bgr_to_rgb=True))
+    model = MODELS.build(dict(config)).train()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
             torch.nn.init.uniform_(module.running_var, 0.5, 2)
     torch.save(model.state_dict(), folder / 'c.pth')
-    (folder / 'c.py').write_text(f'model = {MODEL!r}\n')
+    (folder / 'c.py').write_text(f'model = {config!r}\n')
     return folder / 'c.py', folder / 'c.pth'
 
 

@@ -8,7 +8,8 @@ _base_ = ['../_base_/models/siamrpn_r50.py', '../_base_/benchmarks/sequence_fold
 
 # Numbers of siamrpn_r50_l234_dwxcorr in pysot's model zoo.
 model = dict(
-    backbone=dict(type='StagedSiameseResNet', last_stage_blocks=3),
+    data_preprocessor=dict(_delete_=True, type='SOTDataPreprocessor'),  # raw BGR pixels of 0..255
+    backbone=dict(type='StagedSiameseResNet', last_stage_blocks=3, init_cfg=None),
     neck=[
         dict(type='AdjustNeck', in_channels=512, out_channels=256),
         dict(type='AdjustNeck', in_channels=1024, out_channels=256),

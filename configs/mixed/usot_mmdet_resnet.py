@@ -10,8 +10,6 @@ _base_ = ['../usot_r50.py']
 default_scope = 'mmdet'
 
 model = dict(
-    # What torchvision's weights were trained with.
-    data_preprocessor=dict(mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395], bgr_to_rgb=True),
     backbone=dict(
         _delete_=True,
         type='HostBackbone',

@@ -16,7 +16,8 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
     """Casts uint8 crops to float, normalises them and stacks a list of groups into a batch.
 
     Args:
-        mean: Three means in BGR order, in 0..255; None leaves the pixels raw, as the USOT release does.
+        mean: Three means in BGR order, in 0..255; None leaves the pixels raw, as the USOT, SiamRPN++ and SiamMask releases do.
+            Backbones with ImageNet or MoCo weights need the statistics that these were trained on.
         std: Three standard deviations, in 0..255.
         bgr_to_rgb: Turn the channels round, after the mean was taken off; weights that were trained on RGB want it (torchvision's).
 

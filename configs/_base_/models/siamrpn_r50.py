@@ -2,9 +2,18 @@
 
 model = dict(
     type='SiamRPN',
+    # What ImageNet weights were trained on. Published SiamRPN++ and SiamMask weights want raw BGR pixels (siamrpn-l234.py,
+    # siammask_published.py).
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor',
+        mean=[103.53, 116.28, 123.675],
+        std=[57.375, 57.12, 58.395],
+        bgr_to_rgb=True,
+    ),
     backbone=dict(
         type='SiameseResNet',
-        init_cfg=dict(type='Pretrained', checkpoint='pretrained/imagenet_r50.pth'),
+        # tools/convert_checkpoint.py makes this file from torchvision's weights.
+        init_cfg=dict(type='Pretrained', checkpoint='weights/imagenet_siamese_resnet50.pth'),
     ),
     neck=dict(type='AdjustNeck', in_channels=1024, out_channels=256),
     rpn_head=dict(type='SiamRPNHead', in_channels=256),

@@ -1,8 +1,15 @@
-"""USOT's network: ResNet-50 to stage 3 at stride 8, raw BGR pixels, 256 channels, seven memory entries."""
+"""USOT's network: ResNet-50 to stage 3 at stride 8, normalised RGB, 256 channels, seven memory entries."""
 
 model = dict(
     type='USOT',
-    data_preprocessor=dict(type='SOTDataPreprocessor'),  # raw 0..255, as the published weights expect
+    # What MoCo-v2 and ImageNet weights were trained on. The release feeds them raw BGR pixels, which its batch norm in train mode
+    # half undoes; the published USOT weights want the same (usot/usot_r50_published.py).
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor',
+        mean=[103.53, 116.28, 123.675],
+        std=[57.375, 57.12, 58.395],
+        bgr_to_rgb=True,
+    ),
     backbone=dict(
         type='SiameseResNet',
         blocks='bottleneck',
