@@ -239,7 +239,10 @@ class _Wire:
 
     def send(self, kind: str, content: Any = None) -> None:
         with self.lock:
-            self.connection.send((kind, content))
+            try:
+                self.connection.send((kind, content))
+            except BrokenPipeError:  # the parent is gone
+                os._exit(1)
 
     def sign_of_life(self) -> None:
         now = time.monotonic()
