@@ -1,4 +1,5 @@
-"""Five training steps of each loss of this family on made-up pairs, the same on every machine but for rounding.
+"""Five training steps of each loss of this family on made-up pairs, in double precision: in float32 five steps of SGD turn
+rounding into per cents, and differ from processor to processor.
 
 ``python -m tests.models.s2siamfc_curves > tests/golden/s2siamfc/loss_curves.json`` writes the golden file.
 """
@@ -33,7 +34,7 @@ def formula_weights(model: torch.nn.Module) -> None:
         if parameter.ndim == 4:
             wave = torch.sin(torch.arange(parameter.numel(), dtype=torch.float64) * (0.7 + 0.013 * number))
             fan_in = parameter[0].numel()
-            parameter.data = (wave * math.sqrt(2 / fan_in) * 1.4).reshape(parameter.shape).float()
+            parameter.data = (wave * math.sqrt(2 / fan_in) * 1.4).reshape(parameter.shape).to(parameter.dtype)
         else:
             parameter.data.fill_(float(name.endswith('weight')))
 
@@ -48,7 +49,7 @@ def picture(side: int, shift_px: float, number: int) -> torch.Tensor:
 
 def five_steps(model_cfg: dict, shifts: Sequence[float]) -> list[float]:
     """Total loss of each step on a pair for each shift; nan for a pair without target."""
-    model = MODELS.build(model_cfg)
+    model = MODELS.build(model_cfg).double()
     formula_weights(model)
     model.train()
     torch.manual_seed(0)  # of the masks
@@ -56,7 +57,7 @@ def five_steps(model_cfg: dict, shifts: Sequence[float]) -> list[float]:
         'template': torch.stack([picture(127, 0.0, n) for n in range(len(shifts))]),
         'search': torch.stack([picture(239, 400.0 if math.isnan(shift) else shift, n) for n, shift in enumerate(shifts)]),
     }
-    inputs = {key: (crops - 128) / 60 for key, crops in inputs.items()}
+    inputs = {key: (crops.double() - 128) / 60 for key, crops in inputs.items()}
     samples = [SOTSample() for _ in shifts]
     for sample, shift in zip(samples, shifts, strict=True):
         sample.set_boxes('search_box_xyxy', [119.5 + shift - 20, 99.5, 119.5 + shift + 20, 139.5])

@@ -158,4 +158,4 @@ def test_a_network_without_numbers_leaves_the_target_in_the_middle():
 def test_five_steps_follow_the_golden_curve(name):
     golden = json.loads(GOLDEN.read_text(encoding='utf-8'))
     assert set(golden) == set(CURVES)
-    assert curve(name) == pytest.approx(golden[name], rel=2e-3)
+    assert curve(name) == pytest.approx(golden[name], rel=1e-6)

@@ -95,4 +95,4 @@ def test_an_impossible_number_of_masks_is_refused():
 @pytest.mark.parametrize('name', CURVES)
 def test_five_steps_repeat_the_golden_losses(name):
     expected = json.loads(GOLDEN.read_text(encoding='utf-8'))[name]
-    assert curve(name) == pytest.approx(expected, rel=2e-3)
+    assert curve(name) == pytest.approx(expected, rel=1e-6)
