@@ -106,8 +106,8 @@ def test_wheel_finds_its_own_configs(run_verb, tmp_path):
     done = run_verb(tmp_path, '-c', code)
     assert done.returncode == 0, done.stderr
     assert not Path(done.stdout.splitlines()[-1]).is_relative_to(ROOT)
-    done = run_verb(tmp_path, '-m', 'usot_plugin.tools.train', 'configs/quick/usot_quick.py', '--cfg-options', 'train_cfg.max_epoch=1')
-    assert done.returncode == 1 and "no argument 'max_epoch'" in done.stderr, done.stderr
+    done = run_verb(tmp_path, '-m', 'usot_plugin', 'train', 'configs/quick/usot_quick.py', '--cfg-options', 'train_cfg.max_epoch=1')
+    assert done.returncode == 2 and "no argument 'max_epoch'" in done.stderr, done.stderr
 
 
 @pytest.mark.slow
@@ -116,7 +116,7 @@ def test_wheel_tracks_with_the_weights_in_it(run_verb, tmp_path):
     write_video(tmp_path / 'clip.mp4', frames)
     (tmp_path / 'empty').mkdir()
     box = ','.join(f'{value:g}' for value in xyxy_to_xywh(boxes_xyxy[0]))
-    done = run_verb(tmp_path / 'empty', '-m', 'usot_plugin.tools.track', str(tmp_path / 'clip.mp4'), '--box', box, '--out', 'out')
+    done = run_verb(tmp_path / 'empty', '-m', 'usot_plugin', 'track', str(tmp_path / 'clip.mp4'), '--box', box, '--out', 'out')
     assert done.returncode == 0, done.stderr
     tracked_xywh = np.loadtxt(tmp_path / 'empty/out/clip_target0.txt', delimiter=',')
     overlaps = iou(xywh_to_xyxy(tracked_xywh), boxes_xyxy)

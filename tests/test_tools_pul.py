@@ -216,7 +216,7 @@ def test_a_wrong_table_leaves_no_record(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'mining.clip_frames': 3}, 'pairs of another mining (pair_mining:'),
+        ({'mining.clip_frames': 3}, 'pairs of another mining (pair_mining.clip_frames: 4 != 3)'),
         ({'discrimination.model.loss.temperature': 0.5}, 'discrimination: made with another model than'),
         ({'mining.anchors': 0}, 'mining: impossible numbers'),
         ({'mining.anchor': 3}, "mining: no setting 'anchor', did you mean 'anchors'?"),

@@ -104,5 +104,11 @@ def measure(args: argparse.Namespace) -> None:
         print(f'{style:<10}{seconds:8.2f} s for A, R and EAO of {args.sequences} sequences x {args.repetitions} runs')
 
 
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit status."""
+    args = parse_args(argv)
+    return exit_status(lambda: measure(args))
+
+
 if __name__ == '__main__':
-    sys.exit(exit_status(lambda: measure(parse_args())))
+    sys.exit(main())

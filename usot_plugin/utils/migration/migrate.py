@@ -181,7 +181,7 @@ def _mixture(parts: Sequence[tuple[dict[str, Any], float]], groups: int | None) 
 def _carried(value: Any, key: str, migration: Migration) -> Any:
     """A key of MMEngine as it was, without the parts that nothing here is registered for; None where nothing is left."""
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-        kept = [item for index, item in enumerate(value) if _is_known(item, f'{key}.{index}', key, migration)]
+        kept = [item for index, item in enumerate(value) if _is_known(item, f'{key}.{index}', key, migration, listed=True)]
         return kept or None
     if key == 'default_hooks':
         return {name: hook for name, hook in value.items() if hook is None or _is_known(hook, f'{key}.{name}', key, migration)}
@@ -196,14 +196,14 @@ def _visualizer(old: Mapping[str, Any], migration: Migration) -> dict[str, Any] 
     return {'type': 'Visualizer', 'vis_backends': backends} if backends else None
 
 
-def _is_known(node: Mapping[str, Any], where: str, key: str, migration: Migration) -> bool:
+def _is_known(node: Mapping[str, Any], where: str, key: str, migration: Migration, listed: bool = False) -> bool:
     name = plain_type(node)
     if name in DRAWING:
         if node.get('draw'):
             migration.leave(where, f'{name}: tools/demo.py draws')
         return False
     try:
-        check_config(Config({key: node}), 'the old config')
+        check_config(Config({key: [node] if listed else node}), 'the old config')
     except ConfigError as error:
         near = NEAR.get(name)
         reason = str(error).partition(': ')[2]
