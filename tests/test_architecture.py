@@ -73,6 +73,7 @@ def test_imports_point_one_way(path):
         assert target == room or target in ALLOWED[room] or (room, name) in DOORS, f'{room} must not import {name}'
 
 
+@pytest.mark.process
 def test_nothing_here_uses_an_old_import_path():
     old = {f'usot_plugin.{name}' for name in MOVED}
     for path in [*FILES, *sorted((ROOT / 'tools').rglob('*.py')), *sorted((ROOT / 'tests').rglob('*.py'))]:
@@ -177,6 +178,7 @@ def test_modules_stay_readable():
     assert not {name: lines for name, lines in long.items() if lines > 500}
 
 
+@pytest.mark.process
 def test_importing_needs_no_optional_part():
     # Every optional dependency is imported where it is used.
     optional = ['ray', 'onnx', 'onnxruntime', 'matplotlib.pyplot', 'mmdet', 'vot', 'trax', 'openvino']

@@ -147,6 +147,7 @@ def run(place):
     return done, {row.clip: row for row in read_table(place / 'boxes.parquet').rows}
 
 
+@pytest.mark.process
 def test_every_clip_is_a_row_and_the_exit_code_tells(run):
     done, rows = run
     assert done.returncode == 1, done.stderr
@@ -196,6 +197,7 @@ def test_nothing_half_written_stays(run, place):
     assert {file.suffix for file in (place / 'boxes').iterdir()} <= {'.parquet', '.arrow'}
 
 
+@pytest.mark.process
 def test_files_without_permission_are_skipped_with_the_cause(place):
     root = place / 'locked'
     write_video(place / 'film.mp4', FRAMES)
@@ -215,6 +217,7 @@ def test_files_without_permission_are_skipped_with_the_cause(place):
         assert rows[clip].reason == 'unreadable' and 'Permission denied' in rows[clip].detail and clip in rows[clip].detail
 
 
+@pytest.mark.process
 def test_table_in_a_forbidden_folder_ends_with_3(place):
     forbidden = place / 'forbidden'
     forbidden.mkdir()
@@ -245,6 +248,7 @@ def check_no_room(done: subprocess.CompletedProcess, out: Path, cause: str) -> N
     assert not list(out.rglob('.*.tmp*')) and not out.with_suffix('.parquet').exists()
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_full_disk(place, full_disk):
     films = place / 'films'
@@ -261,6 +265,7 @@ def test_full_disk(place, full_disk):
     assert len(read_table(out.with_suffix('.parquet'))) == 8
 
 
+@pytest.mark.process
 def test_file_size_limit(place):
     out = place / 'limited_boxes'
     (place / 'limited').mkdir()

@@ -72,6 +72,7 @@ def test_eao_windows(name):
     assert cfg.test_dataloader.dataset.metainfo.dataset_name == name.upper()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('name', ['otb100', 'got10k_test', 'vot2018', 'davis2017'])
 def test_a_benchmark_is_tracked_and_scored(name, tmp_path):
     written = BENCHMARKS[name](tmp_path / 'data')

@@ -38,6 +38,7 @@ def test_what_is_trained_has_a_name_of_its_own():
     assert [path for path in CONFIGS if path.parent.name != 'discovery' and everywhere[path.name] > 1] == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('path', [_with_marks(path) for path in CONFIGS], ids=[_identity(path) for path in CONFIGS])
 def test_config_reads_and_builds(path):
     cfg = load_config(path)

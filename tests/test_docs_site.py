@@ -33,6 +33,7 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_every_document_is_a_page_in_the_navigation(site):
     front = (site / 'index.html').read_text(encoding='utf-8')

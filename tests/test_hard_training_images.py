@@ -28,6 +28,7 @@ def folder_of(folder: Path, kind: str) -> Path:
     return folder
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('kind', ['small', 'black'])
 @pytest.mark.parametrize('name', ['udt_quick_random-boxes', 'udt_quick_centre', 's2siamfc_quick_baseline', 's2siamfc_quick'])
 def test_one_step(tmp_path, name, kind):

@@ -99,6 +99,7 @@ RUNNERS = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize('runner', RUNNERS)
 def test_trained_killed_resumed_and_tested_by_the_hosts_tools(folder, runner):

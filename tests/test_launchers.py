@@ -90,6 +90,7 @@ def test_missing_arguments_end_in_the_usage(script):
     assert done.returncode == 2 and done.stderr.startswith('usage: ') and len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_two_nodes_on_this_machine_learn_the_same(tmp_path):
     with socket.socket() as free:
@@ -140,6 +141,7 @@ def _start(config: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_strategies_learn_the_same_and_go_on_inside_an_epoch(tmp_path):
     learnt = {}

@@ -83,6 +83,7 @@ def test_mmdet_parts_train_and_track(data, tmp_path, name):
     assert picture.shape == (120, 320, 3), 'annotation left, prediction right'
 
 
+@pytest.mark.process
 def test_without_compiled_ops_the_reason_is_one_line(tmp_path):
     code = (
         'import usot_plugin.utils.host as host\n'

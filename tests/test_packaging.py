@@ -74,6 +74,7 @@ def run_verb(wheel, tmp_path_factory) -> Callable[..., subprocess.CompletedProce
     return run
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_wheel_has_types_configs_and_tools_and_asks_for_no_host(wheel, declared):
     with zipfile.ZipFile(wheel) as archive:
@@ -95,6 +96,7 @@ def test_wheel_has_types_configs_and_tools_and_asks_for_no_host(wheel, declared)
     assert {re.split('[<>=]', line)[0] for line in in_mim} == _requirement_names(_extra(declared, 'mim'))
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_wheel_finds_its_own_configs(run_verb, tmp_path):
     code = (
@@ -110,6 +112,7 @@ def test_wheel_finds_its_own_configs(run_verb, tmp_path):
     assert done.returncode == 2 and "no argument 'max_epoch'" in done.stderr, done.stderr
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_wheel_tracks_with_the_weights_in_it(run_verb, tmp_path):
     frames, boxes_xyxy = moving_square_frames(12, size_wh=(320, 240), side_px=64)
@@ -136,6 +139,7 @@ def test_every_declared_requirement_is_pinned(declared):
     assert wanted <= pinned
 
 
+@pytest.mark.process
 def test_every_import_is_declared(declared):
     # Names of distributions whose import name differs.
     module_of = {

@@ -138,6 +138,7 @@ def test_the_release_config_has_every_quirk():
     assert {part.type for part in cfg.train_dataloader.dataset.datasets} == {'USOTCropDataset'}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('count', [1, 2, 3])
 def test_a_row_of_table_6_needs_its_own_tables_alone(tmp_path, monkeypatch, count):
     quotas = [*QUOTAS[:count], *[0] * (4 - count)]

@@ -39,6 +39,7 @@ def place(tmp_path_factory):
     return root
 
 
+@pytest.mark.process
 def test_gallery_and_sheets_of_a_whole_table(place, tmp_path):
     done = run_tool(place / 'boxes.parquet', '--out', tmp_path / 'out')
     assert done.returncode == 0, done.stderr
@@ -51,6 +52,7 @@ def test_gallery_and_sheets_of_a_whole_table(place, tmp_path):
     assert 'What quality does not say' in page and f'>1 object, {good or "none"} good enough for training<' in page
 
 
+@pytest.mark.process
 def test_moved_videos_are_found_below_their_new_root(place, tmp_path):
     shutil.copytree(place / 'boxes', tmp_path / 'boxes')
     shutil.move(place / 'videos', tmp_path / 'moved')
@@ -66,6 +68,7 @@ def test_moved_videos_are_found_below_their_new_root(place, tmp_path):
         shutil.move(tmp_path / 'moved', place / 'videos')
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     'args, message',
     [

@@ -30,6 +30,7 @@ def run_main(*args: object) -> int:
     return run_tool_main(TOOL, *args)
 
 
+@pytest.mark.process
 def test_a_broken_folder(tmp_path):
     names = list(write_lasot(tmp_path))
     (tmp_path / 'airplane/airplane-1/img/00000004.jpg').unlink()

@@ -22,12 +22,14 @@ def bench(tmp_path_factory) -> Bench:
     return Bench(tmp_path_factory.mktemp('bench'), 'cpu', 1, 120)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('family', ['udt', 'siamfc', 'pul-discrimination'])
 def test_losses_agree_with_float64(bench, family):
     outcome = CHECKS[f'losses-{family}'](bench)
     assert outcome.result == 'ok' and 0 < outcome.number < 1e-3
 
 
+@pytest.mark.process
 def test_a_wrong_gradient_is_seen(bench, monkeypatch):
     whole, calls = device_checks.loss_and_gradient, []
 
@@ -41,6 +43,7 @@ def test_a_wrong_gradient_is_seen(bench, monkeypatch):
     assert calls == [torch.float64, torch.float32, torch.float32]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('family', FAMILIES)
 def test_idle_parameters_are_those_without_gradient(bench, family):
     # What DDP is told not to wait for.
@@ -52,12 +55,14 @@ def test_idle_parameters_are_those_without_gradient(bench, family):
         assert (parameter.grad is None) == (id(parameter) in idle or not parameter.requires_grad), name
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_batches_and_tracking_with_the_shipped_weights(bench):
     for name in ('test-batch-sequences', 'track-usot'):
         assert CHECKS[name](bench).result == 'ok', name
 
 
+@pytest.mark.process
 def test_precisions_need_their_device(bench):
     for name in ('steps-udt-float16', 'steps-usot-naive-tf32'):
         with pytest.raises(NotHereError, match='needs a GPU'):
@@ -75,6 +80,7 @@ def test_every_family_has_its_checks():
     assert list(CHECKS)[0].startswith('losses-'), 'the most informative first'
 
 
+@pytest.mark.process
 def test_a_run_prints_and_writes_its_rows(tmp_path, capsys):
     out = tmp_path / 'out.json'
     arguments = ['--device', 'cpu', '--only', 'losses-udt', 'steps-udt-float16', '--json', out, '--log', tmp_path / 'log']

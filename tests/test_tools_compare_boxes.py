@@ -25,6 +25,7 @@ def runs(tmp_path):
     return tmp_path
 
 
+@pytest.mark.process
 def test_each_sequence_has_a_row_and_a_low_overlap_is_told_by_the_status(runs):
     done = as_process('analysis/compare_boxes', 'a', 'b', cwd=runs)
     assert done.returncode == 1, done.stderr
@@ -36,6 +37,7 @@ def test_each_sequence_has_a_row_and_a_low_overlap_is_told_by_the_status(runs):
     assert as_process('analysis/compare_boxes', 'a', 'b', '--least-iou', '0.5', cwd=runs).returncode == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(('lines', 'message'), [(3, '3 lines, and 4 in a'), (0, 'not a result file'), (None, 'no result file of the same')])
 def test_what_cannot_be_compared_is_one_line(runs, lines, message):
     for file in (runs / 'b').iterdir():

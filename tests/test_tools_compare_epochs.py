@@ -107,6 +107,7 @@ def test_refusals(trained, capsys):
         assert stop.value.code == 2 and 'expected FIRST:LAST' in one_line(capsys.readouterr().err)
 
 
+@pytest.mark.process
 def test_all_checkpoints_are_kept_on_request(tmp_path):
     # One step an epoch, so that five epochs take a moment.
     changes = {'train_cfg.max_epochs': 5, 'model.train_cfg.cycle_start_epoch': 9, 'train_dataloader.dataset.length': 1}

@@ -77,6 +77,7 @@ def test_the_table_holds_masks(table):
     assert sum(len(runs) > 0 for runs in rows[0].track.mask_runs) > 10
 
 
+@pytest.mark.process
 def test_davis_gets_the_masks_of_all_objects(checkpoint, tmp_path):
     write_davis(tmp_path / 'DAVIS', ['bear'], frames=4)
     results = run_test(checkpoint, tmp_path / 'out', 'davis2017', tmp_path / 'DAVIS')
@@ -87,6 +88,7 @@ def test_davis_gets_the_masks_of_all_objects(checkpoint, tmp_path):
     assert 0 <= scores['mean of objects']['j_and_f'] <= 100
 
 
+@pytest.mark.process
 def test_vot_gets_rotated_boxes(checkpoint, tmp_path):
     write_vot(tmp_path / 'VOT', ['bag'], frames=5, regions='polygon', color_folder=True)
     results = run_test(checkpoint, tmp_path / 'out', 'vot2018', tmp_path / 'VOT', 'model.test_cfg.region=rotated_box')
@@ -110,6 +112,7 @@ def test_the_demo_tints_the_mask(checkpoint, tmp_path):
     assert (masked[tinted].mean(0) - plain[tinted].mean(0)).argmax() == 1, 'tinted in the colour of the first target, which is green'
 
 
+@pytest.mark.process
 def test_a_way_that_the_data_do_not_hold_is_refused_before_the_first_step(table, tmp_path):
     cfg = load_config(CONFIG, options(str(table), **{'model.train_cfg.hops': (1, 2, 3, 2, 1)}))
     cfg.work_dir, cfg.experiment_name = str(tmp_path), 'too_long'  # MMEngine keeps one logger for each name

@@ -28,6 +28,7 @@ def discover(data: Path, *arguments: str, **environment: str) -> subprocess.Comp
     return subprocess.run(command, cwd=data, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_four_tables_lie_where_the_config_looks(tmp_path):
     frames, _ = moving_square_frames(24, (160, 120), side_px=30, step_px=3)

@@ -66,6 +66,7 @@ def undisturbed(config, videos, tmp_path_factory):
     return out
 
 
+@pytest.mark.process
 def test_table_of_a_whole_run(undisturbed):
     table = read_table(undisturbed)
     assert [row.clip for row in table.rows] == sorted([f'clip_{i}.mp4' for i in range(6)] + [f'frames/seq_{i}' for i in range(6)])
@@ -74,6 +75,7 @@ def test_table_of_a_whole_run(undisturbed):
     assert sorted(path.name for path in undisturbed.parent.iterdir() if path.suffix != '.arrow') == ['boxes', 'boxes.parquet']
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize('whole_group', [True, False], ids=['group', 'parent only'])
 def test_killed_and_restarted_equals_undisturbed(config, videos, undisturbed, tmp_path, whole_group):
@@ -116,6 +118,7 @@ def _host() -> str:
     return host()
 
 
+@pytest.mark.process
 def test_interrupt_says_how_to_go_on(config, videos, tmp_path):
     out = tmp_path / 'boxes'
     command = [sys.executable, str(TOOL), str(config), str(videos), '--out', str(out), '--workers', '1']
@@ -137,6 +140,7 @@ def test_interrupt_says_how_to_go_on(config, videos, tmp_path):
     assert 'the same command goes on' in error and 'Traceback' not in error
 
 
+@pytest.mark.process
 def test_second_run_does_nothing_and_other_configs_are_refused(config, videos, undisturbed):
     merged = undisturbed.with_suffix('.parquet')
     before = merged.stat().st_mtime_ns
@@ -149,6 +153,7 @@ def test_second_run_does_nothing_and_other_configs_are_refused(config, videos, u
     assert merged.stat().st_mtime_ns == before
 
 
+@pytest.mark.process
 def test_shards_together_make_the_whole_table(config, videos, undisturbed, tmp_path):
     for shard in ('0/2', '1/2'):
         done = run_tool(config, videos, '--out', tmp_path / 't', '--workers', 1, '--shard', shard, '--quiet')
@@ -188,6 +193,7 @@ def test_paths_that_are_not_there_end_with_2(config, videos, tmp_path, capsys):
         assert message in error and len(error.strip().splitlines()) == 1 and not (tmp_path / 't').exists()
 
 
+@pytest.mark.process
 def test_a_usage_error_of_the_process_itself(config, tmp_path):
     done = run_tool(config, tmp_path / 'nowhere', '--out', tmp_path / 't')
     assert done.returncode == 2 and done.stdout == '' and 'Traceback' not in done.stderr

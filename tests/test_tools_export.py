@@ -91,6 +91,7 @@ def assert_same_boxes(got: np.ndarray, track: PseudoTrack) -> None:
     np.testing.assert_allclose(got, track.boxes_xyxy, atol=1.01e-4)  # four decimals, for corner and size each
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('kind', ['mmtrack', 'coco-video'])
 def test_coco_round_trip(place, tmp_path, kind):
     text = done(export_as_process(place, tmp_path / 'a.json', kind, '--multi-object'))
@@ -136,6 +137,7 @@ def test_coco_video_is_taos_and_youtube_vis_form(export, place, tmp_path):
     assert content['info']['discovery'] == {'frames': {'eval_gap': 3}}
 
 
+@pytest.mark.process
 def test_got10k_round_trip(place, tmp_path):
     done(export_as_process(place, tmp_path / 'got', 'got10k', '--multi-object'))
     train = tmp_path / 'got/train'
@@ -179,6 +181,7 @@ def test_got10k_toolkit_and_mmtracking_can_read_it(export, place, tmp_path):
         assert all((tmp_path / 'got' / video / f'{n:08d}.jpg').is_file() for n in range(int(first), int(last) + 1))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('frames', ['all', 'picked'])
 def test_usot_json_round_trip(export, place, tmp_path, frames):
     run = export_as_process if frames == 'all' else export
@@ -243,6 +246,7 @@ def test_folder_of_somebody_else_is_never_replaced(export, place, tmp_path):
     assert (tmp_path / 'mine/thesis.txt').is_file()
 
 
+@pytest.mark.process
 def test_unreadable_clips_are_named_and_the_others_exported(place, tmp_path):
     moved = tmp_path / 'moved'
     moved.mkdir()

@@ -54,6 +54,7 @@ def tracked(out, clip, *args: object) -> np.ndarray:
     return np.array([target['boxes_xywh'] for target in json.loads(file.read_text())['targets']])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ('memory_weight', 'sizes'), [(0.0, {}), (0.6, {}), (0.6, dict(exemplar_px=111, instance_px=191, small_instance_px=207))]
 )
@@ -69,6 +70,7 @@ def test_onnx_gives_the_boxes_of_pytorch(tmp_path, trained, clip, memory_weight,
     assert np.abs(torch_boxes - onnx_boxes).max() < 0.05
 
 
+@pytest.mark.process
 def test_as_a_command_without_memory_branch(tmp_path, trained):
     head = {**MODEL['head'], 'memory': None}
     torch.save(MODELS.build(dict(MODEL, head=head)).state_dict(), tmp_path / 'n.pth')
@@ -92,6 +94,7 @@ def test_refusals_of_the_demo(tmp_path, clip, capsys, args, message):
     assert message in one_line(capsys.readouterr().err)
 
 
+@pytest.mark.process
 def test_packed_weights_need_no_config(tmp_path, trained, clip):
     record = {'config': {'model': dict(MODEL, test_cfg=dict(type='USOTTracker', memory_weight=0.3))}}
     torch.save({'packed': record, 'state_dict': torch.load(trained[1], weights_only=True)}, tmp_path / 'p.pth')

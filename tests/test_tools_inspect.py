@@ -24,6 +24,7 @@ def _run(tool: str, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False)
 
 
+@pytest.mark.process
 def test_flops_are_a_table_and_a_file(tmp_path):
     done = _run('get_flops.py', CONFIG, '--modules', 1, '--shape', 127, 255, '--json', tmp_path / 'flops.json')
     assert done.returncode == 0, done.stderr[-2000:]
@@ -38,6 +39,7 @@ def test_flops_are_a_table_and_a_file(tmp_path):
     assert f'{(content["tracked_frame"] - listed) / 1e6:,.1f} M' in done.stdout.splitlines()[-1], 'what belongs to no module'
 
 
+@pytest.mark.process
 def test_print_config_merges_and_saves_what_can_be_read_again(tmp_path):
     saved = tmp_path / 'merged.py'
     done = _run('print_config.py', CONFIG, '--cfg-options', 'model.test_cfg.memory_size=5', '--save', saved)

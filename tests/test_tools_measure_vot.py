@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TOOL = Path(__file__).parents[1] / 'tools' / 'analysis' / 'measure_vot.py'
 
 
+@pytest.mark.process
 def test_every_rule_and_style_is_timed():
     command = [sys.executable, str(TOOL), '--frames', '20', '--sequences', '2', '--repetitions', '2']
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -18,6 +21,7 @@ def test_every_rule_and_style_is_timed():
     assert all(float(line.split()[1]) >= 0 for line in lines)
 
 
+@pytest.mark.process
 def test_counts_below_one_are_refused():
     done = subprocess.run([sys.executable, str(TOOL), '--frames', '0'], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, '')

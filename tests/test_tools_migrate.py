@@ -39,6 +39,7 @@ def run(tool: str, place: Path, *arguments: object) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
 
+@pytest.mark.process
 def test_benchmark_config_is_translated_whole_and_runs(place, tmp_path):
     done = run('migrate_mmtrack_config.py', place, 'configs/_base_/otb100.py', '--out', tmp_path / 'new.py')
     assert (done.returncode, done.stderr) == (0, '')
@@ -47,6 +48,7 @@ def test_benchmark_config_is_translated_whole_and_runs(place, tmp_path):
     assert 'OTB-100' in (tmp_path / 'out/StandStill/report.md').read_text()
 
 
+@pytest.mark.process
 def test_config_of_a_tracker_names_what_is_left_and_its_reset_test_runs(place, tmp_path):
     new = tmp_path / 'new.py'
     done = run('migrate_mmtrack_config.py', place, 'configs/sot/siamese_vot2018.py', '--out', new)
@@ -63,6 +65,7 @@ def test_config_of_a_tracker_names_what_is_left_and_its_reset_test_runs(place, t
     assert tracked.returncode == 0, tracked.stderr[-2000:]
 
 
+@pytest.mark.process
 def test_model_of_ours_and_training_data(place, tmp_path, monkeypatch):
     new = tmp_path / 'new.py'
     done = run('migrate_mmtrack_config.py', place, 'configs/sot/stark_got10k_val.py', '--out', new, '--model', QUICK)
@@ -78,6 +81,7 @@ def test_model_of_ours_and_training_data(place, tmp_path, monkeypatch):
     assert len(DATASETS.build(cfg.test_dataloader.dataset)) == 2 and cfg.test_evaluator.type == 'GOT10kMetric'
 
 
+@pytest.mark.process
 def test_export_and_migrated_config_train_together(place, tmp_path):
     """Boxes of a table go out in MMTracking's form, and MMTracking's config for such a file trains a model of ours on them."""
     frames, boxes = moving_square_frames(8, (160, 120), 30)

@@ -53,6 +53,7 @@ def _config(folder: Path, base: str) -> Path:
     return config
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('base', ['carried_tracks', pytest.param('bytetrack_usot', marks=pytest.mark.full_host)])
 def test_both_squares_keep_their_identity(scene, tmp_path, base):
     folder, boxes = scene
@@ -81,6 +82,7 @@ def test_both_squares_keep_their_identity(scene, tmp_path, base):
     assert (tmp_path / 'out/frames.mp4').stat().st_size > 1000
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

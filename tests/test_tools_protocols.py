@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.testing.media import moving_square_frames, write_frames
@@ -50,6 +51,7 @@ def run_test(tmp_path: Path, data: str, protocol: str, metric: str, tracker: str
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
 
 
+@pytest.mark.process
 def test_got10k_with_a_function_of_the_users_own(tmp_path):
     frames, boxes = moving_square_frames(8)
     folder = write_frames(tmp_path / 'data' / 'S1' / 'img', frames).parent
@@ -64,6 +66,7 @@ def test_got10k_with_a_function_of_the_users_own(tmp_path):
     assert report['totals']['all frames']['ao'] > 95 and report['sequences']['S1']['fps'] > 0
 
 
+@pytest.mark.process
 def test_davis_with_the_oracle(tmp_path):
     frames, boxes = moving_square_frames(6)
     root = tmp_path / 'DAVIS'

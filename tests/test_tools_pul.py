@@ -103,6 +103,7 @@ def whole(tmp_path_factory, table) -> tuple[Path, subprocess.CompletedProcess]:
     return folder, done
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_three_stages_in_one_command(whole):
     folder, done = whole
@@ -118,6 +119,7 @@ def test_three_stages_in_one_command(whole):
     assert 0 < (state(folder / 'work')['backbone.conv1.0.weight'] - first).abs().max() < 0.02
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_ablations_share_the_first_stages_and_a_second_run_does_nothing(whole, table, capsys):
     folder, _ = whole
@@ -131,6 +133,7 @@ def test_ablations_share_the_first_stages_and_a_second_run_does_nothing(whole, t
     assert written == {path: path.stat().st_mtime_ns for path in written} and len(read_losses(folder / 'work')) == 4
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_killed_runs_finish_as_one_that_was_not(whole, table, tmp_path):
     folder, _ = whole
@@ -157,6 +160,7 @@ def run_on_two(config: Path, work_dir: Path, **environment: str) -> subprocess.C
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=600, check=False)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_two_processes_train_together_and_share_out_the_clips(table, tmp_path):
     config = write_config(tmp_path, table, **{'mining.store_crops': True})
@@ -185,6 +189,7 @@ def test_two_processes_train_together_and_share_out_the_clips(table, tmp_path):
     assert again.returncode == 0 and again.stdout.count('stage 3 is done') == 1 and 'instances, ' not in again.stdout
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_nothing_mined_says_why(whole, table, tmp_path, capsys):
     folder, _ = whole
@@ -198,6 +203,7 @@ def test_nothing_mined_says_why(whole, table, tmp_path, capsys):
     assert 'stage 2, clip2: 2 instances' in capsys.readouterr().out
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_a_finished_run_is_not_taken_for_one_of_other_settings(whole, table, tmp_path, capsys):
     folder, _ = whole
@@ -206,12 +212,14 @@ def test_a_finished_run_is_not_taken_for_one_of_other_settings(whole, table, tmp
     assert f'{folder / "work"}: made with another model than {config} asks for' in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_a_wrong_table_leaves_no_record(tmp_path, capsys):
     assert train_pul(write_config(tmp_path, tmp_path / 'gone'), tmp_path / 'work') == 2
     assert 'gone: no such pseudo-box table' in capsys.readouterr().err
     assert not list(tmp_path.rglob('made_with.json'))
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ('change', 'message'),

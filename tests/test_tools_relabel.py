@@ -58,6 +58,7 @@ def place(tmp_path):
     return tmp_path, boxes
 
 
+@pytest.mark.process
 def test_a_function_labels_a_video_again(place):
     folder, truth = place
     command = (sys.executable, TOOL, CONFIG, 'none', folder / 'table', '--out', folder / 'new')
@@ -127,6 +128,7 @@ def test_a_clip_that_is_gone_is_named_and_the_status_says_so(place):
     assert read_table(folder / 'new')[0].reason == 'unreadable'
 
 
+@pytest.mark.process
 def test_the_script_refuses_what_is_not_there(tmp_path):
     for arguments, extra, message in (
         ([], {}, 'usage: '),
@@ -150,6 +152,7 @@ case $1 in tools/train*) mkdir -p "$4" && echo "$4/epoch_3.pth" >"$4/last_checkp
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('config', ['pul_quick', 'udt_quick'])
 def test_each_family_is_trained_by_its_tool_on_the_table_of_the_round(tmp_path, config):
     (tmp_path / 'bin').mkdir()
@@ -190,6 +193,7 @@ def test_each_family_is_trained_by_its_tool_on_the_table_of_the_round(tmp_path, 
     assert again.returncode == 0 and 'epoch_3.pth' in again.stdout
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_two_rounds_from_videos_and_again(tmp_path):
     for index in range(2):

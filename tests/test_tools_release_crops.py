@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.datasets.release_data import write_release
 from usot_plugin.testing.media import moving_square_frames
 from usot_plugin.utils.config import load_config
@@ -14,6 +16,7 @@ from usot_plugin.utils.config import load_config
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.process
 def test_two_steps_with_the_quick_network(tmp_path):
     videos = {f'a/ILSVRC2015_train_{n:08d}': moving_square_frames(10, (160, 120), 30, seed=n) for n in (1, 2, 3)}
     annotation, crops = write_release(tmp_path / 'VID_flow', videos)

@@ -105,6 +105,7 @@ def check_content(outline: Outline) -> None:
     assert kinds.count('svg+xml') == 4 and kinds.count('jpeg') == 3
 
 
+@pytest.mark.process
 def test_what_is_on_the_page(page):
     text = page.read_text()
     check_content(Outline(text))
@@ -119,6 +120,7 @@ def test_nothing_comes_from_elsewhere(page):
     assert not re.search(r'@import|url\((?!data:)', page.read_text())
 
 
+@pytest.mark.process
 @pytest.mark.skipif(CHROMIUM is None, reason='no chromium in the path (Debian: apt-get install chromium)')
 def test_the_page_in_a_browser(page, tmp_path):
     def browse(*arguments: str) -> subprocess.CompletedProcess:

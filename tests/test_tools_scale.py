@@ -32,6 +32,7 @@ def numbers(folder: Path) -> dict:
     return report
 
 
+@pytest.mark.process
 def test_two_processes_give_the_numbers_of_one(tmp_path, config, data, checkpoint):  # noqa: F811
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
@@ -50,6 +51,7 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, config, data, checkpoin
     assert '[3/3]' in two.stderr + two.stdout or '[2/2]' in two.stderr + two.stdout  # the first process had its share only
 
 
+@pytest.mark.process
 def test_batches_of_a_benchmark_config(tmp_path, config, data, checkpoint):  # noqa: F811
     bench = tmp_path / 'bench.py'
     bench.write_text(

@@ -41,6 +41,7 @@ def place(tmp_path_factory):
     return root
 
 
+@pytest.mark.process
 def test_scores_of_sequences_that_are_easy(place):
     done = run_tool(place / 'config.py', place / 'sequences', '--out', place / 'out', '--workers', 1, '--draws', 20)
     assert done.returncode == 0, done.stderr
@@ -58,6 +59,7 @@ def test_scores_of_sequences_that_are_easy(place):
     assert not (place / 'again/boxes').exists()
 
 
+@pytest.mark.process
 def test_wrong_sequences_are_named_and_the_others_scored(place, tmp_path):
     frames, _ = moving_square_frames(45, (320, 240), side_px=90, step_px=2)
     for name, text in [('short', '1,2,3,4\n'), ('words', 'left of the tree\n' * 45)]:
@@ -95,6 +97,7 @@ def test_boxes_of_one_cocovid_file_against_a_table_of_the_layout(tmp_path, capsy
     assert 'vid.json: annotations[0]: image_id is a number or a name' in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_usage_errors(place, tmp_path):
     np.savetxt(tmp_path / 'x.txt', [1])
     for arguments, message in [

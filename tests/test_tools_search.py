@@ -46,6 +46,7 @@ def search(config: Path, data: Path, *more: object) -> int:
     return search_tool.main([str(arg) for arg in (*fixed, *more)])
 
 
+@pytest.mark.process
 def test_search_goes_on_and_says_what_it_was_tuned_on(tmp_path, config, data, capsys, monkeypatch):
     assert search(config, data, '--every', 2, '--trials', 4) == 0
     first = json.loads((tmp_path / 'search' / 'best.json').read_text())
@@ -62,6 +63,7 @@ def test_search_goes_on_and_says_what_it_was_tuned_on(tmp_path, config, data, ca
     assert search(config, data, '--every', 2, '--trials', 14) == 0
 
 
+@pytest.mark.process
 def test_the_found_config_gives_the_found_number(tmp_path, config, data):
     assert search(config, data, '--only', 'b', 'd', '--trials', 5) == 0
     row = json.loads((tmp_path / 'search' / 'best.json').read_text())
@@ -83,6 +85,7 @@ def test_a_test_split_is_refused_unless_asked_for(tmp_path, config, data, capsys
     assert 'TUNED ON A TEST SPLIT' in (tmp_path / 'search' / 'best.py').read_text()
 
 
+@pytest.mark.process
 def test_refusals(config, data, capsys):
     assert search(config, data) == 2
     assert 'say which sequences of the folder are for tuning' in one_line(capsys.readouterr().err)
@@ -94,6 +97,7 @@ def test_refusals(config, data, capsys):
     assert 'different: objective' in one_line(capsys.readouterr().err)
 
 
+@pytest.mark.process
 def test_as_a_command(tmp_path, data):
     done = as_process('analysis/search_params', tmp_path / 'no.py', 'none', '--out', 'x', '--sequences', data, '--every', 2, cwd=tmp_path)
     assert done.returncode == 2 and 'no.py: no such config' in one_line(done.stderr)

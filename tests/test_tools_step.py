@@ -43,6 +43,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.process
 def test_every_part_is_measured_and_what_is_computed_says_so(tmp_path):
     small = ['model.neck.out_channels=8', 'model.head.channels=8', 'model.backbone.base_channels=4', 'model.neck.in_channels=16']
     arguments = ['configs/quick/usot_quick.py', '--batch', '1', '--steps', '1', '--gpus', '4', '--json', str(tmp_path / 'step.json')]
@@ -59,6 +60,7 @@ def test_every_part_is_measured_and_what_is_computed_says_so(tmp_path):
     assert again.returncode == 0 and again.stdout == done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

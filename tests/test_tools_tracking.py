@@ -62,6 +62,7 @@ def checkpoint(tmp_path) -> Path:
     return tmp_path / 'epoch_1.pth'
 
 
+@pytest.mark.process
 def test_benchmark_as_a_command(tmp_path, config, benchmark, checkpoint):
     done = as_process('test', config, checkpoint, '--sequences', benchmark, '--out', 'out', '--threads', 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -85,6 +86,7 @@ def run_test(tmp_path, config, *args: object) -> int:
     return test_tool.main([str(arg) for arg in (config, '--work-dir', tmp_path / 'work', '--out', tmp_path / 'out', *args)])
 
 
+@pytest.mark.process
 def test_second_run_and_scoring_alone(tmp_path, config, benchmark, monkeypatch):
     args = ('--sequences', benchmark, '--tracker', 'TemplateMatcher')
     assert run_test(tmp_path, config, *args) == 0
@@ -101,6 +103,7 @@ def test_second_run_and_scoring_alone(tmp_path, config, benchmark, monkeypatch):
     assert again['totals']['mean']['auc'] < report['totals']['mean']['auc']  # b has an absent frame
 
 
+@pytest.mark.process
 def test_scoring_alone_misses_a_result(tmp_path, config, benchmark, capsys):
     assert run_test(tmp_path, config, '--sequences', benchmark, '--tracker', 'StandStill') == 0
     (tmp_path / 'out' / 'StandStill' / 'b.txt').unlink()
@@ -109,6 +112,7 @@ def test_scoring_alone_misses_a_result(tmp_path, config, benchmark, capsys):
     assert capsys.readouterr().err.endswith('StandStill/b: is not a finished result (no such result file)\n')
 
 
+@pytest.mark.process
 def test_results_of_other_weights_are_not_mixed(tmp_path, config, benchmark, checkpoint, capsys):
     args = ('--sequences', benchmark, '--only', 'a')
     assert run_test(tmp_path, config, checkpoint, *args) == 0
@@ -123,6 +127,7 @@ def test_results_of_other_weights_are_not_mixed(tmp_path, config, benchmark, che
     assert run_test(tmp_path, config, tmp_path / 'epoch_2.pth', *args, '--name', 'second') == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
@@ -183,6 +188,7 @@ def video(tmp_path) -> tuple[Path, str]:
     return write_video(tmp_path / 'clip.mkv', frames, codec='ffv1', pixel_format='bgr0'), f'{x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g}'
 
 
+@pytest.mark.process
 def test_demo_as_a_command(tmp_path, video, config, checkpoint):
     file, box = video
     done = as_process('demo', file, '--config', config, '--checkpoint', checkpoint, '--box', box, '--box=-3,2,20,20', cwd=tmp_path)
@@ -343,6 +349,7 @@ def test_a_clip_that_is_damaged_keeps_what_was_tracked(tmp_path, capsys):
     assert len((tmp_path / 'out' / 'shots_target0.txt').read_text().split()) == 5
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == 'win32', reason='limits of POSIX')
 def test_demo_without_room_leaves_no_part_of_a_video(tmp_path, video):
     import resource
@@ -364,6 +371,7 @@ def test_demo_without_room_leaves_no_part_of_a_video(tmp_path, video):
     assert len(json.loads((tmp_path / 'out' / 'clip.json').read_text())['frames']) == 8
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name != 'posix', reason='whether a process runs is asked on POSIX only')
 def test_what_killed_runs_have_left_is_removed(tmp_path, video, config, benchmark):
     dead = subprocess.Popen([sys.executable, '-c', ''])
@@ -395,6 +403,7 @@ def test_the_tracker_is_ready_before_a_camera_starts(tmp_path, monkeypatch):
     assert order == ['tracker', 'camera']
 
 
+@pytest.mark.process
 @pytest.mark.shared_data
 def test_standing_still_on_real_sequences(tmp_path, config, shared_dir):
     assert run_test(tmp_path, config, '--sequences', shared_dir / 'data' / 'eval', '--tracker', 'StandStill', '--workers', 0) == 0
@@ -402,6 +411,7 @@ def test_standing_still_on_real_sequences(tmp_path, config, shared_dir):
     assert report['totals']['mean']['auc'] == pytest.approx(12.3, abs=5e-2) and len(report['sequences']) == 13
 
 
+@pytest.mark.process
 def test_speed_of_training_and_tracking(tmp_path, config, capsys):
     args = [
         config,
@@ -450,6 +460,7 @@ def test_refusals_of_the_speed_tool(tmp_path, config, capsys):
     assert str(tmp_path / 'none') in one_line(capsys.readouterr().err)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('family', ['usot', 'udt', 's2siamfc', 'cyclesiam', 'pul'])
 def test_scoring_alone_builds_no_tracker(tmp_path, family, benchmark, monkeypatch):
     config = f'configs/quick/{family}_quick{"_bce" if family == "pul" else ""}.py'
@@ -465,6 +476,7 @@ def test_a_bad_first_box_is_named_with_its_sequence(tmp_path, config, benchmark,
     assert 'error: b: target box x1, y1, x2, y2' in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_odd_names_are_tracked_scored_and_shown(tmp_path, config):
     names = ['a\nb', 'tab\t', '-dash', 'x..y', 'pipe|', 'trail ', os.fsdecode(b'\xca\xd3'), 'mean']
     write_benchmark(tmp_path / 'odd', tuple(names))

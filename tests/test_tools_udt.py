@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.structures.boxes import xyxy_to_xywh
@@ -24,6 +25,7 @@ def _run(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.process
 def test_trained_on_random_boxes_and_tested(tmp_path):
     video, _ = render_clip(0, 12, (160, 120), occluders=0)
     write_clip(tmp_path / 'clips' / 'a.mp4', video)

@@ -43,6 +43,7 @@ def test_a_missing_clip_is_named(tmp_path):
     assert done.returncode == 2 and 'gone.mp4: no such file' in done.stderr and not (tmp_path / 'out').exists()
 
 
+@pytest.mark.process
 def test_the_options_of_the_command_line_are_packed(tmp_path):
     cfg = tiny_config(tmp_path / 'work')
     cfg.dump(tmp_path / 'tiny.py')
@@ -83,6 +84,7 @@ def test_rounds_seeds_and_where_the_weights_go(tmp_path):
     assert commands[-1][-2:] == ['--out', f'{tmp_path}/out/usot_small.pth'], 'never over the file of the package'
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_four_rounds_and_on_after_a_stop(tmp_path):
     clips = [tmp_path / f'clip_{index}.mp4' for index in range(2)]

@@ -68,6 +68,7 @@ def _real_data(folder: Path) -> dict:
 BETWEEN_BATCHES = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 3}
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ('data', 'saving', 'die_at', 'again'),
@@ -93,6 +94,7 @@ def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path, data, saving, die
         torch.testing.assert_close(value, weights[1][name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
     # Batch norm stands still: its statistics would differ between a batch and its halves.
@@ -113,6 +115,7 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
         torch.testing.assert_close(value, _state(tmp_path / 'one', 2)[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_mixed_precision_and_scaled_learning_rate(tmp_path):
     done = _train(_write_config(tmp_path), '--amp', '--auto-scale-lr', '--cfg-options', 'train_cfg.max_epochs=1')
@@ -121,6 +124,7 @@ def test_mixed_precision_and_scaled_learning_rate(tmp_path):
     assert read_losses(tmp_path / 'work')[0]['lr'] == pytest.approx(5e-3 * 2 / 48 * 0.5)
 
 
+@pytest.mark.process
 def test_nan_ends_with_one_line_and_a_status(tmp_path):
     config = _write_config(tmp_path, **{'train_dataloader.dataset.poison': 3, 'model.train_cfg.cycle_start_epoch': None})
     failed = _train(config)
@@ -129,6 +133,7 @@ def test_nan_ends_with_one_line_and_a_status(tmp_path):
     assert 'clip2.mp4 (frame 2), clip3.mp4 (frame 3)' in failed.stderr.splitlines()[-1]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -147,6 +152,7 @@ def test_what_the_user_can_mend_is_one_line(tmp_path, arguments, message):
     assert message in failed.stderr.splitlines()[-1]
 
 
+@pytest.mark.process
 def test_missing_config_names_its_neighbour(tmp_path):
     _write_config(tmp_path)
     failed = _train(tmp_path / 'tinny.py')
@@ -154,6 +160,7 @@ def test_missing_config_names_its_neighbour(tmp_path):
     assert failed.stderr.splitlines()[-1].endswith("tinny.py: no such config, did you mean 'tiny.py'?")
 
 
+@pytest.mark.process
 def test_training_in_stages_names_its_own_tool(tmp_path):
     failed = _train(Path('configs/quick/pul_quick_bce.py'), '--work-dir', str(tmp_path / 'work'))
     assert failed.returncode == 2
@@ -167,12 +174,14 @@ def _quick(work_dir: Path, **options: object) -> subprocess.CompletedProcess:
     return _train(Path('configs/quick/usot_quick.py'), '--work-dir', str(work_dir), '--cfg-options', *given)
 
 
+@pytest.mark.process
 def test_training_data_that_is_not_there_is_one_line(tmp_path):
     failed = _quick(tmp_path / 'work', **{'dataset.table': tmp_path / 'nowhere'})
     assert failed.returncode == 2 and 'Traceback' not in failed.stderr
     assert failed.stderr.splitlines()[-1] == f'error: {tmp_path}/nowhere: no such pseudo-box table'
 
 
+@pytest.mark.process
 def test_clips_that_cannot_be_read_end_a_loader_process_in_one_line(tmp_path):
     track = pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1)))
     write_table_part(tmp_path / 'table', 'gone.mp4', tmp_path / 'gone.mp4', track)
@@ -182,6 +191,7 @@ def test_clips_that_cannot_be_read_end_a_loader_process_in_one_line(tmp_path):
     assert failed.stderr.splitlines()[-1] == expected
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('option', ['resume', 'load_from', 'pretrained'])
 def test_checkpoint_of_another_model_is_refused(tmp_path, option):
     config = _write_config(tmp_path, **{'train_cfg.max_epochs': 1})
@@ -202,6 +212,7 @@ def test_checkpoint_of_another_model_is_refused(tmp_path, option):
     assert ('neck.adjust.0.weight (8, 128, 1, 1) in the file' if option != 'pretrained' else 'conv1.weight') in line
 
 
+@pytest.mark.process
 def test_full_disk_leaves_no_half_written_checkpoint(tmp_path):
     changes = {'train_dataloader.dataset.length': 2, 'train_cfg.max_epochs': 1, 'model.train_cfg.cycle_start_epoch': None}
     config = _write_config(tmp_path, **changes)

@@ -51,6 +51,7 @@ def test_fourier_transforms_are_half_of_their_operations(function, factor):
     assert spent[''] == factor * 3 * round(1.25 * 128 * math.log2(128))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(('name', 'tracker'), METHODS.items(), ids=METHODS)
 def test_every_method_is_counted(name, tracker):
     cfg = _model(name)

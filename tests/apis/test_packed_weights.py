@@ -107,6 +107,7 @@ def test_a_clip_that_is_gone_has_no_hash(tmp_path, trained, capsys):
     assert packed_weights.packed_record(tmp_path / 'x.pth')['clips'] == {'a.mp4': None}
 
 
+@pytest.mark.process
 def test_the_hash_follows_the_data(tmp_path, trained):
     hashes = []
     sequences = tmp_path / 'sequences'
@@ -218,6 +219,7 @@ def test_a_config_in_a_weights_file_only_names_what_is_registered(tmp_path, monk
     assert not (tmp_path / 'ran').exists()
 
 
+@pytest.mark.process
 def test_demo_without_config(tmp_path, trained, shipped, capsys):
     frames, _ = moving_square_frames(3)
     write_frames(tmp_path / 'clip', frames)

@@ -214,6 +214,7 @@ def test_tries_in_a_row_are_counted_and_a_file_is_not_read_twice(monkeypatch):
         assert len(list(source)) == 1
 
 
+@pytest.mark.process
 def test_a_server_that_stalls_ends_after_the_timeout_or_is_asked_again(tmp_path, frames, monkeypatch):
     monkeypatch.setattr('usot_plugin.apis.sources.LONGEST_WAIT_S', 0.01)
     data = write_video(tmp_path / 'v.ts', moving_square_frames(60)[0], options={'g': '10'}).read_bytes()

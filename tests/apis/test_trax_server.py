@@ -82,6 +82,7 @@ def image(trax, path):
     return {trax.ImageChannel.COLOR: trax.FileImage.create(str(path))}
 
 
+@pytest.mark.process
 def test_rectangles_polygons_and_masks_in_boxes_out(trackers, images):
     with client_of(f'{trackers}:shift', '--name', 'Shift') as (trax, client, process):
         assert client.tracker_name == 'Shift' and client.get('multiobject') is True
@@ -109,6 +110,7 @@ def test_rectangles_polygons_and_masks_in_boxes_out(trackers, images):
     assert 'must not break' in process.log
 
 
+@pytest.mark.process
 def test_masks_out_and_images_from_memory(trackers, images):
     frame = cv2.imread(str(images[0]))
     with client_of(f'{trackers}:Masks') as (trax, client, process):
@@ -123,6 +125,7 @@ def test_masks_out_and_images_from_memory(trackers, images):
     assert process.returncode == 0
 
 
+@pytest.mark.process
 def test_what_goes_wrong_is_told_to_both_sides(trackers, tmp_path):
     (tmp_path / 'broken.png').write_bytes(b'no image')
     with client_of(f'{trackers}:shift') as (trax, client, process), pytest.raises(trax.TraxException, match='broken.png'):
@@ -131,6 +134,7 @@ def test_what_goes_wrong_is_told_to_both_sides(trackers, tmp_path):
     assert process.returncode == 2 and lines[-1].startswith('error: ') and 'broken.png' in lines[-1]
 
 
+@pytest.mark.process
 def test_a_box_that_cannot_be_used_is_told(trackers, images):
     with client_of(f'{trackers}:shift') as (trax, client, process), pytest.raises(trax.TraxException, match='lies outside the 96x72 frame'):
         client.initialize(image(trax, images[0]), [(trax.Rectangle.create(500, 1, 5, 5), {})], {})
@@ -140,6 +144,7 @@ def run_tool(*options: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, str(TOOL), *options], capture_output=True, text=True, timeout=120, cwd=cwd)
 
 
+@pytest.mark.process
 def test_registry_entry(trackers, tmp_path):
     ini = tmp_path / 'trackers.ini'
     ini.write_text('[Other]\ncommand = other\nprotocol = trax\n')
@@ -164,6 +169,7 @@ def test_bad_registries_are_refused(tmp_path):
     assert (tmp_path / 'trackers.ini').read_text() == 'no section\n'
 
 
+@pytest.mark.process
 def test_bad_config_ends_in_one_line(tmp_path):
     done = run_tool('no_such_config.py', cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith('error: no_such_config.py: no such config')

@@ -26,6 +26,7 @@ def parts(rendered):
     ]
 
 
+@pytest.mark.process
 def test_each_part_gives_its_quota(parts):
     mixture = DATASETS.build({'type': 'QuotaMixture', 'datasets': parts, 'quotas': [3, 5]})
     assert len(mixture) == 8
@@ -34,6 +35,7 @@ def test_each_part_gives_its_quota(parts):
     assert len(QuotaMixture(parts)) == 8  # by default their own lengths, 4 and 4
 
 
+@pytest.mark.process
 def test_an_epoch_is_a_pure_function_of_its_number(parts):
     first, second = (QuotaMixture(parts, quotas=[3, 3]) for _ in range(2))
     first.set_epoch(5)
@@ -69,6 +71,7 @@ def test_only_training_sets_can_be_mixed(parts):
         QuotaMixture([parts[0], other])
 
 
+@pytest.mark.process
 def test_a_part_with_quota_0_is_left_out_and_its_files_not_looked_for(parts):
     missing = dict(parts[0], table='nowhere')
     mixture = QuotaMixture([missing, parts[1]], quotas=[0, 4])
@@ -93,6 +96,7 @@ def semi(parts, sequences):
     return [dict(annotated, box_source='annotated', sequences=sequences), parts[0]]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(('share', 'tracks'), [(0.01, 1), (0.1, 1), (0.3, 3), (1.0, 10)])
 def test_a_share_of_the_labels(semi, share, tracks):
     mixture = QuotaMixture(semi, quotas=[20, 10], label_share=share)
@@ -101,6 +105,7 @@ def test_a_share_of_the_labels(semi, share, tracks):
     assert len({mixture[i]['data_samples'].clip for i in range(20)}) == tracks
 
 
+@pytest.mark.process
 def test_shares_are_nested_and_their_seed_decides(semi):
     def clips(share, seed=0):
         source = QuotaMixture(semi, quotas=[1, 1], label_share=share, label_seed=seed).datasets[0].source
@@ -154,6 +159,7 @@ def coco(tmp_path_factory, sequences):
     return {'type': 'CocoVIDDataset', 'annotation': str(file), 'image_root': str(root)}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ('annotated', 'share', 'lengths'), [(True, 0, [30]), (True, 1, [10, 10, 10]), (False, 0, [15, 15]), (False, 0.1, [10, 10, 10])]
 )
@@ -163,6 +169,7 @@ def test_a_coco_file_says_whether_its_boxes_are_labels(coco, semi, annotated, sh
     assert any(isinstance(part, CocoVIDDataset) for part in mixture.datasets) == (not annotated or share > 0)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('built', [False, True])
 def test_a_coco_file_that_does_not_say_it_is_refused(coco, semi, built):
     part = DATASETS.build(coco) if built else coco
@@ -171,6 +178,7 @@ def test_a_coco_file_that_does_not_say_it_is_refused(coco, semi, built):
     assert len(QuotaMixture([semi[0], part], quotas=[1, 1])) == 2  # nobody asks
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('case', ['coco', 'built'])
 def test_a_share_that_cannot_be_taken_is_refused(coco, semi, case):
     part = dict(coco, annotated=True) if case == 'coco' else DATASETS.build(semi[0])
@@ -179,6 +187,7 @@ def test_a_share_that_cannot_be_taken_is_refused(coco, semi, case):
     assert len(QuotaMixture([part, semi[1]], quotas=[1, 1], label_share=0).datasets) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('source', ['annotated_masks', 'annotated_first_masks', {'type': 'AnnotatedMasks'}])
 def test_masks_are_labels_too(semi, source):
     labelled = dict(semi[0], box_source=source)

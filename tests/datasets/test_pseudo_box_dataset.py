@@ -78,6 +78,7 @@ def test_boxes_show_the_object_of_the_frame(rendered):
         assert np.abs(got - expected).max() < 25
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('stage', ['naive', 'cycle'])
 def test_samples_do_not_depend_on_the_number_of_workers(rendered, stage):
     dataset = build(rendered, stage=stage, samples_per_epoch=6, seed=7)
@@ -91,6 +92,7 @@ def only(batch: list) -> dict:
     return batch[0]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('start', ['fork', 'spawn'])
 def test_epoch_and_stage_reach_running_workers(rendered, start):
     dataset = build(rendered, samples_per_epoch=4)
@@ -151,6 +153,7 @@ def test_a_subset_is_of_tracks(rendered):
     assert build(rendered, indices=2).track_count == 2
 
 
+@pytest.mark.process
 def test_unreadable_clips_are_named_once_and_replaced(rendered, tmp_path, caplog):
     video, boxes = render_clip(9, 20, (160, 120), occluders=0)
     good = write_clip(tmp_path / 'clips' / 'good.mp4', video)
@@ -186,6 +189,7 @@ def ranked_table(tmp_path: Path, count: int = 100) -> PseudoBoxDataset:
     return build(tmp_path)
 
 
+@pytest.mark.process
 def test_a_bad_track_is_replaced_by_the_best_of_three_neighbours(tmp_path):
     dataset = ranked_table(tmp_path)
     source = dataset.source
@@ -208,6 +212,7 @@ def test_a_bad_track_is_replaced_by_the_best_of_three_neighbours(tmp_path):
             assert abs(row - start) <= 30
 
 
+@pytest.mark.process
 def test_without_any_try_a_bad_track_stays(tmp_path):
     dataset = ranked_table(tmp_path)
     dataset.redraw_tries = 0
@@ -215,6 +220,7 @@ def test_without_any_try_a_bad_track_stays(tmp_path):
     assert dataset._good_row(bad, np.random.default_rng(0)) == bad
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('source', ['random', 'centre'])
 def test_sources_without_a_table(rendered, source):
     dataset = PseudoBoxDataset(box_source=source, clips=str(rendered / 'clips'), pipeline=PIPELINE, stage='cycle', samples_per_epoch=6)
@@ -225,6 +231,7 @@ def test_sources_without_a_table(rendered, source):
         assert_same(a, b)
 
 
+@pytest.mark.process
 def test_one_word_changes_the_box_source(rendered):
     boxes = {}
     for source in ('discovered', 'random', 'centre'):
@@ -235,6 +242,7 @@ def test_one_word_changes_the_box_source(rendered):
     assert not np.allclose(boxes['discovered'], boxes['random'])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('source', ['discovered', 'random', 'centre', 'entropy', 'saliency', 'annotated'])
 def test_one_key_of_a_config_changes_the_box_source(rendered, tmp_path, source):
     video, boxes = render_clip(7, 20, (160, 120), occluders=0)
@@ -355,6 +363,7 @@ def test_a_pool_keeps_the_clips_used_last(rendered):
     assert len(pickle.loads(pickle.dumps(pool))) == 0
 
 
+@pytest.mark.process
 @pytest.mark.shared_data
 def test_real_clips_of_every_kind_need_no_table(shared_dir):
     clips = sorted(str(path) for path in (shared_dir / 'data' / 'unlabeled').iterdir())[::6]

@@ -122,6 +122,7 @@ def checkpoint(tmp_path):
     return write
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(('frames', 'reduced', 'prefix'), [(2, True, ''), (3, True, 'module.'), (2, False, ''), (3, False, '')])
 def test_arflow_reads_every_published_kind(checkpoint, frames, reduced, prefix):
     path = checkpoint(frames, reduced, prefix)

@@ -118,6 +118,7 @@ def test_gradients_of_the_operators():
     assert torch.autograd.gradcheck(warp, (a, flow))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(('frames', 'reduced'), PUBLIC_FLOW)
 def test_every_weight_learns(frames, reduced):
     model = PWCLite(frames, reduced)

@@ -86,6 +86,7 @@ def whole(tmp_path_factory, images) -> tuple[Runner, Path]:
     return train(config(work_dir, images)), work_dir
 
 
+@pytest.mark.process
 def test_one_run_has_both_stages(whole):
     runner, work_dir = whole
     clusters, about = read_clusters(work_dir / 'clusters.npz')
@@ -98,6 +99,7 @@ def test_one_run_has_both_stages(whole):
     assert all(' against ' in sample.clip for sample in negatives)
 
 
+@pytest.mark.process
 def test_a_second_run_uses_the_same_file(whole, images, tmp_path):
     _, first = whole
     written = (first / 'clusters.npz').stat().st_mtime_ns
@@ -110,6 +112,7 @@ def test_a_second_run_uses_the_same_file(whole, images, tmp_path):
         assert np.array_equal(runner.train_dataloader.dataset.clusters, expected)
 
 
+@pytest.mark.process
 def test_other_weights_make_other_clusters_in_the_default_place(whole, images, tmp_path):
     _, first = whole
     work_dir = tmp_path / 'work'
@@ -119,6 +122,7 @@ def test_other_weights_make_other_clusters_in_the_default_place(whole, images, t
     assert read_clusters(work_dir / 'clusters.npz')[1]['weights'] != read_clusters(first / 'clusters.npz')[1]['weights']
 
 
+@pytest.mark.process
 def test_a_run_resumed_inside_the_start_epoch_keeps_its_clusters(images, tmp_path):
     """The learning rate is that of a long run: the weights of iteration 3 cluster otherwise than those of iteration 2."""
     by_iteration = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 3, 'optim_wrapper.optimizer.lr': 0.1}
@@ -138,6 +142,7 @@ def test_a_run_resumed_inside_the_start_epoch_keeps_its_clusters(images, tmp_pat
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
@@ -157,12 +162,14 @@ def test_what_cannot_work_is_refused_before_the_first_epoch(images, tmp_path, ch
     assert not list((tmp_path / 'work').glob('losses_*'))
 
 
+@pytest.mark.process
 def test_missing_scikit_learn_says_how_to_get_it(images, tmp_path, monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     with pytest.raises(ConfigError, match=r'needs scikit-learn: pip install .usot_plugin\[s2siamfc\]'):
         train(config(tmp_path / 'work', images))
 
 
+@pytest.mark.process
 def test_a_named_file_of_something_else_is_refused(whole, images, tmp_path):
     _, first = whole
     hook = {**HOOK, 'cluster_file': str(first / 'clusters.npz'), 'clusters': 2, 'start_epoch': 0}
@@ -219,6 +226,7 @@ def _train_tool(path: Path, *arguments: str, **environment: str) -> subprocess.C
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240, check=False)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_killed_second_stage_finishes_as_if_it_had_not_been(whole, images, tmp_path):
     _, first = whole
@@ -239,6 +247,7 @@ def test_killed_second_stage_finishes_as_if_it_had_not_been(whole, images, tmp_p
         assert row == pytest.approx(expected[int(row['iteration'])], rel=1e-4)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_fewer_images_than_clusters_is_one_line(images, tmp_path):
     path = tmp_path / 'tiny.py'

@@ -45,6 +45,7 @@ def told(tmp_path_factory) -> list[dict[str, float]]:
     return read_losses(work_dir)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('runner', [{}, FLEXIBLE], ids=['Runner', 'FlexibleRunner'])
 def test_the_import_alone_trains_the_same(tmp_path, told, runner):
     cfg = _foreign(tmp_path / 'work', workers=1, **runner)
@@ -58,6 +59,7 @@ def test_the_import_alone_trains_the_same(tmp_path, told, runner):
         assert ours == pytest.approx(theirs, rel=2e-5)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('runner', [{}, FLEXIBLE], ids=['Runner', 'FlexibleRunner'])
 def test_and_resumes_in_the_cycle_stage(tmp_path, told, runner, monkeypatch):
     build = RUNNERS.build if runner else Runner.from_cfg
@@ -73,6 +75,7 @@ def test_and_resumes_in_the_cycle_stage(tmp_path, told, runner, monkeypatch):
         assert ours == pytest.approx(theirs, rel=2e-5)
 
 
+@pytest.mark.process
 def test_a_loop_without_epochs_is_refused(tmp_path):
     loop = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=8)
     with pytest.raises(ConfigError, match='counted in epochs, the training loop is IterBasedTrainLoop'):
@@ -139,6 +142,7 @@ def table(tmp_path_factory) -> Path:
     return folder / 'table'
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('name', FAMILIES)
 def test_every_family_draws_afresh_in_each_epoch(tmp_path, table, name):
     cfg = Config.fromfile(ROOT / f'configs/{name}.py')

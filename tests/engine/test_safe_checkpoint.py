@@ -47,6 +47,7 @@ def run(work_dir, name: str, **changes) -> Runner:
     return runner
 
 
+@pytest.mark.process
 def test_the_hosts_runner_resumes_without_running_code(tmp_path, monkeypatch):
     run(tmp_path / 'whole', 'whole')
     run(tmp_path / 'cut', 'cut', **{'train_cfg.max_epochs': 1})
@@ -76,6 +77,7 @@ def test_checkpoints_are_there_whole_or_not_at_all(tmp_path, monkeypatch):
     assert 'epoch_1.pth' in replaced
 
 
+@pytest.mark.process
 def test_inside_an_epoch_under_the_named_loop(tmp_path):
     """As docs/mixing.md says for the host's own tools."""
     loop = {

@@ -35,12 +35,14 @@ def plain(tmp_path_factory) -> tuple[Runner, list[dict]]:
     return _train(work_dir), read_losses(work_dir)
 
 
+@pytest.mark.process
 def test_cycle_stage_begins_with_its_epoch(plain):
     losses = plain[1]
     assert [('loss_mem' in row) for row in losses] == [False] * 4 + [True] * 4
     assert all(math.isfinite(row['loss']) for row in losses)
 
 
+@pytest.mark.process
 def test_loss_falls_on_fixed_groups(tmp_path):
     # One group, drawn again and again: whatever else is wrong, this has to be learnt.
     _train(tmp_path, **{'train_dataloader.dataset.length': 2, 'train_cfg.max_epochs': 25, 'model.train_cfg.cycle_start_epoch': None})
@@ -48,12 +50,14 @@ def test_loss_falls_on_fixed_groups(tmp_path):
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('workers', [1])
 def test_persistent_workers_see_epoch_and_stage(tmp_path, plain, workers):
     _train(tmp_path, workers=workers)
     assert [row['loss'] for row in read_losses(tmp_path)] == pytest.approx([row['loss'] for row in plain[1]], rel=SAME_LOSS)
 
 
+@pytest.mark.process
 def test_accumulated_gradients_equal_the_larger_batch(tmp_path):
     large = _train(tmp_path / 'large', model='StillNormUSOT', batch=4)
     small = _train(tmp_path / 'small', model='StillNormUSOT', batch=2, **{'optim_wrapper.accumulative_counts': 2})
@@ -61,6 +65,7 @@ def test_accumulated_gradients_equal_the_larger_batch(tmp_path):
         torch.testing.assert_close(_weights(small)[name], value, rtol=1e-4, atol=1e-6, msg=name)
 
 
+@pytest.mark.process
 def test_bfloat16_stays_near_full_precision(tmp_path, plain):
     cfg = tiny_config(tmp_path)
     enable_amp(cfg)
@@ -74,6 +79,7 @@ def test_bfloat16_stays_near_full_precision(tmp_path, plain):
     assert all(value.dtype != torch.bfloat16 for value in runner.model.state_dict().values())
 
 
+@pytest.mark.process
 def test_averaged_weights_lag_behind_and_are_saved(tmp_path, plain):
     hooks = [*tiny_config(tmp_path).custom_hooks, dict(type='EMAHook', momentum=0.1)]
     runner = _train(tmp_path, custom_hooks=hooks)
@@ -85,6 +91,7 @@ def test_averaged_weights_lag_behind_and_are_saved(tmp_path, plain):
     assert not torch.equal(saved['state_dict'][key], last)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_compiled_step_gives_the_same_losses(tmp_path):
     # Two steps of the cycle stage; a change of stage or freezing would be compiled once more.

@@ -34,6 +34,7 @@ def one_process(monkeypatch) -> None:
         dist.destroy_process_group()
 
 
+@pytest.mark.process
 def test_a_distributed_run_ends_its_process_group_and_says_nothing_of_the_hosts_own_code(tmp_path, one_process, monkeypatch):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     cfg = tiny_config(tmp_path / 'work', **{'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 2})
@@ -55,6 +56,7 @@ def _train(folder: Path, name: str, *arguments: str, **changes):
     return runner, [row['loss'] for row in read_losses(folder / name)]
 
 
+@pytest.mark.process
 def test_ddp_waits_for_what_learns_in_an_epoch_and_searches_no_graph(tmp_path, one_process, monkeypatch, capfd):
     # Backbone and memory branch learn from the second epoch on.
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
@@ -96,6 +98,7 @@ def test_tf32_is_said_and_set(tmp_path, option, enabled):
     assert f'TF32 is {option}' in log.read_text(encoding='utf-8')
 
 
+@pytest.mark.process
 def test_compile_takes_backbone_and_neck_and_says_so(tmp_path):
     short = {'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 4, 'model.train_cfg.cycle_start_epoch': 0}
     _, losses = _train(tmp_path, 'plain', **short)

@@ -37,6 +37,7 @@ def _draw_pictures(visualizer: Visualizer) -> None:
     )
 
 
+@pytest.mark.process
 def test_tensorboard_gets_scalars_and_pictures(tmp_path):
     accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
 
@@ -79,6 +80,7 @@ class _StandIn(ModuleType):
     Image = staticmethod(np.shape)
 
 
+@pytest.mark.process
 def test_wandb_gets_scalars_and_pictures(tmp_path, monkeypatch):
     wandb = _StandIn()
     monkeypatch.setitem(sys.modules, 'wandb', wandb)
@@ -94,6 +96,7 @@ def test_wandb_gets_scalars_and_pictures(tmp_path, monkeypatch):
 LONGEST_RUN_S = 240
 
 
+@pytest.mark.process
 def test_wandb_itself_takes_a_run_without_a_network(tmp_path):
     pytest.importorskip('wandb')
     code = 'from tests.engine.test_vis_backends import train_offline; train_offline()'

@@ -182,6 +182,7 @@ def test_otb_toolkit_curves_bit_for_bit(sequence, tracker):
     assert_toolkit_curves(np.load(GOLDEN / 'otb' / 'otb_toolkit_extract.npz'), sequence, tracker)
 
 
+@pytest.mark.process
 @pytest.mark.shared_data
 def test_otb_toolkit_all_curves(shared_dir):
     data = np.load(shared_dir / 'golden' / 'otb' / 'otb100_toolkit.npz')

@@ -126,6 +126,7 @@ def test_pysot_and_exact_overlaps_equal_the_golden_numbers():
         assert region_overlap(*regions, bounds, 'exact') == approx(entry['exact'], abs=1e-9)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('bounds', [(211, 160), (1000, 900), (40, 50)])
 def test_overlaps_equal_the_official_toolkit(bounds):
     raster = pytest.importorskip('vot.region.raster', reason='vot-toolkit is not installed')

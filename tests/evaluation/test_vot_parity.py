@@ -80,6 +80,7 @@ def _with_boxes(sequence, boxes):
     return type(sequence)('boxed', sequence.clip, boxes)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('tracker', TRACKERS, ids=lambda tracker: type(tracker).__name__)
 def test_reset_measures_equal_the_toolkits(tmp_path, tracker):
     from vot.analysis.supervised import AverageAccuracyRobustness, EAOScore
@@ -117,6 +118,7 @@ def _masks(sequence):
     return tuple(regions)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     'tracker', [StandStill(), FailAt(7), Wandering(0.05), Scattered(0.1), WanderingMask(0.05)], ids=lambda t: type(t).__name__
 )

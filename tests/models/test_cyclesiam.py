@@ -154,6 +154,7 @@ def test_a_network_without_numbers_leaves_the_target_in_the_middle():
     torch.testing.assert_close(template, expected)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('name', CURVES)
 def test_five_steps_follow_the_golden_curve(name):
     golden = json.loads(GOLDEN.read_text(encoding='utf-8'))

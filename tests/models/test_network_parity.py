@@ -22,6 +22,7 @@ def load(name):
     return data
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('kind', KINDS)
 @torch.no_grad()
 def test_outputs(kind):
@@ -42,6 +43,7 @@ def test_outputs(kind):
         assert np.abs(value.numpy() - data[name]).max() < 1e-4, name
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('kind', KINDS)
 @torch.no_grad()
 def test_double_precision(kind):
@@ -54,6 +56,7 @@ def test_double_precision(kind):
     assert np.abs(ltrb.numpy() - data['bbox_f64']).max() < 1e-4
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('training', [False, True], ids=['eval', 'train'])
 @pytest.mark.parametrize('ratio', [0.4, 0.6])
@@ -81,6 +84,7 @@ def test_training_losses(kind, training, ratio, monkeypatch):
             assert norm == pytest.approx(float(expected[name]), rel=tolerance, abs=1e-5), name
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('training', [False, True], ids=['eval', 'train'])
 def test_training_losses_in_double_precision(training, monkeypatch):
     data = golden('train_small_formula.npz')

@@ -91,6 +91,7 @@ def test_black_frames_do_no_harm():
         assert torch.isfinite(total) and gradients and all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('name', CURVES)
 def test_five_steps_repeat_the_golden_losses(name):
     expected = json.loads(GOLDEN.read_text(encoding='utf-8'))[name]

@@ -76,6 +76,7 @@ def test_a_negative_factor_of_batch_norm_turns_the_saliency_round():
     assert not torch.equal(plain[0], turned[0])
 
 
+@pytest.mark.process
 def test_masks_are_drawn_anew_and_repeat_with_the_seed():
     model = S2SiamFC(WIDER).train()
     model.response_norm.eval()
@@ -92,6 +93,7 @@ def test_an_impossible_number_of_masks_is_refused():
         S2SiamFC(NARROW, train_cfg=dict(masks=-1))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('name', CURVES)
 def test_five_steps_repeat_the_golden_losses(name):
     expected = json.loads(GOLDEN.read_text(encoding='utf-8'))[name]

@@ -64,6 +64,7 @@ def test_every_parameter_of_the_cycle_stage_gets_a_gradient(model):
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
 
 
+@pytest.mark.process
 @torch.no_grad()
 def test_a_compiled_model_is_not_compiled_anew_in_every_epoch(model):
     graphs = []

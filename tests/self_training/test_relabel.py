@@ -173,6 +173,7 @@ def test_a_second_run_does_nothing_and_a_stopped_one_goes_on(place):
     assert np.array_equal(again[0].track.boxes_xyxy, whole[0].track.boxes_xyxy, equal_nan=True)
 
 
+@pytest.mark.process
 def test_workers_give_the_same_table(place):
     relabel(place)
     relabel(place, out='by_workers', workers=1)
@@ -233,6 +234,7 @@ def test_a_clip_whose_worker_is_lost_is_dropped_and_tried_again(place, monkeypat
     assert relabel(place).failed == 0
 
 
+@pytest.mark.process
 def test_training_reads_the_new_table(place):
     relabel(place)
     new = place / 'new'
@@ -249,6 +251,7 @@ def test_training_reads_the_new_table(place):
 FAMILIES = ['usot_quick', 'udt_quick', 's2siamfc_quick', 'cyclesiam_quick', 'pul_quick']
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('family', FAMILIES)
 def test_trackers_of_every_family_make_passes(family):
     frames, boxes = numbered_frames(count=9)

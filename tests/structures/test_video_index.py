@@ -130,6 +130,7 @@ def check(path: Path) -> list[np.ndarray]:
     return passed
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('name', FILES)
 def test_every_container_and_codec(tmp_path, name):
     assert [number(frame) for frame in check(encoded(tmp_path / name, FILES[name]))] == list(range(COUNT))
@@ -172,6 +173,7 @@ def test_a_recording_that_starts_between_key_frames(tmp_path):
     assert numbers == list(range(numbers[0], COUNT)) and 0 < numbers[0] <= 12
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('name', REPEATABLE)
 def test_damaged_packets_cost_at_most_their_frames(tmp_path, name):
     path = encoded(tmp_path / name, FILES[name])
@@ -285,6 +287,7 @@ MATRICES = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('name', MATRICES)
 @pytest.mark.parametrize('gray', [False, True])
 def test_all_eight_display_matrices(tmp_path, name, gray):

@@ -49,6 +49,7 @@ def worker(tmp_path):
     worker.close()
 
 
+@pytest.mark.process
 def test_a_check_that_crashes_hangs_or_fails_does_not_end_the_run(worker, tmp_path):
     first = worker.run('process', 30)
     assert first.result == 'ok' and first.number != os.getpid()
@@ -64,6 +65,7 @@ def test_a_check_that_crashes_hangs_or_fails_does_not_end_the_run(worker, tmp_pa
     assert not Path(f'/proc/{child}').exists() or 'Z' in Path(f'/proc/{child}/stat').read_text().split()[2]
 
 
+@pytest.mark.process
 def test_checks_that_cannot_be_built_are_a_result_and_in_the_log(tmp_path):
     worker = Worker(_build_badly, tmp_path / 'log')
     assert worker.run('any', 30) == Outcome('failed: the process ended with status 1')

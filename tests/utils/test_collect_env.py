@@ -45,6 +45,7 @@ def two_hosts(packages) -> Path:
     return packages
 
 
+@pytest.mark.process
 def test_reports_from_an_environment_without_a_host(packages):
     done = _python(packages, '-m', 'usot_plugin.utils.collect_env')
     assert (done.returncode, done.stderr) == (0, '')
@@ -54,6 +55,7 @@ def test_reports_from_an_environment_without_a_host(packages):
     assert "'mmengine' is not installed" in report['Problem']
 
 
+@pytest.mark.process
 def test_reports_two_hosts(two_hosts):
     done = _python(two_hosts, '-m', 'usot_plugin.utils.collect_env')
     assert (done.returncode, done.stderr) == (0, '')

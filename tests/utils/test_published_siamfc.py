@@ -57,6 +57,7 @@ def test_foreign_keys_and_missing_layers_are_named():
         convert_siamfc(cut)
 
 
+@pytest.mark.process
 def test_the_tool_converts(tmp_path):
     torch.save(published('module.features.', 'module.bn_adjust'), tmp_path / 'siamfc.pth')
     command = [sys.executable, str(TOOL), str(tmp_path / 'siamfc.pth'), str(tmp_path / 'ours.pth')]

@@ -162,6 +162,7 @@ def test_both_forms_of_siammask_mean_the_same():
     assert pysot['refine_head.side.1.2.bias'] == 'refine_head.v1.2.bias'
 
 
+@pytest.mark.process
 def test_the_tool_converts_and_the_weights_load(tmp_path):
     state = {f'module.{key}': value for key, value in weights(NARROW_FORM).items()}
     torch.save({'epoch': 20, 'state_dict': state}, tmp_path / 'published.pth')

@@ -34,6 +34,7 @@ def test_a_foreign_key_is_named():
         convert_dcfnet({**published('feature.'), 'fc.weight': torch.zeros(1)})
 
 
+@pytest.mark.process
 def test_tool_converts_what_python_2_saved(tmp_path):
     path = tmp_path / 'checkpoint.pth.tar'
     with_python2_integer(path, published('module.feature.feature.'))

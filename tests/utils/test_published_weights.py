@@ -41,6 +41,7 @@ def test_usot_checkpoint_fills_every_parameter_once():
     USOT(**usot_config('small')).load_state_dict(converted, strict=True)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('prefix', ['', 'module.encoder_q.', 'backbone.'], ids=['torchvision', 'moco', 'mmengine'])
 def test_resnet_shortcuts_move_to_the_centre_of_the_3x3(prefix):
     published = resnet50_state(prefix)
@@ -64,6 +65,7 @@ def test_foreign_checkpoints_are_named():
         convert_resnet({'a': torch.zeros(1)})
 
 
+@pytest.mark.process
 def test_tool_converts_and_refuses(tmp_path):
     torch.save({'state_dict': formula_state(GOLDEN / 'state_keys_small.json')}, tmp_path / 'published.pth')
     done = run(tmp_path / 'published.pth', tmp_path / 'out' / 'ours.pth')
@@ -83,6 +85,7 @@ def test_tool_converts_and_refuses(tmp_path):
     assert blocked.returncode == 2 and 'below.pth: cannot be written' in blocked.stderr and blocked.stderr.count('\n') == 1
 
 
+@pytest.mark.process
 def test_tool_on_a_full_disk_leaves_nothing(tmp_path):
     torch.save({'conv1.weight': torch.zeros(100_000)}, tmp_path / 'published.pth')
     command = f'ulimit -f 100; exec {sys.executable} {TOOL} {tmp_path}/published.pth {tmp_path}/out/ours.pth'

@@ -38,12 +38,14 @@ def outcomes(deeds, workers, **options):
     return dict(run_jobs(deed, jobs, workers, **options))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('workers', [0, 1, 3])
 def test_every_job_is_done_once(workers):
     assert outcomes(['fine'] * 5, workers) == {str(number): 'fine' for number in range(5)}
     assert outcomes([], workers) == {}
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == 'win32', reason='signals of POSIX')
 @pytest.mark.parametrize('workers', [1, 2])
 def test_a_lost_worker_costs_its_job(workers):
@@ -55,21 +57,25 @@ def test_a_lost_worker_costs_its_job(workers):
     assert set(told) == {'3', '4'} and not multiprocessing.active_children()
 
 
+@pytest.mark.process
 def test_a_long_job_that_gives_signs_of_life_is_left_alone():
     assert outcomes([('slow', 3)], 1, timeout_s=1.5) == {'0': 'slow'}
 
 
+@pytest.mark.process
 def test_what_a_job_raises_is_raised_with_its_traceback():
     with pytest.raises(KeyError, match='a bug') as caught:
         outcomes(['fine', 'raise'], 1)
     assert "raise KeyError('a bug')" in str(caught.value.__cause__) and not multiprocessing.active_children()
 
 
+@pytest.mark.process
 def test_workers_that_cannot_start():
     with pytest.raises(WorkerStartError, match='before its first job'):
         outcomes(['fine'], 1, prepare=os._exit, prepare_args=(3,))
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path('/proc').exists(), reason='looks for processes in /proc')
 def test_no_worker_outlives_a_killed_parent(tmp_path):
     (tmp_path / 'jobs.py').write_text(

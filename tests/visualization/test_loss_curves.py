@@ -47,6 +47,7 @@ def test_nothing_to_draw_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.process
 def test_tool(tmp_path):
     write_run(tmp_path / 'a', '1', [{'loss_cls': 3.0, 'iter': 1, 'step': 1}])
     done = subprocess.run([sys.executable, TOOL, tmp_path / 'a', '--out', tmp_path / 'x.png'], capture_output=True, text=True, check=False)

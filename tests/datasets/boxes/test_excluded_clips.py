@@ -37,6 +37,7 @@ def test_names_from_a_file_and_from_a_list(tmp_path):
         excluded_names(tmp_path / 'gone.txt')
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('source', ['discovered', 'random'])
 def test_excluded_clips_are_drawn_by_no_source(rendered, source):
     options = dict(box_source=source, table=rendered / 'table', frame_sampler=dict(type='WindowFrames', count=1))

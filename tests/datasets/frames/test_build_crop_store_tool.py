@@ -36,6 +36,7 @@ def run(tool: str, *args: object) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.process
 def test_store_then_browse(rendered, tmp_path):
     store = tmp_path / 'store'
     first = run('build_crop_store.py', rendered / 'table', '--out', store, '--workers', 1, '--step', 2)
@@ -55,6 +56,7 @@ def test_store_then_browse(rendered, tmp_path):
         assert sheet.shape == (2 * (255 + 16), 2 * (images + 4 * count), 3)
 
 
+@pytest.mark.process
 def test_frames_mode(rendered, tmp_path):
     done = run('build_crop_store.py', rendered / 'table', '--out', tmp_path / 'frames', '--frames', '--workers', 0, '--quiet')
     assert done.returncode == 0, done.stderr
@@ -62,6 +64,7 @@ def test_frames_mode(rendered, tmp_path):
     assert done.stdout.count('\n') == 1
 
 
+@pytest.mark.process
 def test_a_broken_clip_is_named_and_the_exit_code_says_so(rendered, tmp_path):
     for name in ('gone.mp4', 'good.mp4'):
         path = rendered / 'clips' / 'clip_0.mp4' if name == 'good.mp4' else tmp_path / name
@@ -71,6 +74,7 @@ def test_a_broken_clip_is_named_and_the_exit_code_says_so(rendered, tmp_path):
     assert 'gone.mp4: failed: ' in done.stdout and 'no such file' in done.stdout and '1 clips, 20 crops' in done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     'args, message',
     [
@@ -85,6 +89,7 @@ def test_wrong_arguments_end_in_one_line(rendered, tmp_path, args, message):
     assert message in done.stderr and 'Traceback' not in done.stderr
 
 
+@pytest.mark.process
 def test_browsing_a_config_without_training_data(tmp_path):
     (tmp_path / 'config.py').write_text('model = dict()\n')
     done = run('analysis/browse_dataset.py', tmp_path / 'config.py', '--out', tmp_path)

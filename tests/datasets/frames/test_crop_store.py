@@ -53,6 +53,7 @@ def build(rendered, **kwargs):
     return PseudoBoxDataset(table=rendered / 'table', pipeline=PIPELINE, stage='cycle', samples_per_epoch=12, **kwargs)
 
 
+@pytest.mark.process
 def test_crops_equal_decoded_frames_but_for_jpeg_and_resampling(rendered, store):
     decoded, stored = build(rendered), build(rendered, crop_store=store)
     for index in range(12):
@@ -134,6 +135,7 @@ def test_a_second_run_does_nothing_and_a_changed_table_is_stored_again(rendered,
     assert np.flatnonzero(available).tolist() == [0, 5, 10, 15]
 
 
+@pytest.mark.process
 def test_a_broken_clip_leaves_the_others(rendered, tmp_path):
     boxes = np.tile([20.0, 20, 70, 60], (20, 1))
     write_table_part(tmp_path / 'table', 'a.mp4', tmp_path / 'gone.mp4', pseudo_track(boxes))

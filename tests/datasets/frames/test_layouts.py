@@ -59,6 +59,7 @@ def _discover(root: Path, layout: str, table: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_all_four_sets_become_one_mixture(tmp_path):
     parts, names = [], []

@@ -99,6 +99,7 @@ def test_a_sequence_must_start_with_its_target(tmp_path):
         write_sequence(tmp_path, np.zeros((1, 40, 40, 3), np.uint8), np.full((1, 4), np.nan))
 
 
+@pytest.mark.process
 def test_command_line(tmp_path):
     command = [
         sys.executable,
@@ -118,6 +119,7 @@ def test_command_line(tmp_path):
     assert len((tmp_path / 'sequences' / 'seq_000' / 'groundtruth.txt').read_text().splitlines()) == 5
 
 
+@pytest.mark.process
 def test_discovery_finds_the_rendered_object():
     overlaps = []
     for seed in (0, 1, 2, 8):

@@ -85,6 +85,7 @@ def run(*arguments):
     )
 
 
+@pytest.mark.process
 def test_the_command_writes_sequences_that_can_be_trained_on(tmp_path):
     for number in range(2):
         write_clip(tmp_path / 'clips' / f'{number}.mp4', render_clip(number, 8, (96, 64))[0])
@@ -99,6 +100,7 @@ def test_the_command_writes_sequences_that_can_be_trained_on(tmp_path):
     assert dataset.track_count == 2 and dataset[0] is not None
 
 
+@pytest.mark.process
 def test_no_clip_ends_in_one_line(tmp_path):
     done = run(tmp_path, '--out', tmp_path / 'out')
     assert done.returncode == 2 and done.stderr.startswith('error: ') and done.stderr.count('\n') == 1

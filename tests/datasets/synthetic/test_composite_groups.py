@@ -132,6 +132,7 @@ def test_what_moves_otherwise_than_the_picture_is_found():
     assert np.abs(box - [60, 30, 110, 78]).max() < 12
 
 
+@pytest.mark.process
 def test_the_command_writes_tracks_that_the_data_set_reads(clips, tmp_path, capsys):
     assert main([str(clips), '--out', str(tmp_path / 'tracks.npz')]) == 0
     dataset = CompositeDataset(str(clips), tracks=tmp_path / 'tracks.npz', samples_per_epoch=4, recipe=dict(kinds=(0, 0, 1), absent=0.0))

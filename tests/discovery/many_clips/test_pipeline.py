@@ -128,6 +128,7 @@ def test_a_bug_becomes_a_result_with_its_traceback(clips, monkeypatch):
     assert result.reason == 'internal error' and 'ZeroDivisionError' in result.detail and 'Traceback' in result.traceback
 
 
+@pytest.mark.process
 def test_whole_run_then_second_run(clips, tmp_path, capfd):
     tally = discover_clips(clips, CONFIG, tmp_path / 't', RunOptions(workers=2))
     assert tally.done == 7 and tally.failed == 1 and tally.earlier == 0
@@ -193,6 +194,7 @@ def test_a_worker_that_aborts_loses_only_its_clip(clips, tmp_path, poisoned, wor
     assert all(rows[name].track is not None for name in ('clip_0', 'clip_1', 'clip_2'))
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(signal, 'SIGSTOP'), reason='POSIX')
 @pytest.mark.parametrize('deed', ['hang', 'stop'])
 @pytest.mark.parametrize('workers', [1, 2])

@@ -29,6 +29,7 @@ class RayPoisonFlow(FarnebackFlow):
 """
 
 
+@pytest.mark.process
 @pytest.mark.ray
 def test_ray_gives_the_rows_of_the_local_engine_and_survives_a_crash(tmp_path, monkeypatch):
     pytest.importorskip('ray')
@@ -55,6 +56,7 @@ def test_ray_gives_the_rows_of_the_local_engine_and_survives_a_crash(tmp_path, m
     assert ours == local
 
 
+@pytest.mark.process
 @pytest.mark.ray
 def test_a_running_cluster_of_two_nodes_is_used(tmp_path):
     pytest.importorskip('ray')

@@ -146,6 +146,7 @@ def test_views_select_rows_over_the_same_memory(tmp_path):
     assert pickle.loads(pickle.dumps(table.kept()))[1].clip == 'c'
 
 
+@pytest.mark.process
 def test_rows_are_mapped_not_decoded(tmp_path):
     # 24 MB of boxes: opening the table and reading one row must not bring them into this process's heap.
     parts = PartFolder(tmp_path / 't', INFO)
@@ -167,6 +168,7 @@ def _sum_of_boxes(table: PseudoBoxTable) -> float:
     return float(sum(row.track.boxes_xyxy.sum() for row in table.rows))
 
 
+@pytest.mark.process
 def test_a_table_goes_to_another_process_as_its_path(folder):
     table = read_table(folder.folder).kept()
     assert len(pickle.dumps(table)) < 2000

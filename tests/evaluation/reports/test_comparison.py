@@ -73,6 +73,7 @@ def test_what_is_no_result_is_named(tmp_path):
         read_results([tmp_path])
 
 
+@pytest.mark.process
 def test_plots_beside_the_results_have_all_trackers_of_the_same_sequences(tmp_path):
     for name, parts in (('X', [('a', 2, 0)]), ('Y', [('a', 1, 1)]), ('Z', [('b', 1, 1)])):
         one_pass(tmp_path / name, *parts)

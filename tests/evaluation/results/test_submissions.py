@@ -143,6 +143,7 @@ def run_tool(name, *options) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, str(ROOT / 'tools' / name), *options], capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.process
 def test_tools(dataset, tmp_path):
     folder = OPE().result_folder(tmp_path / 'Oracle')
     run_sequences(Oracle(), OPE(), dataset, folder)

@@ -78,6 +78,7 @@ def test_second_run_skips_and_repairs(tmp_path):
     assert folder.box_file('b').read_text().splitlines() == lines
 
 
+@pytest.mark.process
 def test_processes_side_by_side_give_the_same_files(tmp_path):
     root = write_benchmark(tmp_path / 'data')
     one, many = OnePassResults(tmp_path / 'one'), OnePassResults(tmp_path / 'many')
@@ -87,6 +88,7 @@ def test_processes_side_by_side_give_the_same_files(tmp_path):
         assert one.box_file(name).read_text() == many.box_file(name).read_text()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_broken_frame_ends_the_run_and_keeps_what_is_done(tmp_path, workers):
     root, folder = write_benchmark(tmp_path / 'data'), OnePassResults(tmp_path / 'out')
@@ -97,6 +99,7 @@ def test_a_broken_frame_ends_the_run_and_keeps_what_is_done(tmp_path, workers):
     assert folder.box_file('a').exists() and not folder.box_file('b').exists()
 
 
+@pytest.mark.process
 def test_a_sequence_that_hangs_ends_the_run_with_its_name(tmp_path):
     root, folder = write_benchmark(tmp_path / 'data'), OnePassResults(tmp_path / 'out')
     with pytest.raises(WorkerLostError, match='b: the worker process that ran it gave no sign of life for 3 seconds'):

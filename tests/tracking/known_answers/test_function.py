@@ -108,6 +108,7 @@ def test_from_a_file(file, clip, name, second, label):
     np.testing.assert_array_equal(trajectory.boxes_xyxy[1], second)
 
 
+@pytest.mark.process
 def test_a_tracker_class_from_a_file_takes_options_and_runs_in_worker_processes(file, tmp_path):
     tracker = build_tracker(None, {'type': f'{file}:Own', 'shift': 2.0})
     root = write_benchmark(tmp_path / 'data', names=('a', 'b'))

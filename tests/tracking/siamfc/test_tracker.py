@@ -158,6 +158,7 @@ def test_size_stays_within_its_limits_and_keeps_its_shape():
         assert grown.box_cxcywh[2:] == pytest.approx(limit * state.first_wh)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('options', [{}, dict(template_rate=0.3), dict(tuning=dict(iterations=2, pairs=2, lr=1e-3))])
 def test_several_targets_at_once_equal_one_at_a_time(options):
     frames, _ = render_clip(1, 4, (320, 240))
@@ -193,6 +194,7 @@ def test_linear_update_moves_the_template_by_its_rate():
     torch.testing.assert_close(updated[0].template, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('cls', [SiamFC, S2SiamFC])
 def test_tuning_lowers_the_loss_of_the_first_frame_and_leaves_the_model_alone(cls):
     frames, boxes = render_clip(3, 1, (320, 240))

@@ -54,6 +54,7 @@ class RestatedRelease:
         return np.concatenate([self.centre, self.size])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('channels', [4, 32])
 def test_legacy_boxes_equal_the_restated_release(channels):
     model, clip = formula_udt(channels=channels, legacy=True, normalise=False), frames(10)

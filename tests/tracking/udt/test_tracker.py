@@ -29,6 +29,7 @@ def moving_picture(count: int) -> list[np.ndarray]:
     return [np.roll(picture, (2 * t, -3 * t), (0, 1)) for t in range(count)]
 
 
+@pytest.mark.process
 def test_boxes_equal_the_golden_file():
     data = np.load(GOLDEN / 'udt' / 'track_synthetic_formula.npz')
     boxes, scores = track_synthetic()
@@ -36,6 +37,7 @@ def test_boxes_equal_the_golden_file():
     assert np.abs(scores - data['scores']).max() < 1e-3
 
 
+@pytest.mark.process
 @pytest.mark.parametrize('options', [{}, PLUS], ids=['udt', 'udt+'])
 def test_a_moving_picture_is_followed_to_a_pixel(options):
     boxes, scores = follow(UDTTracker(formula_udt(), **options), moving_picture(9), np.array([80.0, 50, 120, 80]))
@@ -50,6 +52,7 @@ SEQUENCES = {'udt': ('udt_checkpoint.pth.tar', None), 'dcfnet': ('dcfnet_param.p
 WHOLE, FIRST_FRAMES = 'Skiing', 12
 
 
+@pytest.mark.process
 @pytest.mark.shared_data
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', list(SEQUENCES))
@@ -132,6 +135,7 @@ def test_adaptation_changes_the_targets_own_network_only():
     assert state[0].early_crops == () and np.isfinite(prediction.boxes_xyxy).all()
 
 
+@pytest.mark.process
 def test_adaptation_lowers_the_loss_and_refuses_too_few_frames():
     model = formula_udt(channels=4)
     crops = np.stack([frame[60:121, 80:141] for frame in frames(5)])

@@ -26,6 +26,7 @@ def follow(tracker, frames, box_xywh):
     return np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(('kind', 'frames'), [('small', 40), ('r50', 12)])
 def test_tracked_boxes_equal_the_release(kind, frames):
     data = golden(f'track_synthetic_{kind}_formula.npz')
