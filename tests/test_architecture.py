@@ -58,7 +58,11 @@ def _imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             prefix = package[: len(package) - node.level + 1] if node.level else ()
             module = '.'.join((*prefix, *((node.module,) if node.module else ())))
-            found |= {f'{module}.{alias.name}' for alias in node.names} if module == 'usot_plugin' else {module}
+            found |= (
+                {f'{module}.{alias.name}' for alias in node.names}
+                if module == 'usot_plugin'
+                else {module}
+            )
     return {name for name in found if name.startswith('usot_plugin.')}
 
 
@@ -70,20 +74,36 @@ def test_imports_point_one_way(path):
     assert room in ALLOWED, f'{room} is a new room: say here what it may import'
     for name in sorted(_imports(path)):
         target = name.split('.')[1]
-        assert target == room or target in ALLOWED[room] or (room, name) in DOORS, f'{room} must not import {name}'
+        assert target == room or target in ALLOWED[room] or (room, name) in DOORS, (
+            f'{room} must not import {name}'
+        )
 
 
 @pytest.mark.process
 def test_nothing_here_uses_an_old_import_path():
     old = {f'usot_plugin.{name}' for name in MOVED}
-    for path in [*FILES, *sorted((ROOT / 'tools').rglob('*.py')), *sorted((ROOT / 'tests').rglob('*.py'))]:
-        used = sorted(_imports(path) & old) if path.is_relative_to(PACKAGE) else _absolute_imports(path, old)
+    for path in [
+        *FILES,
+        *sorted((ROOT / 'tools').rglob('*.py')),
+        *sorted((ROOT / 'tests').rglob('*.py')),
+    ]:
+        used = (
+            sorted(_imports(path) & old)
+            if path.is_relative_to(PACKAGE)
+            else _absolute_imports(path, old)
+        )
         assert not used, f'{path.relative_to(ROOT)}: {", ".join(used)} has moved'
 
 
 def _absolute_imports(path: Path, names: set[str]) -> list[str]:
-    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))) if isinstance(node, ast.ImportFrom)]
-    modules = {node.module or '' for node in nodes} | {f'{node.module}.{alias.name}' for node in nodes for alias in node.names}
+    nodes = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+        if isinstance(node, ast.ImportFrom)
+    ]
+    modules = {node.module or '' for node in nodes} | {
+        f'{node.module}.{alias.name}' for node in nodes for alias in node.names
+    }
     return sorted(modules & names)
 
 
@@ -127,7 +147,9 @@ def _family_files(family: str) -> set[Path]:
 
 def test_every_model_is_of_a_family_or_shared():
     known = SHARED_MODELS | {path.name for family in FAMILIES for path in _family_files(family)}
-    assert {path.name for path in (PACKAGE / 'models').glob('*.py')} <= known, 'say in FAMILIES or SHARED_MODELS what the new file is'
+    assert {path.name for path in (PACKAGE / 'models').glob('*.py')} <= known, (
+        'say in FAMILIES or SHARED_MODELS what the new file is'
+    )
 
 
 @pytest.mark.parametrize('family', FAMILIES)
@@ -137,7 +159,9 @@ def test_no_family_imports_another(family):
     others = {path for other in FAMILIES if other != family for path in _family_files(other)}
     for path in sorted(own):
         borrowed = sorted(str(file.relative_to(PACKAGE)) for file in _reachable(path) & others)
-        assert not borrowed, f'{path.relative_to(PACKAGE)} needs {", ".join(borrowed)} of another family: share what both need'
+        assert not borrowed, (
+            f'{path.relative_to(PACKAGE)} needs {", ".join(borrowed)} of another family: share what both need'
+        )
 
 
 FORBIDDEN = {
@@ -161,7 +185,9 @@ def test_forbidden_patterns(pattern):
 
 def _is_broad(handler: ast.ExceptHandler) -> bool:
     caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(isinstance(kind, ast.Name) and kind.id in ('Exception', 'BaseException') for kind in caught)
+    return any(
+        isinstance(kind, ast.Name) and kind.id in ('Exception', 'BaseException') for kind in caught
+    )
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -170,20 +196,41 @@ def test_broad_handlers_raise_again_or_say_why(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ExceptHandler) and _is_broad(node):
             raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-            assert raises or '# ' in text.splitlines()[node.lineno - 1], f'line {node.lineno} swallows every error and does not say why'
+            assert raises or '# ' in text.splitlines()[node.lineno - 1], (
+                f'line {node.lineno} swallows every error and does not say why'
+            )
 
 
 def test_modules_stay_readable():
-    long = {str(path.relative_to(ROOT)): len(path.read_text(encoding='utf-8').splitlines()) for path in FILES}
+    long = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding='utf-8').splitlines())
+        for path in FILES
+    }
     assert not {name: lines for name, lines in long.items() if lines > 500}
 
 
 @pytest.mark.process
 def test_importing_needs_no_optional_part():
     # Every optional dependency is imported where it is used.
-    optional = ['ray', 'onnx', 'onnxruntime', 'matplotlib.pyplot', 'mmdet', 'vot', 'trax', 'openvino']
+    optional = [
+        'ray',
+        'onnx',
+        'onnxruntime',
+        'matplotlib.pyplot',
+        'mmdet',
+        'vot',
+        'trax',
+        'openvino',
+    ]
     code = f'import sys, usot_plugin; print([name for name in {optional!r} if name in sys.modules])'
-    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     loaded = set(ast.literal_eval(done.stdout.splitlines()[-1]))
     assert loaded <= {'matplotlib.pyplot'}, 'only what MMEngine itself imports'
 

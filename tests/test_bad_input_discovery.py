@@ -21,7 +21,12 @@ import numpy as np
 import pytest
 
 from usot_plugin.discovery.table.reading import read_table
-from usot_plugin.testing.media import moving_square_frames, set_mp4_rotation, write_frames, write_video
+from usot_plugin.testing.media import (
+    moving_square_frames,
+    set_mp4_rotation,
+    write_frames,
+    write_video,
+)
 
 resource = pytest.importorskip('resource')  # POSIX
 REPO = Path(__file__).resolve().parents[1]
@@ -72,7 +77,9 @@ def make_unreadable(root: Path) -> None:
     (root / 'empty.mp4').touch()
     whole = write_video(root / 'truncated.mp4', FRAMES)
     os.truncate(whole, whole.stat().st_size // 2)
-    with av.open(str(root / 'streamed_truncated.mp4'), 'w', options={'movflags': 'faststart'}) as container:
+    with av.open(
+        str(root / 'streamed_truncated.mp4'), 'w', options={'movflags': 'faststart'}
+    ) as container:
         stream = container.add_stream('libx264', rate=25)
         stream.height, stream.width = FRAMES.shape[1:3]
         for frame in FRAMES:
@@ -85,8 +92,15 @@ def make_unreadable(root: Path) -> None:
         stream = container.add_stream('mpeg4', rate=25)
         stream.height, stream.width = 96, 128
         container.start_encoding()
-    (write_frames(root / 'broken_image', FRAMES, '{:04d}.png') / '0015.png').write_bytes(b'\x89PNG but no more')
-    write_frames(write_frames(root / 'two_sizes', FRAMES, '{:04d}.png'), [np.zeros((48, 64, 3), np.uint8)], '{:04d}.png', first=15)
+    (write_frames(root / 'broken_image', FRAMES, '{:04d}.png') / '0015.png').write_bytes(
+        b'\x89PNG but no more'
+    )
+    write_frames(
+        write_frames(root / 'two_sizes', FRAMES, '{:04d}.png'),
+        [np.zeros((48, 64, 3), np.uint8)],
+        '{:04d}.png',
+        first=15,
+    )
     (write_frames(root / 'empty_image', FRAMES, '{:04d}.png') / '0001.png').write_bytes(b'')
 
 
@@ -104,9 +118,14 @@ def make_readable(root: Path) -> None:
     write_video(root / 'sixteen_bit.mkv', FRAMES, 'ffv1', 'gray16le')
     write_frames(root / 'sixteen_bit_images', [frame.astype(np.uint16) * 257 for frame in FRAMES])
     write_video(root / 'alpha.mov', FRAMES, 'qtrle', 'argb')
-    write_frames(root / 'alpha_images', [np.dstack([frame, np.full(frame.shape[:2], 128, np.uint8)]) for frame in FRAMES])
+    write_frames(
+        root / 'alpha_images',
+        [np.dstack([frame, np.full(frame.shape[:2], 128, np.uint8)]) for frame in FRAMES],
+    )
     set_mp4_rotation(write_video(root / 'rotated.mp4', FRAMES), 90)
-    write_video(root / 'variable_rate.mkv', FRAMES, times=np.cumsum([1, 1, 5, 2, 1, 9] * 5).tolist())
+    write_video(
+        root / 'variable_rate.mkv', FRAMES, times=np.cumsum([1, 1, 5, 2, 1, 9] * 5).tolist()
+    )
     write_video(root / 'names with spaces äöü.mp4', FRAMES)
     write_frames(write_frames(root / 'one_image_is_gray', FRAMES), gray[9:10], first=10)
 
@@ -114,7 +133,9 @@ def make_readable(root: Path) -> None:
 def run_tool(*args, prefix: Sequence[str] = (), **kwargs) -> subprocess.CompletedProcess:
     environment = {**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'}
     command = [*prefix, sys.executable, str(REPO / 'tools/discover_boxes.py'), *map(str, args)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **kwargs)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, **kwargs
+    )
 
 
 def permission_prefix() -> list[str]:
@@ -123,7 +144,10 @@ def permission_prefix() -> list[str]:
         return []
     with tempfile.NamedTemporaryFile() as locked:
         os.chmod(locked.name, 0)
-        if not shutil.which('setpriv') or subprocess.run([*MORTAL, 'cat', locked.name], capture_output=True).returncode == 0:
+        if (
+            not shutil.which('setpriv')
+            or subprocess.run([*MORTAL, 'cat', locked.name], capture_output=True).returncode == 0
+        ):
             pytest.skip('runs as root and cannot give up its right to read everything')
     return MORTAL
 
@@ -152,7 +176,10 @@ def test_every_clip_is_a_row_and_the_exit_code_tells(run):
     done, rows = run
     assert done.returncode == 1, done.stderr
     assert set(rows) == {*UNREADABLE, *DAMAGED, *WITHOUT_BOXES, *READABLE}
-    assert f'{len(rows)} of {len(rows)} clips' in done.stdout and f'unreadable {len(UNREADABLE)}' in ' '.join(done.stdout.split())
+    assert (
+        f'{len(rows)} of {len(rows)} clips' in done.stdout
+        and f'unreadable {len(UNREADABLE)}' in ' '.join(done.stdout.split())
+    )
 
 
 @pytest.mark.parametrize('clip', [*UNREADABLE, *WITHOUT_BOXES])
@@ -180,8 +207,21 @@ def test_the_frames_before_a_damage_are_used_and_the_row_says_so(run, clip):
     done, rows = run
     words, frames = DAMAGED[clip]
     row = rows[clip]
-    assert row.status in ('kept', 'dropped') and words in row.detail and 9 < len(row.track.boxes_xyxy) <= frames
-    assert len([line for line in done.stderr.splitlines() if f'{row.status} {clip}, though ' in line and words in line]) == 1
+    assert (
+        row.status in ('kept', 'dropped')
+        and words in row.detail
+        and 9 < len(row.track.boxes_xyxy) <= frames
+    )
+    assert (
+        len(
+            [
+                line
+                for line in done.stderr.splitlines()
+                if f'{row.status} {clip}, though ' in line and words in line
+            ]
+        )
+        == 1
+    )
 
 
 def test_nothing_but_the_lines_is_printed(run):
@@ -189,8 +229,12 @@ def test_nothing_but_the_lines_is_printed(run):
     assert 'Traceback' not in done.stderr
     # On a slow machine a line of progress comes between them.
     lines = [line for line in done.stderr.splitlines() if not re.match(r'\d+/\d+ clips, ', line)]
-    assert len(lines) == len(UNREADABLE) + len(DAMAGED) + len(WITHOUT_BOXES) + 1  # the last says where the table is
-    assert all(line.startswith(('skipped /', 'kept ', 'dropped ')) for line in lines[:-1]) and lines[-1].startswith('merged into ')
+    assert (
+        len(lines) == len(UNREADABLE) + len(DAMAGED) + len(WITHOUT_BOXES) + 1
+    )  # the last says where the table is
+    assert all(
+        line.startswith(('skipped /', 'kept ', 'dropped ')) for line in lines[:-1]
+    ) and lines[-1].startswith('merged into ')
 
 
 def test_nothing_half_written_stays(run, place):
@@ -207,14 +251,26 @@ def test_files_without_permission_are_skipped_with_the_cause(place):
     (root / 'locked.mp4').chmod(0)
     (root / 'folder').chmod(0)
     try:
-        done = run_tool(place / 'config.py', root, '--out', place / 'locked_boxes', '--workers', 1, prefix=permission_prefix())
+        done = run_tool(
+            place / 'config.py',
+            root,
+            '--out',
+            place / 'locked_boxes',
+            '--workers',
+            1,
+            prefix=permission_prefix(),
+        )
     finally:
         (root / 'folder').chmod(0o755)
     assert done.returncode == 1, done.stderr
     rows = {row.clip: row for row in read_table(place / 'locked_boxes.parquet').rows}
     assert rows['open.mp4'].track is not None
     for clip in ('locked.mp4', 'folder'):
-        assert rows[clip].reason == 'unreadable' and 'Permission denied' in rows[clip].detail and clip in rows[clip].detail
+        assert (
+            rows[clip].reason == 'unreadable'
+            and 'Permission denied' in rows[clip].detail
+            and clip in rows[clip].detail
+        )
 
 
 @pytest.mark.process
@@ -224,8 +280,18 @@ def test_table_in_a_forbidden_folder_ends_with_3(place):
     forbidden.chmod(0o555)
     (place / 'few').mkdir()
     write_video(place / 'few/film.mp4', FRAMES)
-    done = run_tool(place / 'config.py', place / 'few', '--out', forbidden / 'boxes', '--workers', 1, prefix=permission_prefix())
-    assert done.returncode == 3 and 'cannot be written (Permission denied)' in done.stderr, done.stderr
+    done = run_tool(
+        place / 'config.py',
+        place / 'few',
+        '--out',
+        forbidden / 'boxes',
+        '--workers',
+        1,
+        prefix=permission_prefix(),
+    )
+    assert done.returncode == 3 and 'cannot be written (Permission denied)' in done.stderr, (
+        done.stderr
+    )
     assert len(done.stderr.strip().splitlines()) == 1
 
 
@@ -234,7 +300,9 @@ def full_disk(place):
     """A folder on a disk with room for a few parts."""
     disk = place / 'small_disk'
     disk.mkdir()
-    mount = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=48k', 'tmpfs', str(disk)], capture_output=True)
+    mount = subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', 'size=48k', 'tmpfs', str(disk)], capture_output=True
+    )
     if mount.returncode:
         pytest.skip('mounting a small disk is not allowed here')
     yield disk
@@ -244,7 +312,10 @@ def full_disk(place):
 def check_no_room(done: subprocess.CompletedProcess, out: Path, cause: str) -> None:
     assert done.returncode == 3, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith('discover_boxes: ')]
-    assert f'cannot be written ({cause}); the finished clips are safe' in line and 'Traceback' not in done.stderr
+    assert (
+        f'cannot be written ({cause}); the finished clips are safe' in line
+        and 'Traceback' not in done.stderr
+    )
     assert not list(out.rglob('.*.tmp*')) and not out.with_suffix('.parquet').exists()
 
 
@@ -256,12 +327,16 @@ def test_full_disk(place, full_disk):
     for index in range(8):
         write_video(films / f'{index}.mp4', FRAMES)
     out = full_disk / 'boxes'
-    check_no_room(run_tool(place / 'config.py', films, '--out', out, '--workers', 1), out, 'the disk is full')
+    check_no_room(
+        run_tool(place / 'config.py', films, '--out', out, '--workers', 1), out, 'the disk is full'
+    )
     finished = len(list(out.glob('*.parquet')))
     assert 0 < finished < 8
     subprocess.run(['mount', '-o', 'remount,size=1m', str(full_disk)], check=True)
     done = run_tool(place / 'config.py', films, '--out', out, '--workers', 1)
-    assert done.returncode == 0 and f'{finished} were finished by an earlier run' in done.stdout, done.stderr
+    assert done.returncode == 0 and f'{finished} were finished by an earlier run' in done.stdout, (
+        done.stderr
+    )
     assert len(read_table(out.with_suffix('.parquet'))) == 8
 
 
@@ -275,6 +350,8 @@ def test_file_size_limit(place):
     def lower() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    done = run_tool(place / 'config.py', place / 'limited', '--out', out, '--workers', 1, preexec_fn=lower)
+    done = run_tool(
+        place / 'config.py', place / 'limited', '--out', out, '--workers', 1, preexec_fn=lower
+    )
     check_no_room(done, out, 'a file may not grow so large')
     assert not list(out.iterdir())

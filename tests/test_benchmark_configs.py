@@ -32,7 +32,9 @@ BENCHMARKS = {
     'vot2017': lambda root: tiny.write_vot(root, regions='polygon'),
     'vot2018': lambda root: tiny.write_vot(root, regions='polygon', color_folder=True),
     'vot2019': lambda root: tiny.write_vot(root, regions='polygon', color_folder=True),
-    'vot2020': lambda root: tiny.write_vot(root, regions='mask', color_folder=True, anchors={0: 1, 6: 1, 11: -1}),
+    'vot2020': lambda root: tiny.write_vot(
+        root, regions='mask', color_folder=True, anchors={0: 1, 6: 1, 11: -1}
+    ),
     'davis2016': lambda root: tiny.write_davis(root, year=2016),
     'davis2017': tiny.write_davis,
 }
@@ -40,7 +42,11 @@ BENCHMARKS = {
 
 def leaf(folder: Path, benchmark: str) -> Path:
     """A config of the small network on a benchmark, as a user writes it."""
-    bases = [REPO / 'configs/_base_/models/usot_quick_net.py', CONFIGS / f'{benchmark}.py', REPO / 'configs/_base_/default_runtime.py']
+    bases = [
+        REPO / 'configs/_base_/models/usot_quick_net.py',
+        CONFIGS / f'{benchmark}.py',
+        REPO / 'configs/_base_/default_runtime.py',
+    ]
     path = folder / f'leaf_{benchmark}.py'
     path.write_text(f'_base_ = {[str(base) for base in bases]}\n', encoding='utf-8')
     return path
@@ -54,7 +60,13 @@ def test_all_configs_are_tested():
 def test_a_leaf_config_builds_and_reads(name, tmp_path):
     written = BENCHMARKS[name](tmp_path / 'data')
     cfg = load_config(leaf(tmp_path, name))
-    dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'data_root': str(tmp_path / 'data'), 'sequences': list(written)})
+    dataset = DATASETS.build(
+        {
+            **cfg.test_dataloader.dataset,
+            'data_root': str(tmp_path / 'data'),
+            'sequences': list(written),
+        }
+    )
     assert [sequence.name for sequence in dataset] == list(written)
     TASK_UTILS.build(cfg.test_cfg.protocol)
     metric = METRICS.build(cfg.test_evaluator)
@@ -62,7 +74,13 @@ def test_a_leaf_config_builds_and_reads(name, tmp_path):
     assert metric.default_prefix
 
 
-WINDOWS = {'vot2016': (108, 371), 'vot2017': (100, 356), 'vot2018': (100, 356), 'vot2019': (46, 291), 'vot2020': (115, 755)}
+WINDOWS = {
+    'vot2016': (108, 371),
+    'vot2017': (100, 356),
+    'vot2018': (100, 356),
+    'vot2019': (46, 291),
+    'vot2020': (115, 755),
+}
 
 
 @pytest.mark.parametrize('name', WINDOWS)
@@ -80,6 +98,11 @@ def test_a_benchmark_is_tracked_and_scored(name, tmp_path):
     out, config = tmp_path / 'out', leaf(tmp_path, name)
     folders = ['--out', out, '--work-dir', tmp_path / 'work']
     tracker = ['none', '--tracker', 'StandStill', '--only', *written]
-    assert run_tool_main(REPO / 'tools/test.py', config, *tracker, *folders, '--cfg-options', options) == 0
+    assert (
+        run_tool_main(REPO / 'tools/test.py', config, *tracker, *folders, '--cfg-options', options)
+        == 0
+    )
     assert len(json.loads((out / 'StandStill/run.json').read_text())) > 1
-    assert any(path.name.startswith(next(iter(written))) for path in (out / 'StandStill').rglob('*'))
+    assert any(
+        path.name.startswith(next(iter(written))) for path in (out / 'StandStill').rglob('*')
+    )

@@ -35,11 +35,15 @@ def test_there_are_configs():
 def test_what_is_trained_has_a_name_of_its_own():
     # MIM finds a config by its file name alone: mim train usot_plugin usot_quick.py
     everywhere = Counter(path.name for path in (ROOT / 'configs').rglob('*.py'))
-    assert [path for path in CONFIGS if path.parent.name != 'discovery' and everywhere[path.name] > 1] == []
+    assert [
+        path for path in CONFIGS if path.parent.name != 'discovery' and everywhere[path.name] > 1
+    ] == []
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('path', [_with_marks(path) for path in CONFIGS], ids=[_identity(path) for path in CONFIGS])
+@pytest.mark.parametrize(
+    'path', [_with_marks(path) for path in CONFIGS], ids=[_identity(path) for path in CONFIGS]
+)
 def test_config_reads_and_builds(path):
     cfg = load_config(path)
     if 'discovery' in cfg:
@@ -55,13 +59,24 @@ def test_config_reads_and_builds(path):
     model = MODELS.build(cfg.model)
     if 'optim_wrapper' in cfg:
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-        owned = sum(parameter.numel() for group in wrapper.optimizer.param_groups for parameter in group['params'])
-        assert owned == sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        owned = sum(
+            parameter.numel()
+            for group in wrapper.optimizer.param_groups
+            for parameter in group['params']
+        )
+        assert owned == sum(
+            parameter.numel() for parameter in model.parameters() if parameter.requires_grad
+        )
     hooks = cfg.get('custom_hooks') or []
-    assert cfg.get('train_dataloader') is None or cfg.get('find_unused_parameters'), 'branches without gradient need it on several GPUs'
+    assert cfg.get('train_dataloader') is None or cfg.get('find_unused_parameters'), (
+        'branches without gradient need it on several GPUs'
+    )
     for hook in hooks:
         if hook['type'] == 'FrozenBackboneHook':
-            assert all(hasattr(model.get_submodule(hook.get('backbone', 'backbone')), name) for name in hook.get('trained', ()))
+            assert all(
+                hasattr(model.get_submodule(hook.get('backbone', 'backbone')), name)
+                for name in hook.get('trained', ())
+            )
 
 
 def _texts(node: object) -> Iterator[str]:
@@ -75,10 +90,16 @@ def _texts(node: object) -> Iterator[str]:
 @pytest.mark.parametrize('path', CONFIGS, ids=_identity)
 def test_no_stand_in_of_a_base_variable_is_left(path):
     # MMEngine puts the value of {{_base_.x}} in where it stands alone; in "{{_base_.x}} + 'y'" its stand-in, _x_<six digits>, stays.
-    assert [text for text in _texts(Config.fromfile(path).to_dict()) if re.search(r'_[a-z]\w*_[0-9a-f]{6}', text)] == []
+    assert [
+        text
+        for text in _texts(Config.fromfile(path).to_dict())
+        if re.search(r'_[a-z]\w*_[0-9a-f]{6}', text)
+    ] == []
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=_identity)
 def test_config_says_what_it_is_for(path):
     text = path.read_text(encoding='utf-8')
-    assert text.startswith(('"""', '# ')) or '\n# ' in text, 'a leaf config is a sentence: base, difference, reason'
+    assert text.startswith(('"""', '# ')) or '\n# ' in text, (
+        'a leaf config is a sentence: base, difference, reason'
+    )

@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md'), *(ROOT / 'usot_plugin').rglob('*.md')])
+DOCUMENTS = sorted(
+    [*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md'), *(ROOT / 'usot_plugin').rglob('*.md')]
+)
 
 
 @pytest.mark.parametrize('path', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files_of_the_repository(path):
     text = re.sub(r'```.*?```', '', path.read_text(encoding='utf-8'), flags=re.DOTALL)
     targets = re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', text)
-    local = [target.partition('#')[0] for pair in targets for target in pair if target and '://' not in target and target[0] != '#']
+    local = [
+        target.partition('#')[0]
+        for pair in targets
+        for target in pair
+        if target and '://' not in target and target[0] != '#'
+    ]
     assert not [target for target in local if not (path.parent / target).exists()]
 
 
@@ -27,8 +34,25 @@ def site(tmp_path_factory) -> Path:
     for module in ('mkdocs', 'mkdocstrings'):
         pytest.importorskip(module)
     folder = tmp_path_factory.mktemp('site')
-    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--quiet', '--site-dir', str(folder)]
-    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=500, check=False)
+    command = [
+        sys.executable,
+        '-m',
+        'mkdocs',
+        'build',
+        '--strict',
+        '--quiet',
+        '--site-dir',
+        str(folder),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
 

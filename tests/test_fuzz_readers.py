@@ -26,20 +26,50 @@ from usot_plugin.utils.legacy_checkpoint import MAGIC, PROTOCOL
 NAMED = (AnnotationError, CheckpointError, InputError, ResultError, TableError)
 CASES = int(os.environ.get('USOT_FUZZ_CASES', 500))
 #: What is put in place of a part of a text.
-TOKENS = (b'', b'null', b'[]', b'{}', b'-1', b'1e999', b'nan', b'"x"', b'true', b'\xff', b'9' * 400, b'[' * 3000, b',', b'\x00')
+TOKENS = (
+    b'',
+    b'null',
+    b'[]',
+    b'{}',
+    b'-1',
+    b'1e999',
+    b'nan',
+    b'"x"',
+    b'true',
+    b'\xff',
+    b'9' * 400,
+    b'[' * 3000,
+    b',',
+    b'\x00',
+)
 
 
 def checkpoint(file: Path) -> None:
-    torch.save({'meta': {'epoch': 1}, 'state_dict': {'a.weight': torch.ones(40), 'b': torch.arange(9)}}, file)
+    torch.save(
+        {'meta': {'epoch': 1}, 'state_dict': {'a.weight': torch.ones(40), 'b': torch.arange(9)}},
+        file,
+    )
 
 
 def legacy(file: Path) -> None:
-    parts = (MAGIC, PROTOCOL, {'little_endian': True}, {'state_dict': {'a': [1.0, 2.0], 'b': {'c': 'text'}}}, [])
+    parts = (
+        MAGIC,
+        PROTOCOL,
+        {'little_endian': True},
+        {'state_dict': {'a': [1.0, 2.0], 'b': {'c': 'text'}}},
+        [],
+    )
     file.write_bytes(b''.join(pickle.dumps(part, 2) for part in parts))
 
 
 def table(file: Path) -> None:
-    part = write_table_part(file.parent / 'made', 'a.mp4', '/nowhere/a.mp4', pseudo_track(np.tile([1.0, 1, 20, 20], (30, 1))), True)
+    part = write_table_part(
+        file.parent / 'made',
+        'a.mp4',
+        '/nowhere/a.mp4',
+        pseudo_track(np.tile([1.0, 1, 20, 20], (30, 1))),
+        True,
+    )
     file.write_bytes(part.read_bytes())
 
 
@@ -50,7 +80,9 @@ def boxes(file: Path) -> None:
 def coco(file: Path) -> None:
     images = [{'id': i, 'file_name': f'{i}.jpg', 'frame_id': i, 'video_id': 1} for i in range(3)]
     entries = [{'id': i, 'image_id': i, 'instance_id': 1, 'bbox': [1, 2, 3, 4]} for i in range(3)]
-    file.write_text(json.dumps({'images': images, 'videos': [{'id': 1, 'name': 'v'}], 'annotations': entries}))
+    file.write_text(
+        json.dumps({'images': images, 'videos': [{'id': 1, 'name': 'v'}], 'annotations': entries})
+    )
 
 
 def release(file: Path) -> None:
@@ -69,7 +101,10 @@ FORMS = {
     'coco.json': (coco, CocoVideoBoxes),
     'train.json': (release, ReleaseBoxes),
     'boxes.json': (lambda file: file.write_text('[[1, 2, 3, 4], [5, 6, 7, 8]]'), boxes_from_json),
-    'run.json': (lambda file: file.write_text('{"a": {"b": 1}}'), lambda file: OnePassResults(file.parent).claim({'a': {'b': 1}})),
+    'run.json': (
+        lambda file: file.write_text('{"a": {"b": 1}}'),
+        lambda file: OnePassResults(file.parent).claim({'a': {'b': 1}}),
+    ),
 }
 #: A table costs a hundred times a text.
 SHARE = {'t.parquet': 0.05}
@@ -108,4 +143,6 @@ def test_a_damaged_file_is_read_or_named(tmp_path, name):
         except NAMED as error:
             assert name in str(error) or str(tmp_path) in str(error), f'case {case}: {error}'
         except Exception as error:
-            pytest.fail(f'case {case} of {name}: {type(error).__name__}: {error}\n{file.read_bytes()[:300]!r}')
+            pytest.fail(
+                f'case {case} of {name}: {type(error).__name__}: {error}\n{file.read_bytes()[:300]!r}'
+            )

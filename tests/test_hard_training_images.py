@@ -23,14 +23,21 @@ def folder_of(folder: Path, kind: str) -> Path:
     rng = np.random.default_rng(0)
     (folder / 'clip').mkdir(parents=True)
     for index in range(4):
-        frame = rng.integers(0, 256, (18, 24, 3), dtype=np.uint8) if kind == 'small' else np.zeros((18, 24, 3), np.uint8)
+        frame = (
+            rng.integers(0, 256, (18, 24, 3), dtype=np.uint8)
+            if kind == 'small'
+            else np.zeros((18, 24, 3), np.uint8)
+        )
         cv2.imwrite(str(folder / 'clip' / f'{index}.png'), frame)
     return folder
 
 
 @pytest.mark.process
 @pytest.mark.parametrize('kind', ['small', 'black'])
-@pytest.mark.parametrize('name', ['udt_quick_random-boxes', 'udt_quick_centre', 's2siamfc_quick_baseline', 's2siamfc_quick'])
+@pytest.mark.parametrize(
+    'name',
+    ['udt_quick_random-boxes', 'udt_quick_centre', 's2siamfc_quick_baseline', 's2siamfc_quick'],
+)
 def test_one_step(tmp_path, name, kind):
     cfg = Config.fromfile(QUICK / f'{name}.py')
     cfg.merge_from_dict(NARROW[name[:3]])
@@ -46,4 +53,8 @@ def test_one_step(tmp_path, name, kind):
     total = sum(losses.values())
     total.backward()
     assert torch.isfinite(total)
-    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
+    assert all(
+        torch.isfinite(parameter.grad).all()
+        for parameter in model.parameters()
+        if parameter.grad is not None
+    )

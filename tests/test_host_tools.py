@@ -66,9 +66,16 @@ def folder(tmp_path) -> Path:
     for number in range(3):
         frames, boxes = moving_square_frames(6, (160, 120), 30)
         write_frames(tmp_path / f'clips/{number}', frames, '{:06d}.jpg', first=0)
-        write_table_part(tmp_path / 'table', str(number), tmp_path / f'clips/{number}', pseudo_track(boxes, number))
+        write_table_part(
+            tmp_path / 'table',
+            str(number),
+            tmp_path / f'clips/{number}',
+            pseudo_track(boxes, number),
+        )
     write_frames(tmp_path / 'sequences/square/img', frames, '{:04d}.jpg')
-    rows = [','.join(f'{value:g}' for value in (x1, y1, x2 - x1, y2 - y1)) for x1, y1, x2, y2 in boxes]
+    rows = [
+        ','.join(f'{value:g}' for value in (x1, y1, x2 - x1, y2 - y1)) for x1, y1, x2, y2 in boxes
+    ]
     (tmp_path / 'sequences/square/groundtruth.txt').write_text('\n'.join(rows) + '\n')
     (tmp_path / 'mine.py').write_text(CONFIG)
     return tmp_path
@@ -76,9 +83,21 @@ def folder(tmp_path) -> Path:
 
 def _start(folder: Path, tool: Path, *arguments: str) -> subprocess.Popen:
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
-    environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    environment = {
+        **os.environ,
+        'PYTHONPATH': path,
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
     command = [sys.executable, str(tool), 'mine.py', *arguments]
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def _finish(process: subprocess.Popen) -> str:
@@ -89,13 +108,24 @@ def _finish(process: subprocess.Popen) -> str:
 
 def _losses(work_dir: Path) -> dict[int, dict[str, float]]:
     """Losses by step, of all starts."""
-    rows = [json.loads(line) for file in sorted(work_dir.glob('*/vis_data/scalars.json')) for line in file.read_text().splitlines()]
-    return {row['step']: {key: value for key, value in row.items() if key.startswith('loss')} for row in rows}
+    rows = [
+        json.loads(line)
+        for file in sorted(work_dir.glob('*/vis_data/scalars.json'))
+        for line in file.read_text().splitlines()
+    ]
+    return {
+        row['step']: {key: value for key, value in row.items() if key.startswith('loss')}
+        for row in rows
+    }
 
 
 RUNNERS = {
     'Runner': [],
-    'FlexibleRunner': ['--cfg-options', 'runner_type=FlexibleRunner', 'strategy.type=SingleDeviceStrategy'],
+    'FlexibleRunner': [
+        '--cfg-options',
+        'runner_type=FlexibleRunner',
+        'strategy.type=SingleDeviceStrategy',
+    ],
 }
 
 

@@ -19,14 +19,36 @@ ROOT = Path(__file__).parents[1]
 #: The same bodies, small enough for a test.
 SMALL_BODIES = {
     'usot_mmdet_resnet': (dict(depth=18, base_channels=16, init_cfg=None), 64),
-    'usot_swin_tiny': (dict(embed_dims=24, depths=(1, 1, 1), num_heads=(1, 2, 2), convert_weights=False, init_cfg=None), 48 + 96),
+    'usot_swin_tiny': (
+        dict(
+            embed_dims=24,
+            depths=(1, 1, 1),
+            num_heads=(1, 2, 2),
+            convert_weights=False,
+            init_cfg=None,
+        ),
+        48 + 96,
+    ),
 }
 
 
 def _run(*command: str) -> subprocess.CompletedProcess:
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
-    environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    environment = {
+        **os.environ,
+        'PYTHONPATH': path,
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -48,7 +70,13 @@ def _short_config(name: str, data: Path, folder: Path) -> Path:
     body, channels = SMALL_BODIES[name]
     pipeline = cfg.train_pipeline
     sampler = dict(type='QualityFrames', memory=2)
-    dataset = dict(type='PseudoBoxDataset', table=str(data / 'table'), frame_sampler=sampler, samples_per_epoch=4, pipeline=pipeline)
+    dataset = dict(
+        type='PseudoBoxDataset',
+        table=str(data / 'table'),
+        frame_sampler=sampler,
+        samples_per_epoch=4,
+        pipeline=pipeline,
+    )
     changes = {
         'model.backbone.body': body,
         'model.neck': dict(in_channels=channels, out_channels=16),
@@ -60,7 +88,12 @@ def _short_config(name: str, data: Path, folder: Path) -> Path:
     }
     cfg.merge_from_dict(changes)
     cfg.custom_hooks[0].train_from_epoch = 1
-    cfg.train_dataloader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True), dataset=dataset)
+    cfg.train_dataloader = dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=dataset,
+    )
     cfg.param_scheduler = [dict(type='LogSpaceLR', start_factor=0.5, begin=0, end=2)]
     path = folder / f'{name}.py'
     cfg.dump(path)
@@ -75,7 +108,15 @@ def test_mmdet_parts_train_and_track(data, tmp_path, name):
     assert trained.returncode == 0, trained.stderr[-3000:]
     assert 'loss_mem' in trained.stderr + trained.stdout
     checkpoint = tmp_path / 'work/epoch_2.pth'
-    tracked = _run('tools/test.py', str(config), str(checkpoint), '--sequences', str(data / 'sequences'), '--out', str(tmp_path / 'out'))
+    tracked = _run(
+        'tools/test.py',
+        str(config),
+        str(checkpoint),
+        '--sequences',
+        str(data / 'sequences'),
+        '--out',
+        str(tmp_path / 'out'),
+    )
     assert tracked.returncode == 0, tracked.stderr[-3000:]
     rows = (tmp_path / 'out/USOTTracker/swan.txt').read_text().splitlines()
     assert len(rows) == 5 and all(len(row.split(',')) == 4 for row in rows)
@@ -95,4 +136,7 @@ def test_without_compiled_ops_the_reason_is_one_line(tmp_path):
     done = _run('-c', code)
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
-    assert "usot_mmdet_resnet.py: default_scope = 'mmdet' needs mmdet and mmcv with compiled ops" in line
+    assert (
+        "usot_mmdet_resnet.py: default_scope = 'mmdet' needs mmdet and mmcv with compiled ops"
+        in line
+    )

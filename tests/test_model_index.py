@@ -31,7 +31,9 @@ BUILT = (
 
 
 def test_every_family_has_its_file():
-    assert sorted(METAFILES) == sorted(str(path.relative_to(ROOT)) for path in (ROOT / 'configs').rglob('metafile.yml'))
+    assert sorted(METAFILES) == sorted(
+        str(path.relative_to(ROOT)) for path in (ROOT / 'configs').rglob('metafile.yml')
+    )
 
 
 @pytest.mark.parametrize('file', METAFILES)
@@ -55,12 +57,18 @@ def test_models_are_called_like_their_configs():
 
 
 def test_shipped_weights_are_named():
-    shipped = {str(path.relative_to(ROOT)) for path in (ROOT / 'usot_plugin/pretrained').glob('*.pth')}
-    assert shipped and shipped == {model['Weights'] for _, model in MODEL_ROWS if 'Weights' in model}
+    shipped = {
+        str(path.relative_to(ROOT)) for path in (ROOT / 'usot_plugin/pretrained').glob('*.pth')
+    }
+    assert shipped and shipped == {
+        model['Weights'] for _, model in MODEL_ROWS if 'Weights' in model
+    }
 
 
 def test_every_config_with_a_row_in_the_results_is_listed():
-    rows = re.findall(r'^\|.*\|$', (ROOT / 'docs/results.md').read_text(encoding='utf-8'), flags=re.MULTILINE)
+    rows = re.findall(
+        r'^\|.*\|$', (ROOT / 'docs/results.md').read_text(encoding='utf-8'), flags=re.MULTILINE
+    )
     configs = {path.stem for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts}
     named = {Path(name).stem for row in rows for name in re.findall(r'`([\w/.-]+)`', row)} & configs
     assert 'usot_quick' in named
@@ -72,12 +80,17 @@ def _measured() -> dict[str, set[tuple[float, float]]]:
     text = (ROOT / 'docs/results.md').read_text(encoding='utf-8')
     found: dict[str, set[tuple[float, float]]] = {}
     for table in re.findall(r'(?:^\|.*\|\n)+', text, flags=re.MULTILINE):
-        header, _, *rows = ([cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines())
+        header, _, *rows = (
+            [cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()
+        )
         if not {'config', 'AUC', 'P20'} <= set(header):
             continue
         here: dict[str, set[tuple[float, float]]] = {}
         for cells in (dict(zip(header, row, strict=True)) for row in rows):
-            values = ([float(value.strip(' *')) for value in cells[column].split('/')] for column in ('AUC', 'P20'))
+            values = (
+                [float(value.strip(' *')) for value in cells[column].split('/')]
+                for column in ('AUC', 'P20')
+            )
             for name in re.findall(r'`([\w/.-]+)`', cells['config']):
                 if cells.get('training, CPU minutes') != '0':
                     here.setdefault(name, set()).update(zip(*values, strict=True))
@@ -100,5 +113,7 @@ def test_numbers_of_parameters_are_those_of_the_configs(name):
     (row,) = (model for _, model in MODEL_ROWS if model['Name'] == name)
     with torch.device('meta'):
         model = MODELS.build(Config.fromfile(ROOT / row['Config']).model)
-    assert row['Metadata']['Parameters'] == sum(parameter.numel() for parameter in model.parameters())
+    assert row['Metadata']['Parameters'] == sum(
+        parameter.numel() for parameter in model.parameters()
+    )
     assert type(model).__name__ in row['Metadata']['Architecture']

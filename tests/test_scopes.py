@@ -20,4 +20,6 @@ def test_mmdet_scope_finds_the_model():
 
     with DefaultScope.overwrite_default_scope('mmdet'):
         assert isinstance(MMDET_MODELS.build(dict(type='USOT', **usot_config('small'))), USOT)
-        assert type(MODELS.build(dict(type='mmdet.ResNet', depth=18))).__module__.startswith('mmdet.')
+        assert type(MODELS.build(dict(type='mmdet.ResNet', depth=18))).__module__.startswith(
+            'mmdet.'
+        )

@@ -23,7 +23,13 @@ def run_tool(*args) -> subprocess.CompletedProcess:
     import os
 
     environment = {**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'}
-    return subprocess.run([sys.executable, str(TOOL), *map(str, args)], env=environment, capture_output=True, text=True, timeout=200)
+    return subprocess.run(
+        [sys.executable, str(TOOL), *map(str, args)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -47,9 +53,18 @@ def test_gallery_and_sheets_of_a_whole_table(place, tmp_path):
     sheets = sorted((tmp_path / 'out/sheets').iterdir())
     assert len(sheets) == 3 and all(cv2.imread(str(sheet)).shape[1] > 1000 for sheet in sheets)
     page = (tmp_path / 'out/index.html').read_text()
-    assert page.count('<article') == 4 and page.count('data:image/jpeg') == 3 and 'not a readable video' in page
-    good = sum(row.samplable for row in read_table(place / 'boxes.parquet') if row.clip == 'clip_0.mp4')
-    assert 'What quality does not say' in page and f'>1 object, {good or "none"} good enough for training<' in page
+    assert (
+        page.count('<article') == 4
+        and page.count('data:image/jpeg') == 3
+        and 'not a readable video' in page
+    )
+    good = sum(
+        row.samplable for row in read_table(place / 'boxes.parquet') if row.clip == 'clip_0.mp4'
+    )
+    assert (
+        'What quality does not say' in page
+        and f'>1 object, {good or "none"} good enough for training<' in page
+    )
 
 
 @pytest.mark.process
@@ -61,7 +76,14 @@ def test_moved_videos_are_found_below_their_new_root(place, tmp_path):
         assert lost.returncode == 1 and lost.stderr.count('no such file or folder') == 3
         assert '4 clips' in lost.stdout and '3 without a picture' in lost.stdout
         found = run_tool(
-            tmp_path / 'boxes', '--out', tmp_path / 'out', '--videos', tmp_path / 'moved', '--no-maps', '--clips', 'clip_[01]*'
+            tmp_path / 'boxes',
+            '--out',
+            tmp_path / 'out',
+            '--videos',
+            tmp_path / 'moved',
+            '--no-maps',
+            '--clips',
+            'clip_[01]*',
         )
         assert found.returncode == 0 and '2 clips in' in found.stdout, found.stderr
     finally:

@@ -22,7 +22,12 @@ TOOL = REPO / 'tools/check_dataset.py'
 def run_tool(*args) -> subprocess.CompletedProcess:
     environment = {**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'}
     return subprocess.run(
-        [sys.executable, str(TOOL), *map(str, args)], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(TOOL), *map(str, args)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -39,7 +44,11 @@ def test_a_broken_folder(tmp_path):
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split(':')[0] for line in lines] == ['airplane-1', 'airplane-1', 'book-3', 'LaSOT']
-    assert 'are missing: 4' in lines[0] and 'out_of_view.txt: cannot be read' in lines[1] and 'the sequence is missing' in lines[2]
+    assert (
+        'are missing: 4' in lines[0]
+        and 'out_of_view.txt: cannot be read' in lines[1]
+        and 'the sequence is missing' in lines[2]
+    )
     assert lines[3] == 'LaSOT: 1 of 3 sequences are fine, 8 frames; problems: 3'
 
 
@@ -49,7 +58,9 @@ def test_decode_names_damaged_pictures(tmp_path, capfd):
     noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
     for name in ('00000002.jpg', '00000003.jpg'):
         size = cv2.imread(str(folder / name)).shape
-        (folder / name).write_bytes(cv2.imencode('.jpg', cv2.resize(noise, size[1::-1]))[1].tobytes())
+        (folder / name).write_bytes(
+            cv2.imencode('.jpg', cv2.resize(noise, size[1::-1]))[1].tobytes()
+        )
     whole = bytearray((folder / '00000002.jpg').read_bytes())
     whole[len(whole) * 3 // 4 : len(whole) * 3 // 4 + 40] = bytes(40)
     (folder / '00000002.jpg').write_bytes(whole)
@@ -58,7 +69,10 @@ def test_decode_names_damaged_pictures(tmp_path, capfd):
     assert run_main(*arguments) == 0
     assert run_main(*arguments, '--decode') == 1
     printed = capfd.readouterr()
-    assert '00000002.jpg, frame 1: damaged, Corrupt JPEG data' in printed.out and '00000003.jpg, frame 2: not an image' in printed.out
+    assert (
+        '00000002.jpg, frame 1: damaged, Corrupt JPEG data' in printed.out
+        and '00000003.jpg, frame 2: not an image' in printed.out
+    )
     assert 'Corrupt' not in printed.err
 
 
@@ -66,7 +80,9 @@ def test_a_whole_folder_by_its_config(tmp_path, capsys):
     names = write_otb(tmp_path, ['Deer', 'Jogging.1', 'Jogging.2'])
     config = REPO / 'configs/_base_/benchmarks/otb100.py'
     assert run_main(config, '--root', tmp_path, '--only', *names, '--decode') == 0
-    assert capsys.readouterr().out == 'OTB-100: 3 of 3 sequences are fine, 685 frames; problems: 0\n'
+    assert (
+        capsys.readouterr().out == 'OTB-100: 3 of 3 sequences are fine, 685 frames; problems: 0\n'
+    )
 
 
 def test_findings_as_json(tmp_path, capsys):

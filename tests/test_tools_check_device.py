@@ -36,7 +36,9 @@ def test_a_wrong_gradient_is_seen(bench, monkeypatch):
     def bent(model, batch, dtype, device):
         loss, gradient = whole(model, batch, dtype, device)
         calls.append(dtype)
-        return loss, gradient * (1.01 if len(calls) == 3 else 1)  # on the device, after the two of the CPU
+        return loss, gradient * (
+            1.01 if len(calls) == 3 else 1
+        )  # on the device, after the two of the CPU
 
     monkeypatch.setattr(device_checks, 'loss_and_gradient', bent)
     assert CHECKS['losses-udt'](bench).result == 'differs by 0.01'
@@ -52,7 +54,9 @@ def test_idle_parameters_are_those_without_gradient(bench, family):
     sum(model(**data, mode='loss').values()).backward()
     idle = {id(parameter) for parameter in model.idle_parameters(FAMILIES[family].epoch)}
     for name, parameter in model.named_parameters():
-        assert (parameter.grad is None) == (id(parameter) in idle or not parameter.requires_grad), name
+        assert (parameter.grad is None) == (id(parameter) in idle or not parameter.requires_grad), (
+            name
+        )
 
 
 @pytest.mark.process
@@ -70,7 +74,10 @@ def test_precisions_need_their_device(bench):
     assert CHECKS['steps-udt-bfloat16'](bench).result == 'ok'
 
 
-@pytest.mark.parametrize(('difference', 'result'), [(0.1, 'ok'), (0.3, 'differs by 0.3 px'), (float('nan'), 'differs by nan px')])
+@pytest.mark.parametrize(
+    ('difference', 'result'),
+    [(0.1, 'ok'), (0.3, 'differs by 0.3 px'), (float('nan'), 'differs by nan px')],
+)
 def test_agreement_has_a_bound_and_nan_is_none(difference, result):
     assert agreement(difference, 0.2, 'px') == Outcome(result, difference, 'px')
 
@@ -83,7 +90,17 @@ def test_every_family_has_its_checks():
 @pytest.mark.process
 def test_a_run_prints_and_writes_its_rows(tmp_path, capsys):
     out = tmp_path / 'out.json'
-    arguments = ['--device', 'cpu', '--only', 'losses-udt', 'steps-udt-float16', '--json', out, '--log', tmp_path / 'log']
+    arguments = [
+        '--device',
+        'cpu',
+        '--only',
+        'losses-udt',
+        'steps-udt-float16',
+        '--json',
+        out,
+        '--log',
+        tmp_path / 'log',
+    ]
     assert run_tool_main(TOOL, *arguments) == 0
     content = json.loads(out.read_text())
     assert [(row['name'], row['result']) for row in content['rows']] == [

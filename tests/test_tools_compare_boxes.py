@@ -34,11 +34,17 @@ def test_each_sequence_has_a_row_and_a_low_overlap_is_told_by_the_status(runs):
     assert rows[0] == f'| moved | 4 | {(2 + 1 / 3) / 4:.4f} | 0.0000 | inf | 2 |'
     assert rows[1] == '| same | 4 | 1.0000 | 1.0000 | 0.0000 | - |'
     assert rows[2] == '2 sequences, 1 left out, 1 below a mean IoU of 0.98'
-    assert as_process('analysis/compare_boxes', 'a', 'b', '--least-iou', '0.5', cwd=runs).returncode == 0
+    assert (
+        as_process('analysis/compare_boxes', 'a', 'b', '--least-iou', '0.5', cwd=runs).returncode
+        == 0
+    )
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(('lines', 'message'), [(3, '3 lines, and 4 in a'), (0, 'not a result file'), (None, 'no result file of the same')])
+@pytest.mark.parametrize(
+    ('lines', 'message'),
+    [(3, '3 lines, and 4 in a'), (0, 'not a result file'), (None, 'no result file of the same')],
+)
 def test_what_cannot_be_compared_is_one_line(runs, lines, message):
     for file in (runs / 'b').iterdir():
         file.unlink()

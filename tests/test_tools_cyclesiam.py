@@ -48,7 +48,13 @@ def table(tmp_path_factory) -> Path:
     frames, _ = render_clip(2, 45, (160, 120), occluders=0, camera_px=0)
     write_clip(folder / 'clips' / 'a.mp4', frames)
     found = run_tool_main(
-        ROOT / 'tools/discover_boxes.py', ROOT / 'configs/discovery/masks.py', folder / 'clips', '--out', folder / 'table', '--workers', 0
+        ROOT / 'tools/discover_boxes.py',
+        ROOT / 'configs/discovery/masks.py',
+        folder / 'clips',
+        '--out',
+        folder / 'table',
+        '--workers',
+        0,
     )
     assert found == 0
     return folder / 'table'
@@ -61,12 +67,25 @@ def checkpoint(table, tmp_path_factory) -> Path:
     run_tool_main(ROOT / 'tools/train.py', CONFIG, '--work-dir', work_dir, '--cfg-options', *given)
     (file,) = work_dir.rglob('scalars.json')
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert len(lines) == 2 and all(0 < line['loss_mask'] < np.inf for line in lines), 'masks of the table are learnt'
+    assert len(lines) == 2 and all(0 < line['loss_mask'] < np.inf for line in lines), (
+        'masks of the table are learnt'
+    )
     return work_dir / 'epoch_1.pth'
 
 
 def run_test(checkpoint: Path, out: Path, benchmark: str, data: Path, *options: str) -> Path:
-    command = [CONFIG, checkpoint, '--benchmark', benchmark, '--data-root', data, '--out', out, '--work-dir', out / 'work']
+    command = [
+        CONFIG,
+        checkpoint,
+        '--benchmark',
+        benchmark,
+        '--data-root',
+        data,
+        '--out',
+        out,
+        '--work-dir',
+        out / 'work',
+    ]
     assert run_tool_main(ROOT / 'tools/test.py', *command, '--cfg-options', ANY_MASK, *options) == 0
     return out / 'SiamRPNTracker'
 
@@ -91,7 +110,13 @@ def test_davis_gets_the_masks_of_all_objects(checkpoint, tmp_path):
 @pytest.mark.process
 def test_vot_gets_rotated_boxes(checkpoint, tmp_path):
     write_vot(tmp_path / 'VOT', ['bag'], frames=5, regions='polygon', color_folder=True)
-    results = run_test(checkpoint, tmp_path / 'out', 'vot2018', tmp_path / 'VOT', 'model.test_cfg.region=rotated_box')
+    results = run_test(
+        checkpoint,
+        tmp_path / 'out',
+        'vot2018',
+        tmp_path / 'VOT',
+        'model.test_cfg.region=rotated_box',
+    )
     (file,) = results.rglob('bag_001.txt')
     regions = [parse_region(line) for line in file.read_text().splitlines()]
     polygons = [region for region in regions if isinstance(region, PolygonRegion)]
@@ -105,19 +130,35 @@ def test_the_demo_tints_the_mask(checkpoint, tmp_path):
     model = ['--config', CONFIG, '--checkpoint', checkpoint, '--cfg-options', ANY_MASK]
     target = ['--box', f'{x1},{y1},{x2 - x1},{y2 - y1}', '--out', tmp_path / 'out']
     for name, more in (('mask', []), ('box', ['model.test_cfg.region=box'])):
-        assert run_tool_main(ROOT / 'tools/demo.py', video, *model, *more, *target[:-1], tmp_path / name) == 0
-    masked, plain = (np.stack([image for _, image in open_clip(tmp_path / name / 'in.mp4').iter_frames(1, 4)]) for name in ('mask', 'box'))
+        assert (
+            run_tool_main(
+                ROOT / 'tools/demo.py', video, *model, *more, *target[:-1], tmp_path / name
+            )
+            == 0
+        )
+    masked, plain = (
+        np.stack([image for _, image in open_clip(tmp_path / name / 'in.mp4').iter_frames(1, 4)])
+        for name in ('mask', 'box')
+    )
     tinted = np.abs(masked.astype(int) - plain).max(-1) > 25
     assert tinted.any((1, 2)).all(), 'every frame after the first has a mask'
-    assert (masked[tinted].mean(0) - plain[tinted].mean(0)).argmax() == 1, 'tinted in the colour of the first target, which is green'
+    assert (masked[tinted].mean(0) - plain[tinted].mean(0)).argmax() == 1, (
+        'tinted in the colour of the first target, which is green'
+    )
 
 
 @pytest.mark.process
 def test_a_way_that_the_data_do_not_hold_is_refused_before_the_first_step(table, tmp_path):
     cfg = load_config(CONFIG, options(str(table), **{'model.train_cfg.hops': (1, 2, 3, 2, 1)}))
-    cfg.work_dir, cfg.experiment_name = str(tmp_path), 'too_long'  # MMEngine keeps one logger for each name
+    cfg.work_dir, cfg.experiment_name = (
+        str(tmp_path),
+        'too_long',
+    )  # MMEngine keeps one logger for each name
     runner = build_runner(cfg, str(CONFIG))
-    with pytest.raises(ConfigError, match=r'^model.train_cfg.hops = .* but train_dataloader.dataset.frame_sampler.views.hops holds 1$'):
+    with pytest.raises(
+        ConfigError,
+        match=r'^model.train_cfg.hops = .* but train_dataloader.dataset.frame_sampler.views.hops holds 1$',
+    ):
         runner.train()
 
 
@@ -131,7 +172,12 @@ def test_the_commands_of_the_page_make_davis_of_a_folder_of_sequences(tmp_path):
     write_frames(tmp_path / 'sequences' / 'b' / 'masks', labels)
     page = (ROOT / 'docs/cyclesiam.md').read_text(encoding='utf-8')
     (block,) = re.findall(r'(?m)(?:^    .*\n)*^    mkdir -p DAVIS.*\n(?:^    .*\n)*', page)
-    subprocess.run(['bash', '-ec', block.replace('SEQUENCES', 'sequences')], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(
+        ['bash', '-ec', block.replace('SEQUENCES', 'sequences')],
+        cwd=tmp_path,
+        check=True,
+        timeout=60,
+    )
     (sequence,) = DAVISDataset(tmp_path / 'DAVIS')
     assert sequence.name == 'b' and len(sequence) == 3
     np.testing.assert_array_equal(sequence.boxes_xyxy, boxes)

@@ -24,8 +24,15 @@ CLIPS = {
 def discover(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
     variables = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', **environment}
-    command = ['bash', str(ROOT / 'tools/discover_usot.sh'), *([str(data)] if data else []), *arguments]
-    return subprocess.run(command, cwd=data, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    command = [
+        'bash',
+        str(ROOT / 'tools/discover_usot.sh'),
+        *([str(data)] if data else []),
+        *arguments,
+    ]
+    return subprocess.run(
+        command, cwd=data, env=variables, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 @pytest.mark.process
@@ -44,14 +51,28 @@ def test_four_tables_lie_where_the_config_looks(tmp_path):
     mixture = Config.fromfile(ROOT / 'configs/usot_r50.py').train_dataloader.dataset.datasets
     tables = {Path(part.table).name: read_table(tmp_path / part.table) for part in mixture}
     assert list(tables) == list(CLIPS)
-    assert [[row.clip for row in table.rows][0] for table in tables.values()] == [clip.removesuffix('/img') for clip in CLIPS.values()]
+    assert [[row.clip for row in table.rows][0] for table in tables.values()] == [
+        clip.removesuffix('/img') for clip in CLIPS.values()
+    ]
     configs = {name: table.info.config for name, table in tables.items()}
-    assert [config['frames']['eval_gap'] for config in configs.values()] == [3, 3, 3, 1], 'YouTube-VOS has five frames a second'
+    assert [config['frames']['eval_gap'] for config in configs.values()] == [3, 3, 3, 1], (
+        'YouTube-VOS has five frames a second'
+    )
     assert [config['frames']['window'] for config in configs.values()] == [None, None, 200, None]
-    again = discover(tmp_path / 'data', '--workers', '0', '--quiet', SETS='lasot', OUT=str(tmp_path / 'data/pseudo_boxes'))
+    again = discover(
+        tmp_path / 'data',
+        '--workers',
+        '0',
+        '--quiet',
+        SETS='lasot',
+        OUT=str(tmp_path / 'data/pseudo_boxes'),
+    )
     assert again.returncode == 0 and 'lasot: ' in again.stdout and 'got10k' not in again.stdout
 
 
 def test_an_unknown_set_is_refused(tmp_path):
     done = discover(tmp_path, SETS='davis')
-    assert (done.returncode, done.stderr) == (2, 'error: SETS: davis is none of imagenet_vid, got10k, lasot, youtube_vos\n')
+    assert (done.returncode, done.stderr) == (
+        2,
+        'error: SETS: davis is none of imagenet_vid, got10k, lasot, youtube_vos\n',
+    )

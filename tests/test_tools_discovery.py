@@ -28,7 +28,9 @@ def tool_environment() -> dict[str, str]:
 
 def run_tool(*args, **kwargs) -> subprocess.CompletedProcess:
     command = [sys.executable, str(TOOL), *map(str, args)]
-    return subprocess.run(command, env=tool_environment(), capture_output=True, text=True, timeout=300, **kwargs)
+    return subprocess.run(
+        command, env=tool_environment(), capture_output=True, text=True, timeout=300, **kwargs
+    )
 
 
 def run_main(*args) -> int:
@@ -42,7 +44,9 @@ def run_main(*args) -> int:
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
     path = tmp_path_factory.mktemp('config') / 'discovery.py'
-    path.write_text("discovery = dict(flow=dict(type='DISFlow', preset='fast'), map=dict(size_wh=(320, 192)))\n")
+    path.write_text(
+        "discovery = dict(flow=dict(type='DISFlow', preset='fast'), map=dict(size_wh=(320, 192)))\n"
+    )
     return path
 
 
@@ -69,20 +73,39 @@ def undisturbed(config, videos, tmp_path_factory):
 @pytest.mark.process
 def test_table_of_a_whole_run(undisturbed):
     table = read_table(undisturbed)
-    assert [row.clip for row in table.rows] == sorted([f'clip_{i}.mp4' for i in range(6)] + [f'frames/seq_{i}' for i in range(6)])
+    assert [row.clip for row in table.rows] == sorted(
+        [f'clip_{i}.mp4' for i in range(6)] + [f'frames/seq_{i}' for i in range(6)]
+    )
     assert len(table.kept()) > 0
     assert pq.read_table(undisturbed.with_suffix('.parquet')).num_rows == 12
-    assert sorted(path.name for path in undisturbed.parent.iterdir() if path.suffix != '.arrow') == ['boxes', 'boxes.parquet']
+    assert sorted(
+        path.name for path in undisturbed.parent.iterdir() if path.suffix != '.arrow'
+    ) == ['boxes', 'boxes.parquet']
 
 
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize('whole_group', [True, False], ids=['group', 'parent only'])
-def test_killed_and_restarted_equals_undisturbed(config, videos, undisturbed, tmp_path, whole_group):
+def test_killed_and_restarted_equals_undisturbed(
+    config, videos, undisturbed, tmp_path, whole_group
+):
     out = tmp_path / 'boxes'
-    command = [sys.executable, str(TOOL), str(config), str(videos), '--out', str(out), '--workers', '2']
+    command = [
+        sys.executable,
+        str(TOOL),
+        str(config),
+        str(videos),
+        '--out',
+        str(out),
+        '--workers',
+        '2',
+    ]
     running = subprocess.Popen(
-        command, env=tool_environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=tool_environment(),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     deadline = time.time() + 120
     while len(list(out.glob('[!.]*.parquet'))) < 3:
@@ -121,14 +144,25 @@ def _host() -> str:
 @pytest.mark.process
 def test_interrupt_says_how_to_go_on(config, videos, tmp_path):
     out = tmp_path / 'boxes'
-    command = [sys.executable, str(TOOL), str(config), str(videos), '--out', str(out), '--workers', '1']
+    command = [
+        sys.executable,
+        str(TOOL),
+        str(config),
+        str(videos),
+        '--out',
+        str(out),
+        '--workers',
+        '1',
+    ]
     running = subprocess.Popen(
         command,
         env=tool_environment(),
         start_new_session=True,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests started in the background of a shell inherit 'ignore'
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # tests started in the background of a shell inherit 'ignore'
     )
     deadline = time.time() + 120
     while not list(out.glob('[!.]*.parquet')):
@@ -147,8 +181,14 @@ def test_second_run_does_nothing_and_other_configs_are_refused(config, videos, u
     again = run_tool(config, videos, '--out', undisturbed, '--workers', 1)
     assert again.returncode == 0 and '12 were finished by an earlier run' in again.stdout
     assert merged.stat().st_mtime_ns == before
-    other = run_tool(config, videos, '--out', undisturbed, '--cfg-options', 'discovery.frames.eval_gap=2')
-    assert other.returncode == 2 and 'frames.eval_gap: 3 != 2' in other.stderr and '--overwrite' in other.stderr
+    other = run_tool(
+        config, videos, '--out', undisturbed, '--cfg-options', 'discovery.frames.eval_gap=2'
+    )
+    assert (
+        other.returncode == 2
+        and 'frames.eval_gap: 3 != 2' in other.stderr
+        and '--overwrite' in other.stderr
+    )
     assert len(other.stderr.strip().splitlines()) == 1
     assert merged.stat().st_mtime_ns == before
 
@@ -156,17 +196,28 @@ def test_second_run_does_nothing_and_other_configs_are_refused(config, videos, u
 @pytest.mark.process
 def test_shards_together_make_the_whole_table(config, videos, undisturbed, tmp_path):
     for shard in ('0/2', '1/2'):
-        done = run_tool(config, videos, '--out', tmp_path / 't', '--workers', 1, '--shard', shard, '--quiet')
+        done = run_tool(
+            config, videos, '--out', tmp_path / 't', '--workers', 1, '--shard', shard, '--quiet'
+        )
         assert done.returncode == 0 and '6 of 6 clips' in done.stdout, done.stderr
-    assert pq.read_table(tmp_path / 't.parquet').to_pylist() == pq.read_table(undisturbed.with_suffix('.parquet')).to_pylist()
+    assert (
+        pq.read_table(tmp_path / 't.parquet').to_pylist()
+        == pq.read_table(undisturbed.with_suffix('.parquet')).to_pylist()
+    )
 
 
 @pytest.mark.parametrize(
     'extra, message',
     [
-        (['--cfg-options', 'discovery.eval_gap=1'], "unknown key 'eval_gap' (did you mean 'frames.eval_gap'?)"),
+        (
+            ['--cfg-options', 'discovery.eval_gap=1'],
+            "unknown key 'eval_gap' (did you mean 'frames.eval_gap'?)",
+        ),
         (['--cfg-options', 'discovery.flow.type=DISFlo'], "'DISFlo'"),
-        (['--cfg-options', 'discovery.frames.eval_gap=0'], 'frames.eval_gap must be a whole number >= 1, got 0'),
+        (
+            ['--cfg-options', 'discovery.frames.eval_gap=0'],
+            'frames.eval_gap must be a whole number >= 1, got 0',
+        ),
         (['--shard', '4/4'], '0 <= i < n'),
         (['--layout', 'lasot'], 'no clip in it'),
         (['--split', 'val'], 'needs a layout'),
@@ -190,7 +241,11 @@ def test_paths_that_are_not_there_end_with_2(config, videos, tmp_path, capsys):
     ]:
         assert run_main(*arguments, '--out', tmp_path / 't') == 2
         error = capsys.readouterr().err
-        assert message in error and len(error.strip().splitlines()) == 1 and not (tmp_path / 't').exists()
+        assert (
+            message in error
+            and len(error.strip().splitlines()) == 1
+            and not (tmp_path / 't').exists()
+        )
 
 
 @pytest.mark.process

@@ -48,7 +48,19 @@ def clip(tmp_path_factory):
 
 
 def tracked(out, clip, *args: object) -> np.ndarray:
-    arguments = [clip[0], '--box', clip[1], '--box', '20,20,30,26', '--no-video', '--device', 'cpu', '--out', out, *args]
+    arguments = [
+        clip[0],
+        '--box',
+        clip[1],
+        '--box',
+        '20,20,30,26',
+        '--no-video',
+        '--device',
+        'cpu',
+        '--out',
+        out,
+        *args,
+    ]
     assert demo_tool.main([str(arg) for arg in arguments]) == 0
     (file,) = out.glob('*.json')
     return np.array([target['boxes_xywh'] for target in json.loads(file.read_text())['targets']])
@@ -56,16 +68,25 @@ def tracked(out, clip, *args: object) -> np.ndarray:
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ('memory_weight', 'sizes'), [(0.0, {}), (0.6, {}), (0.6, dict(exemplar_px=111, instance_px=191, small_instance_px=207))]
+    ('memory_weight', 'sizes'),
+    [(0.0, {}), (0.6, {}), (0.6, dict(exemplar_px=111, instance_px=191, small_instance_px=207))],
 )
 def test_onnx_gives_the_boxes_of_pytorch(tmp_path, trained, clip, memory_weight, sizes):
     given = {'memory_weight': memory_weight, **sizes}
     option = ('--cfg-options', *(f'model.test_cfg.{key}={value}' for key, value in given.items()))
     assert run_tool_main(EXPORT, *trained, '--out', tmp_path / 'graphs', *option) == 0
     meta = json.loads((tmp_path / 'graphs/meta.json').read_text())
-    assert meta['largest_difference'] < 1e-4 and meta['has_memory'] and meta['tracker']['memory_weight'] == memory_weight
-    torch_boxes = tracked(tmp_path / 'torch', clip, '--config', trained[0], '--checkpoint', trained[1], *option)
-    onnx_boxes = tracked(tmp_path / 'onnx', clip, '--runtime', 'onnx', '--checkpoint', tmp_path / 'graphs')
+    assert (
+        meta['largest_difference'] < 1e-4
+        and meta['has_memory']
+        and meta['tracker']['memory_weight'] == memory_weight
+    )
+    torch_boxes = tracked(
+        tmp_path / 'torch', clip, '--config', trained[0], '--checkpoint', trained[1], *option
+    )
+    onnx_boxes = tracked(
+        tmp_path / 'onnx', clip, '--runtime', 'onnx', '--checkpoint', tmp_path / 'graphs'
+    )
     assert torch_boxes.shape == (2, 12, 4) and np.ptp(torch_boxes[:, :, :2], axis=1).max() > 1
     assert np.abs(torch_boxes - onnx_boxes).max() < 0.05
 
@@ -78,26 +99,43 @@ def test_as_a_command_without_memory_branch(tmp_path, trained):
     done = as_process('export_onnx', 'n.py', 'n.pth', '--out', 'graphs', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert 'largest difference between ONNX Runtime and PyTorch' in one_line(done.stdout)
-    assert sorted(file.name for file in (tmp_path / 'graphs').iterdir()) == ['meta.json', 'template.onnx', 'track.onnx']
+    assert sorted(file.name for file in (tmp_path / 'graphs').iterdir()) == [
+        'meta.json',
+        'template.onnx',
+        'track.onnx',
+    ]
 
 
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
-        (('--runtime', 'onnx', '--checkpoint', 'nothing'), 'nothing: no complete export (make one with tools/export_onnx.py)'),
+        (
+            ('--runtime', 'onnx', '--checkpoint', 'nothing'),
+            'nothing: no complete export (make one with tools/export_onnx.py)',
+        ),
         (('--runtime', 'onnx'), '--runtime onnx needs --checkpoint DIR'),
-        (('--runtime', 'onnx', '--checkpoint', 'x', '--config', 'c.py'), '--config is not read with --runtime onnx'),
+        (
+            ('--runtime', 'onnx', '--checkpoint', 'x', '--config', 'c.py'),
+            '--config is not read with --runtime onnx',
+        ),
     ],
 )
 def test_refusals_of_the_demo(tmp_path, clip, capsys, args, message):
-    assert demo_tool.main([str(clip[0]), '--box', clip[1], '--out', str(tmp_path / 'out'), *args]) == 2
+    assert (
+        demo_tool.main([str(clip[0]), '--box', clip[1], '--out', str(tmp_path / 'out'), *args]) == 2
+    )
     assert message in one_line(capsys.readouterr().err)
 
 
 @pytest.mark.process
 def test_packed_weights_need_no_config(tmp_path, trained, clip):
-    record = {'config': {'model': dict(MODEL, test_cfg=dict(type='USOTTracker', memory_weight=0.3))}}
-    torch.save({'packed': record, 'state_dict': torch.load(trained[1], weights_only=True)}, tmp_path / 'p.pth')
+    record = {
+        'config': {'model': dict(MODEL, test_cfg=dict(type='USOTTracker', memory_weight=0.3))}
+    }
+    torch.save(
+        {'packed': record, 'state_dict': torch.load(trained[1], weights_only=True)},
+        tmp_path / 'p.pth',
+    )
     assert run_tool_main(EXPORT, tmp_path / 'p.pth', '--out', tmp_path / 'graphs') == 0
     meta = json.loads((tmp_path / 'graphs/meta.json').read_text())
     assert meta['tracker']['memory_weight'] == 0.3 and meta['largest_difference'] < 1e-4
@@ -105,7 +143,9 @@ def test_packed_weights_need_no_config(tmp_path, trained, clip):
 
 def test_a_checkpoint_without_config_is_refused(tmp_path, trained, capsys):
     assert run_tool_main(EXPORT, trained[1], '--out', tmp_path / 'graphs') == 2
-    assert 'c.pth: carries no config of its own: give the config' in one_line(capsys.readouterr().err)
+    assert 'c.pth: carries no config of its own: give the config' in one_line(
+        capsys.readouterr().err
+    )
     assert run_tool_main(EXPORT, 'usot_smal', '--out', tmp_path / 'graphs') == 2
     assert "did you mean 'usot_small'" in one_line(capsys.readouterr().err)
 
@@ -113,5 +153,7 @@ def test_a_checkpoint_without_config_is_refused(tmp_path, trained, capsys):
 def test_another_tracker_is_refused(tmp_path, trained, capsys):
     (tmp_path / 'c.py').write_text(f'model = {dict(MODEL, test_cfg=dict(type="StandStill"))!r}\n')
     assert run_tool_main(EXPORT, tmp_path / 'c.py', trained[1], '--out', tmp_path / 'graphs') == 2
-    assert 'only USOTTracker of a USOT model can be exported, not StandStill' in one_line(capsys.readouterr().err)
+    assert 'only USOTTracker of a USOT model can be exported, not StandStill' in one_line(
+        capsys.readouterr().err
+    )
     assert not (tmp_path / 'graphs').exists()

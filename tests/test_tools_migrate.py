@@ -34,16 +34,42 @@ def place(tmp_path_factory):
 
 
 def run(tool: str, place: Path, *arguments: object) -> subprocess.CompletedProcess:
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
     command = [sys.executable, str(ROOT / 'tools' / tool), *map(str, arguments)]
-    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(
+        command,
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
 
 
 @pytest.mark.process
 def test_benchmark_config_is_translated_whole_and_runs(place, tmp_path):
-    done = run('migrate_mmtrack_config.py', place, 'configs/_base_/otb100.py', '--out', tmp_path / 'new.py')
+    done = run(
+        'migrate_mmtrack_config.py', place, 'configs/_base_/otb100.py', '--out', tmp_path / 'new.py'
+    )
     assert (done.returncode, done.stderr) == (0, '')
-    tracked = run('test.py', place, tmp_path / 'new.py', 'none', '--tracker', 'StandStill', '--only', 'Deer', '--out', tmp_path / 'out')
+    tracked = run(
+        'test.py',
+        place,
+        tmp_path / 'new.py',
+        'none',
+        '--tracker',
+        'StandStill',
+        '--only',
+        'Deer',
+        '--out',
+        tmp_path / 'out',
+    )
     assert tracked.returncode == 0, tracked.stderr[-2000:]
     assert 'OTB-100' in (tmp_path / 'out/StandStill/report.md').read_text()
 
@@ -53,32 +79,57 @@ def test_config_of_a_tracker_names_what_is_left_and_its_reset_test_runs(place, t
     new = tmp_path / 'new.py'
     done = run('migrate_mmtrack_config.py', place, 'configs/sot/siamese_vot2018.py', '--out', new)
     assert done.returncode == 1
-    assert done.stdout.startswith(f'{new}: custom_imports, val_dataloader, val_cfg, val_evaluator, test_dataloader')
+    assert done.stdout.startswith(
+        f'{new}: custom_imports, val_dataloader, val_cfg, val_evaluator, test_dataloader'
+    )
     left = [line for line in done.stderr.splitlines() if line.startswith('left: ')]
-    assert left[0] == 'left: model: SiamRPN: models are not translated; --model FILE builds on one of this package'
+    assert (
+        left[0]
+        == 'left: model: SiamRPN: models are not translated; --model FILE builds on one of this package'
+    )
     assert 'Traceback' not in done.stderr and len(left) == 7
     assert [line.removeprefix('left: ') for line in left] == [
         line.removeprefix('#   ') for line in new.read_text().splitlines()[2 : 2 + len(left)]
     ]
     assert load_config(new).test_evaluator.eao_high == 356
-    tracked = run('test.py', place, new, 'none', '--tracker', 'StandStill', '--out', tmp_path / 'out')
+    tracked = run(
+        'test.py', place, new, 'none', '--tracker', 'StandStill', '--out', tmp_path / 'out'
+    )
     assert tracked.returncode == 0, tracked.stderr[-2000:]
 
 
 @pytest.mark.process
 def test_model_of_ours_and_training_data(place, tmp_path, monkeypatch):
     new = tmp_path / 'new.py'
-    done = run('migrate_mmtrack_config.py', place, 'configs/sot/stark_got10k_val.py', '--out', new, '--model', QUICK)
+    done = run(
+        'migrate_mmtrack_config.py',
+        place,
+        'configs/sot/stark_got10k_val.py',
+        '--out',
+        new,
+        '--model',
+        QUICK,
+    )
     assert done.returncode == 1 and 'left: model' not in done.stderr
     assert f'note: model: Stark is replaced by that of {QUICK}' in done.stderr
     cfg = load_config(new)
-    assert cfg.model.type == 'USOT' and cfg.model.head.memory is None and cfg.model.train_cfg.cycle_start_epoch is None
+    assert (
+        cfg.model.type == 'USOT'
+        and cfg.model.head.memory is None
+        and cfg.model.train_cfg.cycle_start_epoch is None
+    )
     assert cfg.optim_wrapper.optimizer.type == 'AdamW'
     monkeypatch.chdir(place)
     part = cfg.train_dataloader.dataset.datasets[0]
     group = DATASETS.build({**part, 'pipeline': []})[0]
-    assert group['clip'].startswith('GOT-10k_Train_') and {'template', 'search'} <= group['views'].keys()
-    assert len(DATASETS.build(cfg.test_dataloader.dataset)) == 2 and cfg.test_evaluator.type == 'GOT10kMetric'
+    assert (
+        group['clip'].startswith('GOT-10k_Train_')
+        and {'template', 'search'} <= group['views'].keys()
+    )
+    assert (
+        len(DATASETS.build(cfg.test_dataloader.dataset)) == 2
+        and cfg.test_evaluator.type == 'GOT10kMetric'
+    )
 
 
 @pytest.mark.process
@@ -88,22 +139,53 @@ def test_export_and_migrated_config_train_together(place, tmp_path):
     write_frames(tmp_path / 'clips/a', frames, '{:06d}.jpg', first=0)
     write_table_part(tmp_path / 'table', 'a', tmp_path / 'clips/a', pseudo_track(boxes))
     for arguments in (
-        ('export_annotations.py', tmp_path / 'table', '--format', 'mmtrack', '--out', tmp_path / 'boxes.json'),
-        ('migrate_mmtrack_config.py', 'configs/sot/siamese_otb100.py', '--out', tmp_path / 'new.py', '--model', QUICK),
+        (
+            'export_annotations.py',
+            tmp_path / 'table',
+            '--format',
+            'mmtrack',
+            '--out',
+            tmp_path / 'boxes.json',
+        ),
+        (
+            'migrate_mmtrack_config.py',
+            'configs/sot/siamese_otb100.py',
+            '--out',
+            tmp_path / 'new.py',
+            '--model',
+            QUICK,
+        ),
     ):
         assert run(arguments[0], place, *arguments[1:]).returncode < 2
     data = 'train_dataloader.dataset.datasets'
-    options = [f'{data}.{n}.annotation={tmp_path}/boxes.json' for n in (0, 1)] + [f'{data}.{n}.image_root={tmp_path}/clips' for n in (0, 1)]
-    options += ['train_dataloader.dataset.quotas=[3,1]', 'train_dataloader.batch_size=2', 'train_dataloader.num_workers=0']
+    options = [f'{data}.{n}.annotation={tmp_path}/boxes.json' for n in (0, 1)] + [
+        f'{data}.{n}.image_root={tmp_path}/clips' for n in (0, 1)
+    ]
+    options += [
+        'train_dataloader.dataset.quotas=[3,1]',
+        'train_dataloader.batch_size=2',
+        'train_dataloader.num_workers=0',
+    ]
     options += [
         'train_dataloader.persistent_workers=False',
         'val_dataloader.dataset.sequences=[Deer]',
         'train_cfg.max_epochs=1',
         'default_hooks.logger.interval=1',
     ]
-    trained = run('train.py', place, tmp_path / 'new.py', '--work-dir', tmp_path / 'work', '--cfg-options', *options)
+    trained = run(
+        'train.py',
+        place,
+        tmp_path / 'new.py',
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        *options,
+    )
     assert trained.returncode == 0, trained.stderr[-2000:]
-    assert '[1][2/2]' in trained.stdout + trained.stderr and 'loss_cls' in trained.stdout + trained.stderr
+    assert (
+        '[1][2/2]' in trained.stdout + trained.stderr
+        and 'loss_cls' in trained.stdout + trained.stderr
+    )
 
 
 @pytest.fixture
@@ -126,7 +208,11 @@ def test_prints_without_out_and_replaces_only_when_told(migrate, tmp_path):
     assert status == 0 and printed.startswith('# Made from otb100.py (MMTracking 1.x)')
     (tmp_path / 'new.py').write_text('mine = 1\n')
     refused = migrate('configs/_base_/otb100.py', '--out', tmp_path / 'new.py')
-    assert refused == (2, '', f'error: {tmp_path}/new.py: is there already (--overwrite replaces it)\n')
+    assert refused == (
+        2,
+        '',
+        f'error: {tmp_path}/new.py: is there already (--overwrite replaces it)\n',
+    )
     assert (tmp_path / 'new.py').read_text() == 'mine = 1\n'
     assert migrate('configs/_base_/otb100.py', '--out', tmp_path / 'new.py', '--overwrite')[0] == 0
     assert load_config(tmp_path / 'new.py').test_dataloader.dataset.data_root == 'data/OTB100/data'
@@ -136,7 +222,10 @@ def test_prints_without_out_and_replaces_only_when_told(migrate, tmp_path):
     ('arguments', 'message'),
     [
         (['gone.py'], 'error: gone.py: no such config'),
-        (['configs/_base_/runtime.py'], 'error: configs/_base_/runtime.py: neither training nor test data in it'),
+        (
+            ['configs/_base_/runtime.py'],
+            'error: configs/_base_/runtime.py: neither training nor test data in it',
+        ),
         (['configs/_base_/otb100.py', '--model', 'gone.py'], 'error: gone.py: no such config'),
     ],
 )

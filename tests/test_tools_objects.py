@@ -19,9 +19,16 @@ ROOT = Path(__file__).parents[1]
 
 def _run(*arguments: str) -> subprocess.CompletedProcess:
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
-    environment = {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    environment = {
+        **os.environ,
+        'PYTHONPATH': path,
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
     command = [sys.executable, 'tools/track_objects.py', *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
 
 
 @pytest.fixture(scope='module')
@@ -54,11 +61,15 @@ def _config(folder: Path, base: str) -> Path:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('base', ['carried_tracks', pytest.param('bytetrack_usot', marks=pytest.mark.full_host)])
+@pytest.mark.parametrize(
+    'base', ['carried_tracks', pytest.param('bytetrack_usot', marks=pytest.mark.full_host)]
+)
 def test_both_squares_keep_their_identity(scene, tmp_path, base):
     folder, boxes = scene
     detections = ['detections.path=' + str(folder / 'det.txt')]
-    if base == 'bytetrack_usot':  # no weights of a detector are here: recorded detections in its place, association stays mmdet's
+    if (
+        base == 'bytetrack_usot'
+    ):  # no weights of a detector are here: recorded detections in its place, association stays mmdet's
         text = f"dict(_delete_=True, type='RecordedDetections', path='{folder / 'det.txt'}')"
         config = _config(tmp_path, base)
         config.write_text(config.read_text() + f'detections = {text}\n')
@@ -66,9 +77,19 @@ def test_both_squares_keep_their_identity(scene, tmp_path, base):
     else:
         config = _config(tmp_path, base)
     options = ['--cfg-options', *detections] if detections else []
-    done = _run(str(config), str(folder / 'frames'), '--tracker', 'RegisteredTemplateTracker', '--out', str(tmp_path / 'out'), *options)
+    done = _run(
+        str(config),
+        str(folder / 'frames'),
+        '--tracker',
+        'RegisteredTemplateTracker',
+        '--out',
+        str(tmp_path / 'out'),
+        *options,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert f'{FRAMES} frames, 2 objects, {2 * FRAMES} boxes, {len(GAP)} of them carried' in done.stdout
+    assert (
+        f'{FRAMES} frames, 2 objects, {2 * FRAMES} boxes, {len(GAP)} of them carried' in done.stdout
+    )
     rows = _rows(tmp_path / 'out/frames.txt')
     for k in (0, 1):
         mine = []
@@ -87,7 +108,15 @@ def test_both_squares_keep_their_identity(scene, tmp_path, base):
     ('arguments', 'message'),
     [
         (['configs/quick/usot_quick.py', 'x.mp4'], "usot_quick.py: there is no 'detections' in it"),
-        (['configs/mixed/carried_tracks.py', 'x.mp4', '--cfg-options', 'detections.path=nowhere.txt'], 'nowhere.txt: cannot be read'),
+        (
+            [
+                'configs/mixed/carried_tracks.py',
+                'x.mp4',
+                '--cfg-options',
+                'detections.path=nowhere.txt',
+            ],
+            'nowhere.txt: cannot be read',
+        ),
         (['configs/mixed/carried_tracks.py'], 'the following arguments are required: input'),
     ],
 )

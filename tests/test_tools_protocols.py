@@ -29,7 +29,9 @@ def match(frame, box, memory):
 """
 
 
-def run_test(tmp_path: Path, data: str, protocol: str, metric: str, tracker: str) -> subprocess.CompletedProcess:
+def run_test(
+    tmp_path: Path, data: str, protocol: str, metric: str, tracker: str
+) -> subprocess.CompletedProcess:
     config = tmp_path / 'config.py'
     config.write_text(
         "custom_imports = dict(imports=['usot_plugin'], allow_failed_imports=False)\n"
@@ -79,7 +81,9 @@ def test_davis_with_the_oracle(tmp_path):
     lists = root / 'ImageSets' / '2017'
     lists.mkdir(parents=True)
     (lists / 'val.txt').write_text('pair\n')
-    done = run_test(tmp_path, f"type='DAVISDataset', data_root={str(root)!r}", 'VOS', 'VOSMetric', 'Oracle')
+    done = run_test(
+        tmp_path, f"type='DAVISDataset', data_root={str(root)!r}", 'VOS', 'VOSMetric', 'Oracle'
+    )
     assert done.returncode == 0, done.stderr
     out = tmp_path / 'out' / 'Oracle'
     assert len(list((out / 'pair').glob('*.png'))) == 6

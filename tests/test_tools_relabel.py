@@ -38,12 +38,24 @@ def follow(frame, box, memory):
 
 def environment(**extra: str) -> dict[str, str]:
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
-    return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **extra}
+    return {
+        **os.environ,
+        'PYTHONPATH': path,
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+        **extra,
+    }
 
 
 def run(*command: object, **extra: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        list(map(str, command)), cwd=ROOT, env=environment(**extra), capture_output=True, text=True, timeout=550, check=False
+        list(map(str, command)),
+        cwd=ROOT,
+        env=environment(**extra),
+        capture_output=True,
+        text=True,
+        timeout=550,
+        check=False,
     )
 
 
@@ -53,7 +65,9 @@ def place(tmp_path):
     frames = np.where(frames == 255, 255, np.minimum(frames, 180)).astype(np.uint8)
     clip = write_video(tmp_path / 'clip.mp4', frames)
     track = pseudo_track(boxes + [-5, -5, 5, 5], frame_quality=np.full(40, 0.8, np.float32))
-    write_table_part(tmp_path / 'table', 'clip.mp4', clip, track, config=DiscoveryConfig().to_dict())
+    write_table_part(
+        tmp_path / 'table', 'clip.mp4', clip, track, config=DiscoveryConfig().to_dict()
+    )
     (tmp_path / 'mine.py').write_text(FUNCTION)
     return tmp_path, boxes
 
@@ -62,14 +76,26 @@ def place(tmp_path):
 def test_a_function_labels_a_video_again(place):
     folder, truth = place
     command = (sys.executable, TOOL, CONFIG, 'none', folder / 'table', '--out', folder / 'new')
-    command = (*command, '--tracker', f'{folder / "mine.py"}:follow', '--workers', 1, '--old-weight', 0.0)
+    command = (
+        *command,
+        '--tracker',
+        f'{folder / "mine.py"}:follow',
+        '--workers',
+        1,
+        '--old-weight',
+        0.0,
+    )
     done = run(*command)
     assert done.returncode == 0, done.stderr
     assert '1 of 1 clips' in done.stdout and 'kept            1' in done.stdout
     row = read_table(folder / 'new.parquet')[0]
     assert np.nanmean(iou(row.track.boxes_xyxy.astype(float), truth)) > 0.9
     (made,) = read_table(folder / 'new').info.rounds
-    assert made['round'] == 1 and made['config'] == 'usot_quick.py' and made['relabel']['old_weight'] == 0.0
+    assert (
+        made['round'] == 1
+        and made['config'] == 'usot_quick.py'
+        and made['relabel']['old_weight'] == 0.0
+    )
     again = run(*command)
     assert again.returncode == 0 and '1 were finished by an earlier run' in again.stdout
 
@@ -89,23 +115,62 @@ def test_the_weights_of_the_package_label_too(place):
     )
     assert status == 0
     (made,) = read_table(folder / 'new').info.rounds
-    assert made['checkpoint'] == 'usot_small.pth' and len(made['checkpoint_sha256']) == 64 and made['tracker'] == 'USOTTracker'
+    assert (
+        made['checkpoint'] == 'usot_small.pth'
+        and len(made['checkpoint_sha256']) == 64
+        and made['tracker'] == 'USOTTracker'
+    )
 
 
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        ((CONFIG, 'none', 'TABLE', '--out', 'NEW'), "USOTTracker needs weights: give CHECKPOINT, not 'none'"),
+        (
+            (CONFIG, 'none', 'TABLE', '--out', 'NEW'),
+            "USOTTracker needs weights: give CHECKPOINT, not 'none'",
+        ),
         ((CONFIG, 'gone.pth', 'TABLE', '--out', 'NEW'), 'gone.pth'),
         (('configs/quick/usot_quik.py', 'none', 'TABLE', '--out', 'NEW'), 'did you mean'),
-        ((CONFIG, 'none', 'nowhere', '--out', 'NEW', '--tracker', 'StandStill'), 'nowhere: no such pseudo-box table'),
-        ((CONFIG, 'none', 'TABLE', '--out', 'TABLE', '--tracker', 'StandStill'), 'not re-labelled != re-labelled by StandStill'),
         (
-            (CONFIG, 'none', 'TABLE', '--out', 'NEW', '--tracker', 'StandStill', '--step-frames', '0'),
+            (CONFIG, 'none', 'nowhere', '--out', 'NEW', '--tracker', 'StandStill'),
+            'nowhere: no such pseudo-box table',
+        ),
+        (
+            (CONFIG, 'none', 'TABLE', '--out', 'TABLE', '--tracker', 'StandStill'),
+            'not re-labelled != re-labelled by StandStill',
+        ),
+        (
+            (
+                CONFIG,
+                'none',
+                'TABLE',
+                '--out',
+                'NEW',
+                '--tracker',
+                'StandStill',
+                '--step-frames',
+                '0',
+            ),
             'step_frames must be 1 or more, got 0',
         ),
-        ((CONFIG, 'none', 'TABLE', '--out', 'NEW', '--tracker', 'StandStill', '--min-agreement', '2'), 'min_agreement must be in [0, 1]'),
-        ((CONFIG, 'none', 'TABLE', '--out', 'NEW', '--workers', '-1'), '--workers must be 0 or more'),
+        (
+            (
+                CONFIG,
+                'none',
+                'TABLE',
+                '--out',
+                'NEW',
+                '--tracker',
+                'StandStill',
+                '--min-agreement',
+                '2',
+            ),
+            'min_agreement must be in [0, 1]',
+        ),
+        (
+            (CONFIG, 'none', 'TABLE', '--out', 'NEW', '--workers', '-1'),
+            '--workers must be 0 or more',
+        ),
     ],
 )
 def test_what_the_user_can_mend_is_one_line(place, capsys, monkeypatch, arguments, message):
@@ -123,7 +188,16 @@ def test_what_the_user_can_mend_is_one_line(place, capsys, monkeypatch, argument
 def test_a_clip_that_is_gone_is_named_and_the_status_says_so(place):
     folder, _ = place
     (folder / 'clip.mp4').unlink()
-    status = run_tool_main(TOOL, ROOT / CONFIG, 'none', folder / 'table', '--out', folder / 'new', '--tracker', 'StandStill')
+    status = run_tool_main(
+        TOOL,
+        ROOT / CONFIG,
+        'none',
+        folder / 'table',
+        '--out',
+        folder / 'new',
+        '--tracker',
+        'StandStill',
+    )
     assert status == 1
     assert read_table(folder / 'new')[0].reason == 'unreadable'
 
@@ -134,8 +208,16 @@ def test_the_script_refuses_what_is_not_there(tmp_path):
         ([], {}, 'usage: '),
         ([tmp_path / 'gone'], {}, 'no such file'),
         ([tmp_path], {'ROUNDS': '0'}, 'ROUNDS=0'),
-        ([tmp_path], {'CONFIG': 'configs/quick/s2siamfc_quick.py'}, 's2siamfc_quick.py: cannot be trained in rounds: '),
-        ([tmp_path], {'OPTIONS': 'train_dataloader.dataset.box_source=random'}, "box_source 'random'"),
+        (
+            [tmp_path],
+            {'CONFIG': 'configs/quick/s2siamfc_quick.py'},
+            's2siamfc_quick.py: cannot be trained in rounds: ',
+        ),
+        (
+            [tmp_path],
+            {'OPTIONS': 'train_dataloader.dataset.box_source=random'},
+            "box_source 'random'",
+        ),
         ([tmp_path], {'DISCOVERY': 'configs/discovery/mask.py'}, "did you mean 'masks.py'?"),
     ):
         done = run('bash', 'tools/self_train.sh', *arguments, OUT=str(tmp_path / 'out'), **extra)
@@ -177,18 +259,29 @@ def test_each_family_is_trained_by_its_tool_on_the_table_of_the_round(tmp_path, 
     staged = config == 'pul_quick'
     tool, prefix = ('tools/train_pul.py', 'discrimination.') if staged else ('tools/train.py', '')
     steps = ['tools/build_crop_store.py', tool]
-    assert [call[0] for call in calls] == ['tools/discover_boxes.py', *steps, 'tools/relabel.py', *steps]
+    assert [call[0] for call in calls] == [
+        'tools/discover_boxes.py',
+        *steps,
+        'tools/relabel.py',
+        *steps,
+    ]
     assert calls[0][1] == str(ROOT / 'configs/discovery/multi_object.py')
     for number, call in ((1, calls[2]), (2, calls[5])):
         here = tmp_path / f'out/round{number}'
         dataset = f'{prefix}train_dataloader.dataset'
-        assert {f'{dataset}.table={here}/table', f'{dataset}.crop_store={here}/crops', f'{dataset}.seed=3'} <= set(call)
+        assert {
+            f'{dataset}.table={here}/table',
+            f'{dataset}.crop_store={here}/crops',
+            f'{dataset}.seed=3',
+        } <= set(call)
         assert {'randomness.seed=3', 'train_dataloader.dataset.seed=3'} <= set(call)
         assert (f'shared_dir={here}/train' in call) == staged
     kept = f'load_from={tmp_path}/out/round1/train/epoch_3.pth'
     assert kept in calls[5] and kept not in calls[2]
     other = run('bash', 'tools/self_train.sh', tmp_path / 'clips', **{**options, 'SEED': '4'})
-    assert other.returncode == 2 and 'SEED=3' in other.stderr and len(other.stderr.splitlines()) == 1
+    assert (
+        other.returncode == 2 and 'SEED=3' in other.stderr and len(other.stderr.splitlines()) == 1
+    )
     again = run('bash', 'tools/self_train.sh', tmp_path / 'clips', **{**options, 'WORKERS': '2'})
     assert again.returncode == 0 and 'epoch_3.pth' in again.stdout
 
@@ -207,7 +300,13 @@ def test_two_rounds_from_videos_and_again(tmp_path):
         'train_cfg = dict(max_epochs=1)\n'
     )
     clips, out = sorted(tmp_path.glob('*.mp4')), tmp_path / 'out'
-    options = {'CONFIG': str(config), 'OUT': str(out), 'RELABEL': '--min-fragment-frames 5 --min-support 0', 'KEEP': '1', 'ROUNDS': '1'}
+    options = {
+        'CONFIG': str(config),
+        'OUT': str(out),
+        'RELABEL': '--min-fragment-frames 5 --min-support 0',
+        'KEEP': '1',
+        'ROUNDS': '1',
+    }
     first = run('bash', 'tools/self_train.sh', *clips, **options)
     assert first.returncode == 0, first.stderr
     assert 'round 1: ' in first.stdout and not (out / 'round2').exists()
@@ -217,7 +316,11 @@ def test_two_rounds_from_videos_and_again(tmp_path):
     assert [one['model'] for one in made] == ['StandStill']
     log = (out / 'round2/train.log').read_text()
     assert 'round1/train/epoch_1.pth' in log  # KEEP: its weights
-    states = {file: file.stat().st_mtime_ns for file in out.rglob('*') if file.suffix in ('.pth', '.parquet', '.mdb')}
+    states = {
+        file: file.stat().st_mtime_ns
+        for file in out.rglob('*')
+        if file.suffix in ('.pth', '.parquet', '.mdb')
+    }
     third = run('bash', 'tools/self_train.sh', *clips, **{**options, 'ROUNDS': '2'})
     assert third.returncode == 0 and third.stdout.count('round ') == 2
     assert {file: file.stat().st_mtime_ns for file in states} == states

@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.process
 def test_two_steps_with_the_quick_network(tmp_path):
-    videos = {f'a/ILSVRC2015_train_{n:08d}': moving_square_frames(10, (160, 120), 30, seed=n) for n in (1, 2, 3)}
+    videos = {
+        f'a/ILSVRC2015_train_{n:08d}': moving_square_frames(10, (160, 120), 30, seed=n)
+        for n in (1, 2, 3)
+    }
     annotation, crops = write_release(tmp_path / 'VID_flow', videos)
     config = tmp_path / 'crops.py'
     config.write_text(
@@ -32,17 +35,30 @@ train_cfg = dict(max_epochs=1)
 default_hooks = dict(logger=dict(interval=1))
 """
     )
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
     command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(tmp_path / 'work')]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / 'work/epoch_1.pth').is_file()
     assert '[1][2/2]' in done.stdout + done.stderr and 'loss_mem' in done.stdout + done.stderr
 
 
 def test_config_of_the_paper_reads_the_releases_folders():
-    datasets = load_config(ROOT / 'configs/usot/usot_r50_release-crops.py').train_dataloader.dataset.datasets
+    datasets = load_config(
+        ROOT / 'configs/usot/usot_r50_release-crops.py'
+    ).train_dataloader.dataset.datasets
     assert [part.crops for part in datasets] == [
-        f'data/usot_release/{name}/crop511' for name in ('VID_flow', 'got10k_flow', 'lasot_flow', 'ytvos_flow')
+        f'data/usot_release/{name}/crop511'
+        for name in ('VID_flow', 'got10k_flow', 'lasot_flow', 'ytvos_flow')
     ]
-    assert all(part.type == 'USOTCropDataset' and part.frame_sampler.memory == 4 and len(part.pipeline) > 5 for part in datasets)
+    assert all(
+        part.type == 'USOTCropDataset' and part.frame_sampler.memory == 4 and len(part.pipeline) > 5
+        for part in datasets
+    )

@@ -38,8 +38,20 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, config, data, checkpoin
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'PORT': str(port)}
-    command = ['bash', str(ROOT / 'tools' / 'dist_test.sh'), str(config), str(checkpoint), '2', '--sequences', str(data), '--out', 'two']
-    two = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
+    command = [
+        'bash',
+        str(ROOT / 'tools' / 'dist_test.sh'),
+        str(config),
+        str(checkpoint),
+        '2',
+        '--sequences',
+        str(data),
+        '--out',
+        'two',
+    ]
+    two = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+    )
     assert two.returncode == 0, two.stderr[-3000:]
     one = as_process('test', config, checkpoint, '--sequences', data, '--out', 'one', cwd=tmp_path)
     assert one.returncode == 0, one.stderr[-3000:]
@@ -48,7 +60,9 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, config, data, checkpoin
         assert (folders[0] / f'{name}.txt').read_text() == (folders[1] / f'{name}.txt').read_text()
     first, second = map(numbers, folders)
     assert first == second and list(second['sequences']) == list(NAMES)
-    assert '[3/3]' in two.stderr + two.stdout or '[2/2]' in two.stderr + two.stdout  # the first process had its share only
+    assert (
+        '[3/3]' in two.stderr + two.stdout or '[2/2]' in two.stderr + two.stdout
+    )  # the first process had its share only
 
 
 @pytest.mark.process
@@ -59,7 +73,20 @@ def test_batches_of_a_benchmark_config(tmp_path, config, data, checkpoint):  # n
         " dataset=dict(type='SequenceFolderDataset', data_root='nowhere'))\n"
         "test_cfg = dict(type='SOTTestLoop')\ntest_evaluator = dict(type='SOTMetric')\n"
     )
-    common = [config, checkpoint, '--benchmark', bench, '--data-root', data, '--only', 'a', 'b', 'c', '--work-dir', tmp_path / 'work']
+    common = [
+        config,
+        checkpoint,
+        '--benchmark',
+        bench,
+        '--data-root',
+        data,
+        '--only',
+        'a',
+        'b',
+        'c',
+        '--work-dir',
+        tmp_path / 'work',
+    ]
     for out, more in (('one', []), ('many', ['--batch-sequences', 2])):
         assert test_tool.main([str(arg) for arg in (*common, '--out', tmp_path / out, *more)]) == 0
     folders = [tmp_path / out / 'USOTTracker' for out in ('one', 'many')]
@@ -74,12 +101,26 @@ def test_batches_of_a_benchmark_config(tmp_path, config, data, checkpoint):  # n
     [
         (('--benchmark', 'otb10'), '--benchmark otb10: no such benchmark'),
         (('--sequences', '{data}', '--data-root', '{data}'), 'give one of them'),
-        (('--sequences', '{data}', '--batch-sequences', '0'), 'batch_sequences is at least 1, got 0'),
-        (('--sequences', '{data}', '--batch-sequences', '2', '--workers', '2'), '2 worker processes and batches of 2 sequences do not go'),
+        (
+            ('--sequences', '{data}', '--batch-sequences', '0'),
+            'batch_sequences is at least 1, got 0',
+        ),
+        (
+            ('--sequences', '{data}', '--batch-sequences', '2', '--workers', '2'),
+            '2 worker processes and batches of 2 sequences do not go',
+        ),
     ],
 )
 def test_refusals(tmp_path, config, data, capsys, args, message):  # noqa: F811
-    start = [str(config), '--tracker', 'StandStill', '--work-dir', str(tmp_path / 'work'), '--out', str(tmp_path / 'out')]
+    start = [
+        str(config),
+        '--tracker',
+        'StandStill',
+        '--work-dir',
+        str(tmp_path / 'work'),
+        '--out',
+        str(tmp_path / 'out'),
+    ]
     assert test_tool.main([*start, *(arg.format(data=data) for arg in args)]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith('error: ') and message in error

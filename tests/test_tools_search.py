@@ -32,7 +32,9 @@ class ShiftedMatcher(TemplateMatcher):
 @pytest.fixture
 def config(tmp_path) -> Path:
     file = tmp_path / 'own.py'
-    file.write_text("test_cfg = dict(type='SOTTestLoop', tracker=dict(type='ShiftedMatcher', shift=6.0))\n")
+    file.write_text(
+        "test_cfg = dict(type='SOTTestLoop', tracker=dict(type='ShiftedMatcher', shift=6.0))\n"
+    )
     return file
 
 
@@ -42,7 +44,17 @@ def data(tmp_path) -> Path:
 
 
 def search(config: Path, data: Path, *more: object) -> int:
-    fixed = (config, 'none', '--sequences', data, '--out', config.parent / 'search', '--space', 'shift=0.0:12.0', 'steps=1:4')
+    fixed = (
+        config,
+        'none',
+        '--sequences',
+        data,
+        '--out',
+        config.parent / 'search',
+        '--space',
+        'shift=0.0:12.0',
+        'steps=1:4',
+    )
     return search_tool.main([str(arg) for arg in (*fixed, *more)])
 
 
@@ -56,7 +68,9 @@ def test_search_goes_on_and_says_what_it_was_tuned_on(tmp_path, config, data, ca
     assert search(config, data, '--every', 2, '--trials', 14) == 0
     assert capsys.readouterr().out.count('trial ') == 10
     row = json.loads((tmp_path / 'search' / 'best.json').read_text())
-    assert row['trials'] == 14 and row['value'] >= first['value'] > row['value_of_the_config'] - 1e-9
+    assert (
+        row['trials'] == 14 and row['value'] >= first['value'] > row['value_of_the_config'] - 1e-9
+    )
     assert abs(row['found']['shift'] - 3) < 3 and row['found']['steps'] in (1, 2, 3, 4)
     # A finished search tracks nothing any more.
     monkeypatch.setattr(ShiftedMatcher, 'update', lambda *_: pytest.fail('tracked again'))
@@ -68,8 +82,22 @@ def test_the_found_config_gives_the_found_number(tmp_path, config, data):
     assert search(config, data, '--only', 'b', 'd', '--trials', 5) == 0
     row = json.loads((tmp_path / 'search' / 'best.json').read_text())
     best = tmp_path / 'search' / 'best.py'
-    assert 'Tuned on 2 sequences of videos, 5 trials, seed 0: sot/success' in best.read_text() and 'Sequences: b, d' in best.read_text()
-    arguments = (best, '--sequences', data, '--only', 'b', 'd', '--work-dir', tmp_path / 'work', '--out', tmp_path / 'out')
+    assert (
+        'Tuned on 2 sequences of videos, 5 trials, seed 0: sot/success' in best.read_text()
+        and 'Sequences: b, d' in best.read_text()
+    )
+    arguments = (
+        best,
+        '--sequences',
+        data,
+        '--only',
+        'b',
+        'd',
+        '--work-dir',
+        tmp_path / 'work',
+        '--out',
+        tmp_path / 'out',
+    )
     assert test_tool.main([str(arg) for arg in arguments]) == 0
     report = json.loads((tmp_path / 'out' / 'ShiftedMatcher' / 'report.json').read_text())
     assert report['totals']['mean']['auc'] == pytest.approx(row['value'])
@@ -78,10 +106,15 @@ def test_the_found_config_gives_the_found_number(tmp_path, config, data):
 def test_a_test_split_is_refused_unless_asked_for(tmp_path, config, data, capsys):
     benchmark = data.rename(tmp_path / 'OTB100')
     assert search(config, benchmark, '--every', 2, '--trials', 1) == 2
-    assert 'this is a test split (the folder is called like the benchmark OTB100)' in one_line(capsys.readouterr().err)
+    assert 'this is a test split (the folder is called like the benchmark OTB100)' in one_line(
+        capsys.readouterr().err
+    )
     assert not (tmp_path / 'search').exists()
     assert search(config, benchmark, '--every', 2, '--trials', 1, '--allow-test-split') == 0
-    assert json.loads((tmp_path / 'search' / 'best.json').read_text())['tuned_on']['test_split'] is True
+    assert (
+        json.loads((tmp_path / 'search' / 'best.json').read_text())['tuned_on']['test_split']
+        is True
+    )
     assert 'TUNED ON A TEST SPLIT' in (tmp_path / 'search' / 'best.py').read_text()
 
 
@@ -92,12 +125,25 @@ def test_refusals(config, data, capsys):
     assert search(config, data, '--every', 2, '--trials', 1) == 0
     capsys.readouterr()
     assert search(config, data, '--every', 3, '--trials', 1) == 2
-    assert 'holds another search (different: sequences); choose another --out' in one_line(capsys.readouterr().err)
+    assert 'holds another search (different: sequences); choose another --out' in one_line(
+        capsys.readouterr().err
+    )
     assert search(config, data, '--every', 2, '--trials', 2, '--objective', 'sot/eao') == 2
     assert 'different: objective' in one_line(capsys.readouterr().err)
 
 
 @pytest.mark.process
 def test_as_a_command(tmp_path, data):
-    done = as_process('analysis/search_params', tmp_path / 'no.py', 'none', '--out', 'x', '--sequences', data, '--every', 2, cwd=tmp_path)
+    done = as_process(
+        'analysis/search_params',
+        tmp_path / 'no.py',
+        'none',
+        '--out',
+        'x',
+        '--sequences',
+        data,
+        '--every',
+        2,
+        cwd=tmp_path,
+    )
     assert done.returncode == 2 and 'no.py: no such config' in one_line(done.stderr)

@@ -24,11 +24,25 @@ ROOT = Path(__file__).parents[1]
 
 def _environment(**extra: str) -> dict[str, str]:
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
-    return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **extra}
+    return {
+        **os.environ,
+        'PYTHONPATH': path,
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+        **extra,
+    }
 
 
 def _run(*command: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command, cwd=ROOT, env=_environment(**environment), capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=_environment(**environment),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
 
 
 def _train(config: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -43,7 +57,9 @@ def _write_config(folder: Path, **changes) -> Path:
 
 
 def _state(work_dir: Path, epoch: int) -> dict[str, torch.Tensor]:
-    return torch.load(work_dir / f'epoch_{epoch}.pth', weights_only=False)['state_dict']  # written by this test
+    return torch.load(work_dir / f'epoch_{epoch}.pth', weights_only=False)[
+        'state_dict'
+    ]  # written by this test
 
 
 def _real_data(folder: Path) -> dict:
@@ -51,28 +67,51 @@ def _real_data(folder: Path) -> dict:
     for number in range(4):
         video, boxes = render_clip(number, 20, (160, 120), occluders=0)
         path = write_clip(folder / 'clips' / f'clip_{number}.mp4', video)
-        write_table_part(folder / f'table_{number % 2}', path.name, path, pseudo_track(boxes[0], number))
+        write_table_part(
+            folder / f'table_{number % 2}', path.name, path, pseudo_track(boxes[0], number)
+        )
     pipeline = Config.fromfile(ROOT / 'configs/_base_/datasets/usot_pipeline.py').train_pipeline
     sampler = dict(type='QualityFrames', memory=2)
-    parts = [dict(type='PseudoBoxDataset', table=str(folder / f'table_{n}'), frame_sampler=sampler, pipeline=pipeline) for n in (0, 1)]
-    hooks = [dict(type='FrozenBackboneHook', train_from_epoch=1), dict(type='RecordLossHook'), dict(type='EMAHook', momentum=0.1)]
+    parts = [
+        dict(
+            type='PseudoBoxDataset',
+            table=str(folder / f'table_{n}'),
+            frame_sampler=sampler,
+            pipeline=pipeline,
+        )
+        for n in (0, 1)
+    ]
+    hooks = [
+        dict(type='FrozenBackboneHook', train_from_epoch=1),
+        dict(type='RecordLossHook'),
+        dict(type='EMAHook', momentum=0.1),
+    ]
     return {
         'workers': 1,
         'train_dataloader.sampler.shuffle': True,
-        'train_dataloader.dataset': dict(_delete_=True, type='QuotaMixture', quotas=[5, 3], datasets=parts),
+        'train_dataloader.dataset': dict(
+            _delete_=True, type='QuotaMixture', quotas=[5, 3], datasets=parts
+        ),
         'custom_hooks': hooks,
     }
 
 
 #: Saved after every third of four batches an epoch: the latest checkpoint then lies inside an epoch.
-BETWEEN_BATCHES = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 3}
+BETWEEN_BATCHES = {
+    'default_hooks.checkpoint.by_epoch': False,
+    'default_hooks.checkpoint.interval': 3,
+}
 
 
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ('data', 'saving', 'die_at', 'again'),
-    [('made_up', {}, 5, [4, 5, 6, 7]), ('real', {}, 5, [4, 5, 6, 7]), ('real', BETWEEN_BATCHES, 6, [6, 7])],
+    [
+        ('made_up', {}, 5, [4, 5, 6, 7]),
+        ('real', {}, 5, [4, 5, 6, 7]),
+        ('real', BETWEEN_BATCHES, 6, [6, 7]),
+    ],
 )
 def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path, data, saving, die_at, again):
     changes = {**(_real_data(tmp_path) if data == 'real' else {}), **saving}
@@ -89,7 +128,10 @@ def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path, data, saving, die
     for row in rows:
         assert row == pytest.approx(expected[int(row['iteration'])], rel=1e-5)
     last = 'iter_8.pth' if saving else 'epoch_2.pth'
-    weights = [torch.load(folder / last, weights_only=False)['state_dict'] for folder in (work_dir, tmp_path / 'whole')]
+    weights = [
+        torch.load(folder / last, weights_only=False)['state_dict']
+        for folder in (work_dir, tmp_path / 'whole')
+    ]
     for name, value in weights[0].items():
         torch.testing.assert_close(value, weights[1][name], rtol=1e-5, atol=1e-6)
 
@@ -102,23 +144,48 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     config = _write_config(tmp_path, model='StillNormUSOT')
-    two = _run('bash', 'tools/dist_train.sh', str(config), '2', '--work-dir', str(tmp_path / 'two'), PORT=str(port))
+    two = _run(
+        'bash',
+        'tools/dist_train.sh',
+        str(config),
+        '2',
+        '--work-dir',
+        str(tmp_path / 'two'),
+        PORT=str(port),
+    )
     assert two.returncode == 0, two.stderr[-3000:]
-    one = _train(config, '--work-dir', str(tmp_path / 'one'), '--cfg-options', 'train_dataloader.batch_size=4')
+    one = _train(
+        config,
+        '--work-dir',
+        str(tmp_path / 'one'),
+        '--cfg-options',
+        'train_dataloader.batch_size=4',
+    )
     assert one.returncode == 0, one.stderr[-2000:]
     ranks = [read_losses(tmp_path / 'two', rank) for rank in (0, 1)]
-    mean = [{key: (first[key] + second[key]) / 2 for key in first} for first, second in zip(*ranks, strict=True)]
+    mean = [
+        {key: (first[key] + second[key]) / 2 for key in first}
+        for first, second in zip(*ranks, strict=True)
+    ]
     assert len(mean) == 4
     for got, expected in zip(mean, read_losses(tmp_path / 'one'), strict=True):
         assert got == pytest.approx(expected, rel=1e-4)
     for name, value in _state(tmp_path / 'two', 2).items():
-        torch.testing.assert_close(value, _state(tmp_path / 'one', 2)[name], rtol=1e-4, atol=1e-6, msg=name)
+        torch.testing.assert_close(
+            value, _state(tmp_path / 'one', 2)[name], rtol=1e-4, atol=1e-6, msg=name
+        )
 
 
 @pytest.mark.process
 @pytest.mark.slow
 def test_mixed_precision_and_scaled_learning_rate(tmp_path):
-    done = _train(_write_config(tmp_path), '--amp', '--auto-scale-lr', '--cfg-options', 'train_cfg.max_epochs=1')
+    done = _train(
+        _write_config(tmp_path),
+        '--amp',
+        '--auto-scale-lr',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     # 2 groups a step instead of 48, and the schedule's first factor.
     assert read_losses(tmp_path / 'work')[0]['lr'] == pytest.approx(5e-3 * 2 / 48 * 0.5)
@@ -126,7 +193,10 @@ def test_mixed_precision_and_scaled_learning_rate(tmp_path):
 
 @pytest.mark.process
 def test_nan_ends_with_one_line_and_a_status(tmp_path):
-    config = _write_config(tmp_path, **{'train_dataloader.dataset.poison': 3, 'model.train_cfg.cycle_start_epoch': None})
+    config = _write_config(
+        tmp_path,
+        **{'train_dataloader.dataset.poison': 3, 'model.train_cfg.cycle_start_epoch': None},
+    )
     failed = _train(config)
     assert failed.returncode == 2
     assert failed.stderr.splitlines()[-1].startswith('error: loss')
@@ -137,12 +207,27 @@ def test_nan_ends_with_one_line_and_a_status(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--cfg-options', 'optim_wraper.optimizer.lr=1'], "has no key 'optim_wraper', did you mean 'optim_wrapper'?"),
-        (['--cfg-options', 'model.type=UST'], "model.type = 'UST' is not registered, did you mean 'USOT'?"),
+        (
+            ['--cfg-options', 'optim_wraper.optimizer.lr=1'],
+            "has no key 'optim_wraper', did you mean 'optim_wrapper'?",
+        ),
+        (
+            ['--cfg-options', 'model.type=UST'],
+            "model.type = 'UST' is not registered, did you mean 'USOT'?",
+        ),
         (['--cfg-options', 'train_cfg.max_epoch=1'], "did you mean 'max_epochs'?"),
-        (['--cfg-options', 'train_dataloader.batch_sise=1'], "unexpected keyword argument 'batch_sise'"),
-        (['--cfg-options', 'model.train_cfg.cycle_start=1'], "tiny.py: unknown keys in train_cfg of USOT: ['cycle_start']"),
-        (['--cfg-options', 'auto_scale_lr.base_batch_size=None', '--resume', 'nowhere.pth'], 'nowhere.pth: no such checkpoint'),
+        (
+            ['--cfg-options', 'train_dataloader.batch_sise=1'],
+            "unexpected keyword argument 'batch_sise'",
+        ),
+        (
+            ['--cfg-options', 'model.train_cfg.cycle_start=1'],
+            "tiny.py: unknown keys in train_cfg of USOT: ['cycle_start']",
+        ),
+        (
+            ['--cfg-options', 'auto_scale_lr.base_batch_size=None', '--resume', 'nowhere.pth'],
+            'nowhere.pth: no such checkpoint',
+        ),
     ],
 )
 def test_what_the_user_can_mend_is_one_line(tmp_path, arguments, message):
@@ -157,7 +242,9 @@ def test_missing_config_names_its_neighbour(tmp_path):
     _write_config(tmp_path)
     failed = _train(tmp_path / 'tinny.py')
     assert failed.returncode == 2
-    assert failed.stderr.splitlines()[-1].endswith("tinny.py: no such config, did you mean 'tiny.py'?")
+    assert failed.stderr.splitlines()[-1].endswith(
+        "tinny.py: no such config, did you mean 'tiny.py'?"
+    )
 
 
 @pytest.mark.process
@@ -165,13 +252,18 @@ def test_training_in_stages_names_its_own_tool(tmp_path):
     failed = _train(Path('configs/quick/pul_quick_bce.py'), '--work-dir', str(tmp_path / 'work'))
     assert failed.returncode == 2
     command = 'python tools/train_pul.py configs/quick/pul_quick_bce.py'
-    assert failed.stderr.strip() == f'error: configs/quick/pul_quick_bce.py: trains in three stages: {command}'
+    assert (
+        failed.stderr.strip()
+        == f'error: configs/quick/pul_quick_bce.py: trains in three stages: {command}'
+    )
     assert not (tmp_path / 'work').exists()
 
 
 def _quick(work_dir: Path, **options: object) -> subprocess.CompletedProcess:
     given = [f'train_dataloader.{key}={value}' for key, value in options.items()]
-    return _train(Path('configs/quick/usot_quick.py'), '--work-dir', str(work_dir), '--cfg-options', *given)
+    return _train(
+        Path('configs/quick/usot_quick.py'), '--work-dir', str(work_dir), '--cfg-options', *given
+    )
 
 
 @pytest.mark.process
@@ -203,18 +295,30 @@ def test_checkpoint_of_another_model_is_refused(tmp_path, option):
     arguments = {
         'resume': ['--resume', str(other)],
         'load_from': ['--cfg-options', f'load_from={other}'],
-        'pretrained': ['--cfg-options', 'model.backbone.init_cfg.type=Pretrained', f'model.backbone.init_cfg.checkpoint={other}'],
+        'pretrained': [
+            '--cfg-options',
+            'model.backbone.init_cfg.type=Pretrained',
+            f'model.backbone.init_cfg.checkpoint={other}',
+        ],
     }
     failed = _train(config, *arguments[option])
     assert failed.returncode == 2 and 'Traceback' not in failed.stderr
     line = failed.stderr.splitlines()[-1]
     assert line.startswith(f'error: {other}: does not fit ')
-    assert ('neck.adjust.0.weight (8, 128, 1, 1) in the file' if option != 'pretrained' else 'conv1.weight') in line
+    assert (
+        'neck.adjust.0.weight (8, 128, 1, 1) in the file'
+        if option != 'pretrained'
+        else 'conv1.weight'
+    ) in line
 
 
 @pytest.mark.process
 def test_full_disk_leaves_no_half_written_checkpoint(tmp_path):
-    changes = {'train_dataloader.dataset.length': 2, 'train_cfg.max_epochs': 1, 'model.train_cfg.cycle_start_epoch': None}
+    changes = {
+        'train_dataloader.dataset.length': 2,
+        'train_cfg.max_epochs': 1,
+        'model.train_cfg.cycle_start_epoch': None,
+    }
     config = _write_config(tmp_path, **changes)
     # No file may grow beyond 100 KiB, a checkpoint has more.
     failed = _run('bash', '-c', f'ulimit -f 100; exec {sys.executable} tools/train.py {config}')

@@ -104,13 +104,17 @@ MOVED: dict[str, str] = {
 _DISCOVERY_GROUPS = {
     'map': 'size_wh=flow_size_wh pixel_unit margin',
     'frames': 'eval_gap=eval_gap_frames max_count=max_frames window=window_frames window_overlap',
-    'interval': ('start=interval_start min=interval_min max=interval_max fast_px=fast_flow_px slow_px=slow_flow_px'),
+    'interval': (
+        'start=interval_start min=interval_min max=interval_max fast_px=fast_flow_px slow_px=slow_flow_px'
+    ),
     'candidates': (
         'alphas gate_mean_px gate_peak_ratio min_peak_px min_region_px min_side_ratio '
         'min_area_px=min_box_area_px max_aspect max_border_span border_px centre_weight '
         'peak_factor border_factor per_mask=candidates_per_mask nms=candidate_nms'
     ),
-    'trajectory': ('distance_weight negative_factor pick_reward link_candidates link_frames min_link_reward'),
+    'trajectory': (
+        'distance_weight negative_factor pick_reward link_candidates link_frames min_link_reward'
+    ),
     'fill': 'legacy=legacy_fill end_noise_px end_noise_min_px seed',
     'quality': (
         'radius=quality_radius corner_tolerance_px edge_weight min_sequence_quality '
@@ -125,11 +129,15 @@ _DISCOVERY_GROUPS = {
 }
 #: Old, flat key of a discovery config -> new key.
 DISCOVERY_KEYS: dict[str, str] = {
-    name.rpartition('=')[2]: f'{group}.{name.partition("=")[0]}' for group, names in _DISCOVERY_GROUPS.items() for name in names.split()
+    name.rpartition('=')[2]: f'{group}.{name.partition("=")[0]}'
+    for group, names in _DISCOVERY_GROUPS.items()
+    for name in names.split()
 }
 
 
-def rename_keys(values: Mapping[str, Any], table: Mapping[str, str], where: str | None = None) -> dict[str, Any]:
+def rename_keys(
+    values: Mapping[str, Any], table: Mapping[str, str], where: str | None = None
+) -> dict[str, Any]:
     """A copy of a config in which every old key is under its new, dotted name.
 
     A value under an old name wins over one under the new name: that comes from a config of this

@@ -15,5 +15,7 @@ model = dict(
     test_cfg=dict(region='mask', mask_threshold=0.5),
 )
 train_dataloader = dict(
-    dataset=dict(table='data/pseudo_boxes/imagenet_vid_masks', frame_sampler=dict(first_with_mask=True)),
+    dataset=dict(
+        table='data/pseudo_boxes/imagenet_vid_masks', frame_sampler=dict(first_with_mask=True)
+    ),
 )

@@ -4,7 +4,11 @@ python tools/convert_checkpoint.py PUBLISHED siamrpn-l234.pth
 python tools/test.py configs/cyclesiam/siamrpn-l234.py siamrpn-l234.pth --benchmark vot2018 --data-root VOT2018
 """
 
-_base_ = ['../_base_/models/siamrpn_r50.py', '../_base_/benchmarks/sequence_folder.py', '../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/models/siamrpn_r50.py',
+    '../_base_/benchmarks/sequence_folder.py',
+    '../_base_/default_runtime.py',
+]
 
 # Numbers of siamrpn_r50_l234_dwxcorr in pysot's model zoo.
 model = dict(

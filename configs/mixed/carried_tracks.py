@@ -9,4 +9,6 @@ Needs no compiled ops; configs/mixed/bytetrack_usot.py does the same with mmdet'
 _base_ = ['../quick/usot_quick.py']
 
 detections = dict(type='RecordedDetections', path='data/detections.txt')
-multi_object = dict(type='CarriedTracks', association=dict(type='TwoStageAssociation'), max_gap_frames=30)
+multi_object = dict(
+    type='CarriedTracks', association=dict(type='TwoStageAssociation'), max_gap_frames=30
+)

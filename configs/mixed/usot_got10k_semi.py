@@ -21,7 +21,9 @@ train_dataloader = dict(
                 box_source='annotated',
                 sequences=dict(type='GOT10kDataset', data_root='data/got10k', subset='train'),
                 # Real boxes reach across frames: the search area is another frame than the template.
-                frame_sampler=dict(type='QualityFrames', memory=4, extra_memory=3, search_gap_frames=100),
+                frame_sampler=dict(
+                    type='QualityFrames', memory=4, extra_memory=3, search_gap_frames=100
+                ),
                 pipeline={{_base_.train_pipeline}},
             ),
             dict(

@@ -28,11 +28,24 @@ model = dict(
     ),
     head=dict(
         # Focal loss, averaged over the positives, starts about ten times as large as balanced BCE.
-        loss_cls=dict(_delete_=True, type='HostMapLoss', loss=dict(type='mmdet.FocalLoss', gamma=2.0, alpha=0.75, loss_weight=0.1)),
-        loss_reg=dict(_delete_=True, type='HostBoxLoss', loss=dict(type='mmdet.GIoULoss', loss_weight=1.0)),
+        loss_cls=dict(
+            _delete_=True,
+            type='HostMapLoss',
+            loss=dict(type='mmdet.FocalLoss', gamma=2.0, alpha=0.75, loss_weight=0.1),
+        ),
+        loss_reg=dict(
+            _delete_=True, type='HostBoxLoss', loss=dict(type='mmdet.GIoULoss', loss_weight=1.0)
+        ),
     ),
 )
-custom_hooks = [dict(type='FrozenBackboneHook', backbone='backbone.body', train_from_epoch=9, trained=('layer1', 'layer2', 'layer3'))]
+custom_hooks = [
+    dict(
+        type='FrozenBackboneHook',
+        backbone='backbone.body',
+        train_from_epoch=9,
+        trained=('layer1', 'layer2', 'layer3'),
+    )
+]
 
 visualizer = dict(type='mmdet.DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 default_hooks = dict(visualization=dict(type='SOTVisualizationHook', interval=50))

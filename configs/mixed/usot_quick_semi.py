@@ -13,7 +13,9 @@ train_dataloader = dict(
                 type='PseudoBoxDataset',
                 box_source='annotated',
                 sequences=dict(type='GOT10kDataset', data_root='data/got10k', subset='train'),
-                frame_sampler=dict(type='QualityFrames', memory=2, extra_memory=3, search_gap_frames=100),
+                frame_sampler=dict(
+                    type='QualityFrames', memory=2, extra_memory=3, search_gap_frames=100
+                ),
                 pipeline={{_base_.train_pipeline}},
             ),
             dict(

@@ -31,8 +31,18 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         bypass_duplicate=True,
         norm_decay_mult=0.0,
-        custom_keys={'backbone': dict(lr_mult=0.1), 'relative_position_bias_table': dict(decay_mult=0.0, lr_mult=0.1)},
+        custom_keys={
+            'backbone': dict(lr_mult=0.1),
+            'relative_position_bias_table': dict(decay_mult=0.0, lr_mult=0.1),
+        },
     ),
     clip_grad=dict(max_norm=10.0),
 )
-custom_hooks = [dict(type='FrozenBackboneHook', backbone='backbone.body', train_from_epoch=9, trained=('patch_embed', 'stages'))]
+custom_hooks = [
+    dict(
+        type='FrozenBackboneHook',
+        backbone='backbone.body',
+        train_from_epoch=9,
+        trained=('patch_embed', 'stages'),
+    )
+]

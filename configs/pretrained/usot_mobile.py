@@ -14,7 +14,12 @@ minutes = 480
 model = dict(
     type='USOT',
     # ImageNet's mean and standard deviation; the weights learnt from RGB.
-    data_preprocessor=dict(type='SOTDataPreprocessor', mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395], bgr_to_rgb=True),
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor',
+        mean=[103.53, 116.28, 123.675],
+        std=[57.375, 57.12, 58.395],
+        bgr_to_rgb=True,
+    ),
     backbone=dict(
         type='HostBackbone',
         body=dict(
@@ -26,10 +31,18 @@ model = dict(
     ),
     neck=dict(type='AdjustNeck', in_channels=128, out_channels=96),
     # The towers see similarities alone: with the search features beside them the first minute learnt slower (docs/runs.csv).
-    head=dict(type='PixelwiseHead', channels=96, with_search=False, loss_cls=dict(type='OverlapFocalLoss')),
+    head=dict(
+        type='PixelwiseHead', channels=96, with_search=False, loss_cls=dict(type='OverlapFocalLoss')
+    ),
     train_cfg=dict(cycle_start_epoch=None, naive_cls_weight=1.0, label_rounding='nearest'),
     # The window was chosen on the odd-numbered of the 25 sequences of docs/results.md.
-    test_cfg=dict(type='USOTTracker', memory_weight=0.0, instance_px=255, small_instance_px=255, window_influence=0.42),
+    test_cfg=dict(
+        type='USOTTracker',
+        memory_weight=0.0,
+        instance_px=255,
+        small_instance_px=255,
+        window_influence=0.42,
+    ),
 )
 
 train_dataloader = dict(
@@ -58,7 +71,9 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5.0),
     paramwise_cfg=dict(parts=dict(backbone=dict(lr_mult=0.1))),
 )
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=5, max_keep_ckpts=2), logger=dict(interval=50))
+default_hooks = dict(
+    checkpoint=dict(type='CheckpointHook', interval=5, max_keep_ckpts=2), logger=dict(interval=50)
+)
 custom_hooks = [
     dict(type='TimeBudgetHook', minutes=minutes),
     dict(type='ChannelsLastHook'),

@@ -33,7 +33,9 @@ train_dataloader = dict(
             dict(
                 type='PseudoBoxDataset',
                 box_source='annotated',
-                sequences=dict(type='SequenceFolderDataset', data_root='work_dirs/pretrained/composites'),
+                sequences=dict(
+                    type='SequenceFolderDataset', data_root='work_dirs/pretrained/composites'
+                ),
                 frame_sampler=frame_sampler,
                 pipeline={{_base_.train_pipeline}},
             ),
@@ -43,8 +45,19 @@ train_dataloader = dict(
 
 train_cfg = dict(by_epoch=True, max_epochs=16)
 model = dict(train_cfg=dict(cycle_start_epoch=9))
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4), clip_grad=dict(max_norm=10.0))
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+    clip_grad=dict(max_norm=10.0),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=2e-5, begin=0, end=16, by_epoch=True, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=2e-5,
+        begin=0,
+        end=16,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]

@@ -7,5 +7,12 @@ model = dict(train_cfg=dict(cycle_start_epoch=3))
 optim_wrapper = dict(optimizer=dict(lr=8e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=2e-5, begin=0, end=14, by_epoch=True, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=2e-5,
+        begin=0,
+        end=14,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]

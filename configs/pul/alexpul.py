@@ -17,7 +17,14 @@ _base_ = [
 # loss_weight = 2 ridge: the loss has the size of a mean squared error. alpha_px2 is estimated from the mined pairs.
 model = dict(
     type='NoiseRobustSiamFC',
-    loss=dict(_delete_=True, type='NoiseRobustLoss', alpha_px2=None, beta_px2=64.0, ridge=0.01, loss_weight=0.02),
+    loss=dict(
+        _delete_=True,
+        type='NoiseRobustLoss',
+        alpha_px2=None,
+        beta_px2=64.0,
+        ridge=0.01,
+        loss_weight=0.02,
+    ),
 )
 train_dataloader = dict(
     batch_size=8,
@@ -60,4 +67,12 @@ discrimination = dict(
 # Stages 1 and 2 lie here; None: in the work dir. Configs that differ in stage 3 alone name the same folder.
 shared_dir = None
 # Stage 2.
-mining = dict(anchors=4, clip_frames=30, step_frames=1, min_similarity=0.5, max_return_px=16.0, window_influence=0.1, wanted_pairs=100_000)
+mining = dict(
+    anchors=4,
+    clip_frames=30,
+    step_frames=1,
+    min_similarity=0.5,
+    max_return_px=16.0,
+    window_influence=0.1,
+    wanted_pairs=100_000,
+)

@@ -5,8 +5,17 @@ model = dict(backbone=dict(_delete_=True, type='CIResNet'))
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type='SiameseCrop', views=['template'], size=127, exemplar=127, shift_px=4, scale=0.05),
-            dict(type='SiameseCrop', views=['search'], size=255, exemplar=127, shift_px=8, scale=0.05),
+            dict(
+                type='SiameseCrop',
+                views=['template'],
+                size=127,
+                exemplar=127,
+                shift_px=4,
+                scale=0.05,
+            ),
+            dict(
+                type='SiameseCrop', views=['search'], size=255, exemplar=127, shift_px=8, scale=0.05
+            ),
             dict(type='PackSOTInputs', stacked=[]),
         ]
     )

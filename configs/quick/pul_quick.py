@@ -22,13 +22,34 @@ train_dataloader = dict(
 train_cfg = dict(by_epoch=True, max_epochs=3)
 # Adam learns this small network from scratch several times faster than the SGD of the large one.
 optim_wrapper = dict(
-    _delete_=True, type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4), clip_grad=dict(max_norm=10.0)
+    _delete_=True,
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+    clip_grad=dict(max_norm=10.0),
 )
-param_scheduler = [dict(type='CosineAnnealingLR', eta_min=2e-5, begin=0, end=3, by_epoch=True, convert_to_iter_based=True)]
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=2e-5,
+        begin=0,
+        end=3,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    )
+]
 
 discrimination = dict(
     train_dataloader=dict(dataset=dict(table='work_dirs/quick/table', samples_per_epoch=800)),
     train_cfg=dict(max_epochs=4),
-    param_scheduler=[dict(type='CosineAnnealingLR', eta_min=2e-5, begin=0, end=4, by_epoch=True, convert_to_iter_based=True)],
+    param_scheduler=[
+        dict(
+            type='CosineAnnealingLR',
+            eta_min=2e-5,
+            begin=0,
+            end=4,
+            by_epoch=True,
+            convert_to_iter_based=True,
+        )
+    ],
 )
 mining = dict(anchors=4, clip_frames=30, step_frames=3, wanted_pairs=1000)

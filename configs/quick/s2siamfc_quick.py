@@ -10,6 +10,9 @@ images does as well (``train_dataloader.dataset.images=FOLDER train_dataloader.d
 
 _base_ = ['./s2siamfc_quick_baseline.py']
 
-model = dict(loss=dict(type='AntiClutterLoss', threshold=0.5, power=2.0), train_cfg=dict(masks=2, raw_weight=0.7))
+model = dict(
+    loss=dict(type='AntiClutterLoss', threshold=0.5, power=2.0),
+    train_cfg=dict(masks=2, raw_weight=0.7),
+)
 # About five of the clips in a cluster; the paper has 40.
 custom_hooks = [dict(type='HardNegativeMiningHook', start_epoch=5, clusters=12)]

@@ -38,5 +38,18 @@ train_dataloader = dict(
 
 train_cfg = dict(by_epoch=True, max_epochs=4)
 # Adam needs no tuned learning rate for pixels that are not scaled.
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4), clip_grad=dict(max_norm=10.0))
-param_scheduler = [dict(type='CosineAnnealingLR', eta_min=2e-5, begin=0, end=4, by_epoch=True, convert_to_iter_based=True)]
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+    clip_grad=dict(max_norm=10.0),
+)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=2e-5,
+        begin=0,
+        end=4,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    )
+]

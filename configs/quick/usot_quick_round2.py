@@ -9,4 +9,6 @@ weights instead. ``tools/self_train.sh`` does everything, for any number of roun
 """
 
 _base_ = ['./usot_quick.py']
-train_dataloader = dict(dataset=dict(table='work_dirs/quick/table2', crop_store='work_dirs/quick/crops2'))
+train_dataloader = dict(
+    dataset=dict(table='work_dirs/quick/table2', crop_store='work_dirs/quick/crops2')
+)

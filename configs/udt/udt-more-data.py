@@ -11,6 +11,9 @@ train_dataloader = dict(
         _delete_=True,
         type='QuotaMixture',
         quotas=[64_000, 30_000],
-        datasets=[dict(clips='data/imagenet_vid/Data/VID/train', **_part), dict(clips='data/oxuva/images', **_part)],
+        datasets=[
+            dict(clips='data/imagenet_vid/Data/VID/train', **_part),
+            dict(clips='data/oxuva/images', **_part),
+        ],
     )
 )

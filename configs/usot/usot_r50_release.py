@@ -7,5 +7,12 @@ _base_ = ['./usot_r50_release-crops.py']
 
 # The published weights saw raw BGR pixels of 0..255 in training too.
 model = dict(legacy=True, data_preprocessor=dict(_delete_=True, type='SOTDataPreprocessor'))
-custom_hooks = [dict(type='FrozenBackboneHook', train_from_epoch=9, trained=('layer1', 'layer2', 'layer3'), legacy=True)]
+custom_hooks = [
+    dict(
+        type='FrozenBackboneHook',
+        train_from_epoch=9,
+        trained=('layer1', 'layer2', 'layer3'),
+        legacy=True,
+    )
+]
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1))

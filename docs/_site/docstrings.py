@@ -14,5 +14,9 @@ class PlainDocstrings(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called for each object that has been read."""
         if obj.docstring is not None:
-            text = re.sub(r':(?:\w+:)?(?:class|func|meth|mod|data|attr|exc):`~?', '`', obj.docstring.value)
-            obj.docstring.value = re.sub(r'^( *)Example:$', r'\1Examples:', text, flags=re.MULTILINE)
+            text = re.sub(
+                r':(?:\w+:)?(?:class|func|meth|mod|data|attr|exc):`~?', '`', obj.docstring.value
+            )
+            obj.docstring.value = re.sub(
+                r'^( *)Example:$', r'\1Examples:', text, flags=re.MULTILINE
+            )

@@ -10,7 +10,11 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
-PAGES = {'index.md': 'README.md', 'contributing.md': 'CONTRIBUTING.md', 'changelog.md': 'CHANGELOG.md'}
+PAGES = {
+    'index.md': 'README.md',
+    'contributing.md': 'CONTRIBUTING.md',
+    'changelog.md': 'CHANGELOG.md',
+}
 
 
 def _named(nav: Any) -> set[str]:

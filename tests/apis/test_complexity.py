@@ -41,11 +41,21 @@ def test_convolutions_and_products_in_closed_form():
     model = _Parts()
     _, spent = multiply_adds(lambda: model.tail(model.head['conv'](torch.zeros(2, 3, 6, 5))), model)
     conv, linear = 2 * 8 * 6 * 5 * 3 * 9, 2 * 8 * 6 * 5 * 7
-    assert spent == {'head.conv': conv, 'head': conv, 'tail.1': linear, 'tail': linear, 'tail.0': 0, '': conv + linear}
+    assert spent == {
+        'head.conv': conv,
+        'head': conv,
+        'tail.1': linear,
+        'tail': linear,
+        'tail.0': 0,
+        '': conv + linear,
+    }
     assert not any(module._forward_hooks for module in model.modules()), 'the model is as it was'
 
 
-@pytest.mark.parametrize(('function', 'factor'), [(lambda x: torch.fft.irfft2(torch.fft.rfft2(x)), 2), (torch.fft.rfft2, 1)])
+@pytest.mark.parametrize(
+    ('function', 'factor'),
+    [(lambda x: torch.fft.irfft2(torch.fft.rfft2(x)), 2), (torch.fft.rfft2, 1)],
+)
 def test_fourier_transforms_are_half_of_their_operations(function, factor):
     _, spent = multiply_adds(lambda: function(torch.zeros(3, 16, 8)), nn.Identity())
     assert spent[''] == factor * 3 * round(1.25 * 128 * math.log2(128))
@@ -57,18 +67,27 @@ def test_every_method_is_counted(name, tracker):
     cfg = _model(name)
     found = tracker_complexity(cfg)
     assert found.tracker == tracker
-    assert found.parameters == sum(parameter.numel() for parameter in MODELS.build(cfg).parameters())
+    assert found.parameters == sum(
+        parameter.numel() for parameter in MODELS.build(cfg).parameters()
+    )
     assert found.search_branch >= found.template_branch > 0
-    looks = {'UDTTracker': 4, 'SiamFCTracker': 3}.get(tracker, 1)  # three scales, and UDT learns from the place that it has found
+    looks = {'UDTTracker': 4, 'SiamFCTracker': 3}.get(
+        tracker, 1
+    )  # three scales, and UDT learns from the place that it has found
     assert found.tracked_frame > 0.95 * looks * found.search_branch
-    assert sum(cost.tracked_frame for module, cost in found.modules.items() if '.' not in module) <= found.tracked_frame
+    assert (
+        sum(cost.tracked_frame for module, cost in found.modules.items() if '.' not in module)
+        <= found.tracked_frame
+    )
 
 
 def test_backbone_costs_what_mmengine_counts():
     cfg = _model('usot_quick')
     model = MODELS.build(cfg).eval()
     crop = torch.zeros(1, 3, 255, 255)
-    expected = FlopAnalyzer(model.backbone, crop).unsupported_ops_warnings(False).by_operator()['conv']
+    expected = (
+        FlopAnalyzer(model.backbone, crop).unsupported_ops_warnings(False).by_operator()['conv']
+    )
     assert tracker_complexity(cfg).modules['backbone'].tracked_frame == expected
 
 

@@ -43,7 +43,11 @@ class Colours(StandStill):
 
 def test_images_of_pillow_become_bgr(clip):
     tracker, frame = Colours(), clip[2][0]
-    for image in (Image.fromarray(frame[..., ::-1]), Image.fromarray(frame[..., ::-1]).convert('RGBA'), frame[..., ::-1]):
+    for image in (
+        Image.fromarray(frame[..., ::-1]),
+        Image.fromarray(frame[..., ::-1]).convert('RGBA'),
+        frame[..., ::-1],
+    ):
         GOT10kTracker(tracker, 'x').init(image, [5, 5, 10, 10])
         np.testing.assert_array_equal(tracker.seen, frame)
 
@@ -71,6 +75,8 @@ def test_the_toolkit_runs_it_and_scores_it(clip, tmp_path):
     (folder / 'GOT_1' / 'meta_info.ini').write_text('[METAINFO]\nresolution: (96, 72)\n')
     for label in ('cover', 'absence', 'cut_by_image'):
         np.savetxt(folder / 'GOT_1' / f'{label}.label', np.full(6, 8), fmt='%d')
-    experiment = experiments.ExperimentGOT10k(str(folder.parent), 'val', str(tmp_path / 'results'), str(tmp_path / 'reports'))
+    experiment = experiments.ExperimentGOT10k(
+        str(folder.parent), 'val', str(tmp_path / 'results'), str(tmp_path / 'reports')
+    )
     experiment.run(GOT10kTracker(TemplateMatcher(), 'Matcher', origin=0))
     assert experiment.report(['Matcher'])['Matcher']['overall']['ao'] > 0.8

@@ -35,9 +35,17 @@ def weights():
 
 
 def test_tracker_of_the_config_with_its_weights(tmp_path, weights):
-    torch.save({'state_dict': OrderedDict((f'module.{key}', value) for key, value in weights.items()), 'meta': {}}, tmp_path / 'c.pth')
+    torch.save(
+        {
+            'state_dict': OrderedDict((f'module.{key}', value) for key, value in weights.items()),
+            'meta': {},
+        },
+        tmp_path / 'c.pth',
+    )
     tracker = init_tracker(dict(model=MODEL), tmp_path / 'c.pth', device='cpu')
-    assert isinstance(tracker, USOTTracker) and tracker.memory_size == 5 and not tracker.model.training
+    assert (
+        isinstance(tracker, USOTTracker) and tracker.memory_size == 5 and not tracker.model.training
+    )
     torch.testing.assert_close(dict(tracker.model.state_dict()), dict(weights))
     frames, boxes = moving_square_frames(3)
     state = tracker.init(frames[0], boxes[0])
@@ -48,7 +56,9 @@ def test_tracker_of_the_config_with_its_weights(tmp_path, weights):
 def test_config_file_and_options(tmp_path, weights):
     torch.save(weights, tmp_path / 'raw.pth')
     (tmp_path / 'c.py').write_text(f'model = {MODEL!r}\n')
-    tracker = init_tracker(tmp_path / 'c.py', tmp_path / 'raw.pth', cfg_options={'model.test_cfg.memory_size': 6})
+    tracker = init_tracker(
+        tmp_path / 'c.py', tmp_path / 'raw.pth', cfg_options={'model.test_cfg.memory_size': 6}
+    )
     assert tracker.memory_size == 6
 
 
@@ -93,8 +103,13 @@ def test_checkpoint_of_another_model_names_the_keys(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         init_tracker(dict(model=MODEL), tmp_path / 'other.pth')
     message = str(caught.value)
-    assert message.startswith(f'{tmp_path / "other.pth"}: does not fit USOT: ') and '\n' not in message
-    assert 'weights are missing (backbone.' in message and '2 are unknown to it (weight, bias)' in message
+    assert (
+        message.startswith(f'{tmp_path / "other.pth"}: does not fit USOT: ') and '\n' not in message
+    )
+    assert (
+        'weights are missing (backbone.' in message
+        and '2 are unknown to it (weight, bias)' in message
+    )
 
 
 class Payload:
@@ -109,7 +124,9 @@ class Payload:
 
 def test_a_checkpoint_with_code_is_refused_and_not_run(tmp_path):
     torch.save({'state_dict': {}, 'x': Payload(str(tmp_path / 'ran'))}, tmp_path / 'bad.pth')
-    with pytest.raises(CheckpointError, match=r'bad.pth: refused: it holds the Python object \S*mkdir') as caught:
+    with pytest.raises(
+        CheckpointError, match=r'bad.pth: refused: it holds the Python object \S*mkdir'
+    ) as caught:
         init_tracker(dict(model=MODEL), tmp_path / 'bad.pth')
     assert '\n' not in str(caught.value) and not (tmp_path / 'ran').exists()
 

@@ -36,11 +36,23 @@ def rendered(tmp_path_factory):
 
 def test_default_is_the_shipped_tracker(inferencer, rendered, tmp_path):
     path, box = rendered[0]
-    result = inferencer(str(path), init_boxes=box, out_dir=tmp_path / 'vis', return_vis=True, pred_out_file=tmp_path / 'boxes.json')
+    result = inferencer(
+        str(path),
+        init_boxes=box,
+        out_dir=tmp_path / 'vis',
+        return_vis=True,
+        pred_out_file=tmp_path / 'boxes.json',
+    )
     (prediction,), (pictures,) = result['predictions'], result['visualization']
     (expected,) = track_video(load_pretrained(device='cpu'), path, box)
-    np.testing.assert_allclose(np.array(prediction['boxes_xyxy'])[:, 0], expected.boxes_xyxy, atol=1e-3)
-    assert prediction['clip'] == str(path) and prediction['size_wh'] == [160, 120] and np.shape(prediction['lost']) == (5, 1)
+    np.testing.assert_allclose(
+        np.array(prediction['boxes_xyxy'])[:, 0], expected.boxes_xyxy, atol=1e-3
+    )
+    assert (
+        prediction['clip'] == str(path)
+        and prediction['size_wh'] == [160, 120]
+        and np.shape(prediction['lost']) == (5, 1)
+    )
     assert json.loads((tmp_path / 'boxes.json').read_text()) == [prediction]
     assert open_clip(tmp_path / 'vis/clip.mp4').frame_count == 5
     assert len(pictures) == 5 and pictures[0].shape == (120, 160, 3)
@@ -49,12 +61,23 @@ def test_default_is_the_shipped_tracker(inferencer, rendered, tmp_path):
 
 
 def test_clips_as_one_batch_give_the_same_boxes(inferencer, rendered, tmp_path):
-    paths, boxes = [str(path) for path, _ in rendered], [rendered[0][1], np.stack([rendered[1][1], rendered[1][1] + 2])]
-    one, both = (inferencer(paths, init_boxes=boxes, batch_size=size, out_dir=tmp_path / str(size)) for size in (1, 2))
-    assert [np.shape(found['boxes_xyxy']) for found in both['predictions']] == [(5, 1, 4), (3, 2, 4)]
+    paths, boxes = (
+        [str(path) for path, _ in rendered],
+        [rendered[0][1], np.stack([rendered[1][1], rendered[1][1] + 2])],
+    )
+    one, both = (
+        inferencer(paths, init_boxes=boxes, batch_size=size, out_dir=tmp_path / str(size))
+        for size in (1, 2)
+    )
+    assert [np.shape(found['boxes_xyxy']) for found in both['predictions']] == [
+        (5, 1, 4),
+        (3, 2, 4),
+    ]
     for left, right in zip(one['predictions'], both['predictions'], strict=True):
         np.testing.assert_allclose(left['boxes_xyxy'], right['boxes_xyxy'], atol=1e-2)
-    assert sorted(file.name for file in (tmp_path / '2').iterdir()) == ['clip.mp4', 'clip_1.mp4'], 'clips of one name'
+    assert sorted(file.name for file in (tmp_path / '2').iterdir()) == ['clip.mp4', 'clip_1.mp4'], (
+        'clips of one name'
+    )
     assert both['visualization'] == [[], []]
 
 
@@ -65,7 +88,9 @@ def test_frames_in_memory_and_data_samples(inferencer, rendered):
     as_array = inferencer(np.stack(frames), init_boxes=box)['predictions']
     assert len(as_list) == len(as_array) == 1
     samples = as_list[0]
-    assert [sample.frame_id for sample in samples] == [0, 1, 2] and isinstance(samples[0], BaseDataElement)
+    assert [sample.frame_id for sample in samples] == [0, 1, 2] and isinstance(
+        samples[0], BaseDataElement
+    )
     last = samples[-1].pred_track_instances
     np.testing.assert_allclose(last.bboxes.numpy(), as_array[0]['boxes_xyxy'][-1], rtol=1e-5)
     assert last.instances_id.tolist() == [0] and last.scores.shape == (1,)
@@ -83,7 +108,10 @@ class _Counts(Tracker):
 
 
 def test_each_target_of_a_batch_sees_its_own_clip():
-    clips = [ArrayClip(np.full((length, 4, 4, 3), value, np.uint8)) for length, value in ((2, 1), (4, 10), (3, 100))]
+    clips = [
+        ArrayClip(np.full((length, 4, 4, 3), value, np.uint8))
+        for length, value in ((2, 1), (4, 10), (3, 100))
+    ]
     boxes = [np.tile([0.0, 0, 2, 2], (count, 1)) for count in (1, 2, 1)]
     found = follow_clips(_Counts(), list(zip(clips, boxes, strict=True)))
     assert [[prediction.boxes_xyxy[:, 0].tolist() for prediction in clip] for clip in found] == [
@@ -107,7 +135,9 @@ def test_what_the_user_can_mend(inferencer, rendered, options, message):
         inferencer(str(rendered[0][0]), **options)
 
 
-def test_a_result_never_replaces_its_clip_and_a_window_needs_a_display(inferencer, rendered, monkeypatch):
+def test_a_result_never_replaces_its_clip_and_a_window_needs_a_display(
+    inferencer, rendered, monkeypatch
+):
     path, box = rendered[0]
     with pytest.raises(InputError, match='the result would replace it'):
         inferencer(str(path), init_boxes=box, out_dir=path.parent)
@@ -124,5 +154,8 @@ def test_models_by_name_file_and_registry(inferencer):
     cfg, weights = resolve_model('usot_quick', None)
     assert cfg.model.type == 'USOT' and weights is None
     assert resolve_model('usot_small', None)[1].name == 'usot_small.pth'
-    with pytest.raises(ConfigError, match="usot_smal: neither a config file nor a model of this package, did you mean 'usot_small'"):
+    with pytest.raises(
+        ConfigError,
+        match="usot_smal: neither a config file nor a model of this package, did you mean 'usot_small'",
+    ):
         resolve_model('usot_smal', None)

@@ -44,7 +44,9 @@ class RangeHandler(SimpleHTTPRequestHandler):
         start, _, stop = wanted[len('bytes=') :].partition('-')
         part = content[int(start) : int(stop) + 1 if stop else None]
         self.send_response(206)
-        self.send_header('Content-Range', f'bytes {start}-{int(start) + len(part) - 1}/{len(content)}')
+        self.send_header(
+            'Content-Range', f'bytes {start}-{int(start) + len(part) - 1}/{len(content)}'
+        )
         self.send_header('Content-Length', str(len(part)))
         self.end_headers()
         with contextlib.suppress(OSError):  # the reader seeks elsewhere
@@ -56,7 +58,9 @@ def serve(tmp_path):
     servers = []
 
     def start(ranges: bool) -> str:
-        handler = partial(type('Handler', (RangeHandler,), {'ranges': ranges}), directory=str(tmp_path))
+        handler = partial(
+            type('Handler', (RangeHandler,), {'ranges': ranges}), directory=str(tmp_path)
+        )
         server = ThreadingHTTPServer(('127.0.0.1', 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -79,7 +83,9 @@ def test_file_and_folder(frames, tmp_path):
         open_source(str(tmp_path / 'none'))
 
 
-@pytest.mark.parametrize('ranges', [True, False], ids=['server with ranges', 'server without ranges'])
+@pytest.mark.parametrize(
+    'ranges', [True, False], ids=['server with ranges', 'server without ranges']
+)
 def test_http(frames, tmp_path, serve, ranges):
     write_video(tmp_path / 'v.mp4', frames)
     with open_source(f'{serve(ranges)}/v.mp4') as source:
@@ -102,7 +108,9 @@ def test_http_errors_name_the_address(tmp_path, serve, ranges):
 def test_no_server_and_no_password_in_the_message():
     with pytest.raises(SourceError) as caught:
         open_source('rtsp://user:secret@127.0.0.1:9/cam')
-    assert 'secret' not in str(caught.value) and str(caught.value).startswith('rtsp://127.0.0.1:9/cam: cannot be opened')
+    assert 'secret' not in str(caught.value) and str(caught.value).startswith(
+        'rtsp://127.0.0.1:9/cam: cannot be opened'
+    )
 
 
 def test_no_such_camera():
@@ -215,9 +223,13 @@ def test_tries_in_a_row_are_counted_and_a_file_is_not_read_twice(monkeypatch):
 
 
 @pytest.mark.process
-def test_a_server_that_stalls_ends_after_the_timeout_or_is_asked_again(tmp_path, frames, monkeypatch):
+def test_a_server_that_stalls_ends_after_the_timeout_or_is_asked_again(
+    tmp_path, frames, monkeypatch
+):
     monkeypatch.setattr('usot_plugin.apis.sources.LONGEST_WAIT_S', 0.01)
-    data = write_video(tmp_path / 'v.ts', moving_square_frames(60)[0], options={'g': '10'}).read_bytes()
+    data = write_video(
+        tmp_path / 'v.ts', moving_square_frames(60)[0], options={'g': '10'}
+    ).read_bytes()
     asked, done = [], threading.Event()
 
     class Stalls(SimpleHTTPRequestHandler):
@@ -241,7 +253,10 @@ def test_a_server_that_stalls_ends_after_the_timeout_or_is_asked_again(tmp_path,
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f'http://127.0.0.1:{server.server_address[1]}/v.ts'
     try:
-        with open_source(url, timeout_s=1.0) as source, pytest.raises(SourceError, match=r'no frame for 1 seconds|broke off'):
+        with (
+            open_source(url, timeout_s=1.0) as source,
+            pytest.raises(SourceError, match=r'no frame for 1 seconds|broke off'),
+        ):
             list(source)
         assert len(asked) == 1
         with open_source(url, reconnect=1, timeout_s=1.0) as source:

@@ -62,11 +62,15 @@ def client_of(tracker: str, *options: str):
     from trax.client import Client
 
     command = [sys.executable, str(TOOL), str(CONFIG), '--tracker', tracker, *options]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         # PyTorch's loaders leave a handler for dead children behind, and libtrax takes a read that is interrupted by one for a lost server.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         try:
-            client = Client((process.stdin.fileno(), process.stdout.fileno()), log=lambda fragment: None)  # it cannot do without a log
+            client = Client(
+                (process.stdin.fileno(), process.stdout.fileno()), log=lambda fragment: None
+            )  # it cannot do without a log
             try:
                 yield trax, client, process
             finally:
@@ -94,7 +98,9 @@ def test_rectangles_polygons_and_masks_in_boxes_out(trackers, images):
             trax.Polygon.create([(4.0, 2.0), (14.0, 6.0), (8.0, 22.0)]),
             trax.Mask.create(mask),
         ]
-        objects, _ = client.initialize(image(trax, images[0]), [(region, {}) for region in starts], {})
+        objects, _ = client.initialize(
+            image(trax, images[0]), [(region, {}) for region in starts], {}
+        )
         assert [type(region).__name__ for region, _ in objects] == ['Rectangle', 'Polygon', 'Mask']
         objects, _ = client.frame(image(trax, images[1]), {}, [])
         boxes = [region.bounds() for region, _ in objects]
@@ -115,7 +121,9 @@ def test_masks_out_and_images_from_memory(trackers, images):
     frame = cv2.imread(str(images[0]))
     with client_of(f'{trackers}:Masks') as (trax, client, process):
         encoded = trax.BufferImage.create(cv2.imencode('.png', frame)[1].tobytes())
-        client.initialize({trax.ImageChannel.COLOR: encoded}, [(trax.Rectangle.create(10, 3, 6, 6), {})], {})
+        client.initialize(
+            {trax.ImageChannel.COLOR: encoded}, [(trax.Rectangle.create(10, 3, 6, 6), {})], {}
+        )
         memory = trax.MemoryImage.create(np.ascontiguousarray(frame[..., ::-1]))
         ((region, properties),), _ = client.frame({trax.ImageChannel.COLOR: memory}, {}, [])
         expected = np.zeros((9, 16), bool)
@@ -128,27 +136,46 @@ def test_masks_out_and_images_from_memory(trackers, images):
 @pytest.mark.process
 def test_what_goes_wrong_is_told_to_both_sides(trackers, tmp_path):
     (tmp_path / 'broken.png').write_bytes(b'no image')
-    with client_of(f'{trackers}:shift') as (trax, client, process), pytest.raises(trax.TraxException, match='broken.png'):
-        client.initialize(image(trax, tmp_path / 'broken.png'), [(trax.Rectangle.create(1, 1, 5, 5), {})], {})
+    with (
+        client_of(f'{trackers}:shift') as (trax, client, process),
+        pytest.raises(trax.TraxException, match='broken.png'),
+    ):
+        client.initialize(
+            image(trax, tmp_path / 'broken.png'), [(trax.Rectangle.create(1, 1, 5, 5), {})], {}
+        )
     lines = process.log.splitlines()
     assert process.returncode == 2 and lines[-1].startswith('error: ') and 'broken.png' in lines[-1]
 
 
 @pytest.mark.process
 def test_a_box_that_cannot_be_used_is_told(trackers, images):
-    with client_of(f'{trackers}:shift') as (trax, client, process), pytest.raises(trax.TraxException, match='lies outside the 96x72 frame'):
+    with (
+        client_of(f'{trackers}:shift') as (trax, client, process),
+        pytest.raises(trax.TraxException, match='lies outside the 96x72 frame'),
+    ):
         client.initialize(image(trax, images[0]), [(trax.Rectangle.create(500, 1, 5, 5), {})], {})
 
 
 def run_tool(*options: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, str(TOOL), *options], capture_output=True, text=True, timeout=120, cwd=cwd)
+    return subprocess.run(
+        [sys.executable, str(TOOL), *options], capture_output=True, text=True, timeout=120, cwd=cwd
+    )
 
 
 @pytest.mark.process
 def test_registry_entry(trackers, tmp_path):
     ini = tmp_path / 'trackers.ini'
     ini.write_text('[Other]\ncommand = other\nprotocol = trax\n')
-    options = ('--tracker', f'{trackers.name}:shift', '--write-ini', str(ini), '--name', 'Shift', '--cfg-options', 'a.b=50%')
+    options = (
+        '--tracker',
+        f'{trackers.name}:shift',
+        '--write-ini',
+        str(ini),
+        '--name',
+        'Shift',
+        '--cfg-options',
+        'a.b=50%',
+    )
     done = run_tool(str(CONFIG), *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     registry = configparser.ConfigParser()  # as the toolkit reads it
@@ -172,4 +199,6 @@ def test_bad_registries_are_refused(tmp_path):
 @pytest.mark.process
 def test_bad_config_ends_in_one_line(tmp_path):
     done = run_tool('no_such_config.py', cwd=tmp_path)
-    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith('error: no_such_config.py: no such config')
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(
+        'error: no_such_config.py: no such config'
+    )

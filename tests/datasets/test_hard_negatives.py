@@ -21,7 +21,14 @@ PIPELINE = [
     dict(type='ViewRotate', views=['template'], degrees=5),
     dict(type='PackSOTInputs', stacked=[]),
 ]
-SIZES = {'a.jpg': (60, 80), 'deep/er/b.png': (300, 200), 'c.bmp': (5, 4), 'd.png': (90, 90), 'e.png': (70, 120), 'f.png': (64, 64)}
+SIZES = {
+    'a.jpg': (60, 80),
+    'deep/er/b.png': (300, 200),
+    'c.bmp': (5, 4),
+    'd.png': (90, 90),
+    'e.png': (70, 120),
+    'f.png': (64, 64),
+}
 
 
 @pytest.fixture
@@ -35,7 +42,13 @@ def images(tmp_path):
 
 
 def pairs(folder, **kwargs) -> HardNegativePairs:
-    options = dict(box_source='random', images=folder, frame_sampler=SINGLE, pipeline=PIPELINE, samples_per_epoch=200)
+    options = dict(
+        box_source='random',
+        images=folder,
+        frame_sampler=SINGLE,
+        pipeline=PIPELINE,
+        samples_per_epoch=200,
+    )
     return HardNegativePairs(**{**options, **kwargs})
 
 
@@ -48,7 +61,14 @@ def test_images_are_found_at_any_depth(images):
     (images / 'masks').mkdir()
     (images / 'masks' / 'm.png').write_bytes(b'x')
     (images / 'notes.txt').write_text('x')
-    assert list(find_images([images])) == ['a.jpg', 'c.bmp', 'd.png', 'deep/er/b.png', 'e.png', 'f.png']
+    assert list(find_images([images])) == [
+        'a.jpg',
+        'c.bmp',
+        'd.png',
+        'deep/er/b.png',
+        'e.png',
+        'f.png',
+    ]
     assert list(find_images([images / 'a.jpg', images / 'deep'])) == ['a.jpg', 'deep/er/b.png']
     assert list(find_images([images / 'a.jpg'])) == ['a.jpg']
 
@@ -72,35 +92,52 @@ def test_images_of_any_size_give_pairs(images):
     assert len(dataset) == dataset.track_count == 6
     for index in range(6):
         sample = dataset[index]
-        assert sample['inputs']['template'].shape == (3, 127, 127) and sample['inputs']['search'].shape == (3, 239, 239)
+        assert sample['inputs']['template'].shape == (3, 127, 127) and sample['inputs'][
+            'search'
+        ].shape == (3, 239, 239)
         box = sample['data_samples'].search_box_xyxy
         assert torch.isfinite(box).all() and 80 < (box[0] + box[2]) / 2 < 160  # 4 pixels are few
         assert grey(sample['inputs']['template']) == grey(sample['inputs']['search'])
-    assert {dataset[i]['data_samples'].clip for i in range(6)} == set(find_images([images]))  # each once an epoch
+    assert {dataset[i]['data_samples'].clip for i in range(6)} == set(
+        find_images([images])
+    )  # each once an epoch
 
 
 def test_random_regions_are_a_quarter_to_an_eighth(images):
     from usot_plugin.datasets import RandomBoxes
 
     source = RandomBoxes(images=images, share=(1 / 8, 1 / 4))
-    boxes = np.stack([source.find_box(np.zeros((80, 160, 3), np.uint8), np.random.default_rng(i)) for i in range(200)])
+    boxes = np.stack(
+        [
+            source.find_box(np.zeros((80, 160, 3), np.uint8), np.random.default_rng(i))
+            for i in range(200)
+        ]
+    )
     sizes = (boxes[:, 2:] - boxes[:, :2]) / (160, 80)
     assert 1 / 8 <= sizes.min() < 0.13 and 0.245 < sizes.max() <= 1 / 4
 
 
 def test_broken_images_are_named_once_and_others_drawn(images):
-    (images / 'broken.jpg').write_bytes(cv2.imencode('.jpg', np.zeros((50, 50, 3), np.uint8))[1].tobytes()[:30])
+    (images / 'broken.jpg').write_bytes(
+        cv2.imencode('.jpg', np.zeros((50, 50, 3), np.uint8))[1].tobytes()[:30]
+    )
     (images / 'empty.png').write_bytes(b'')
     (images / 'text.png').write_text('a letter')
     dataset = pairs(images, samples_per_epoch=60)
     assert {dataset[i]['data_samples'].clip for i in range(60)} == set(SIZES)
     named = sorted(text.rsplit('/', 1)[1] for text in dataset._reported)
-    assert named == [f'{name}: not an image that OpenCV can decode' for name in ('broken.jpg', 'empty.png', 'text.png')]
+    assert named == [
+        f'{name}: not an image that OpenCV can decode'
+        for name in ('broken.jpg', 'empty.png', 'text.png')
+    ]
 
 
 def test_a_folder_of_broken_images_ends_with_a_reason(tmp_path):
     (tmp_path / 'text.png').write_text('a letter')
-    with pytest.raises(NoSampleError, match=r'21 clips in a row could not be used; the last: .*text\.png: not an image'):
+    with pytest.raises(
+        NoSampleError,
+        match=r'21 clips in a row could not be used; the last: .*text\.png: not an image',
+    ):
         pairs(tmp_path)[0]
 
 
@@ -133,7 +170,10 @@ def test_negatives_come_from_the_same_cluster_and_another_image(images):
 
 
 def test_a_sample_depends_on_seed_epoch_and_index_only(images):
-    first, second = pairs(images, negative_share=0.5), pickle.loads(pickle.dumps(pairs(images, negative_share=0.5)))
+    first, second = (
+        pairs(images, negative_share=0.5),
+        pickle.loads(pickle.dumps(pairs(images, negative_share=0.5))),
+    )
     for dataset in (first, second):
         dataset.set_clusters(np.zeros(6))
         dataset.set_epoch(3)
@@ -146,7 +186,15 @@ def test_a_sample_depends_on_seed_epoch_and_index_only(images):
 def test_one_image_per_track_is_shown_for_clustering(images):
     (images / 'broken.jpg').write_text('x')
     shown = list(pairs(images).cluster_images(64))
-    assert [None if image is None else grey(torch.from_numpy(image)) for image in shown] == [1, None, 3, 4, 2, 5, 6]
+    assert [None if image is None else grey(torch.from_numpy(image)) for image in shown] == [
+        1,
+        None,
+        3,
+        4,
+        2,
+        5,
+        6,
+    ]
     assert all(image is None or image.shape == (64, 64, 3) for image in shown)
 
 
@@ -180,7 +228,9 @@ def test_wrong_clusters_are_refused(images):
 
 def test_supervised_pairs_are_two_frames_of_one_track(tmp_path, rendered):
     boxes = np.array([[10.0 + i, 20, 40 + i, 50] for i in range(20)])
-    write_table_part(tmp_path / 'table', 'clip_0.mp4', rendered / 'clips' / 'clip_0.mp4', pseudo_track(boxes))
+    write_table_part(
+        tmp_path / 'table', 'clip_0.mp4', rendered / 'clips' / 'clip_0.mp4', pseudo_track(boxes)
+    )
     sampler = dict(type='WindowFrames', count=2, span=100, views=dict(template=[0], search=[1]))
     dataset = PseudoBoxDataset(table=tmp_path / 'table', frame_sampler=sampler)
     for index in range(4):

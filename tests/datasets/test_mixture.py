@@ -30,7 +30,10 @@ def parts(rendered):
 def test_each_part_gives_its_quota(parts):
     mixture = DATASETS.build({'type': 'QuotaMixture', 'datasets': parts, 'quotas': [3, 5]})
     assert len(mixture) == 8
-    counts = Counter(mixture._get_ori_dataset_idx(index)[0] for index in DefaultSampler(mixture, shuffle=True, seed=0))
+    counts = Counter(
+        mixture._get_ori_dataset_idx(index)[0]
+        for index in DefaultSampler(mixture, shuffle=True, seed=0)
+    )
     assert counts == {0: 3, 1: 5}
     assert len(QuotaMixture(parts)) == 8  # by default their own lengths, 4 and 4
 
@@ -48,7 +51,10 @@ def test_an_epoch_is_a_pure_function_of_its_number(parts):
 
 def test_parts_draw_different_numbers(parts):
     mixture = QuotaMixture([parts[1], parts[1]], quotas=[4, 4])
-    assert any(mixture[i]['data_samples'].frame_index != mixture[i + 4]['data_samples'].frame_index for i in range(4))
+    assert any(
+        mixture[i]['data_samples'].frame_index != mixture[i + 4]['data_samples'].frame_index
+        for i in range(4)
+    )
 
 
 def test_stage_and_epoch_reach_every_part(parts):
@@ -78,7 +84,10 @@ def test_a_part_with_quota_0_is_left_out_and_its_files_not_looked_for(parts):
     assert len(mixture) == 4 and len(mixture.datasets) == 1
     # The other part draws as it does in a mixture of both: its random numbers belong to its place.
     both = QuotaMixture(parts, quotas=[3, 4])
-    assert all(torch.equal(mixture[i]['inputs']['template'], both[3 + i]['inputs']['template']) for i in range(4))
+    assert all(
+        torch.equal(mixture[i]['inputs']['template'], both[3 + i]['inputs']['template'])
+        for i in range(4)
+    )
 
 
 @pytest.fixture(scope='module')
@@ -108,7 +117,9 @@ def test_a_share_of_the_labels(semi, share, tracks):
 @pytest.mark.process
 def test_shares_are_nested_and_their_seed_decides(semi):
     def clips(share, seed=0):
-        source = QuotaMixture(semi, quotas=[1, 1], label_share=share, label_seed=seed).datasets[0].source
+        source = (
+            QuotaMixture(semi, quotas=[1, 1], label_share=share, label_seed=seed).datasets[0].source
+        )
         return {source.track(row).clip for row in range(len(source))}
 
     assert clips(0.2) < clips(0.5) < clips(1.0)
@@ -117,7 +128,9 @@ def test_shares_are_nested_and_their_seed_decides(semi):
 
 
 def test_no_labels_leaves_the_epoch_as_long_as_it_was(semi):
-    mixture = QuotaMixture([dict(semi[0], sequences='nowhere'), semi[1]], quotas=[20, 10], label_share=0)
+    mixture = QuotaMixture(
+        [dict(semi[0], sequences='nowhere'), semi[1]], quotas=[20, 10], label_share=0
+    )
     assert len(mixture) == 30 and len(mixture.datasets) == 1
 
 
@@ -131,13 +144,18 @@ def test_no_labels_leaves_the_epoch_as_long_as_it_was(semi):
 )
 def test_quotas_are_handed_on_in_proportion(quotas, dropped, expected):
     got = hand_on(quotas, dropped)
-    assert sum(got) == sum(quotas) and max(abs(a - b) for a, b in zip(got, expected, strict=True)) <= 1
+    assert (
+        sum(got) == sum(quotas) and max(abs(a - b) for a, b in zip(got, expected, strict=True)) <= 1
+    )
     assert all(value == 0 for value, gone in zip(got, dropped, strict=True) if gone)
 
 
 @pytest.mark.parametrize(
     ('options', 'message'),
-    [({'label_share': 1.5}, 'between 0 and 1'), ({'label_share': 0, 'quotas': [3, 0]}, 'nothing is left to draw from')],
+    [
+        ({'label_share': 1.5}, 'between 0 and 1'),
+        ({'label_share': 0, 'quotas': [3, 0]}, 'nothing is left to draw from'),
+    ],
 )
 def test_impossible_shares_are_refused(semi, options, message):
     with pytest.raises(ValueError, match=message):
@@ -145,35 +163,50 @@ def test_impossible_shares_are_refused(semi, options, message):
 
 
 def test_a_share_without_annotated_parts_is_refused(parts):
-    with pytest.raises(ValueError, match="no part has labels .box_source='annotated', or annotated=True"):
+    with pytest.raises(
+        ValueError, match="no part has labels .box_source='annotated', or annotated=True"
+    ):
         QuotaMixture(parts, label_share=0.1)
 
 
 @pytest.fixture(scope='module')
 def coco(tmp_path_factory, sequences):
     root = Path(sequences['data_root'])
-    images = [{'id': i, 'video_id': 1, 'frame_id': i, 'file_name': f'seq_0/img/{i + 1:08d}.jpg'} for i in range(3)]
+    images = [
+        {'id': i, 'video_id': 1, 'frame_id': i, 'file_name': f'seq_0/img/{i + 1:08d}.jpg'}
+        for i in range(3)
+    ]
     boxes = [{'id': i, 'image_id': i, 'instance_id': 1, 'bbox': [10, 10, 30, 20]} for i in range(3)]
     file = tmp_path_factory.mktemp('coco') / 'a.json'
-    file.write_text(json.dumps({'videos': [{'id': 1, 'name': 'seq_0'}], 'images': images, 'annotations': boxes}))
+    file.write_text(
+        json.dumps({'videos': [{'id': 1, 'name': 'seq_0'}], 'images': images, 'annotations': boxes})
+    )
     return {'type': 'CocoVIDDataset', 'annotation': str(file), 'image_root': str(root)}
 
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ('annotated', 'share', 'lengths'), [(True, 0, [30]), (True, 1, [10, 10, 10]), (False, 0, [15, 15]), (False, 0.1, [10, 10, 10])]
+    ('annotated', 'share', 'lengths'),
+    [(True, 0, [30]), (True, 1, [10, 10, 10]), (False, 0, [15, 15]), (False, 0.1, [10, 10, 10])],
 )
 def test_a_coco_file_says_whether_its_boxes_are_labels(coco, semi, annotated, share, lengths):
-    mixture = QuotaMixture([dict(coco, annotated=annotated), *semi], quotas=[10, 10, 10], label_share=share)
+    mixture = QuotaMixture(
+        [dict(coco, annotated=annotated), *semi], quotas=[10, 10, 10], label_share=share
+    )
     assert [len(part) for part in mixture.datasets] == lengths
-    assert any(isinstance(part, CocoVIDDataset) for part in mixture.datasets) == (not annotated or share > 0)
+    assert any(isinstance(part, CocoVIDDataset) for part in mixture.datasets) == (
+        not annotated or share > 0
+    )
 
 
 @pytest.mark.process
 @pytest.mark.parametrize('built', [False, True])
 def test_a_coco_file_that_does_not_say_it_is_refused(coco, semi, built):
     part = DATASETS.build(coco) if built else coco
-    with pytest.raises(ValueError, match=r'part 1 \(CocoVIDDataset\) does not say whether its boxes are labels: annotated=True, or'):
+    with pytest.raises(
+        ValueError,
+        match=r'part 1 \(CocoVIDDataset\) does not say whether its boxes are labels: annotated=True, or',
+    ):
         QuotaMixture([semi[0], part], quotas=[1, 1], label_share=0)
     assert len(QuotaMixture([semi[0], part], quotas=[1, 1])) == 2  # nobody asks
 
@@ -188,9 +221,14 @@ def test_a_share_that_cannot_be_taken_is_refused(coco, semi, case):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('source', ['annotated_masks', 'annotated_first_masks', {'type': 'AnnotatedMasks'}])
+@pytest.mark.parametrize(
+    'source', ['annotated_masks', 'annotated_first_masks', {'type': 'AnnotatedMasks'}]
+)
 def test_masks_are_labels_too(semi, source):
     labelled = dict(semi[0], box_source=source)
     assert len(QuotaMixture([labelled, semi[1]], quotas=[2, 2], label_share=0).datasets) == 1
     shared = QuotaMixture([labelled, semi[1]], quotas=[2, 2], label_share=0.3).datasets[0]
-    assert type(shared.source).__name__ in ('AnnotatedMasks', 'AnnotatedFirstMasks') and shared.track_count == 3
+    assert (
+        type(shared.source).__name__ in ('AnnotatedMasks', 'AnnotatedFirstMasks')
+        and shared.track_count == 3
+    )

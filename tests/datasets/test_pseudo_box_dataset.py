@@ -24,7 +24,13 @@ ROOT = Path(__file__).parents[2]
 
 PIPELINE = [
     {'type': 'SiameseCrop', 'views': ['template'], 'size': 127, 'shift_px': 4, 'scale': 0.05},
-    {'type': 'SiameseCrop', 'views': ['search', 'memory'], 'size': 255, 'shift_px': 64, 'scale': 0.18},
+    {
+        'type': 'SiameseCrop',
+        'views': ['search', 'memory'],
+        'size': 255,
+        'shift_px': 64,
+        'scale': 0.18,
+    },
     {'type': 'ViewFlip', 'views': ['template', 'memory'], 'prob': 0.4},
     {'type': 'ViewBrightness', 'views': ['search', 'memory']},
     {'type': 'PackSOTInputs'},
@@ -32,7 +38,9 @@ PIPELINE = [
 
 
 def build(root: Path, **kwargs) -> PseudoBoxDataset:
-    return DATASETS.build({'type': 'PseudoBoxDataset', 'table': str(root / 'table'), 'pipeline': PIPELINE, **kwargs})
+    return DATASETS.build(
+        {'type': 'PseudoBoxDataset', 'table': str(root / 'table'), 'pipeline': PIPELINE, **kwargs}
+    )
 
 
 def assert_same(a: dict, b: dict) -> None:
@@ -45,17 +53,25 @@ def assert_same(a: dict, b: dict) -> None:
 
 
 def loaded(dataset, workers: int, **kwargs) -> list[dict]:
-    loader = DataLoader(dataset, batch_size=1, num_workers=workers, collate_fn=lambda batch: batch[0], **kwargs)
+    loader = DataLoader(
+        dataset, batch_size=1, num_workers=workers, collate_fn=lambda batch: batch[0], **kwargs
+    )
     return list(loader)
 
 
 def test_an_item_has_the_shapes_of_its_stage(rendered):
     dataset = build(rendered)
     item = dataset[0]
-    assert {k: tuple(v.shape) for k, v in item['inputs'].items()} == {'template': (3, 127, 127), 'search': (3, 255, 255)}
+    assert {k: tuple(v.shape) for k, v in item['inputs'].items()} == {
+        'template': (3, 127, 127),
+        'search': (3, 255, 255),
+    }
     dataset.set_stage('cycle')
     item = dataset[0]
-    assert item['inputs']['memory'].shape == (4, 3, 255, 255) and item['inputs']['memory'].dtype == torch.uint8
+    assert (
+        item['inputs']['memory'].shape == (4, 3, 255, 255)
+        and item['inputs']['memory'].dtype == torch.uint8
+    )
     sample = item['data_samples']
     assert sample.memory_boxes_xyxy.shape == (4, 4) and len(sample.memory_indices) == 4
     batch = pseudo_collate([item, dataset[1]])
@@ -64,7 +80,10 @@ def test_an_item_has_the_shapes_of_its_stage(rendered):
 
 def test_boxes_show_the_object_of_the_frame(rendered):
     """The pseudo boxes are exact here, so the middle of the box must have the object's colours, not the ground's."""
-    plain = [{'type': 'SiameseCrop', 'views': ['template'], 'size': 127}, {'type': 'PackSOTInputs', 'single': ['template']}]
+    plain = [
+        {'type': 'SiameseCrop', 'views': ['template'], 'size': 127},
+        {'type': 'PackSOTInputs', 'single': ['template']},
+    ]
     dataset = build(rendered, pipeline=plain)
     for index in range(len(dataset)):
         item = dataset[index]
@@ -72,9 +91,13 @@ def test_boxes_show_the_object_of_the_frame(rendered):
         number = int(sample.clip[5])
         video, boxes = render_clip(number, 20, (160, 120), occluders=0)
         cx, cy = (boxes[0, sample.frame_index, :2] + boxes[0, sample.frame_index, 2:]) / 2
-        expected = video[sample.frame_index, int(cy) - 3 : int(cy) + 4, int(cx) - 3 : int(cx) + 4].mean((0, 1))
+        expected = video[
+            sample.frame_index, int(cy) - 3 : int(cy) + 4, int(cx) - 3 : int(cx) + 4
+        ].mean((0, 1))
         x, y = (sample.template_box_xyxy[:2] + sample.template_box_xyxy[2:]).div(2).int().tolist()
-        got = item['inputs']['template'][:, y - 5 : y + 6, x - 5 : x + 6].float().mean((1, 2)).numpy()
+        got = (
+            item['inputs']['template'][:, y - 5 : y + 6, x - 5 : x + 6].float().mean((1, 2)).numpy()
+        )
         assert np.abs(got - expected).max() < 25
 
 
@@ -96,7 +119,14 @@ def only(batch: list) -> dict:
 @pytest.mark.parametrize('start', ['fork', 'spawn'])
 def test_epoch_and_stage_reach_running_workers(rendered, start):
     dataset = build(rendered, samples_per_epoch=4)
-    loader = DataLoader(dataset, batch_size=1, num_workers=2, collate_fn=only, persistent_workers=True, multiprocessing_context=start)
+    loader = DataLoader(
+        dataset,
+        batch_size=1,
+        num_workers=2,
+        collate_fn=only,
+        persistent_workers=True,
+        multiprocessing_context=start,
+    )
     for epoch, stage in ((0, 'naive'), (1, 'cycle'), (2, 'cycle')):
         dataset.set_epoch(epoch)
         dataset.set_stage(stage)
@@ -112,8 +142,12 @@ def test_epochs_and_seeds_differ(rendered):
     first, other_seed = build(rendered), build(rendered, seed=1)
     a = first[0]
     first.set_epoch(1)
-    assert not torch.equal(a['data_samples'].search_box_xyxy, first[0]['data_samples'].search_box_xyxy)
-    assert not torch.equal(a['data_samples'].search_box_xyxy, other_seed[0]['data_samples'].search_box_xyxy)
+    assert not torch.equal(
+        a['data_samples'].search_box_xyxy, first[0]['data_samples'].search_box_xyxy
+    )
+    assert not torch.equal(
+        a['data_samples'].search_box_xyxy, other_seed[0]['data_samples'].search_box_xyxy
+    )
 
 
 def test_every_track_is_visited_once_before_any_comes_again(rendered):
@@ -140,7 +174,12 @@ def test_many_tracks_cost_columns_only(tmp_path):
     """Workers get a copy of the pickle (or of the pages they touch): it must not grow with the frames of the table."""
     for number in range(30):
         boxes = np.tile(np.array([10.0, 10, 60, 60]), (1000, 1))
-        write_table_part(tmp_path / 'table', f'{number}.mp4', f'/nowhere/{number}.mp4', pseudo_track(boxes, number))
+        write_table_part(
+            tmp_path / 'table',
+            f'{number}.mp4',
+            f'/nowhere/{number}.mp4',
+            pseudo_track(boxes, number),
+        )
     dataset = build(tmp_path)
     assert len(dataset) == 30
     assert len(pickle.dumps(dataset)) < 20_000  # the boxes alone are 480 kB
@@ -159,22 +198,41 @@ def test_unreadable_clips_are_named_once_and_replaced(rendered, tmp_path, caplog
     good = write_clip(tmp_path / 'clips' / 'good.mp4', video)
     (tmp_path / 'clips' / 'bad.mp4').write_bytes(b'not a video')
     for name in ('good.mp4', 'bad.mp4', 'gone.mp4', 'short.mp4'):
-        track = pseudo_track(np.concatenate([boxes[0], boxes[0]]) if name == 'short.mp4' else boxes[0])
-        write_table_part(tmp_path / 'table', name, good if name == 'short.mp4' else tmp_path / 'clips' / name, track)
+        track = pseudo_track(
+            np.concatenate([boxes[0], boxes[0]]) if name == 'short.mp4' else boxes[0]
+        )
+        write_table_part(
+            tmp_path / 'table',
+            name,
+            good if name == 'short.mp4' else tmp_path / 'clips' / name,
+            track,
+        )
     dataset = build(tmp_path, samples_per_epoch=12)
     with caplog.at_level(logging.WARNING):
         clips = [dataset[index]['data_samples'].clip for index in range(12)]
     assert set(clips) == {'good.mp4'}
     for index in (0, 5):  # the replacement, too, depends on the index alone
         assert_same(dataset[index], build(tmp_path, samples_per_epoch=12)[index])
-    assert dataset._reported and all('good.mp4: ' not in text or '40' in text or 'has 20' in text for text in dataset._reported)
-    assert any('bad.mp4' in text for text in dataset._reported) and any('no such file' in text for text in dataset._reported)
+    assert dataset._reported and all(
+        'good.mp4: ' not in text or '40' in text or 'has 20' in text for text in dataset._reported
+    )
+    assert any('bad.mp4' in text for text in dataset._reported) and any(
+        'no such file' in text for text in dataset._reported
+    )
     assert any('has 20 frames, but its boxes reach frame 39' in text for text in dataset._reported)
 
 
 def test_nothing_readable_ends_with_the_cause(tmp_path):
-    write_table_part(tmp_path / 'table', 'gone.mp4', tmp_path / 'gone.mp4', pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1))))
-    with pytest.raises(NoSampleError, match=r'clips in a row could not be used; the last: .*gone\.mp4: no such file'):
+    write_table_part(
+        tmp_path / 'table',
+        'gone.mp4',
+        tmp_path / 'gone.mp4',
+        pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1))),
+    )
+    with pytest.raises(
+        NoSampleError,
+        match=r'clips in a row could not be used; the last: .*gone\.mp4: no such file',
+    ):
         build(tmp_path, max_failures=3)[0]
 
 
@@ -183,7 +241,9 @@ def ranked_table(tmp_path: Path, count: int = 100) -> PseudoBoxDataset:
     rng = np.random.default_rng(0)
     for number in range(count):
         quality, corner = float(rng.uniform(0.3, 0.9)), float(rng.uniform(0, 0.3))
-        track = pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1)), number, sequence_quality=quality, corner_share=corner)
+        track = pseudo_track(
+            np.tile([1.0, 1, 9, 9], (5, 1)), number, sequence_quality=quality, corner_share=corner
+        )
         samplable = quality - corner / 3 >= 0.40 and corner < 0.25
         write_table_part(tmp_path / 'table', f'{number:03d}.mp4', 'x', track, samplable)
     return build(tmp_path)
@@ -197,7 +257,9 @@ def test_a_bad_track_is_replaced_by_the_best_of_three_neighbours(tmp_path):
     good = (margin >= 0.40) & (source.corner_share < 0.25)
     np.testing.assert_array_equal(dataset._good, good)
     by_keys = build(tmp_path, min_quality=0.40, max_corner_share=0.25)
-    np.testing.assert_array_equal(by_keys._good, good)  # the same rule, from keys instead of the column
+    np.testing.assert_array_equal(
+        by_keys._good, good
+    )  # the same rule, from keys instead of the column
     for start in range(100):
         for seed in range(5):
             row = dataset._good_row(start, np.random.default_rng(seed))
@@ -223,7 +285,13 @@ def test_without_any_try_a_bad_track_stays(tmp_path):
 @pytest.mark.process
 @pytest.mark.parametrize('source', ['random', 'centre'])
 def test_sources_without_a_table(rendered, source):
-    dataset = PseudoBoxDataset(box_source=source, clips=str(rendered / 'clips'), pipeline=PIPELINE, stage='cycle', samples_per_epoch=6)
+    dataset = PseudoBoxDataset(
+        box_source=source,
+        clips=str(rendered / 'clips'),
+        pipeline=PIPELINE,
+        stage='cycle',
+        samples_per_epoch=6,
+    )
     assert dataset.track_count == 4
     items = loaded(dataset, 0)
     assert all(item['inputs']['memory'].shape == (4, 3, 255, 255) for item in items)
@@ -238,20 +306,31 @@ def test_one_word_changes_the_box_source(rendered):
         dataset = build(rendered, box_source=source, pipeline=[])
         view = dataset[0]['views']['template'][0]
         boxes[source] = view.box_xyxy
-    assert boxes['centre'].tolist() == pytest.approx([160 * 5 / 12, 120 * 5 / 12, 160 * 7 / 12, 120 * 7 / 12])
+    assert boxes['centre'].tolist() == pytest.approx(
+        [160 * 5 / 12, 120 * 5 / 12, 160 * 7 / 12, 120 * 7 / 12]
+    )
     assert not np.allclose(boxes['discovered'], boxes['random'])
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('source', ['discovered', 'random', 'centre', 'entropy', 'saliency', 'annotated'])
+@pytest.mark.parametrize(
+    'source', ['discovered', 'random', 'centre', 'entropy', 'saliency', 'annotated']
+)
 def test_one_key_of_a_config_changes_the_box_source(rendered, tmp_path, source):
     video, boxes = render_clip(7, 20, (160, 120), occluders=0)
     write_sequence(tmp_path / 'seq', video, boxes[0])
     options = load_config(ROOT / 'configs/quick/udt_quick.py').train_dataloader.dataset
-    options = {**options, 'table': str(rendered / 'table'), 'box_source': source, 'samples_per_epoch': 4}
+    options = {
+        **options,
+        'table': str(rendered / 'table'),
+        'box_source': source,
+        'samples_per_epoch': 4,
+    }
     options['sequences'] = {**options['sequences'], 'data_root': str(tmp_path)}
     clips = {item['data_samples'].clip for item in loaded(DATASETS.build(options), 0)}
-    assert clips == ({'seq'} if source == 'annotated' else {f'clip_{number}.mp4' for number in range(4)})
+    assert clips == (
+        {'seq'} if source == 'annotated' else {f'clip_{number}.mp4' for number in range(4)}
+    )
 
 
 def test_a_table_and_the_clips_of_another_source_may_stand_side_by_side(rendered):
@@ -282,7 +361,13 @@ def test_three_frames_of_a_window_from_the_centre(rendered):
         clips=str(rendered / 'clips'),
         frame_sampler={'type': 'WindowFrames', 'count': 3, 'span': 10},
         pipeline=[
-            {'type': 'SiameseCrop', 'views': ['frames'], 'size': 125, 'window': 'scaled', 'scaled': 3.0},
+            {
+                'type': 'SiameseCrop',
+                'views': ['frames'],
+                'size': 125,
+                'window': 'scaled',
+                'scaled': 3.0,
+            },
             {'type': 'PackSOTInputs', 'single': [], 'stacked': ['frames']},
         ],
     )
@@ -334,10 +419,19 @@ def test_masks_are_not_asked_of_tables_without_them(rendered, tmp_path):
     with pytest.raises(ValueError, match=re.escape(line)):
         build(rendered, frame_sampler=FIRST_WITH_MASK)
     track = pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1)))
-    part = write_table_part(tmp_path / 'table', 'a.mp4', tmp_path / 'a.mp4', track, config={'store_masks': True})
-    build(tmp_path, frame_sampler=FIRST_WITH_MASK)  # whether a frame has one is seen when it is drawn
+    part = write_table_part(
+        tmp_path / 'table', 'a.mp4', tmp_path / 'a.mp4', track, config={'store_masks': True}
+    )
+    build(
+        tmp_path, frame_sampler=FIRST_WITH_MASK
+    )  # whether a frame has one is seen when it is drawn
     plain = pq.read_table(part)
-    pq.write_table(plain.replace_schema_metadata({**plain.schema.metadata, b'usot_plugin.relabelled': b'[{"round": 1}]'}), part)
+    pq.write_table(
+        plain.replace_schema_metadata(
+            {**plain.schema.metadata, b'usot_plugin.relabelled': b'[{"round": 1}]'}
+        ),
+        part,
+    )
     with pytest.raises(ValueError, match=re.escape(line)):
         build(tmp_path, frame_sampler=FIRST_WITH_MASK)
     with pytest.raises(ValueError, match='found in the picture come without masks'):

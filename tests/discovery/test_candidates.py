@@ -6,14 +6,22 @@ import numpy as np
 import pytest
 from skimage import measure, morphology
 
-from usot_plugin.discovery.candidates import candidate_boxes, has_salient_motion, motion_mask, region_boxes, score_boxes
+from usot_plugin.discovery.candidates import (
+    candidate_boxes,
+    has_salient_motion,
+    motion_mask,
+    region_boxes,
+    score_boxes,
+)
 from usot_plugin.discovery.config import CandidatesConfig
 
 CONFIG = CandidatesConfig()
 ONE = replace(CONFIG, alphas=(0.3,))
 
 
-def blob_map(boxes: dict[tuple[int, int, int, int], float], size_wh: tuple[int, int] = (200, 120)) -> np.ndarray:
+def blob_map(
+    boxes: dict[tuple[int, int, int, int], float], size_wh: tuple[int, int] = (200, 120)
+) -> np.ndarray:
     distance = np.full((size_wh[1], size_wh[0]), 0.1, np.float32)
     for (x1, y1, x2, y2), value in boxes.items():
         distance[y1:y2, x1:x2] = value
@@ -159,4 +167,7 @@ def test_doubles_of_two_masks_count_once_when_asked():
 def test_no_mover_gives_no_candidate():
     assert candidate_boxes(np.zeros((120, 200), np.float32), CONFIG).shape == (0, 4)
     assert candidate_boxes(blob_map({(60, 40, 63, 43): 8.0}), CONFIG).shape == (0, 4)  # 9 pixels
-    assert candidate_boxes(blob_map({(0, 0, 200, 12): 8.0}), CONFIG).shape == (0, 4)  # along a border
+    assert candidate_boxes(blob_map({(0, 0, 200, 12): 8.0}), CONFIG).shape == (
+        0,
+        4,
+    )  # along a border

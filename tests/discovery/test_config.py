@@ -31,7 +31,9 @@ def nested(dotted: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize('key', ['eval_gap', 'eval_gap_frame', 'frames.eval_gaps'])
 def test_unknown_key_names_the_nearest(key):
-    with pytest.raises(ValueError, match=rf"unknown key '{key}' \(did you mean 'frames.eval_gap'\?\)"):
+    with pytest.raises(
+        ValueError, match=rf"unknown key '{key}' \(did you mean 'frames.eval_gap'\?\)"
+    ):
         DiscoveryConfig.from_dict(nested(key, 1))
 
 
@@ -49,7 +51,14 @@ def test_config_files_are_known_and_survive_json(path: Path):
 
 
 def test_there_is_a_config_file_for_every_documented_case():
-    assert {p.stem for p in CONFIGS} >= {'default', 'farneback', 'arflow', 'youtube_vos', 'lasot', 'multi_object'}
+    assert {p.stem for p in CONFIGS} >= {
+        'default',
+        'farneback',
+        'arflow',
+        'youtube_vos',
+        'lasot',
+        'multi_object',
+    }
 
 
 def test_default_file_is_the_default():

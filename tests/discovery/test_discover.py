@@ -8,7 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from usot_plugin.discovery import CallableFlow, DiscoveryConfig, DISFlow, NoMovingObjectError, discover, is_kept, is_samplable
+from usot_plugin.discovery import (
+    CallableFlow,
+    DiscoveryConfig,
+    DISFlow,
+    NoMovingObjectError,
+    discover,
+    is_kept,
+    is_samplable,
+)
 from usot_plugin.discovery.config import FramesConfig
 from usot_plugin.discovery.discover import evaluated_frames, window_spans
 from usot_plugin.discovery.reasons import FAILED_REASONS, Reason
@@ -28,11 +36,17 @@ FOUND = 0.45
 
 def texture(height: int, width: int, seed: int, sigma: float = 3.0) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=(height, width, 3)).astype(np.float32)
-    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), sigma), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    return cv2.normalize(
+        cv2.GaussianBlur(noise, (0, 0), sigma), None, 0, 255, cv2.NORM_MINMAX
+    ).astype(np.uint8)
 
 
 def render(
-    length: int, size_wh: tuple[int, int] = (320, 240), objects: int = 1, pan: int = 0, still_from: int | None = None
+    length: int,
+    size_wh: tuple[int, int] = (320, 240),
+    objects: int = 1,
+    pan: int = 0,
+    still_from: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Textured squares over a textured background that may pan; frames ``(T, H, W, 3)`` and true boxes ``(T, objects, 4)``."""
     width, height = size_wh
@@ -71,7 +85,9 @@ def test_a_moving_square_is_found(size_wh, pan):
     assert is_samplable(track, CONFIG.quality)
 
 
-@pytest.mark.parametrize('flow', [dict(type='FarnebackFlow'), dict(type='DISFlow', preset='ultrafast')])
+@pytest.mark.parametrize(
+    'flow', [dict(type='FarnebackFlow'), dict(type='DISFlow', preset='ultrafast')]
+)
 def test_other_flow_other_boxes_same_object(flow):
     frames, boxes = render(31)
     (track,) = discover(ArrayClip(frames), replace(CONFIG, flow=flow))
@@ -87,7 +103,15 @@ def test_columns_of_a_track():
     assert np.flatnonzero(track.evaluated).tolist() == [3, 6, 9, 12, 15, 18, 21, 24, 27]
     assert not (track.picked & ~track.evaluated).any()
     assert track.sequence_quality == track.picked.sum() / track.evaluated.sum()
-    dtypes = dict(boxes_xyxy='f4', evaluated='?', picked='?', frame_quality='f4', centrality='f4', fragment_first='i4', fragment_last='i4')
+    dtypes = dict(
+        boxes_xyxy='f4',
+        evaluated='?',
+        picked='?',
+        frame_quality='f4',
+        centrality='f4',
+        fragment_first='i4',
+        fragment_last='i4',
+    )
     for name, dtype in dtypes.items():
         column = getattr(track, name)
         assert column.dtype == np.dtype(dtype), name
@@ -101,13 +125,20 @@ def test_columns_of_a_track():
 
 def assert_same(a, b):
     for field in fields(a):
-        np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name), err_msg=field.name)
+        np.testing.assert_array_equal(
+            getattr(a, field.name), getattr(b, field.name), err_msg=field.name
+        )
 
 
 def test_the_same_clip_gives_the_same_tracks():
     frames, _ = render(40, objects=2)
-    config = settings(objects=dict(per_clip=3), candidates=dict(per_mask=3), fill=dict(end_noise_px=3.0))
-    first, again = discover(ArrayClip(frames), config), discover(ArrayClip(frames), config, DISFlow())
+    config = settings(
+        objects=dict(per_clip=3), candidates=dict(per_mask=3), fill=dict(end_noise_px=3.0)
+    )
+    first, again = (
+        discover(ArrayClip(frames), config),
+        discover(ArrayClip(frames), config, DISFlow()),
+    )
     assert len(first) == len(again) > 1
     for a, b in zip(first, again, strict=True):
         assert_same(a, b)
@@ -116,8 +147,13 @@ def test_the_same_clip_gives_the_same_tracks():
 def test_a_smaller_copy_gives_the_same_boxes_scaled():
     # The unit is a pixel of the shrunk frame: a 1280 x 720 clip and its 640 x 360 copy mean the same.
     frames, _ = render(25, (1280, 720))
-    small = np.stack([cv2.resize(frame, (640, 360), interpolation=cv2.INTER_AREA) for frame in frames])
-    (large_track,), (small_track,) = discover(ArrayClip(frames), CONFIG), discover(ArrayClip(small), CONFIG)
+    small = np.stack(
+        [cv2.resize(frame, (640, 360), interpolation=cv2.INTER_AREA) for frame in frames]
+    )
+    (large_track,), (small_track,) = (
+        discover(ArrayClip(frames), CONFIG),
+        discover(ArrayClip(small), CONFIG),
+    )
     assert iou(large_track.boxes_xyxy / 2, small_track.boxes_xyxy).min() > 0.9
     assert large_track.corner_share == pytest.approx(small_track.corner_share, abs=0.05)
 
@@ -202,7 +238,10 @@ def test_best_track_comes_first():
         (np.zeros((20, 8, 4000, 3), np.uint8), 'too small: 4000x8 pixels leave 640x1'),
         (np.zeros((20, 17, 17, 3), np.uint8), 'nothing moves'),
         (np.zeros((20, 65, 43, 3), np.uint8), 'nothing moves'),
-        (np.tile(texture(90, 120, 0), (20, 1, 1, 1)), 'nothing moves against the background in any of 5 evaluated frames'),
+        (
+            np.tile(texture(90, 120, 0), (20, 1, 1, 1)),
+            'nothing moves against the background in any of 5 evaluated frames',
+        ),
     ],
 )
 def test_a_clip_without_a_mover_has_a_reason(frames, reason):
@@ -219,7 +258,9 @@ def test_a_reason_is_its_text_and_a_known_one():
 
 def test_noise_of_a_still_camera_is_no_mover():
     still = texture(120, 160, 0).astype(np.float64)
-    frames = np.clip(still + np.random.default_rng(0).normal(0, 2, (20, 120, 160, 3)), 0, 255).astype(np.uint8)
+    frames = np.clip(
+        still + np.random.default_rng(0).normal(0, 2, (20, 120, 160, 3)), 0, 255
+    ).astype(np.uint8)
     with pytest.raises(NoMovingObjectError, match='nothing moves'):
         discover(ArrayClip(frames), CONFIG)
 
@@ -277,13 +318,20 @@ def flow_with_notes(notes: list, **options) -> CallableFlow:
 
 
 def numbered_clip(length: int) -> ArrayClip:
-    return ArrayClip(np.arange(length, dtype=np.uint8)[:, None, None, None] * np.ones((1, 96, 128, 3), np.uint8))
+    return ArrayClip(
+        np.arange(length, dtype=np.uint8)[:, None, None, None] * np.ones((1, 96, 128, 3), np.uint8)
+    )
 
 
 def test_flow_runs_from_each_evaluated_frame_to_the_one_the_interval_later():
     notes: list = []
     discover(numbered_clip(16), CONFIG, flow_with_notes(notes, color='gray'))
-    assert notes == [(3, 7), (6, 10), (9, 13), (12, 15)]  # the last one is cut off by the end of the clip
+    assert notes == [
+        (3, 7),
+        (6, 10),
+        (9, 13),
+        (12, 15),
+    ]  # the last one is cut off by the end of the clip
 
 
 def test_flow_can_ask_for_the_frame_before_in_colour():

@@ -21,7 +21,9 @@ def rightward(frame0, frame1):
 
 
 @pytest.mark.parametrize(
-    'estimator', [DISFlow('ultrafast'), DISFlow(), DISFlow('medium'), FarnebackFlow()], ids=['uf', 'fast', 'medium', 'farneback']
+    'estimator',
+    [DISFlow('ultrafast'), DISFlow(), DISFlow('medium'), FarnebackFlow()],
+    ids=['uf', 'fast', 'medium', 'farneback'],
 )
 def test_classical_flow_finds_a_shift(estimator):
     frame0 = texture()
@@ -50,7 +52,8 @@ def test_dis_does_not_depend_on_threads_or_earlier_calls():
 def test_dis_takes_a_view_with_gaps():
     frame = texture(120, 200)
     np.testing.assert_array_equal(
-        DISFlow().flow(frame[:, :150], frame[:, 3:153]), DISFlow().flow(frame[:, :150].copy(), frame[:, 3:153].copy())
+        DISFlow().flow(frame[:, :150], frame[:, 3:153]),
+        DISFlow().flow(frame[:, :150].copy(), frame[:, 3:153].copy()),
     )
 
 
@@ -96,12 +99,17 @@ def test_any_function_is_a_flow(function):
 
 
 def test_function_may_ask_for_the_frame_before():
-    estimator = CallableFlow(lambda a, b, before: rightward(a, b) * before.mean(), needs_before=True)
+    estimator = CallableFlow(
+        lambda a, b, before: rightward(a, b) * before.mean(), needs_before=True
+    )
     ones = np.ones((4, 5, 3), np.uint8)
     assert (estimator.flow(ones, ones, 2 * ones)[..., 0] == 5).all()
 
 
-@pytest.mark.parametrize(('value', 'message'), [(np.zeros((2, 120, 160)), 'shape'), (np.full((120, 160, 2), np.nan), 'not finite')])
+@pytest.mark.parametrize(
+    ('value', 'message'),
+    [(np.zeros((2, 120, 160)), 'shape'), (np.full((120, 160, 2), np.nan), 'not finite')],
+)
 def test_function_with_a_wrong_result_is_named(value, message):
     def broken_flow(frame0, frame1):
         return value
@@ -115,7 +123,9 @@ def checkpoint(tmp_path):
     """A file as ARFlow's authors publish: weights under ``state_dict``, and the epoch."""
 
     def write(frames: int = 2, reduced: bool = True, prefix: str = ''):
-        weights = {prefix + name: value for name, value in PWCLite(frames, reduced).state_dict().items()}
+        weights = {
+            prefix + name: value for name, value in PWCLite(frames, reduced).state_dict().items()
+        }
         torch.save(dict(epoch=3, state_dict=weights), tmp_path / 'pwclite.tar')
         return tmp_path / 'pwclite.tar'
 
@@ -123,14 +133,21 @@ def checkpoint(tmp_path):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(('frames', 'reduced', 'prefix'), [(2, True, ''), (3, True, 'module.'), (2, False, ''), (3, False, '')])
+@pytest.mark.parametrize(
+    ('frames', 'reduced', 'prefix'),
+    [(2, True, ''), (3, True, 'module.'), (2, False, ''), (3, False, '')],
+)
 def test_arflow_reads_every_published_kind(checkpoint, frames, reduced, prefix):
     path = checkpoint(frames, reduced, prefix)
-    estimator = build_flow(dict(type='ARFlow', checkpoint=str(path), input_size_wh=(128, 64), device='cpu'))
+    estimator = build_flow(
+        dict(type='ARFlow', checkpoint=str(path), input_size_wh=(128, 64), device='cpu')
+    )
     assert isinstance(estimator, ARFlow)
     assert estimator.needs_before == (frames == 3)
     weights = torch.load(path, weights_only=True)['state_dict']
-    torch.testing.assert_close(estimator.model.state_dict()['conv_1x1.0.0.weight'], weights[f'{prefix}conv_1x1.0.0.weight'])
+    torch.testing.assert_close(
+        estimator.model.state_dict()['conv_1x1.0.0.weight'], weights[f'{prefix}conv_1x1.0.0.weight']
+    )
     image = np.random.default_rng(0).integers(0, 256, (50, 90, 3), dtype=np.uint8)
     flow_uv = estimator.flow(image, np.roll(image, 2, 1), image)
     assert flow_uv.shape == (50, 90, 2)
@@ -140,7 +157,9 @@ def test_arflow_reads_every_published_kind(checkpoint, frames, reduced, prefix):
 def test_arflow_gives_pixels_of_the_given_frame(checkpoint):
     # A frame of half the network's width: what the network calls 2 px are 1 px there.
     estimator = ARFlow(checkpoint(), input_size_wh=(128, 64), device='cpu')
-    estimator.model.forward = lambda *images: torch.ones(1, 2, 64, 128) * torch.tensor([2.0, 4.0])[None, :, None, None]
+    estimator.model.forward = lambda *images: (
+        torch.ones(1, 2, 64, 128) * torch.tensor([2.0, 4.0])[None, :, None, None]
+    )
     flow_uv = estimator.flow(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64, 3), np.uint8))
     assert flow_uv[..., 0] == pytest.approx(1)
     assert flow_uv[..., 1] == pytest.approx(4)
@@ -160,7 +179,10 @@ def test_arflow_sees_rgb_in_zero_to_one(checkpoint):
         (b'not a checkpoint', 'refused: not a checkpoint'),
         ([1, 2], 'it holds a list'),
         (dict(state_dict=dict(conv=torch.zeros(1))), "no weight 'flow_estimators.conv1.0.weight'"),
-        (dict(state_dict={'flow_estimators.conv1.0.weight': torch.zeros(128, 115, 3, 3)}), 'it is missing'),
+        (
+            dict(state_dict={'flow_estimators.conv1.0.weight': torch.zeros(128, 115, 3, 3)}),
+            'it is missing',
+        ),
     ],
 )
 def test_arflow_refuses_another_file_in_one_line(tmp_path, content, message):
@@ -177,7 +199,10 @@ def test_arflow_refuses_a_wrong_shape_and_a_missing_file(tmp_path, checkpoint):
     weights = torch.load(path, weights_only=True)
     weights['state_dict']['conv_1x1.2.0.weight'] = torch.zeros(32, 97, 1, 1)
     torch.save(weights, path)
-    with pytest.raises(ValueError, match=r"'conv_1x1.2.0.weight' should have shape \(32, 96, 1, 1\), it has \(32, 97, 1, 1\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"'conv_1x1.2.0.weight' should have shape \(32, 96, 1, 1\), it has \(32, 97, 1, 1\)",
+    ):
         ARFlow(path)
     with pytest.raises(ValueError, match='absent.tar: no such checkpoint'):
         ARFlow(tmp_path / 'absent.tar')

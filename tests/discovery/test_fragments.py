@@ -25,7 +25,11 @@ def slow_bounds(boxes, quality, config):
             at = t
             while True:
                 to = at + direction * step
-                inside = to >= max(0, t - config.reach) if direction < 0 else to < min(length, t + config.reach)
+                inside = (
+                    to >= max(0, t - config.reach)
+                    if direction < 0
+                    else to < min(length, t + config.reach)
+                )
                 if not inside:
                     break
                 reward = transition_reward(boxes[to], boxes[at], config.distance_weight)
@@ -48,7 +52,9 @@ def walk(seed: int, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize('seed', range(10))
-@pytest.mark.parametrize('changes', [{}, dict(step=1), dict(step=3, reach=20), dict(trim=1), dict(reach=7)])
+@pytest.mark.parametrize(
+    'changes', [{}, dict(step=1), dict(step=3, reach=20), dict(trim=1), dict(reach=7)]
+)
 def test_bounds_equal_the_walk(seed, changes):
     config = replace(CONFIG, **changes)
     boxes, quality = walk(seed, 150)

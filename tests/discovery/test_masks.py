@@ -59,8 +59,16 @@ def test_a_rectangle_of_no_area_gets_all_that_moves_in_it():
 
 
 def write_part(folder, clip: str, track: PseudoTrack | None, config: dict) -> None:
-    row = dict(clip=clip, path=clip, fingerprint='', width=320, height=240, fps=25.0, frame_count=22)
-    row.update(status='kept' if track else 'skipped', reason='', detail='', samplable=track is not None, **track_columns(track))
+    row = dict(
+        clip=clip, path=clip, fingerprint='', width=320, height=240, fps=25.0, frame_count=22
+    )
+    row.update(
+        status='kept' if track else 'skipped',
+        reason='',
+        detail='',
+        samplable=track is not None,
+        **track_columns(track),
+    )
     folder.mkdir(exist_ok=True)
     (folder / part_name(clip)).write_bytes(part_bytes([row], TableInfo(config)))
 
@@ -79,7 +87,10 @@ def test_masks_come_back_from_the_table(tmp_path, tracks):
         track = DiscoveredBoxes(path).track(0)
         picked = np.flatnonzero(tracks[1].picked) + track.first_frame
         np.testing.assert_array_equal(track.masked_frames(), picked)
-        np.testing.assert_array_equal(grid_to_runs(track.box_mask(int(picked[0]))), tracks[1].mask_runs[int(picked[0]) - track.first_frame])
+        np.testing.assert_array_equal(
+            grid_to_runs(track.box_mask(int(picked[0]))),
+            tracks[1].mask_runs[int(picked[0]) - track.first_frame],
+        )
         assert track.box_mask(int(picked[0]) + 1) is None
 
 
@@ -88,7 +99,9 @@ def test_tables_without_masks_are_as_before(tmp_path, tracks):
     schema = pq.read_schema(next((tmp_path / 'old').glob('*.parquet')))
     assert schema.metadata[b'usot_plugin.schema_version'] == b'1'
     assert 'mask_runs' not in schema.names
-    assert 'store_masks' not in DiscoveryConfig().to_dict(), 'so that discovery goes on with tables of older versions'
+    assert 'store_masks' not in DiscoveryConfig().to_dict(), (
+        'so that discovery goes on with tables of older versions'
+    )
     assert read_table(tmp_path / 'old')[0].track.mask_runs is None
     assert DiscoveredBoxes(tmp_path / 'old').track(0).masked_frames().size == 0
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from usot_plugin.discovery.config import IntervalConfig, MapConfig
-from usot_plugin.discovery.motion_map import adapt_interval, distance_map, fit_within, map_boxes_to_frame, map_geometry
+from usot_plugin.discovery.motion_map import (
+    adapt_interval,
+    distance_map,
+    fit_within,
+    map_boxes_to_frame,
+    map_geometry,
+)
 
 NO_CUT = MapConfig(margin=0.0)
 
@@ -43,7 +49,9 @@ def test_interval_follows_the_speed(px, start, asked):
 def test_interval_never_turns_within_a_frame():
     # 20 px at 4 frames sends it down; 7 px at 3 frames would send it up again, to 4, and so on for ever.
     peaks = {4: 20.0, 3: 7.0}
-    flow_uv, interval = adapt_interval(lambda i: np.full((2, 2, 2), peaks[i], np.float32), 4, IntervalConfig())
+    flow_uv, interval = adapt_interval(
+        lambda i: np.full((2, 2, 2), peaks[i], np.float32), 4, IntervalConfig()
+    )
     assert interval == 3
     assert flow_uv.max() == 7
 
@@ -70,14 +78,20 @@ def test_distance_equals_its_definition_and_ignores_camera_pan():
     cut = flow_uv[2:-2, 3:-3].astype(np.float64)
     expected = np.linalg.norm(cut - cut.mean((0, 1)), axis=-1)
     np.testing.assert_allclose(distance_map(flow_uv, geometry), expected, atol=1e-4)
-    np.testing.assert_allclose(distance_map(flow_uv + np.float32([7, -5]), geometry), expected, atol=1e-4)
+    np.testing.assert_allclose(
+        distance_map(flow_uv + np.float32([7, -5]), geometry), expected, atol=1e-4
+    )
 
 
 def test_distance_in_pixels_of_the_frame():
     config = MapConfig(margin=0.0, pixel_unit='frame', size_wh=(32, 32))
     geometry = map_geometry((64, 64), config)
     flow_uv = np.random.default_rng(0).normal(0, 1, (32, 32, 2)).astype(np.float32)
-    np.testing.assert_allclose(distance_map(flow_uv, geometry), 2 * distance_map(flow_uv, map_geometry((32, 32), NO_CUT)), rtol=1e-5)
+    np.testing.assert_allclose(
+        distance_map(flow_uv, geometry),
+        2 * distance_map(flow_uv, map_geometry((32, 32), NO_CUT)),
+        rtol=1e-5,
+    )
     assert geometry.frame_per_unit == 1
 
 

@@ -36,7 +36,9 @@ def test_first_trajectory_is_the_one_of_the_single_object_mode():
     boxes, frames, _ = two_walkers()
     single = link_objects(boxes, frames, DiscoveryConfig())
     assert len(single) == 1
-    assert single[0].tolist() == best_trajectory(boxes, frames, DiscoveryConfig().trajectory).tolist()
+    assert (
+        single[0].tolist() == best_trajectory(boxes, frames, DiscoveryConfig().trajectory).tolist()
+    )
     assert link_objects(boxes, frames, SEVERAL)[0].tolist() == single[0].tolist()
 
 
@@ -53,24 +55,33 @@ def test_no_candidate_serves_twice_and_paths_are_sorted():
 
 def test_number_of_objects_is_bounded():
     boxes, frames, _ = two_walkers()
-    assert len(link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, per_clip=1)))) == 1
+    assert (
+        len(link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, per_clip=1)))) == 1
+    )
 
 
 def test_part_of_the_same_object_is_no_second_object():
     boxes, frames, _ = two_walkers()
-    parts = np.concatenate([boxes[:, :2], boxes[:, :2] + 10], 1)  # the top left of each box, as a higher threshold gives it
+    parts = np.concatenate(
+        [boxes[:, :2], boxes[:, :2] + 10], 1
+    )  # the top left of each box, as a higher threshold gives it
     order = np.argsort(np.r_[frames, frames], kind='stable')
     paths = link_objects(np.r_[boxes, parts][order], np.r_[frames, frames][order], SEVERAL)
     assert len(paths) == 2
     kept = link_objects(
-        np.r_[boxes, parts][order], np.r_[frames, frames][order], DiscoveryConfig(objects=replace(OBJECTS, suppress_overlap=1.0))
+        np.r_[boxes, parts][order],
+        np.r_[frames, frames][order],
+        DiscoveryConfig(objects=replace(OBJECTS, suppress_overlap=1.0)),
     )
     assert len(kept) == 4
 
 
 def test_short_paths_are_left_out():
     boxes, frames, _ = two_walkers(4)
-    assert len(link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, min_picks=4)))) == 2
+    assert (
+        len(link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, min_picks=4))))
+        == 2
+    )
     assert link_objects(boxes, frames, DiscoveryConfig(objects=replace(OBJECTS, min_picks=5))) == []
 
 

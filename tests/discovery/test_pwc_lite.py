@@ -12,7 +12,10 @@ MULTI_VIEW_WEIGHTS = {
         f'feature_pyramid_extractor.convs.{i}.0.0': (c, p, 3, 3)
         for i, (p, c) in enumerate([(3, 16), (16, 32), (32, 64), (64, 96), (96, 128), (128, 192)])
     },
-    **{f'feature_pyramid_extractor.convs.{i}.1.0': (c, c, 3, 3) for i, c in enumerate([16, 32, 64, 96, 128, 192])},
+    **{
+        f'feature_pyramid_extractor.convs.{i}.1.0': (c, c, 3, 3)
+        for i, c in enumerate([16, 32, 64, 96, 128, 192])
+    },
     'flow_estimators.conv1.0': (128, 198, 3, 3),
     'flow_estimators.conv2.0': (128, 128, 3, 3),
     'flow_estimators.conv3.0': (96, 256, 3, 3),
@@ -44,27 +47,39 @@ def with_formula_weights(model: PWCLite) -> PWCLite:
     with torch.no_grad():
         for name, weight in model.named_parameters():
             fan_in = weight[0].numel() if weight.ndim > 1 else 50
-            wave = torch.sin(torch.arange(weight.numel(), dtype=torch.float64) ** 2 * 0.37 + len(name))
+            wave = torch.sin(
+                torch.arange(weight.numel(), dtype=torch.float64) ** 2 * 0.37 + len(name)
+            )
             weight.copy_((wave * (2 / fan_in) ** 0.5).reshape(weight.shape))
     return model
 
 
 def wave_image(time: int, height: int = 64, width: int = 128) -> torch.Tensor:
     y, x = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing='ij')
-    return torch.stack([0.5 + 0.5 * torch.sin(x / 7 + y / (5 + c) + time * 0.3) for c in range(3)])[None]
+    return torch.stack([0.5 + 0.5 * torch.sin(x / 7 + y / (5 + c) + time * 0.3) for c in range(3)])[
+        None
+    ]
 
 
 def test_weights_have_the_published_names_and_shapes():
     weights = PWCLite(frames=3).state_dict()
-    given = {name.removesuffix('.weight'): tuple(value.shape) for name, value in weights.items() if name.endswith('.weight')}
+    given = {
+        name.removesuffix('.weight'): tuple(value.shape)
+        for name, value in weights.items()
+        if name.endswith('.weight')
+    }
     assert given == MULTI_VIEW_WEIGHTS
-    assert {name.removesuffix('.bias') for name in weights if name.endswith('.bias')} == set(MULTI_VIEW_WEIGHTS)
+    assert {name.removesuffix('.bias') for name in weights if name.endswith('.bias')} == set(
+        MULTI_VIEW_WEIGHTS
+    )
 
 
 @pytest.mark.parametrize(('frames', 'millions'), [(2, 2.24), (3, 2.37)])
 def test_size_is_the_papers(frames, millions):
     # ARFlow (arXiv:2003.13045), Table 1: 2.24 M parameters, 2.37 M with multiple views.
-    assert sum(p.numel() for p in PWCLite(frames).parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
+    assert sum(p.numel() for p in PWCLite(frames).parameters()) / 1e6 == pytest.approx(
+        millions, abs=0.005
+    )
 
 
 @pytest.mark.parametrize(('frames', 'reduced'), PUBLIC_FLOW)
@@ -86,7 +101,9 @@ def test_correlation_equals_a_slow_loop():
             for dy in range(-2, 3):
                 for dx in range(-2, 3):
                     if 0 <= y + dy < 5 and 0 <= x + dx < 6:
-                        slow[:, (dy + 2) * 5 + dx + 2, y, x] = (a[:, :, y, x] * b[:, :, y + dy, x + dx]).mean(1)
+                        slow[:, (dy + 2) * 5 + dx + 2, y, x] = (
+                            a[:, :, y, x] * b[:, :, y + dy, x + dx]
+                        ).mean(1)
     torch.testing.assert_close(out, slow)
 
 
@@ -122,8 +139,12 @@ def test_gradients_of_the_operators():
 @pytest.mark.parametrize(('frames', 'reduced'), PUBLIC_FLOW)
 def test_every_weight_learns(frames, reduced):
     model = PWCLite(frames, reduced)
-    model(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)).abs().mean().backward()
-    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    model(
+        torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    ).abs().mean().backward()
+    assert [
+        name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    ] == []
 
 
 def test_batch_gives_the_same_as_one_by_one():

@@ -7,7 +7,13 @@ import pytest
 
 from usot_plugin.discovery import drop_reason, is_kept, is_samplable
 from usot_plugin.discovery.config import QualityConfig
-from usot_plugin.discovery.quality import centrality, corner_share, cut_borders, frame_quality, sampling_value
+from usot_plugin.discovery.quality import (
+    centrality,
+    corner_share,
+    cut_borders,
+    frame_quality,
+    sampling_value,
+)
 from usot_plugin.structures import PseudoTrack
 
 CONFIG = QualityConfig()
@@ -17,7 +23,17 @@ BORDERS = cut_borders((320, 160), 1 / 32)
 def track_of(quality: float, corners: float) -> PseudoTrack:
     flags, numbers = np.ones(3, bool), np.ones(3, np.float32)
     return PseudoTrack(
-        0, 0, np.ones((3, 4), np.float32), flags, flags, numbers, numbers, np.zeros(3, np.int32), np.zeros(3, np.int32), quality, corners
+        0,
+        0,
+        np.ones((3, 4), np.float32),
+        flags,
+        flags,
+        numbers,
+        numbers,
+        np.zeros(3, np.int32),
+        np.zeros(3, np.int32),
+        quality,
+        corners,
     )
 
 
@@ -28,7 +44,9 @@ def test_borders_lose_the_margin():
 def slow_frame_quality(evaluated, picked, radius):
     out = []
     for t in range(len(evaluated)):
-        around = [i for i in range(t - radius, t + radius + 1) if 0 <= i < len(evaluated) and evaluated[i]]
+        around = [
+            i for i in range(t - radius, t + radius + 1) if 0 <= i < len(evaluated) and evaluated[i]
+        ]
         out.append(sum(bool(picked[i]) for i in around) / len(around) if around else 0.0)
     return out
 
@@ -39,7 +57,9 @@ def test_frame_quality_equals_a_slow_loop(radius):
     evaluated = np.zeros(50, bool)
     evaluated[3:47:3] = True
     picked = evaluated & (rng.random(50) > 0.4)
-    assert frame_quality(evaluated, picked, radius).tolist() == pytest.approx(slow_frame_quality(evaluated, picked, radius))
+    assert frame_quality(evaluated, picked, radius).tolist() == pytest.approx(
+        slow_frame_quality(evaluated, picked, radius)
+    )
 
 
 def test_frame_quality_where_nothing_was_evaluated():

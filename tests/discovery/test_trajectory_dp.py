@@ -18,7 +18,11 @@ def random_candidates(seed: int, frames: int, per_frame: int = 2) -> tuple[np.nd
     boxes, of_frame = [], []
     for frame in range(frames):
         for k in range(rng.integers(0, per_frame + 1)):
-            centre = np.array([50 + 4 * frame, 60]) + rng.normal(0, 3, 2) if k == 0 else rng.uniform(20, 200, 2)
+            centre = (
+                np.array([50 + 4 * frame, 60]) + rng.normal(0, 3, 2)
+                if k == 0
+                else rng.uniform(20, 200, 2)
+            )
             size = rng.uniform(20, 40, 2)
             boxes.append([*(centre - size / 2), *(centre + size / 2)])
             of_frame.append(3 * frame + 3)
@@ -56,7 +60,9 @@ def slow_trajectory(boxes, frames, reach: int | None = 100, gain: float = 0.091)
 
 
 def total(path, boxes, gain: float = 0.091) -> float:
-    return sum(slow_reward(boxes[a], boxes[b]) for a, b in itertools.pairwise(path)) + gain * len(path)
+    return sum(slow_reward(boxes[a], boxes[b]) for a, b in itertools.pairwise(path)) + gain * len(
+        path
+    )
 
 
 @pytest.mark.parametrize('seed', range(8))
@@ -87,26 +93,47 @@ def test_candidates_of_one_frame_never_link():
 
 
 def test_an_outlier_is_left_out():
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [200, 200, 240, 240], [2, 0, 12, 10]], np.float64)
+    boxes = np.array(
+        [[0, 0, 10, 10], [1, 0, 11, 10], [200, 200, 240, 240], [2, 0, 12, 10]], np.float64
+    )
     assert best_trajectory(boxes, np.array([3, 6, 9, 12]), CONFIG).tolist() == [0, 1, 3]
 
 
 def test_reach_in_frames_and_in_candidates():
     # Five frames with clutter far away lie between the two halves of a path.
     here = [0, 0, 10, 10]
-    boxes = np.array([here, here, *[[100 * k, 900, 100 * k + 9, 909] for k in range(1, 6)], here, here, here], np.float64)
+    boxes = np.array(
+        [here, here, *[[100 * k, 900, 100 * k + 9, 909] for k in range(1, 6)], here, here, here],
+        np.float64,
+    )
     frames = np.arange(len(boxes)) * 3
-    assert best_trajectory(boxes, frames, replace(CONFIG, link_candidates=6)).tolist() == [0, 1, 7, 8, 9]
+    assert best_trajectory(boxes, frames, replace(CONFIG, link_candidates=6)).tolist() == [
+        0,
+        1,
+        7,
+        8,
+        9,
+    ]
     assert best_trajectory(boxes, frames, replace(CONFIG, link_candidates=5)).tolist() == [7, 8, 9]
-    assert best_trajectory(boxes, frames, replace(CONFIG, link_candidates=None, link_frames=6)).tolist() == [0, 1, 7, 8, 9]
-    assert best_trajectory(boxes, frames, replace(CONFIG, link_candidates=None, link_frames=5)).tolist() == [7, 8, 9]
+    assert best_trajectory(
+        boxes, frames, replace(CONFIG, link_candidates=None, link_frames=6)
+    ).tolist() == [0, 1, 7, 8, 9]
+    assert best_trajectory(
+        boxes, frames, replace(CONFIG, link_candidates=None, link_frames=5)
+    ).tolist() == [7, 8, 9]
 
 
 def test_least_reward_of_a_link_breaks_a_path():
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [6, 0, 16, 10], [6, 0, 16, 10], [6, 0, 16, 10]], np.float64)
+    boxes = np.array(
+        [[0, 0, 10, 10], [0, 0, 10, 10], [6, 0, 16, 10], [6, 0, 16, 10], [6, 0, 16, 10]], np.float64
+    )
     frames = np.arange(5)
     assert best_trajectory(boxes, frames, CONFIG).tolist() == [0, 1, 2, 3, 4]
-    assert best_trajectory(boxes, frames, replace(CONFIG, min_link_reward=0.0)).tolist() == [2, 3, 4]
+    assert best_trajectory(boxes, frames, replace(CONFIG, min_link_reward=0.0)).tolist() == [
+        2,
+        3,
+        4,
+    ]
 
 
 def test_few_candidates():
@@ -115,7 +142,11 @@ def test_few_candidates():
 
 
 def test_reward_in_closed_form():
-    a, same, beside = np.array([[0, 0, 10, 10.0]]), np.array([[0, 0, 10, 10.0]]), np.array([[10, 0, 20, 10.0]])
+    a, same, beside = (
+        np.array([[0, 0, 10, 10.0]]),
+        np.array([[0, 0, 10, 10.0]]),
+        np.array([[10, 0, 20, 10.0]]),
+    )
     assert transition_reward(a, same, 4.1, 3.0).tolist() == [1]
     # No overlap, d = 10, enclosing box 20 x 10: -4.1 * 100 / 500, tripled.
     assert transition_reward(a, beside, 4.1, 3.0) == pytest.approx(-3 * 0.82)
@@ -146,7 +177,10 @@ def test_one_pick_fills_everything(legacy):
 
 def test_noise_moves_the_ends_only_where_the_box_is_far_from_the_corner():
     config = FillConfig(end_noise_px=3.0)
-    far, near = np.array([[80, 80, 120, 120], [80, 80, 120, 120.0]]), np.array([[60, 80, 120, 120], [60, 80, 120, 120.0]])
+    far, near = (
+        np.array([[80, 80, 120, 120], [80, 80, 120, 120.0]]),
+        np.array([[60, 80, 120, 120], [60, 80, 120, 120.0]]),
+    )
     moved = fill_boxes(far, np.array([3, 6]), 10, config) - far[0]
     assert (moved[3:7] == 0).all()
     assert (abs(moved[[0, 1, 2, 7, 8, 9]]) > 0).all()
@@ -154,6 +188,8 @@ def test_noise_moves_the_ends_only_where_the_box_is_far_from_the_corner():
     moved = fill_boxes(near, np.array([3, 6]), 10, config) - near[0]
     assert (moved[:7] == 0).all()  # below 75 px before the first pick
     assert (moved[7:] != 0).all()  # above 50 px after the last
-    np.testing.assert_array_equal(fill_boxes(far, np.array([3, 6]), 10, config), fill_boxes(far, np.array([3, 6]), 10, config))
+    np.testing.assert_array_equal(
+        fill_boxes(far, np.array([3, 6]), 10, config), fill_boxes(far, np.array([3, 6]), 10, config)
+    )
     other = fill_boxes(far, np.array([3, 6]), 10, replace(config, seed=1))
     assert (other != fill_boxes(far, np.array([3, 6]), 10, config)).any()

@@ -13,7 +13,9 @@ from usot_plugin.engine.distributed import LaunchError, prepare_launcher, start_
 def asked(monkeypatch) -> list[tuple]:
     """The calls of MMEngine's ``init_dist``, in place of a process group."""
     calls: list[tuple] = []
-    monkeypatch.setattr(distributed, 'init_dist', lambda launcher, **options: calls.append((launcher, options)))
+    monkeypatch.setattr(
+        distributed, 'init_dist', lambda launcher, **options: calls.append((launcher, options))
+    )
     monkeypatch.setattr(distributed, 'is_distributed', lambda: bool(calls))
     return calls
 
@@ -25,7 +27,9 @@ def test_with_a_gpu_the_group_is_started_as_the_runner_would(asked, monkeypatch,
     prepare_launcher(cfg, launcher, 3600)
     start_process_group(cfg)
     start_process_group(cfg)
-    assert asked == [(launcher, {'backend': 'nccl', 'timeout': 3600})], 'once, and with patience for the slowest process'
+    assert asked == [(launcher, {'backend': 'nccl', 'timeout': 3600})], (
+        'once, and with patience for the slowest process'
+    )
 
 
 def test_without_a_launcher_there_is_no_group(asked):
@@ -35,7 +39,10 @@ def test_without_a_launcher_there_is_no_group(asked):
     assert asked == []
 
 
-@pytest.mark.parametrize(('launcher', 'message'), [('slurm', 'needs a CUDA device'), ('pytorch', 'needs RANK in the environment')])
+@pytest.mark.parametrize(
+    ('launcher', 'message'),
+    [('slurm', 'needs a CUDA device'), ('pytorch', 'needs RANK in the environment')],
+)
 def test_what_cannot_be_started_is_refused_in_one_line(monkeypatch, launcher, message):
     monkeypatch.setattr(distributed.torch.cuda, 'is_available', lambda: False)
     monkeypatch.delenv('RANK', raising=False)

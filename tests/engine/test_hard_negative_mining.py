@@ -17,7 +17,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from tests.engine.tiny_training import read_losses
-from usot_plugin.engine.hooks.hard_negative_mining import cluster_features, pooled_features, read_clusters
+from usot_plugin.engine.hooks.hard_negative_mining import (
+    cluster_features,
+    pooled_features,
+    read_clusters,
+)
 from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.registry import DATASETS, MODELS
 from usot_plugin.utils.config import ConfigError
@@ -37,10 +41,15 @@ def write_images(folder: Path, count: int = 12) -> Path:
         if look == 0:
             image = np.full((height, width, 3), (200, 60, 20), float)
         elif look == 1:
-            image = np.where((np.arange(width) // 6 % 2)[None, :, None] > 0, (20, 20, 230), (250, 250, 250)) * np.ones((height, 1, 1))
+            image = np.where(
+                (np.arange(width) // 6 % 2)[None, :, None] > 0, (20, 20, 230), (250, 250, 250)
+            ) * np.ones((height, 1, 1))
         else:
             image = np.repeat(rng.integers(0, 256, (height, width, 1)), 3, -1)
-        cv2.imwrite(str(folder / f'{number:02d}.png'), np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8))
+        cv2.imwrite(
+            str(folder / f'{number:02d}.png'),
+            np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8),
+        )
     return folder
 
 
@@ -51,7 +60,9 @@ def config(work_dir: Path, images: Path, **changes) -> Config:
         {
             'work_dir': str(work_dir),
             'experiment_name': f'{work_dir.parent.name}_{work_dir.name}',
-            'custom_imports': dict(imports=['usot_plugin', 'tests.engine.tiny_training'], allow_failed_imports=False),
+            'custom_imports': dict(
+                imports=['usot_plugin', 'tests.engine.tiny_training'], allow_failed_imports=False
+            ),
             'model.backbone.width': 1 / 16,
             'train_cfg.max_epochs': 3,
             'train_dataloader.batch_size': 2,
@@ -93,7 +104,10 @@ def test_one_run_has_both_stages(whole):
     assert len(read_losses(work_dir)) == 6 and about['clusters'] == 3
     assert np.array_equal(runner.train_dataloader.dataset.clusters, clusters)
     # Images of one look share a cluster.
-    assert all(len(set(clusters[look::LOOKS])) == 1 for look in range(LOOKS)) and len(set(clusters)) == LOOKS
+    assert (
+        all(len(set(clusters[look::LOOKS])) == 1 for look in range(LOOKS))
+        and len(set(clusters)) == LOOKS
+    )
     samples = [runner.train_dataloader.dataset[i]['data_samples'] for i in range(4)]
     negatives = [sample for sample in samples if torch.isnan(sample.search_box_xyxy).all()]
     assert all(' against ' in sample.clip for sample in negatives)
@@ -103,7 +117,13 @@ def test_one_run_has_both_stages(whole):
 def test_a_second_run_uses_the_same_file(whole, images, tmp_path):
     _, first = whole
     written = (first / 'clusters.npz').stat().st_mtime_ns
-    second = train(config(tmp_path / 'named', images, custom_hooks=[{**HOOK, 'cluster_file': str(first / 'clusters.npz')}]))
+    second = train(
+        config(
+            tmp_path / 'named',
+            images,
+            custom_hooks=[{**HOOK, 'cluster_file': str(first / 'clusters.npz')}],
+        )
+    )
     again = train(config(first, images))  # the same work dir, the same seeds: the same weights
     expected = read_clusters(first / 'clusters.npz')[0]
     assert (first / 'clusters.npz').stat().st_mtime_ns == written
@@ -118,15 +138,26 @@ def test_other_weights_make_other_clusters_in_the_default_place(whole, images, t
     work_dir = tmp_path / 'work'
     work_dir.mkdir()
     (work_dir / 'clusters.npz').write_bytes((first / 'clusters.npz').read_bytes())
-    train(config(work_dir, images, **{'optim_wrapper.optimizer.lr': 3e-4, 'train_cfg.max_epochs': 2}))
-    assert read_clusters(work_dir / 'clusters.npz')[1]['weights'] != read_clusters(first / 'clusters.npz')[1]['weights']
+    train(
+        config(work_dir, images, **{'optim_wrapper.optimizer.lr': 3e-4, 'train_cfg.max_epochs': 2})
+    )
+    assert (
+        read_clusters(work_dir / 'clusters.npz')[1]['weights']
+        != read_clusters(first / 'clusters.npz')[1]['weights']
+    )
 
 
 @pytest.mark.process
 def test_a_run_resumed_inside_the_start_epoch_keeps_its_clusters(images, tmp_path):
     """The learning rate is that of a long run: the weights of iteration 3 cluster otherwise than those of iteration 2."""
-    by_iteration = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 3, 'optim_wrapper.optimizer.lr': 0.1}
-    whole = train(config(tmp_path / 'whole', images, **by_iteration))  # two iterations an epoch, mined before iteration 2
+    by_iteration = {
+        'default_hooks.checkpoint.by_epoch': False,
+        'default_hooks.checkpoint.interval': 3,
+        'optim_wrapper.optimizer.lr': 0.1,
+    }
+    whole = train(
+        config(tmp_path / 'whole', images, **by_iteration)
+    )  # two iterations an epoch, mined before iteration 2
     cut = tmp_path / 'cut'
     cut.mkdir()
     for name in ('iter_3.pth', 'clusters.npz'):
@@ -135,7 +166,9 @@ def test_a_run_resumed_inside_the_start_epoch_keeps_its_clusters(images, tmp_pat
     written = (cut / 'clusters.npz').read_bytes()
     resumed = train(config(cut, images, resume=True, **by_iteration))
     assert (cut / 'clusters.npz').read_bytes() == written
-    assert np.array_equal(resumed.train_dataloader.dataset.clusters, whole.train_dataloader.dataset.clusters)
+    assert np.array_equal(
+        resumed.train_dataloader.dataset.clusters, whole.train_dataloader.dataset.clusters
+    )
     losses, expected = read_losses(cut), read_losses(tmp_path / 'whole')[3:]
     assert [row['iteration'] for row in losses] == [3, 4, 5]
     for ours, theirs in zip(losses, expected, strict=True):
@@ -148,7 +181,10 @@ def test_a_run_resumed_inside_the_start_epoch_keeps_its_clusters(images, tmp_pat
     [
         ({'custom_hooks': [{**HOOK, 'clusters': 13}]}, '13 clusters of only 12 images'),
         (
-            {'train_dataloader.dataset.type': 'PseudoBoxDataset', 'train_dataloader.dataset.negative_share': None},
+            {
+                'train_dataloader.dataset.type': 'PseudoBoxDataset',
+                'train_dataloader.dataset.negative_share': None,
+            },
             "no data set of type 'Hard",
         ),
     ],
@@ -165,7 +201,9 @@ def test_what_cannot_work_is_refused_before_the_first_epoch(images, tmp_path, ch
 @pytest.mark.process
 def test_missing_scikit_learn_says_how_to_get_it(images, tmp_path, monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    with pytest.raises(ConfigError, match=r'needs scikit-learn: pip install .usot_plugin\[s2siamfc\]'):
+    with pytest.raises(
+        ConfigError, match=r'needs scikit-learn: pip install .usot_plugin\[s2siamfc\]'
+    ):
         train(config(tmp_path / 'work', images))
 
 
@@ -173,7 +211,9 @@ def test_missing_scikit_learn_says_how_to_get_it(images, tmp_path, monkeypatch):
 def test_a_named_file_of_something_else_is_refused(whole, images, tmp_path):
     _, first = whole
     hook = {**HOOK, 'cluster_file': str(first / 'clusters.npz'), 'clusters': 2, 'start_epoch': 0}
-    with pytest.raises(ConfigError, match=r'clusters\.npz: clusters of other clusters; name another cluster_file'):
+    with pytest.raises(
+        ConfigError, match=r'clusters\.npz: clusters of other clusters; name another cluster_file'
+    ):
         train(config(tmp_path / 'work', images, custom_hooks=[hook]))
     (tmp_path / 'broken.npz').write_bytes((first / 'clusters.npz').read_bytes()[:100])
     hook = {**HOOK, 'cluster_file': str(tmp_path / 'broken.npz'), 'start_epoch': 0}
@@ -205,8 +245,12 @@ def test_pooled_features_equal_one_image_at_a_time(images, tmp_path):
     features, _ = pooled_features(model, dataset, 127, batch_size=5)
     image = cv2.resize(cv2.imread(str(images / '03.png')), (127, 127), interpolation=cv2.INTER_AREA)
     with torch.no_grad():
-        maps = model.extract(model.data_preprocessor.normalise(torch.from_numpy(image)[None].movedim(-1, 1)))
-    torch.testing.assert_close(torch.from_numpy(features[3]), maps[0].mean((1, 2)), rtol=1e-4, atol=1e-5)
+        maps = model.extract(
+            model.data_preprocessor.normalise(torch.from_numpy(image)[None].movedim(-1, 1))
+        )
+    torch.testing.assert_close(
+        torch.from_numpy(features[3]), maps[0].mean((1, 2)), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_kmeans_finds_clouds_and_repeats():
@@ -220,10 +264,20 @@ def test_kmeans_finds_clouds_and_repeats():
 
 
 def _train_tool(path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    python_path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
-    env = {**os.environ, 'PYTHONPATH': python_path, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **environment}
+    python_path = os.pathsep.join(
+        part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part
+    )
+    env = {
+        **os.environ,
+        'PYTHONPATH': python_path,
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+        **environment,
+    }
     command = [sys.executable, 'tools/train.py', str(path), *arguments]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240, check=False
+    )
 
 
 @pytest.mark.process
@@ -240,7 +294,9 @@ def test_killed_second_stage_finishes_as_if_it_had_not_been(whole, images, tmp_p
     again = _train_tool(path, '--resume')
     assert again.returncode == 0, again.stderr[-2000:]
     assert (work_dir / 'clusters.npz').stat().st_mtime_ns == written
-    assert np.array_equal(read_clusters(work_dir / 'clusters.npz')[0], read_clusters(first / 'clusters.npz')[0])
+    assert np.array_equal(
+        read_clusters(work_dir / 'clusters.npz')[0], read_clusters(first / 'clusters.npz')[0]
+    )
     expected, rows = read_losses(first)[:6], read_losses(work_dir)
     assert [row['iteration'] for row in rows] == [0, 1, 2, 3, 2, 3, 4, 5]
     for row in rows:

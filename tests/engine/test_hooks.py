@@ -12,7 +12,12 @@ from torch import nn
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from tests.engine.tiny_training import MadeUpGroups
-from usot_plugin.engine import FrozenBackboneHook, NonFiniteLossError, NonFiniteLossHook, TrainingStageHook
+from usot_plugin.engine import (
+    FrozenBackboneHook,
+    NonFiniteLossError,
+    NonFiniteLossHook,
+    TrainingStageHook,
+)
 from usot_plugin.engine.hooks.training_stage import walk_datasets
 from usot_plugin.structures.sot_sample import SOTSample
 from usot_plugin.utils.config import ConfigError
@@ -42,7 +47,13 @@ class _Model(nn.Module):
 def _runner(model: nn.Module, epoch: int, dataset: Dataset | None = None) -> SimpleNamespace:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     loader = SimpleNamespace(dataset=dataset, persistent_workers=False)
-    return SimpleNamespace(model=model, epoch=epoch, iter=0, optim_wrapper=SimpleNamespace(optimizer=optimizer), train_dataloader=loader)
+    return SimpleNamespace(
+        model=model,
+        epoch=epoch,
+        iter=0,
+        optim_wrapper=SimpleNamespace(optimizer=optimizer),
+        train_dataloader=loader,
+    )
 
 
 def _step(runner: SimpleNamespace, hook: FrozenBackboneHook) -> dict[str, torch.Tensor]:
@@ -54,7 +65,11 @@ def _step(runner: SimpleNamespace, hook: FrozenBackboneHook) -> dict[str, torch.
     runner.optim_wrapper.optimizer.zero_grad()
     runner.model.head(runner.model.backbone(torch.rand(2, 3, 4, 4))).sum().backward()
     runner.optim_wrapper.optimizer.step()
-    return {name for name, value in runner.model.state_dict().items() if not torch.equal(value, before[name])}
+    return {
+        name
+        for name, value in runner.model.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
 
 
 def test_frozen_backbone_keeps_weights_and_statistics():
@@ -73,7 +88,10 @@ def test_legacy_lets_frozen_statistics_move():
     changed = _step(_runner(_Model(), epoch=0), FrozenBackboneHook(train_from_epoch=9, legacy=True))
     backbone = {name for name in changed if name.startswith('backbone.')}
     assert backbone
-    assert all(name.rsplit('.', 1)[-1] in ('running_mean', 'running_var', 'num_batches_tracked') for name in backbone)
+    assert all(
+        name.rsplit('.', 1)[-1] in ('running_mean', 'running_var', 'num_batches_tracked')
+        for name in backbone
+    )
 
 
 @pytest.mark.parametrize('legacy', [False, True])
@@ -88,7 +106,9 @@ def test_only_legacy_forgets_momentum_when_the_backbone_begins_to_learn(legacy):
 
 def test_unknown_stage_of_the_backbone_is_named():
     hook = FrozenBackboneHook(trained=('layer4',))
-    with pytest.raises(ValueError, match=r"_Backbone has no submodule 'layer4'; it has \['bn1', 'conv1', 'layer1'"):
+    with pytest.raises(
+        ValueError, match=r"_Backbone has no submodule 'layer4'; it has \['bn1', 'conv1', 'layer1'"
+    ):
         hook.before_train_epoch(_runner(_Model(), epoch=0))
 
 
@@ -97,10 +117,18 @@ def _mixture() -> ConcatDataset:
 
 
 def test_walk_finds_every_wrapped_data_set():
-    assert [type(part).__name__ for part in walk_datasets(_mixture())] == ['ConcatDataset', 'Subset', 'MadeUpGroups', 'MadeUpGroups']
+    assert [type(part).__name__ for part in walk_datasets(_mixture())] == [
+        'ConcatDataset',
+        'Subset',
+        'MadeUpGroups',
+        'MadeUpGroups',
+    ]
 
 
-@pytest.mark.parametrize(('start', 'epoch', 'stage'), [(5, 4, 'naive'), (5, 5, 'cycle'), (0, 0, 'cycle'), (None, 29, 'naive')])
+@pytest.mark.parametrize(
+    ('start', 'epoch', 'stage'),
+    [(5, 4, 'naive'), (5, 5, 'cycle'), (0, 0, 'cycle'), (None, 29, 'naive')],
+)
 def test_stage_and_epoch_reach_model_and_data(start, epoch, stage):
     mixture, model = _mixture(), _Model(cycle_start_epoch=start)
     TrainingStageHook().before_train_epoch(_runner(model, epoch, mixture))
@@ -118,18 +146,29 @@ def test_model_without_stages_leaves_the_data_as_configured():
 
 def test_loop_without_epochs_is_refused():
     runner = SimpleNamespace(train_loop=SimpleNamespace())
-    with pytest.raises(ConfigError, match='counted in epochs, the training loop is SimpleNamespace'):
+    with pytest.raises(
+        ConfigError, match='counted in epochs, the training loop is SimpleNamespace'
+    ):
         TrainingStageHook().before_train(runner)
 
 
 def _batch(clips: int) -> dict:
-    return {'data_samples': [SOTSample(metainfo=dict(clip=f'c{index}.mp4', frame_index=index)) for index in range(clips)]}
+    return {
+        'data_samples': [
+            SOTSample(metainfo=dict(clip=f'c{index}.mp4', frame_index=index))
+            for index in range(clips)
+        ]
+    }
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
 def test_non_finite_loss_is_named_with_its_clips(value):
     runner = _runner(_Model(), epoch=2)
-    outputs = {'loss': torch.tensor(value), 'loss_reg': torch.tensor(1.0), 'loss_mem': torch.tensor(value)}
+    outputs = {
+        'loss': torch.tensor(value),
+        'loss_reg': torch.tensor(1.0),
+        'loss_mem': torch.tensor(value),
+    }
     with pytest.raises(NonFiniteLossError) as caught:
         NonFiniteLossHook().after_train_iter(runner, 4, _batch(18), outputs)
     message = str(caught.value)
@@ -148,7 +187,11 @@ def test_the_model_is_asked_about_the_views_of_every_part_before_training():
     asked = []
     model, dataset = _Model(), _mixture()
     model.check_views = asked.append
-    for part, counts in zip((part for part in walk_datasets(dataset) if isinstance(part, MadeUpGroups)), ({'hops': 1}, None), strict=True):
+    for part, counts in zip(
+        (part for part in walk_datasets(dataset) if isinstance(part, MadeUpGroups)),
+        ({'hops': 1}, None),
+        strict=True,
+    ):
         part.frame_sampler = SimpleNamespace(view_counts=counts)
     runner = _runner(model, 0, dataset)
     runner.train_loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)

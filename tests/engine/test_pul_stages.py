@@ -28,7 +28,9 @@ ROOT = Path(__file__).parents[2]
 def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp('stages')
     frames, boxes = moving_square_frames(8, (120, 90), side_px=26, step_px=2.0)
-    write_table_part(folder / 'table', 'square', write_frames(folder / 'square', frames), pseudo_track(boxes))
+    write_table_part(
+        folder / 'table', 'square', write_frames(folder / 'square', frames), pseudo_track(boxes)
+    )
     return folder / 'table'
 
 
@@ -53,17 +55,27 @@ def test_random_regions_are_instances_too_and_repeat_with_the_seed(clips):
 
 
 def test_an_instance_without_a_pair_is_a_dropped_row_that_says_why(clips):
-    rows, chains = mined(DiscoveredBoxes(clips), MiningConfig(anchors=2, max_return_px=1e-9, min_similarity=-1))
-    assert [(row['status'], row['reason'], row['samplable']) for row in rows] == [('dropped', 'no way back', False)] * 2
+    rows, chains = mined(
+        DiscoveredBoxes(clips), MiningConfig(anchors=2, max_return_px=1e-9, min_similarity=-1)
+    )
+    assert [(row['status'], row['reason'], row['samplable']) for row in rows] == [
+        ('dropped', 'no way back', False)
+    ] * 2
     assert [len(chain) for chain in chains] == [0, 0]
     assert part_bytes(rows, TableInfo({})) == part_bytes(rows, TableInfo({}))
 
 
 def test_a_clip_too_short_for_a_pair_has_a_row(clips, tmp_path):
     frames, boxes = moving_square_frames(1, (120, 90))
-    write_table_part(tmp_path / 'table', 'still', write_frames(tmp_path / 'still', frames), pseudo_track(boxes))
+    write_table_part(
+        tmp_path / 'table', 'still', write_frames(tmp_path / 'still', frames), pseudo_track(boxes)
+    )
     (row,), chains = mined(DiscoveredBoxes(tmp_path / 'table'), LENIENT)
-    assert (row['status'], row['reason'], row['frame_count']) == ('skipped', 'no instance', 1) and chains == []
+    assert (row['status'], row['reason'], row['frame_count']) == (
+        'skipped',
+        'no instance',
+        1,
+    ) and chains == []
 
 
 class Trainings:
@@ -88,7 +100,14 @@ class Trainings:
 
 def stages(folder: Path, **changes) -> PULStages:
     cfg = Config.fromfile(ROOT / 'configs/quick/pul_quick.py')
-    cfg.merge_from_dict({'work_dir': str(folder / 'work'), 'shared_dir': str(folder / 'shared'), 'train_cfg.max_epochs': 2, **changes})
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(folder / 'work'),
+            'shared_dir': str(folder / 'shared'),
+            'train_cfg.max_epochs': 2,
+            **changes,
+        }
+    )
     cfg.merge_from_dict({'discrimination.train_cfg.max_epochs': 2})
     return PULStages(cfg, 'config.py')
 
@@ -104,7 +123,10 @@ def test_a_first_stage_that_made_nothing_locks_nothing(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match='left no'):
         stages(tmp_path).discriminate()
     runs.epochs = 2
-    assert stages(tmp_path, **OTHER_TABLE).discriminate() == tmp_path / 'shared/discrimination/epoch_2.pth'
+    assert (
+        stages(tmp_path, **OTHER_TABLE).discriminate()
+        == tmp_path / 'shared/discrimination/epoch_2.pth'
+    )
     assert [cfg.resume for cfg in runs.configs] == [False, False]
 
 
@@ -116,7 +138,10 @@ def test_a_first_stage_with_checkpoints_is_kept_from_other_settings(tmp_path, mo
             stages(tmp_path).discriminate()
     else:
         stages(tmp_path).discriminate()
-    with pytest.raises(ConfigError, match='discrimination: made with another train_dataloader.dataset than config.py asks for'):
+    with pytest.raises(
+        ConfigError,
+        match='discrimination: made with another train_dataloader.dataset than config.py asks for',
+    ):
         stages(tmp_path, **OTHER_TABLE).discriminate()
     runs.epochs = 2
     stages(tmp_path).discriminate()  # goes on, or is done
@@ -137,7 +162,13 @@ def test_checkpoints_of_unknown_make_are_refused(tmp_path, monkeypatch):
 def pairs_of(folder: Path, **mining) -> Path:
     """A table of one mined track."""
     boxes = moving_square_frames(4, (120, 90))[1]
-    write_table_part(folder / 'pairs', 'square', folder / 'square', pseudo_track(boxes), config={'pair_mining': mining, 'weights': 'abc'})
+    write_table_part(
+        folder / 'pairs',
+        'square',
+        folder / 'square',
+        pseudo_track(boxes),
+        config={'pair_mining': mining, 'weights': 'abc'},
+    )
     return folder / 'pairs'
 
 
@@ -153,9 +184,13 @@ def pairs_of(folder: Path, **mining) -> Path:
         ({}, 'table of pairs'),
     ],
 )
-def test_a_last_stage_is_kept_from_other_settings(tmp_path, monkeypatch, capsys, epochs, change, part):
+def test_a_last_stage_is_kept_from_other_settings(
+    tmp_path, monkeypatch, capsys, epochs, change, part
+):
     def train(pairs, **changes):
-        stages(tmp_path, **{'mining.store_crops': False, 'model.loss.alpha_px2': 9.0, **changes}).train(tmp_path / 'first.pth', pairs)
+        stages(
+            tmp_path, **{'mining.store_crops': False, 'model.loss.alpha_px2': 9.0, **changes}
+        ).train(tmp_path / 'first.pth', pairs)
 
     runs, pairs = Trainings(monkeypatch, epochs), pairs_of(tmp_path / 'a', anchors=2)
     if epochs == 1:
@@ -164,20 +199,27 @@ def test_a_last_stage_is_kept_from_other_settings(tmp_path, monkeypatch, capsys,
     else:
         train(pairs)
     others = pairs if change else pairs_of(tmp_path / 'b', anchors=3)
-    with pytest.raises(ConfigError, match=f'work: made with another {part} than config.py asks for; name another --work-dir'):
+    with pytest.raises(
+        ConfigError,
+        match=f'work: made with another {part} than config.py asks for; name another --work-dir',
+    ):
         train(others, **change)
     runs.epochs = 2
     moved = pairs.rename(tmp_path / 'moved')
     train(moved)
     assert [cfg.resume for cfg in runs.configs] == ([False, True] if epochs == 1 else [False])
     # A run that goes on does so from its own checkpoint.
-    assert [cfg.load_from for cfg in runs.configs] == [str(tmp_path / 'first.pth'), None][: len(runs.configs)]
+    assert [cfg.load_from for cfg in runs.configs] == [str(tmp_path / 'first.pth'), None][
+        : len(runs.configs)
+    ]
     assert ('stage 3 is done' in capsys.readouterr().out) == (epochs == 2)
 
 
 def test_a_last_stage_of_other_settings_is_refused_before_the_first_begins(tmp_path, monkeypatch):
     runs = Trainings(monkeypatch, 2)
-    stages(tmp_path, **{'mining.store_crops': False, 'model.loss.alpha_px2': 9.0}).train(tmp_path / 'first.pth', pairs_of(tmp_path))
+    stages(tmp_path, **{'mining.store_crops': False, 'model.loss.alpha_px2': 9.0}).train(
+        tmp_path / 'first.pth', pairs_of(tmp_path)
+    )
     with pytest.raises(ConfigError, match='work: made with another model'):
         stages(tmp_path, **{'model.loss.beta_px2': 49.0}).run()
     assert len(runs.configs) == 1

@@ -22,7 +22,9 @@ def runner(tmp_path):
     scalars = {name: HistoryBuffer(values, [1] * len(values)) for name, values in losses.items()}
     hub = SimpleNamespace(log_scalars=scalars)
     cfg = SimpleNamespace(filename='/somewhere/configs/tiny.py')
-    return SimpleNamespace(work_dir=str(tmp_path), cfg=cfg, seed=3, epoch=0, iter=0, world_size=1, message_hub=hub)
+    return SimpleNamespace(
+        work_dir=str(tmp_path), cfg=cfg, seed=3, epoch=0, iter=0, world_size=1, message_hub=hub
+    )
 
 
 def entries(runner) -> list[dict]:
@@ -43,12 +45,22 @@ def test_an_entry_from_start_to_end(runner, monkeypatch):
     hook.before_train(runner)
     (entry,) = entries(runner)
     assert entry['config'] == 'tiny.py' and entry['command'] == sys.argv and entry['seed'] == 3
-    assert entry['end'] is None and entry['start'].endswith('+00:00') and entry['wall_s'] == entry['cpu_s'] == 0
+    assert (
+        entry['end'] is None
+        and entry['start'].endswith('+00:00')
+        and entry['wall_s'] == entry['cpu_s'] == 0
+    )
     assert set(entry['versions']) == {'usot_plugin', 'python', 'torch', 'mmengine', 'numpy'}
     runner.iter = 4
     hook.after_train_epoch(runner)
     (entry,) = entries(runner)
-    assert (entry['epoch'], entry['iteration'], entry['wall_s'], entry['cpu_s'], entry['end']) == (1, 4, 60, 30, None)
+    assert (entry['epoch'], entry['iteration'], entry['wall_s'], entry['cpu_s'], entry['end']) == (
+        1,
+        4,
+        60,
+        30,
+        None,
+    )
     assert entry['losses'] == {'loss': 3.0}
     runner.epoch = 1
     hook.after_train(runner)
@@ -64,7 +76,11 @@ def test_a_resumed_run_adds_an_entry(runner):
     hook.before_train(runner)
     hook.after_train(runner)
     first, second = entries(runner)
-    assert first['end'] is None and second['end'] and (second['from_epoch'], second['from_iteration']) == (2, 8)
+    assert (
+        first['end'] is None
+        and second['end']
+        and (second['from_epoch'], second['from_iteration']) == (2, 8)
+    )
 
 
 def test_the_commit_goes_into_every_checkpoint(runner, monkeypatch):
@@ -99,7 +115,9 @@ def _work(ready, done) -> None:
     done.wait()
 
 
-@pytest.mark.skipif(not Path('/proc/self/stat').exists(), reason='the time of a running child is read from /proc')
+@pytest.mark.skipif(
+    not Path('/proc/self/stat').exists(), reason='the time of a running child is read from /proc'
+)
 def test_loaders_that_still_run_are_counted():
     before = run_record.cpu_seconds()
     context = multiprocessing.get_context('fork')

@@ -40,7 +40,9 @@ FLEXIBLE = dict(runner_type='FlexibleRunner', strategy=dict(type='SingleDeviceSt
 def told(tmp_path_factory) -> list[dict[str, float]]:
     """Losses of the same training with :class:`TrainingStageHook` in its config."""
     work_dir = tmp_path_factory.mktemp('told')
-    cfg = tiny_config(work_dir, custom_hooks=[dict(type='RecordLossHook')], experiment_name=work_dir.name)
+    cfg = tiny_config(
+        work_dir, custom_hooks=[dict(type='RecordLossHook')], experiment_name=work_dir.name
+    )
     Runner.from_cfg(cfg).train()
     return read_losses(work_dir)
 
@@ -66,7 +68,11 @@ def test_and_resumes_in_the_cycle_stage(tmp_path, told, runner, monkeypatch):
     build(_foreign(tmp_path / 'work', **runner, **{'train_cfg.max_epochs': 1})).train()
     allowed = []
     load = torch.load
-    monkeypatch.setattr(torch, 'load', lambda *args, **kwargs: allowed.append(kwargs.get('weights_only')) or load(*args, **kwargs))
+    monkeypatch.setattr(
+        torch,
+        'load',
+        lambda *args, **kwargs: allowed.append(kwargs.get('weights_only')) or load(*args, **kwargs),
+    )
     build(_foreign(tmp_path / 'work', **runner, resume=True)).train()
     assert allowed and all(allowed)
     losses = read_losses(tmp_path / 'work')
@@ -78,7 +84,9 @@ def test_and_resumes_in_the_cycle_stage(tmp_path, told, runner, monkeypatch):
 @pytest.mark.process
 def test_a_loop_without_epochs_is_refused(tmp_path):
     loop = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=8)
-    with pytest.raises(ConfigError, match='counted in epochs, the training loop is IterBasedTrainLoop'):
+    with pytest.raises(
+        ConfigError, match='counted in epochs, the training loop is IterBasedTrainLoop'
+    ):
         Runner.from_cfg(_foreign(tmp_path / 'work', train_cfg=loop)).train()
 
 
@@ -120,7 +128,10 @@ class RecordBatchHook(Hook):
         digest = hashlib.sha1(usedforsecurity=False)
         for name, crops in sorted(data_batch['inputs'].items()):
             digest.update(name.encode() + b''.join(crop.numpy().tobytes() for crop in crops))
-        self.seen = [*getattr(self, 'seen', []), (runner.model.epoch, sorted(data_batch['inputs']), digest.hexdigest())]
+        self.seen = [
+            *getattr(self, 'seen', []),
+            (runner.model.epoch, sorted(data_batch['inputs']), digest.hexdigest()),
+        ]
 
 
 FAMILIES = {
@@ -138,7 +149,9 @@ def table(tmp_path_factory) -> Path:
     for number in range(3):
         frames, boxes = moving_square_frames(6, (160, 120), 30)
         write_frames(folder / f'clips/{number}', frames, '{:06d}.jpg', first=0)
-        write_table_part(folder / 'table', str(number), folder / f'clips/{number}', pseudo_track(boxes, number))
+        write_table_part(
+            folder / 'table', str(number), folder / f'clips/{number}', pseudo_track(boxes, number)
+        )
     return folder / 'table'
 
 
@@ -157,7 +170,9 @@ def test_every_family_draws_afresh_in_each_epoch(tmp_path, table, name):
         'dataset.crop_store': None,
         'dataset.samples_per_epoch': 2,
     }
-    cfg.merge_from_dict({**FAMILIES[name], **{f'train_dataloader.{key}': value for key, value in data.items()}})
+    cfg.merge_from_dict(
+        {**FAMILIES[name], **{f'train_dataloader.{key}': value for key, value in data.items()}}
+    )
     host = Config(
         dict(
             model=cfg.model,

@@ -41,7 +41,9 @@ class Call:
 
 def run(work_dir, name: str, **changes) -> Runner:
     # A copy, because MMEngine takes `_delete_` out of what it merges.
-    cfg = tiny_config(work_dir, experiment_name=f'{work_dir.parent.name}_{name}', **deepcopy(changes))
+    cfg = tiny_config(
+        work_dir, experiment_name=f'{work_dir.parent.name}_{name}', **deepcopy(changes)
+    )
     runner = Runner.from_cfg(cfg)
     runner.train()
     return runner
@@ -53,7 +55,11 @@ def test_the_hosts_runner_resumes_without_running_code(tmp_path, monkeypatch):
     run(tmp_path / 'cut', 'cut', **{'train_cfg.max_epochs': 1})
     allowed = []
     load = torch.load
-    monkeypatch.setattr(torch, 'load', lambda *args, **kwargs: allowed.append(kwargs.get('weights_only')) or load(*args, **kwargs))
+    monkeypatch.setattr(
+        torch,
+        'load',
+        lambda *args, **kwargs: allowed.append(kwargs.get('weights_only')) or load(*args, **kwargs),
+    )
     run(tmp_path / 'cut', 'resumed', resume=True)
     assert allowed == [True]
     whole, resumed = read_losses(tmp_path / 'whole'), read_losses(tmp_path / 'cut')
@@ -72,7 +78,11 @@ def test_a_file_that_runs_code_is_refused(tmp_path):
 def test_checkpoints_are_there_whole_or_not_at_all(tmp_path, monkeypatch):
     replaced = []
     replace = os.replace
-    monkeypatch.setattr(os, 'replace', lambda source, target: replaced.append(Path(target).name) or replace(source, target))
+    monkeypatch.setattr(
+        os,
+        'replace',
+        lambda source, target: replaced.append(Path(target).name) or replace(source, target),
+    )
     run(tmp_path / 'work', 'whole', **{'train_cfg.max_epochs': 1})
     assert 'epoch_1.pth' in replaced
 
@@ -97,8 +107,14 @@ def test_import_alone_leaves_other_files_to_the_host(tmp_path, monkeypatch):
     torch.save({'state_dict': {'weight': torch.ones(1)}}, tmp_path / 'plain.pth')
     torch.save({'state_dict': Call(os.mkdir, str(tmp_path / 'ran'))}, tmp_path / 'bad.pth')
     asked = []
-    monkeypatch.setattr('usot_plugin.utils.checkpoint.load_from_local', lambda filename, map_location: asked.append(filename))
-    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'plain.pth'), 'cpu')['state_dict']['weight'] == 1
+    monkeypatch.setattr(
+        'usot_plugin.utils.checkpoint.load_from_local',
+        lambda filename, map_location: asked.append(filename),
+    )
+    assert (
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'plain.pth'), 'cpu')['state_dict']['weight']
+        == 1
+    )
     assert asked == []
     CheckpointLoader.load_checkpoint(str(tmp_path / 'bad.pth'), 'cpu')
     assert asked == [str(tmp_path / 'bad.pth')]

@@ -40,7 +40,10 @@ def _rates(optim_wrapper, schedulers: list, steps: int) -> list[dict[str, float]
 
 def _build(cfg: Config):
     wrapper = build_optim_wrapper(_model(), cfg.optim_wrapper)
-    return wrapper, [PARAM_SCHEDULERS.build(item, default_args=dict(optimizer=wrapper)) for item in cfg.param_scheduler]
+    return wrapper, [
+        PARAM_SCHEDULERS.build(item, default_args=dict(optimizer=wrapper))
+        for item in cfg.param_scheduler
+    ]
 
 
 def test_every_epoch_of_the_config_has_the_releases_learning_rates(golden):
@@ -54,7 +57,9 @@ def test_every_epoch_of_the_config_has_the_releases_learning_rates(golden):
 
 def test_backbone_learns_from_the_releases_epoch_on(golden):
     hook = Config.fromfile(SCHEDULE).custom_hooks[0]
-    assert [row['epoch'] - 1 >= hook.train_from_epoch for row in golden] == [row['backbone_trained'] for row in golden]
+    assert [row['epoch'] - 1 >= hook.train_from_epoch for row in golden] == [
+        row['backbone_trained'] for row in golden
+    ]
 
 
 def test_resumed_schedule_goes_on_as_if_it_never_stopped():
@@ -73,7 +78,10 @@ def test_resumed_schedule_goes_on_as_if_it_never_stopped():
 def test_composes_with_a_warm_up_of_the_host():
     cfg = Config.fromfile(SCHEDULE)
     plain = _rates(*_build(cfg), steps=30)
-    cfg.param_scheduler = [*cfg.param_scheduler, dict(type='ConstantLR', factor=0.5, begin=0, end=3)]
+    cfg.param_scheduler = [
+        *cfg.param_scheduler,
+        dict(type='ConstantLR', factor=0.5, begin=0, end=3),
+    ]
     # ConstantLR halves the rate in its first two steps.
     assert [row['head'] for row in _rates(*_build(cfg), steps=30)] == pytest.approx(
         [row['head'] * (0.5 if epoch < 2 else 1) for epoch, row in enumerate(plain)]
@@ -82,7 +90,14 @@ def test_composes_with_a_warm_up_of_the_host():
 
 def test_counted_in_iterations_the_ends_are_the_same():
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
-    cfg = dict(type='LogSpaceLR', start_factor=0.5, end_factor=0.125, begin=0, end=2, convert_to_iter_based=True)
+    cfg = dict(
+        type='LogSpaceLR',
+        start_factor=0.5,
+        end_factor=0.125,
+        begin=0,
+        end=2,
+        convert_to_iter_based=True,
+    )
     scheduler = PARAM_SCHEDULERS.build(cfg, default_args=dict(optimizer=optimizer, epoch_length=5))
     rates = []
     for _ in range(12):
@@ -91,10 +106,15 @@ def test_counted_in_iterations_the_ends_are_the_same():
         scheduler.step()
     assert rates[0] == 1.0
     assert rates[9:] == pytest.approx([0.25] * 3)  # constant after its end
-    assert all(later / earlier == pytest.approx((1 / 4) ** (1 / 9)) for earlier, later in zip(rates[:9], rates[1:10], strict=True))
+    assert all(
+        later / earlier == pytest.approx((1 / 4) ** (1 / 9))
+        for earlier, later in zip(rates[:9], rates[1:10], strict=True)
+    )
 
 
-@pytest.mark.parametrize('wrong', [dict(start_factor=0.0), dict(end_factor=-1.0), dict(end=1), dict()])
+@pytest.mark.parametrize(
+    'wrong', [dict(start_factor=0.0), dict(end_factor=-1.0), dict(end=1), dict()]
+)
 def test_refuses_what_has_no_logarithm_or_no_length(wrong):
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     with pytest.raises(ValueError, match='LogSpaceLR'):

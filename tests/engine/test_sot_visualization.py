@@ -25,7 +25,13 @@ def sequence() -> AnnotatedSequence:
 
 
 def _draw(hook, visualizer, sequence, folder, **extra):
-    sample = {'name': 'swan', 'tracker': 'Mine', 'boxes_xyxy': np.tile(BOX + 20, (FRAMES, 1)), 'scores': np.full(FRAMES, 0.75), **extra}
+    sample = {
+        'name': 'swan',
+        'tracker': 'Mine',
+        'boxes_xyxy': np.tile(BOX + 20, (FRAMES, 1)),
+        'scores': np.full(FRAMES, 0.75),
+        **extra,
+    }
     runner = SimpleNamespace(visualizer=visualizer, work_dir=str(folder))
     hook.after_test_iter(runner, 0, [sequence], [sample])
     return {path.name: cv2.imread(str(path)) for path in sorted(folder.rglob('*.jpg'))}
@@ -49,7 +55,9 @@ def test_plain_visualizer_draws_both_boxes_every_few_frames(sequence, tmp_path):
 @pytest.mark.parametrize('kind', ['DetLocalVisualizer', 'TrackLocalVisualizer'])
 def test_mmdets_visualizers_draw_annotation_beside_prediction(sequence, tmp_path, kind):
     visualization = pytest.importorskip('mmdet.visualization')
-    pictures = _draw(SOTVisualizationHook(interval=2), getattr(visualization, kind)(), sequence, tmp_path)
+    pictures = _draw(
+        SOTVisualizationHook(interval=2), getattr(visualization, kind)(), sequence, tmp_path
+    )
     assert len(pictures) == 3
     assert all(picture.shape == (96, 256, 3) for picture in pictures.values())
     left, right = pictures['000000.jpg'][:, :128], pictures['000000.jpg'][:, 128:]
@@ -61,12 +69,17 @@ def test_mmdets_visualizers_draw_annotation_beside_prediction(sequence, tmp_path
 def test_back_ends_of_the_visualizer_get_the_picture(sequence, tmp_path):
     visualizer = Visualizer(vis_backends=[dict(type='LocalVisBackend')], save_dir=str(tmp_path))
     _draw(SOTVisualizationHook(interval=4, out_dir=None), visualizer, sequence, tmp_path / 'unused')
-    assert sorted(path.name for path in tmp_path.rglob('*.png')) == ['Mine_swan_0.png', 'Mine_swan_4.png']
+    assert sorted(path.name for path in tmp_path.rglob('*.png')) == [
+        'Mine_swan_0.png',
+        'Mine_swan_4.png',
+    ]
 
 
 def test_results_without_a_box_per_frame_are_passed_over(sequence, tmp_path):
     runner = SimpleNamespace(visualizer=Visualizer(), work_dir=str(tmp_path))
-    SOTVisualizationHook().after_test_iter(runner, 0, [sequence], [{'name': 'swan', 'tracker': 'Mine'}])
+    SOTVisualizationHook().after_test_iter(
+        runner, 0, [sequence], [{'name': 'swan', 'tracker': 'Mine'}]
+    )
     assert not list(tmp_path.rglob('*.jpg'))
 
 

@@ -22,7 +22,11 @@ def make_runner(hub=None, **groups):
     optimizer = SimpleNamespace(param_groups=[{'lr': 1.0, **groups}, {'lr': 0.1}])
     loop = SimpleNamespace(_max_epochs=1000)
     return SimpleNamespace(
-        optim_wrapper=SimpleNamespace(optimizer=optimizer), message_hub=hub if hub is not None else Hub(), iter=0, epoch=0, train_loop=loop
+        optim_wrapper=SimpleNamespace(optimizer=optimizer),
+        message_hub=hub if hub is not None else Hub(),
+        iter=0,
+        epoch=0,
+        train_loop=loop,
     )
 
 
@@ -58,7 +62,9 @@ def test_a_resumed_run_counts_what_went_before(monkeypatch):
     resumed.iter = 100
     second = TimeBudgetHook(minutes=1, warmup_iters=0, final_factor=0.0)
     second.before_train_iter(resumed, 0)
-    assert resumed.optim_wrapper.optimizer.param_groups[0]['lr'] == pytest.approx((1 + math.cos(math.pi / 2)) / 2)
+    assert resumed.optim_wrapper.optimizer.param_groups[0]['lr'] == pytest.approx(
+        (1 + math.cos(math.pi / 2)) / 2
+    )
     assert second.elapsed() == pytest.approx(30)
 
 
@@ -74,7 +80,10 @@ def test_channels_last():
 
 
 def test_norms_of_learning_stages_can_keep_their_statistics():
-    backbone = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4)), torch.nn.BatchNorm2d(4))
+    backbone = torch.nn.Sequential(
+        torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4)),
+        torch.nn.BatchNorm2d(4),
+    )
     model = torch.nn.Module()
     model.backbone = backbone
     for norm_eval, trains in ((False, True), (True, False)):

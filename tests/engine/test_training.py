@@ -19,7 +19,9 @@ SAME_LOSS = 2e-5
 
 def _train(work_dir: Path, **changes) -> Runner:
     cfg = tiny_config(work_dir, **changes)
-    cfg.experiment_name = f'{work_dir.parent.name}_{work_dir.name}'  # MMEngine keeps one logger for each name
+    cfg.experiment_name = (
+        f'{work_dir.parent.name}_{work_dir.name}'  # MMEngine keeps one logger for each name
+    )
     runner = Runner.from_cfg(cfg)
     runner.train()
     return runner
@@ -45,7 +47,14 @@ def test_cycle_stage_begins_with_its_epoch(plain):
 @pytest.mark.process
 def test_loss_falls_on_fixed_groups(tmp_path):
     # One group, drawn again and again: whatever else is wrong, this has to be learnt.
-    _train(tmp_path, **{'train_dataloader.dataset.length': 2, 'train_cfg.max_epochs': 25, 'model.train_cfg.cycle_start_epoch': None})
+    _train(
+        tmp_path,
+        **{
+            'train_dataloader.dataset.length': 2,
+            'train_cfg.max_epochs': 25,
+            'model.train_cfg.cycle_start_epoch': None,
+        },
+    )
     losses = [row['loss'] for row in read_losses(tmp_path)]
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
 
@@ -54,13 +63,20 @@ def test_loss_falls_on_fixed_groups(tmp_path):
 @pytest.mark.parametrize('workers', [1])
 def test_persistent_workers_see_epoch_and_stage(tmp_path, plain, workers):
     _train(tmp_path, workers=workers)
-    assert [row['loss'] for row in read_losses(tmp_path)] == pytest.approx([row['loss'] for row in plain[1]], rel=SAME_LOSS)
+    assert [row['loss'] for row in read_losses(tmp_path)] == pytest.approx(
+        [row['loss'] for row in plain[1]], rel=SAME_LOSS
+    )
 
 
 @pytest.mark.process
 def test_accumulated_gradients_equal_the_larger_batch(tmp_path):
     large = _train(tmp_path / 'large', model='StillNormUSOT', batch=4)
-    small = _train(tmp_path / 'small', model='StillNormUSOT', batch=2, **{'optim_wrapper.accumulative_counts': 2})
+    small = _train(
+        tmp_path / 'small',
+        model='StillNormUSOT',
+        batch=2,
+        **{'optim_wrapper.accumulative_counts': 2},
+    )
     for name, value in _weights(large).items():
         torch.testing.assert_close(_weights(small)[name], value, rtol=1e-4, atol=1e-6, msg=name)
 
@@ -83,9 +99,15 @@ def test_bfloat16_stays_near_full_precision(tmp_path, plain):
 def test_averaged_weights_lag_behind_and_are_saved(tmp_path, plain):
     hooks = [*tiny_config(tmp_path).custom_hooks, dict(type='EMAHook', momentum=0.1)]
     runner = _train(tmp_path, custom_hooks=hooks)
-    assert [row['loss'] for row in read_losses(tmp_path)] == pytest.approx([row['loss'] for row in plain[1]], rel=SAME_LOSS)
-    saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)  # our own file, written a moment ago
-    key = 'head.cls_search.' + next(name for name in runner.model.head.cls_search.state_dict() if name.endswith('weight'))
+    assert [row['loss'] for row in read_losses(tmp_path)] == pytest.approx(
+        [row['loss'] for row in plain[1]], rel=SAME_LOSS
+    )
+    saved = torch.load(
+        tmp_path / 'epoch_2.pth', weights_only=False
+    )  # our own file, written a moment ago
+    key = 'head.cls_search.' + next(
+        name for name in runner.model.head.cls_search.state_dict() if name.endswith('weight')
+    )
     last = runner.model.state_dict()[key]
     torch.testing.assert_close(saved['ema_state_dict'][f'module.{key}'], last)
     assert not torch.equal(saved['state_dict'][key], last)
@@ -95,15 +117,24 @@ def test_averaged_weights_lag_behind_and_are_saved(tmp_path, plain):
 @pytest.mark.slow
 def test_compiled_step_gives_the_same_losses(tmp_path):
     # Two steps of the cycle stage; a change of stage or freezing would be compiled once more.
-    short = {'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 4, 'model.train_cfg.cycle_start_epoch': 0}
+    short = {
+        'train_cfg.max_epochs': 1,
+        'train_dataloader.dataset.length': 4,
+        'model.train_cfg.cycle_start_epoch': 0,
+    }
     _train(tmp_path / 'plain', **short)
     _train(tmp_path / 'compiled', **short, compile=dict(backend='aot_eager'))
-    plain, compiled = ([row['loss'] for row in read_losses(tmp_path / name)] for name in ('plain', 'compiled'))
+    plain, compiled = (
+        [row['loss'] for row in read_losses(tmp_path / name)] for name in ('plain', 'compiled')
+    )
     assert compiled == pytest.approx(plain, rel=1e-4)
 
 
 def test_nan_stops_the_run_and_names_the_clips(tmp_path):
-    with pytest.raises(NonFiniteLossError, match=r'loss\S* = nan.* at epoch 2, batch 2 .*clip2\.mp4 \(frame 2\), clip3\.mp4 \(frame 3\)'):
+    with pytest.raises(
+        NonFiniteLossError,
+        match=r'loss\S* = nan.* at epoch 2, batch 2 .*clip2\.mp4 \(frame 2\), clip3\.mp4 \(frame 3\)',
+    ):
         _train(tmp_path, **{'train_dataloader.dataset.poison': 3})
     assert (tmp_path / 'epoch_1.pth').exists()
     assert not (tmp_path / 'epoch_2.pth').exists()

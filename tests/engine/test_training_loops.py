@@ -73,12 +73,19 @@ def run(work_dir: Path, stop_after: int | None = None, resume: bool = False, **c
             experiment_name=f'{work_dir.parent.name}_{work_dir.name}_{resume}',
             model=dict(type='DropoutModel'),
             train_dataloader=dict(
-                batch_size=BATCH, num_workers=0, dataset=dict(type='NumberedItems'), sampler=dict(type='DefaultSampler', shuffle=True)
+                batch_size=BATCH,
+                num_workers=0,
+                dataset=dict(type='NumberedItems'),
+                sampler=dict(type='DefaultSampler', shuffle=True),
             ),
             train_cfg=dict(by_epoch=True, max_epochs=EPOCHS),
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9)),
-            param_scheduler=[dict(type='LinearLR', start_factor=0.1, begin=0, end=12, by_epoch=False)],
-            default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=7, max_keep_ckpts=3)),
+            param_scheduler=[
+                dict(type='LinearLR', start_factor=0.1, begin=0, end=12, by_epoch=False)
+            ],
+            default_hooks=dict(
+                checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=7, max_keep_ckpts=3)
+            ),
             custom_hooks=[dict(type='KeepLosses', stop_after=stop_after)],
             randomness=dict(seed=3),
             resume=resume,
@@ -125,16 +132,28 @@ def test_another_length_of_the_epoch_begins_it_anew_and_says_so(tmp_path, caplog
 
 
 def test_remaining_batches_are_the_last_ones_of_the_same_order():
-    loader = DataLoader(NumberedItems(), batch_size=3, shuffle=False, collate_fn=lambda items: [int(item['inputs'][0]) for item in items])
+    loader = DataLoader(
+        NumberedItems(),
+        batch_size=3,
+        shuffle=False,
+        collate_fn=lambda items: [int(item['inputs'][0]) for item in items],
+    )
     assert list(remaining_batches(loader, 2)) == [[6, 7, 8], [9]]
 
 
 def test_only_the_short_form_is_replaced():
     short, by_iteration, own = (
-        Config(dict(train_cfg=loop)) for loop in (dict(by_epoch=True, max_epochs=2), dict(by_epoch=False, max_iters=2), dict(type='Mine'))
+        Config(dict(train_cfg=loop))
+        for loop in (
+            dict(by_epoch=True, max_epochs=2),
+            dict(by_epoch=False, max_iters=2),
+            dict(type='Mine'),
+        )
     )
     for cfg in (short, by_iteration, own):
         use_resumable_loop(cfg)
     assert short.train_cfg == dict(type='ResumableEpochLoop', max_epochs=2)
-    assert by_iteration.train_cfg == dict(by_epoch=False, max_iters=2) and own.train_cfg == dict(type='Mine')
+    assert by_iteration.train_cfg == dict(by_epoch=False, max_iters=2) and own.train_cfg == dict(
+        type='Mine'
+    )
     use_resumable_loop(Config(dict(model=None)))  # a config that trains nothing

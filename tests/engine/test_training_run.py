@@ -26,7 +26,13 @@ def one_process(monkeypatch) -> None:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    here = {'RANK': 0, 'LOCAL_RANK': 0, 'WORLD_SIZE': 1, 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port}
+    here = {
+        'RANK': 0,
+        'LOCAL_RANK': 0,
+        'WORLD_SIZE': 1,
+        'MASTER_ADDR': '127.0.0.1',
+        'MASTER_PORT': port,
+    }
     for name, value in here.items():
         monkeypatch.setenv(name, str(value))
     yield
@@ -35,11 +41,17 @@ def one_process(monkeypatch) -> None:
 
 
 @pytest.mark.process
-def test_a_distributed_run_ends_its_process_group_and_says_nothing_of_the_hosts_own_code(tmp_path, one_process, monkeypatch):
+def test_a_distributed_run_ends_its_process_group_and_says_nothing_of_the_hosts_own_code(
+    tmp_path, one_process, monkeypatch
+):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
-    cfg = tiny_config(tmp_path / 'work', **{'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 2})
+    cfg = tiny_config(
+        tmp_path / 'work', **{'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 2}
+    )
     cfg.dump(tmp_path / 'tiny.py')
-    assert run_tool_main(ROOT / 'tools/train.py', tmp_path / 'tiny.py', '--launcher', 'pytorch') == 0
+    assert (
+        run_tool_main(ROOT / 'tools/train.py', tmp_path / 'tiny.py', '--launcher', 'pytorch') == 0
+    )
     assert (tmp_path / 'work/epoch_1.pth').is_file()
     assert not dist.is_initialized()
     (log,) = (tmp_path / 'work').glob('*/*.log')
@@ -57,11 +69,16 @@ def _train(folder: Path, name: str, *arguments: str, **changes):
 
 
 @pytest.mark.process
-def test_ddp_waits_for_what_learns_in_an_epoch_and_searches_no_graph(tmp_path, one_process, monkeypatch, capfd):
+def test_ddp_waits_for_what_learns_in_an_epoch_and_searches_no_graph(
+    tmp_path, one_process, monkeypatch, capfd
+):
     # Backbone and memory branch learn from the second epoch on.
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     alone, losses = _train(tmp_path, 'alone')
-    first = {name: value.clone() for name, value in load_checkpoint(tmp_path / 'alone/epoch_1.pth')['state_dict'].items()}
+    first = {
+        name: value.clone()
+        for name, value in load_checkpoint(tmp_path / 'alone/epoch_1.pth')['state_dict'].items()
+    }
     runner, shared = _train(tmp_path, 'shared', '--launcher', 'pytorch')
     assert shared == pytest.approx(losses, rel=1e-5)
     assert not runner.model.find_unused_parameters
@@ -70,19 +87,33 @@ def test_ddp_waits_for_what_learns_in_an_epoch_and_searches_no_graph(tmp_path, o
         names = [name for name in learnt if name.startswith(part)]
         assert names and all(not torch.equal(learnt[name], first[name]) for name in names), part
         for name in names:
-            torch.testing.assert_close(learnt[name], dict(alone.model.named_parameters())[name], rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(
+                learnt[name], dict(alone.model.named_parameters())[name], rtol=1e-4, atol=1e-6
+            )
     said = capfd.readouterr()
     assert 'find_unused_parameters=True was specified' not in said.out + said.err
-    counts = [line for line in (said.out + said.err).splitlines() if 'the processes share the gradients of' in line]
+    counts = [
+        line
+        for line in (said.out + said.err).splitlines()
+        if 'the processes share the gradients of' in line
+    ]
     assert len(counts) == 2 and 'epoch 1' in counts[0] and 'epoch 2' in counts[1]
 
 
-@pytest.mark.parametrize('changes', [{'find_unused_parameters': False, 'model.train_cfg.cycle_start_epoch': 0, 'custom_hooks': []}])
+@pytest.mark.parametrize(
+    'changes',
+    [{'find_unused_parameters': False, 'model.train_cfg.cycle_start_epoch': 0, 'custom_hooks': []}],
+)
 def test_a_run_without_the_search_is_left_as_it_is(tmp_path, one_process, monkeypatch, changes):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
-    cfg = tiny_config(tmp_path / 'plain', **{'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 2, **changes})
+    cfg = tiny_config(
+        tmp_path / 'plain',
+        **{'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 2, **changes},
+    )
     cfg.dump(tmp_path / 'plain.py')
-    runner = build_runner(build_config(parse_args([str(tmp_path / 'plain.py'), '--launcher', 'pytorch'])), 'plain')
+    runner = build_runner(
+        build_config(parse_args([str(tmp_path / 'plain.py'), '--launcher', 'pytorch'])), 'plain'
+    )
     wrapper = runner.model
     runner.train()
     assert runner.model is wrapper
@@ -100,16 +131,25 @@ def test_tf32_is_said_and_set(tmp_path, option, enabled):
 
 @pytest.mark.process
 def test_compile_takes_backbone_and_neck_and_says_so(tmp_path):
-    short = {'train_cfg.max_epochs': 1, 'train_dataloader.dataset.length': 4, 'model.train_cfg.cycle_start_epoch': 0}
+    short = {
+        'train_cfg.max_epochs': 1,
+        'train_dataloader.dataset.length': 4,
+        'model.train_cfg.cycle_start_epoch': 0,
+    }
     _, losses = _train(tmp_path, 'plain', **short)
     runner, compiled = _train(tmp_path, 'compiled', **short, compile=dict(backend='aot_eager'))
     assert compiled == pytest.approx(losses, rel=1e-4)
     assert 'train_step' not in vars(runner.model), 'not the whole step'
-    assert [name for name, module in runner.model.named_children() if module._compiled_call_impl] == ['backbone', 'neck']
+    assert [
+        name for name, module in runner.model.named_children() if module._compiled_call_impl
+    ] == ['backbone', 'neck']
     (log,) = (tmp_path / 'compiled').glob('*/*.log')
     text = log.read_text(encoding='utf-8')
     assert 'torch.compile: backbone and neck.' in text.split('Epoch(train)')[0]
-    keys = [list(load_checkpoint(tmp_path / name / 'epoch_1.pth')['state_dict']) for name in ('plain', 'compiled')]
+    keys = [
+        list(load_checkpoint(tmp_path / name / 'epoch_1.pth')['state_dict'])
+        for name in ('plain', 'compiled')
+    ]
     assert keys[0] == keys[1]
 
 

@@ -24,8 +24,15 @@ SCALARS = {'loss', 'loss_cls', 'loss_reg', 'loss_mem', 'lr'}
 
 
 def _train(folder, **back_end) -> None:
-    changes = {f'visualizer.vis_backends.0.{key}': value for key, value in back_end.items()}  # as --cfg-options does it
-    Runner.from_cfg(tiny_config(folder, **{'default_hooks.logger.interval': 1, 'visualizer.name': str(folder), **changes})).train()
+    changes = {
+        f'visualizer.vis_backends.0.{key}': value for key, value in back_end.items()
+    }  # as --cfg-options does it
+    Runner.from_cfg(
+        tiny_config(
+            folder,
+            **{'default_hooks.logger.interval': 1, 'visualizer.name': str(folder), **changes},
+        )
+    ).train()
 
 
 def _draw_pictures(visualizer: Visualizer) -> None:
@@ -48,14 +55,21 @@ def test_tensorboard_gets_scalars_and_pictures(tmp_path):
     _train(tmp_path, type='TensorboardVisBackend')
     events = read(tmp_path)
     assert set(events.Tags()['scalars']) >= SCALARS
-    assert [event.step for event in events.Scalars('loss')] == list(range(1, 9)), 'every step of two epochs'
+    assert [event.step for event in events.Scalars('loss')] == list(range(1, 9)), (
+        'every step of two epochs'
+    )
     assert all(np.isfinite(event.value) for event in events.Scalars('loss'))
 
-    visualizer = Visualizer(vis_backends=[dict(type='TensorboardVisBackend')], save_dir=str(tmp_path / 'pictures'))
+    visualizer = Visualizer(
+        vis_backends=[dict(type='TensorboardVisBackend')], save_dir=str(tmp_path / 'pictures')
+    )
     _draw_pictures(visualizer)
     visualizer.close()
     pictures = read(tmp_path / 'pictures').Images('Mine_swan')
-    assert [(picture.step, picture.width, picture.height) for picture in pictures] == [(0, 128, 96), (4, 128, 96)]
+    assert [(picture.step, picture.width, picture.height) for picture in pictures] == [
+        (0, 128, 96),
+        (4, 128, 96),
+    ]
 
 
 class _StandIn(ModuleType):
@@ -88,7 +102,9 @@ def test_wandb_gets_scalars_and_pictures(tmp_path, monkeypatch):
     assert wandb.started['project'] == 'tracking' and wandb.started['mode'] == 'offline'
     assert set().union(*wandb.logged) >= SCALARS
     wandb.logged.clear()
-    _draw_pictures(Visualizer(vis_backends=[dict(type='WandbVisBackend')], save_dir=str(tmp_path / 'pictures')))
+    _draw_pictures(
+        Visualizer(vis_backends=[dict(type='WandbVisBackend')], save_dir=str(tmp_path / 'pictures'))
+    )
     assert wandb.logged == [{'Mine_swan': (96, 128, 3)}] * 2
 
 
@@ -100,9 +116,20 @@ LONGEST_RUN_S = 240
 def test_wandb_itself_takes_a_run_without_a_network(tmp_path):
     pytest.importorskip('wandb')
     code = 'from tests.engine.test_vis_backends import train_offline; train_offline()'
-    environment = {**os.environ, 'WANDB_SILENT': 'true', 'RUN_FOLDER': str(tmp_path), 'PYTHONPATH': os.pathsep.join(sys.path)}
+    environment = {
+        **os.environ,
+        'WANDB_SILENT': 'true',
+        'RUN_FOLDER': str(tmp_path),
+        'PYTHONPATH': os.pathsep.join(sys.path),
+    }
     try:  # in a process of its own: a service that never answers would hold up all other tests
-        subprocess.run([sys.executable, '-c', code], env=environment, cwd=REPO, check=True, timeout=LONGEST_RUN_S)
+        subprocess.run(
+            [sys.executable, '-c', code],
+            env=environment,
+            cwd=REPO,
+            check=True,
+            timeout=LONGEST_RUN_S,
+        )
     except subprocess.TimeoutExpired:
         pytest.skip(f'W&B did not finish within {LONGEST_RUN_S} s')
     assert list(tmp_path.rglob('offline-run-*/*.wandb'))
@@ -110,4 +137,8 @@ def test_wandb_itself_takes_a_run_without_a_network(tmp_path):
 
 def train_offline() -> None:
     """What the test above runs."""
-    _train(Path(os.environ['RUN_FOLDER']), type='WandbVisBackend', init_kwargs=dict(project='tracking', mode='offline'))
+    _train(
+        Path(os.environ['RUN_FOLDER']),
+        type='WandbVisBackend',
+        init_kwargs=dict(project='tracking', mode='offline'),
+    )

@@ -56,7 +56,10 @@ class MadeUpGroups(Dataset):
         rng = torch.Generator().manual_seed(1000 * self.epoch + index)
         shift = 8 * int(torch.randint(-2, 3, (1,), generator=rng))
         box = [96.0 + shift, 96.0, 160.0 + shift, 160.0]
-        inputs = {'template': _picture(127, [32, 32, 95, 95], rng), 'search': _picture(255, box, rng)}
+        inputs = {
+            'template': _picture(127, [32, 32, 95, 95], rng),
+            'search': _picture(255, box, rng),
+        }
         sample = SOTSample(metainfo=dict(clip=f'clip{index}.mp4', frame_index=index))
         sample.set_boxes('template_box_xyxy', [32, 32, 95, 95])
         sample.set_boxes('search_box_xyxy', box)
@@ -84,7 +87,10 @@ class StillNormUSOT(USOT):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs, data_preprocessor=dict(type='SOTDataPreprocessor', mean=[100] * 3, std=[400] * 3))
+        super().__init__(
+            **kwargs,
+            data_preprocessor=dict(type='SOTDataPreprocessor', mean=[100] * 3, std=[400] * 3),
+        )
 
     def train(self, mode: bool = True) -> nn.Module:
         super().train(mode)
@@ -98,10 +104,14 @@ class StillNormUSOT(USOT):
 class RecordLossHook(Hook):
     """Appends each step's losses and learning rate to ``<work_dir>/losses_<rank>.jsonl``; dies at ``$DIE_AT_ITERATION``."""
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None
+    ) -> None:
         row = {name: float(value.detach()) for name, value in (outputs or {}).items()}
         row['lr'] = runner.optim_wrapper.optimizer.param_groups[-1]['lr']
-        with open(Path(runner.work_dir, f'losses_{runner.rank}.jsonl'), 'a', encoding='utf-8') as file:
+        with open(
+            Path(runner.work_dir, f'losses_{runner.rank}.jsonl'), 'a', encoding='utf-8'
+        ) as file:
             file.write(json.dumps({'iteration': runner.iter, **row}) + '\n')
         if os.environ.get('DIE_AT_ITERATION') == str(runner.iter):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -109,23 +119,35 @@ class RecordLossHook(Hook):
 
 def read_losses(work_dir: Path, rank: int = 0) -> list[dict[str, float]]:
     """What :class:`RecordLossHook` wrote."""
-    return [json.loads(line) for line in Path(work_dir, f'losses_{rank}.jsonl').read_text(encoding='utf-8').splitlines()]
+    return [
+        json.loads(line)
+        for line in Path(work_dir, f'losses_{rank}.jsonl').read_text(encoding='utf-8').splitlines()
+    ]
 
 
-def tiny_config(work_dir: Path, model: str = 'USOT', batch: int = 2, workers: int = 0, **changes: Any) -> Config:
+def tiny_config(
+    work_dir: Path, model: str = 'USOT', batch: int = 2, workers: int = 0, **changes: Any
+) -> Config:
     """Two epochs of four batches; the second one with cycle memory and a learning backbone."""
     cfg = Config.fromfile(ROOT / 'configs/_base_/default_runtime.py')
     cfg.merge_from_dict(dict(Config.fromfile(ROOT / 'configs/_base_/schedules/usot_30e.py')))
     cfg.merge_from_dict(
         dict(
             work_dir=str(work_dir),
-            custom_imports=dict(imports=['usot_plugin', 'tests.engine.tiny_training'], allow_failed_imports=False),
+            custom_imports=dict(
+                imports=['usot_plugin', 'tests.engine.tiny_training'], allow_failed_imports=False
+            ),
             train_cfg=dict(max_epochs=2),
             model=dict(
                 type=model,
                 backbone=dict(type='SiameseResNet', stage_blocks=(1, 1, 1), base_channels=8),
                 neck=dict(type='AdjustNeck', in_channels=128, out_channels=16),
-                head=dict(type='USOTHead', channels=16, tower_depth=1, memory=dict(type='CycleMemoryNeck', channels=16)),
+                head=dict(
+                    type='USOTHead',
+                    channels=16,
+                    tower_depth=1,
+                    memory=dict(type='CycleMemoryNeck', channels=16),
+                ),
                 train_cfg=dict(cycle_start_epoch=1),
             ),
             train_dataloader=dict(
@@ -136,7 +158,10 @@ def tiny_config(work_dir: Path, model: str = 'USOT', batch: int = 2, workers: in
                 dataset=dict(type='MadeUpGroups'),
             ),
             param_scheduler=[dict(type='LogSpaceLR', start_factor=0.5, begin=0, end=2)],
-            custom_hooks=[dict(type='FrozenBackboneHook', train_from_epoch=1), dict(type='RecordLossHook')],
+            custom_hooks=[
+                dict(type='FrozenBackboneHook', train_from_epoch=1),
+                dict(type='RecordLossHook'),
+            ],
         )
     )
     cfg.merge_from_dict(changes)

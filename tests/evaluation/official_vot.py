@@ -19,7 +19,9 @@ from usot_plugin.evaluation.results.vot_files import annotated_regions
 from usot_plugin.structures.regions import format_region
 
 
-def write_workspace(root: Path, sequences: Sequence[AnnotatedSequence], experiment: dict[str, Any]) -> Path:
+def write_workspace(
+    root: Path, sequences: Sequence[AnnotatedSequence], experiment: dict[str, Any]
+) -> Path:
     """Sequences and configuration of a workspace with the experiment ``baseline``; results go to the returned folder."""
     for sequence in sequences:
         folder = root / 'sequences' / sequence.name
@@ -31,11 +33,20 @@ def write_workspace(root: Path, sequences: Sequence[AnnotatedSequence], experime
         lines = [format_region(region, decimals=6) for region in annotated_regions(sequence)]
         (folder / 'groundtruth.txt').write_text('\n'.join(lines) + '\n')
         if sequence.anchors is not None:
-            (folder / 'anchor.value').write_text('\n'.join(str(int(value)) for value in sequence.anchors) + '\n')
-        (folder / 'sequence').write_text(f'name={sequence.name}\nfps=30\nformat=default\nchannels.color=color/%08d.jpg\n')
-    (root / 'sequences' / 'list.txt').write_text('\n'.join(sequence.name for sequence in sequences) + '\n')
+            (folder / 'anchor.value').write_text(
+                '\n'.join(str(int(value)) for value in sequence.anchors) + '\n'
+            )
+        (folder / 'sequence').write_text(
+            f'name={sequence.name}\nfps=30\nformat=default\nchannels.color=color/%08d.jpg\n'
+        )
+    (root / 'sequences' / 'list.txt').write_text(
+        '\n'.join(sequence.name for sequence in sequences) + '\n'
+    )
     (root / 'trackers.ini').write_text('')
-    config = {'registry': ['./trackers.ini'], 'stack': {'title': 'test', 'experiments': {'baseline': experiment}}}
+    config = {
+        'registry': ['./trackers.ini'],
+        'stack': {'title': 'test', 'experiments': {'baseline': experiment}},
+    }
     (root / 'config.yaml').write_text(json.dumps(config))  # JSON is YAML
     return root / 'results'
 
@@ -52,5 +63,7 @@ def official_analysis(root: Path, tracker: str, analysis: Any) -> tuple:
 
 
 def _compute(analysis: Any, experiment: Any, trackers: list, sequences: list) -> Any:
-    dependencies = [_compute(other, experiment, trackers, sequences) for other in analysis.dependencies()]
+    dependencies = [
+        _compute(other, experiment, trackers, sequences) for other in analysis.dependencies()
+    ]
     return analysis.compute(experiment, trackers, sequences, dependencies)

@@ -11,7 +11,11 @@ from pytest import approx
 
 from usot_plugin.datasets.benchmarks import AnnotatedSequence
 from usot_plugin.evaluation import run_sequences
-from usot_plugin.evaluation.functional.average_overlap import OverlapScore, bounded_overlaps, score_overlaps
+from usot_plugin.evaluation.functional.average_overlap import (
+    OverlapScore,
+    bounded_overlaps,
+    score_overlaps,
+)
 from usot_plugin.evaluation.functional.one_pass import score_one_pass
 from usot_plugin.evaluation.metrics import GOT10kMetric
 from usot_plugin.evaluation.protocols import GOT10k
@@ -40,7 +44,9 @@ def ours(golden, name, origin) -> OverlapScore:
     shift = [origin, origin, 0, 0]
     gt = xywh_to_xyxy(golden[f'gt/{name}'] - shift)
     gt[golden[f'cover/{name}'] == 0] = np.nan
-    return score_overlaps([xywh_to_xyxy(boxes - shift) for boxes in golden[f'results/{name}']], gt, SIZE_WH, origin)
+    return score_overlaps(
+        [xywh_to_xyxy(boxes - shift) for boxes in golden[f'results/{name}']], gt, SIZE_WH, origin
+    )
 
 
 @pytest.mark.parametrize('origin', [0, 1])
@@ -48,7 +54,9 @@ def test_scores_of_the_toolkit(golden, origin):
     scores = {name: ours(golden, name, origin) for name in names(golden)}
     assert len(scores) == 10 and any(name.startswith('Staple') for name in scores)
     for name, score in scores.items():
-        assert [score.average_overlap, score.success_rate(0.5)] == approx(golden[f'got10k/{name}'], abs=1e-6)
+        assert [score.average_overlap, score.success_rate(0.5)] == approx(
+            golden[f'got10k/{name}'], abs=1e-6
+        )
     pooled = OverlapScore(np.concatenate([score.overlaps for score in scores.values()]))
     values = [pooled.average_overlap, pooled.success_rate(0.5), pooled.success_rate(0.75)]
     assert values == approx(golden['got10k/overall'], abs=1e-6)
@@ -56,24 +64,37 @@ def test_scores_of_the_toolkit(golden, origin):
 
 def test_one_pass_curves_of_the_toolkit(golden):
     for name in names(golden):
-        score = score_one_pass(*(xywh_to_xyxy(boxes) for boxes in (golden[f'results/{name}'][0], golden[f'gt/{name}'])), 'got10k')
+        score = score_one_pass(
+            *(
+                xywh_to_xyxy(boxes)
+                for boxes in (golden[f'results/{name}'][0], golden[f'gt/{name}'])
+            ),
+            'got10k',
+        )
         np.testing.assert_allclose(score.success, golden[f'success/{name}'], atol=1e-6)
         np.testing.assert_allclose(score.precision, golden[f'precision/{name}'], atol=1e-6)
 
 
 def test_the_toolkit_still_gives_these_numbers(golden):
     pytest.importorskip('got10k')
-    spec = importlib.util.spec_from_file_location('toolkit_scores', ROOT / 'tools' / 'analysis' / 'got10k_toolkit_scores.py')
+    spec = importlib.util.spec_from_file_location(
+        'toolkit_scores', ROOT / 'tools' / 'analysis' / 'got10k_toolkit_scores.py'
+    )
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    sequences = {name: {kind: golden[f'{kind}/{name}'] for kind in ('gt', 'results', 'cover')} for name in names(golden)}
+    sequences = {
+        name: {kind: golden[f'{kind}/{name}'] for kind in ('gt', 'results', 'cover')}
+        for name in names(golden)
+    }
     for key, values in tool.toolkit_scores(sequences).items():
         np.testing.assert_allclose(values, golden[key], atol=1e-9)
 
 
 def test_boxes_are_bounded_by_the_image():
     boxes = np.array([[-10.0, 20, 30, 60], [90, 90, 200, 200], [10, 10, 30, 30]])
-    inside = np.array([[0.0, 20, 40, 60], [90, 90, 100, 100], [10, 10, 30, 30]])  # the first is moved in, as the toolkit does
+    inside = np.array(
+        [[0.0, 20, 40, 60], [90, 90, 100, 100], [10, 10, 30, 30]]
+    )  # the first is moved in, as the toolkit does
     np.testing.assert_allclose(bounded_overlaps(boxes, inside, (100, 100)), 1)
     nowhere = np.array([[np.nan] * 4, [-50, -50, -10, -10], [30, 30, 10, 10]])
     np.testing.assert_allclose(bounded_overlaps(nowhere, inside, (100, 100)), 0)
@@ -122,7 +143,9 @@ def test_files_are_the_communitys(tmp_path, sequence):
     assert first == f'{left:.3f},{top:.3f},{right - left:.3f},{bottom - top:.3f}'
     assert len((tmp_path / 'Oracle/GOT_1/GOT_1_time.txt').read_text().splitlines()) == 9
     (back,) = folder.read('GOT_1')
-    np.testing.assert_allclose(back.boxes_xyxy[sequence.present], sequence.boxes_xyxy[sequence.present], atol=1.1e-3)
+    np.testing.assert_allclose(
+        back.boxes_xyxy[sequence.present], sequence.boxes_xyxy[sequence.present], atol=1.1e-3
+    )
     assert folder.unfinished_reason(sequence) is None
 
 
@@ -132,8 +155,17 @@ def test_a_stochastic_tracker_runs_three_times_and_each_repetition_counts(tmp_pa
     run_sequences(NoisyOracle(0.1), protocol, [sequence], folder)
     assert len(list((tmp_path / 'GOT_1').glob('GOT_1_00?.txt'))) == 3
     one, two, three = folder.read('GOT_1')
-    assert not np.allclose(one.boxes_xyxy[1:], two.boxes_xyxy[1:]) and not np.allclose(two.boxes_xyxy[1:], three.boxes_xyxy[1:])
-    assert len(score_overlaps([one.boxes_xyxy, two.boxes_xyxy, three.boxes_xyxy], sequence.boxes_xyxy, (96, 72)).overlaps) == 3 * 7
+    assert not np.allclose(one.boxes_xyxy[1:], two.boxes_xyxy[1:]) and not np.allclose(
+        two.boxes_xyxy[1:], three.boxes_xyxy[1:]
+    )
+    assert (
+        len(
+            score_overlaps(
+                [one.boxes_xyxy, two.boxes_xyxy, three.boxes_xyxy], sequence.boxes_xyxy, (96, 72)
+            ).overlaps
+        )
+        == 3 * 7
+    )
     run_sequences(Oracle(), protocol, [sequence], folder)
     assert len(list((tmp_path / 'GOT_1').glob('GOT_1_00?.txt'))) == 3, 'it was finished'
     folder.discard('GOT_1')
@@ -161,7 +193,9 @@ def damage_times(folder):
 
 def damage_start(folder):
     file = folder / 'GOT_1_002.txt'
-    file.write_text('1.000,1.000,5.000,5.000\n' + ''.join(file.read_text().splitlines(keepends=True)[1:]))
+    file.write_text(
+        '1.000,1.000,5.000,5.000\n' + ''.join(file.read_text().splitlines(keepends=True)[1:])
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,7 +208,9 @@ def damage_start(folder):
         (damage_start, 'GOT_1_002.txt: it starts from another box'),
     ],
 )
-def test_half_written_results_are_not_finished_and_are_made_again(tmp_path, sequence, damage, reason):
+def test_half_written_results_are_not_finished_and_are_made_again(
+    tmp_path, sequence, damage, reason
+):
     protocol = GOT10k()
     folder = protocol.result_folder(tmp_path)
     run_sequences(NoisyOracle(0.1), protocol, [sequence], folder)
@@ -198,7 +234,10 @@ def test_results_of_another_toolkit_need_no_times(tmp_path, sequence):
 def test_one_based_files(tmp_path, sequence):
     folder = GOT10k(origin=1).result_folder(tmp_path)
     run_sequences(Oracle(), GOT10k(origin=1), [sequence], folder)
-    x, y, *_ = (float(value) for value in (tmp_path / 'GOT_1' / 'GOT_1_001.txt').read_text().splitlines()[0].split(','))
+    x, y, *_ = (
+        float(value)
+        for value in (tmp_path / 'GOT_1' / 'GOT_1_001.txt').read_text().splitlines()[0].split(',')
+    )
     np.testing.assert_allclose([x, y], sequence.boxes_xyxy[0, :2] + 1)
     assert folder.unfinished_reason(sequence) is None
 
@@ -219,11 +258,16 @@ def evaluated(tmp_path, trackers, sequences) -> tuple[GOT10kMetric, dict[str, fl
 
 def test_metric_pools_frames_and_averages_sequences(tmp_path):
     clips = [moving_square_frames(count) for count in (11, 21)]
-    sequences = [AnnotatedSequence(f'S{i}', ArrayClip(frames), boxes) for i, (frames, boxes) in enumerate(clips)]
+    sequences = [
+        AnnotatedSequence(f'S{i}', ArrayClip(frames), boxes)
+        for i, (frames, boxes) in enumerate(clips)
+    ]
     metric, scores = evaluated(tmp_path, [Oracle(), FailAt(6)], sequences)
     # 10 of 10 frames, and 5 of 20
     assert scores['got10k/ao'] == approx(50)
-    assert scores['got10k/sr_50'] == approx(50) and scores['got10k/ao_sequences'] == scores['got10k/sr_75_sequences'] == approx(62.5)
+    assert scores['got10k/sr_50'] == approx(50) and scores['got10k/ao_sequences'] == scores[
+        'got10k/sr_75_sequences'
+    ] == approx(62.5)
     assert scores['got10k/fps'] > 0
     assert 'all frames' in metric.report.as_text() and 'S1' in metric.report.as_markdown()
     assert {file.name for file in (tmp_path / 'report').iterdir()} == {'got10k.json', 'got10k.md'}
@@ -234,7 +278,14 @@ def test_metric_names_what_it_cannot_score(sequence):
     with pytest.raises(ValueError, match='GOT_1: no result of the protocol GOT10k'):
         metric.process(None, [{'name': 'GOT_1', 'boxes_xyxy': sequence.boxes_xyxy}])
     hidden = np.full((9, 4), np.nan)
-    sample = {'name': 'GOT_1', 'tracker': 'T', 'repetitions_xyxy': [hidden], 'annotated_xyxy': hidden, 'size_wh': (96, 72), 'origin': 1}
+    sample = {
+        'name': 'GOT_1',
+        'tracker': 'T',
+        'repetitions_xyxy': [hidden],
+        'annotated_xyxy': hidden,
+        'size_wh': (96, 72),
+        'origin': 1,
+    }
     with pytest.raises(ValueError, match='GOT_1: no frame after the first is annotated'):
         metric.process(None, [sample])
     with pytest.raises(ValueError, match='no sequence to score'):

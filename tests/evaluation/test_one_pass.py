@@ -30,7 +30,9 @@ ABSENT = np.full(4, np.nan)
 
 def random_tracks(seed: int, frames: int = 60) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    annotated = xywh_to_xyxy(np.concatenate([rng.uniform(0, 200, (frames, 2)), rng.uniform(5, 80, (frames, 2))], 1))
+    annotated = xywh_to_xyxy(
+        np.concatenate([rng.uniform(0, 200, (frames, 2)), rng.uniform(5, 80, (frames, 2))], 1)
+    )
     predicted = annotated + rng.normal(0, 15, annotated.shape)
     predicted[:, 2:] = np.maximum(predicted[:, 2:], predicted[:, :2] + 1)
     return predicted, annotated
@@ -42,7 +44,11 @@ def test_success_auc_of_three_frames():
 
 
 def test_thresholds():
-    assert len(SUCCESS_THRESHOLDS) == 21 and SUCCESS_THRESHOLDS[10] == 0.5 and SUCCESS_THRESHOLDS[-1] == 1
+    assert (
+        len(SUCCESS_THRESHOLDS) == 21
+        and SUCCESS_THRESHOLDS[10] == 0.5
+        and SUCCESS_THRESHOLDS[-1] == 1
+    )
     assert len(PRECISION_THRESHOLDS_PX) == 51 and PRECISION_THRESHOLDS_PX[-1] == 50
     assert len(NORMALISED_THRESHOLDS) == 51 and NORMALISED_THRESHOLDS[-1] == 0.5
 
@@ -98,14 +104,23 @@ def test_curves_equal_a_slow_twin(seed):
         (lambda p, a: (p + 37.5, a + 37.5), ('success', 'precision', 'normalised_precision')),
         (lambda p, a: (p * 2.0, a * 2.0), ('success', 'normalised_precision')),
         (lambda p, a: (p[::-1], a[::-1]), ('success', 'precision', 'normalised_precision')),
-        (lambda p, a: (np.tile(p, (3, 1)), np.tile(a, (3, 1))), ('success', 'precision', 'normalised_precision')),
-        (lambda p, a: (p[:, [1, 0, 3, 2]], a[:, [1, 0, 3, 2]]), ('success', 'precision', 'normalised_precision')),
+        (
+            lambda p, a: (np.tile(p, (3, 1)), np.tile(a, (3, 1))),
+            ('success', 'precision', 'normalised_precision'),
+        ),
+        (
+            lambda p, a: (p[:, [1, 0, 3, 2]], a[:, [1, 0, 3, 2]]),
+            ('success', 'precision', 'normalised_precision'),
+        ),
     ],
     ids=['shift', 'scale', 'reversed time', 'repeated', 'transposed'],
 )
 def test_invariances(change, same):
     predicted, annotated = random_tracks(7)
-    before, after = score_one_pass(predicted, annotated), score_one_pass(*change(predicted, annotated))
+    before, after = (
+        score_one_pass(predicted, annotated),
+        score_one_pass(*change(predicted, annotated)),
+    )
     for name in same:
         np.testing.assert_allclose(getattr(after, name), getattr(before, name), atol=1e-9)
 
@@ -113,7 +128,9 @@ def test_invariances(change, same):
 def test_curves_fall_and_rise():
     score = score_one_pass(*random_tracks(1))
     assert (np.diff(score.success) <= 0).all()
-    assert (np.diff(score.precision) >= 0).all() and (np.diff(score.normalised_precision) >= 0).all()
+    assert (np.diff(score.precision) >= 0).all() and (
+        np.diff(score.normalised_precision) >= 0
+    ).all()
 
 
 def test_perfect_track():
@@ -124,7 +141,8 @@ def test_perfect_track():
 
 
 @pytest.mark.parametrize(
-    ('convention', 'auc', 'precision'), [('got10k', 20 / 21, 1.0), ('pysot', 10 / 21, 0.5), ('otb_matlab', 10 / 21, 1.0)]
+    ('convention', 'auc', 'precision'),
+    [('got10k', 20 / 21, 1.0), ('pysot', 10 / 21, 0.5), ('otb_matlab', 10 / 21, 1.0)],
 )
 def test_absent_frames(convention, auc, precision):
     present = np.array([10.0, 10, 30, 30])
@@ -157,7 +175,10 @@ def test_lengths_must_agree():
 
 def test_mean_weighs_sequences_not_frames():
     _, annotated = random_tracks(4)
-    good, bad = score_one_pass(annotated, annotated), score_one_pass(annotated[:5] + 1000, annotated[:5])
+    good, bad = (
+        score_one_pass(annotated, annotated),
+        score_one_pass(annotated[:5] + 1000, annotated[:5]),
+    )
     assert mean_score([good, bad]).auc == approx(good.auc / 2)
     with pytest.raises(ValueError, match='no sequence'):
         mean_score([])
@@ -170,7 +191,11 @@ def zero_based(boxes_xywh: np.ndarray) -> np.ndarray:
 
 
 def assert_toolkit_curves(data, sequence: str, tracker: str):
-    score = score_one_pass(zero_based(data[f'res/{tracker}/{sequence}']), zero_based(data[f'gt/{sequence}']), 'otb_matlab')
+    score = score_one_pass(
+        zero_based(data[f'res/{tracker}/{sequence}']),
+        zero_based(data[f'gt/{sequence}']),
+        'otb_matlab',
+    )
     np.testing.assert_array_equal(score.success, data[f'success/{tracker}/{sequence}'])
     np.testing.assert_array_equal(score.precision, data[f'precision/{tracker}/{sequence}'])
     return score
@@ -186,17 +211,28 @@ def test_otb_toolkit_curves_bit_for_bit(sequence, tracker):
 @pytest.mark.shared_data
 def test_otb_toolkit_all_curves(shared_dir):
     data = np.load(shared_dir / 'golden' / 'otb' / 'otb100_toolkit.npz')
-    published = {'Staple': (0.5813, 0.7840), 'SRDCF': (0.5980, 0.7895), 'DSST': (0.5128, 0.6797), 'KCF': (0.4771, 0.6956)}
+    published = {
+        'Staple': (0.5813, 0.7840),
+        'SRDCF': (0.5980, 0.7895),
+        'DSST': (0.5128, 0.6797),
+        'KCF': (0.4771, 0.6956),
+    }
     for tracker, numbers in published.items():
-        mean = mean_score([assert_toolkit_curves(data, str(sequence), tracker) for sequence in data['sequences']])
+        mean = mean_score(
+            [assert_toolkit_curves(data, str(sequence), tracker) for sequence in data['sequences']]
+        )
         assert (mean.auc, mean.precision_at_20px) == approx(numbers, abs=1e-4)
 
 
 def test_mmtracking_numbers():
     scores = []
     for video in (1, 2):
-        annotated = xywh_to_xyxy(np.loadtxt(GOLDEN / 'vot' / f'mmtracking_video-{video}_gt_for_eval.txt', delimiter=','))
-        predicted = np.loadtxt(GOLDEN / 'vot' / f'mmtracking_video-{video}_track_results.txt', delimiter=',')
+        annotated = xywh_to_xyxy(
+            np.loadtxt(GOLDEN / 'vot' / f'mmtracking_video-{video}_gt_for_eval.txt', delimiter=',')
+        )
+        predicted = np.loadtxt(
+            GOLDEN / 'vot' / f'mmtracking_video-{video}_track_results.txt', delimiter=','
+        )
         scores.append(score_one_pass(predicted, annotated, 'pysot'))
     mean = mean_score(scores)
     assert 100 * mean.auc == approx(67.5238, abs=1e-4)
@@ -205,20 +241,31 @@ def test_mmtracking_numbers():
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize(('tracker', 'auc', 'precision'), [('udt', 0.481, 0.627), ('dcfnet', 0.556, 0.733)])
+@pytest.mark.parametrize(
+    ('tracker', 'auc', 'precision'), [('udt', 0.481, 0.627), ('dcfnet', 0.556, 0.733)]
+)
 def test_real_boxes_of_correlation_trackers(shared_dir, tracker, auc, precision):
     from usot_plugin.datasets.benchmarks import SequenceFolderDataset
 
     golden = json.loads((shared_dir / 'golden' / 'udt' / f'scores_{tracker}.json').read_text())
     scores, still = [], []
     for sequence in SequenceFolderDataset(shared_dir / 'data' / 'eval'):
-        boxes = np.loadtxt(shared_dir / 'golden' / 'udt' / f'boxes_{tracker}' / f'{sequence.name}.txt', delimiter=',')
-        scores.append(score_one_pass(xywh_to_xyxy(boxes), sequence.boxes_xyxy, CONVENTIONS['got10k']))
-        still.append(score_one_pass(np.tile(sequence.boxes_xyxy[0], (len(sequence), 1)), sequence.boxes_xyxy))
+        boxes = np.loadtxt(
+            shared_dir / 'golden' / 'udt' / f'boxes_{tracker}' / f'{sequence.name}.txt',
+            delimiter=',',
+        )
+        scores.append(
+            score_one_pass(xywh_to_xyxy(boxes), sequence.boxes_xyxy, CONVENTIONS['got10k'])
+        )
+        still.append(
+            score_one_pass(np.tile(sequence.boxes_xyxy[0], (len(sequence), 1)), sequence.boxes_xyxy)
+        )
         assert scores[-1].auc == approx(golden[sequence.name]['auc'], abs=1e-4)
         assert scores[-1].precision_at_20px == approx(golden[sequence.name]['prec20'], abs=1e-4)
         assert still[-1].auc == approx(golden[sequence.name]['standstill_auc'], abs=1e-4)
-    assert (mean_score(scores).auc, mean_score(scores).precision_at_20px) == approx((auc, precision), abs=6e-4)
+    assert (mean_score(scores).auc, mean_score(scores).precision_at_20px) == approx(
+        (auc, precision), abs=6e-4
+    )
     assert mean_score(still).auc == approx(0.123, abs=5e-4)
 
 
@@ -230,7 +277,9 @@ def test_lasot_removes_absent_frames_but_divides_by_all():
     score = score_one_pass(predicted, annotated, 'lasot')
     # Success: frames 0 and 1 of 4 clear every threshold but 1. Precision: frames 0, 1 and the odd one (error -1) of 4.
     assert score.auc == pytest.approx(2 / 4 * 20 / 21)
-    assert score.precision_at_20px == pytest.approx(3 / 4) and score.normalised_precision_at_020 == pytest.approx(3 / 4)
+    assert score.precision_at_20px == pytest.approx(
+        3 / 4
+    ) and score.normalised_precision_at_020 == pytest.approx(3 / 4)
 
 
 def test_lasot_repeats_the_box_before_an_invalid_one():

@@ -7,13 +7,26 @@ import pytest
 
 from usot_plugin.discovery.table.format import TableInfo, part_bytes, track_columns
 from usot_plugin.discovery.table.reading import PseudoBoxTable, read_table
-from usot_plugin.evaluation.pseudo_boxes import FRAME_SETS, PAPER, format_scores, score_sequence, total_scores
+from usot_plugin.evaluation.pseudo_boxes import (
+    FRAME_SETS,
+    PAPER,
+    format_scores,
+    score_sequence,
+    total_scores,
+)
 from usot_plugin.structures import PseudoTrack
 
 INFO = TableInfo({'frames': {'eval_gap': 3}})
 
 
-def make_row(boxes: np.ndarray, picked: list[int], status: str = 'kept', samplable: bool = True, first_frame: int = 0, object_id: int = 0):
+def make_row(
+    boxes: np.ndarray,
+    picked: list[int],
+    status: str = 'kept',
+    samplable: bool = True,
+    first_frame: int = 0,
+    object_id: int = 0,
+):
     length = len(boxes)
     at = np.zeros(length, bool)
     at[picked] = True
@@ -30,9 +43,24 @@ def make_row(boxes: np.ndarray, picked: list[int], status: str = 'kept', samplab
         0.8,
         0.1,
     )
-    head = {'clip': 'seq', 'path': '/seq', 'fingerprint': 'f', 'width': 200, 'height': 200, 'fps': 25.0, 'frame_count': 10}
+    head = {
+        'clip': 'seq',
+        'path': '/seq',
+        'fingerprint': 'f',
+        'width': 200,
+        'height': 200,
+        'fps': 25.0,
+        'frame_count': 10,
+    }
     reason = '' if status == 'kept' else 'corner share'
-    return {**head, 'status': status, 'reason': reason, 'detail': reason, 'samplable': samplable, **track_columns(track)}
+    return {
+        **head,
+        'status': status,
+        'reason': reason,
+        'detail': reason,
+        'samplable': samplable,
+        **track_columns(track),
+    }
 
 
 def table_of(folder, *rows) -> PseudoBoxTable:
@@ -51,14 +79,20 @@ TRUTH = np.tile([0.0, 0, 100, 100], (10, 1))
 def test_rates_over_all_and_picked_frames(tmp_path):
     boxes = boxes_with_iou(1, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.6)
     score = score_sequence('seq', table_of(tmp_path, make_row(boxes, [0, 1, 9, 3])).rows, TRUTH)
-    assert score.success['all@0.3'] == pytest.approx(4 / 10) and score.success['all@0.5'] == pytest.approx(2 / 10)
-    assert score.success['picked@0.3'] == pytest.approx(3 / 4) and score.success['picked@0.5'] == pytest.approx(2 / 4)
+    assert score.success['all@0.3'] == pytest.approx(4 / 10) and score.success[
+        'all@0.5'
+    ] == pytest.approx(2 / 10)
+    assert score.success['picked@0.3'] == pytest.approx(3 / 4) and score.success[
+        'picked@0.5'
+    ] == pytest.approx(2 / 4)
     assert score.mean_iou['picked'] == pytest.approx((1 + 0.4 + 0.6 + 0.2) / 4, abs=1e-6)
     assert (score.status, score.samplable, score.quality) == ('kept', True, pytest.approx(0.8))
 
 
 def test_of_several_objects_the_one_counts_that_overlaps_most(tmp_path):
-    rows = table_of(tmp_path, make_row(boxes_with_iou(1, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.6), [0, 1])).rows
+    rows = table_of(
+        tmp_path, make_row(boxes_with_iou(1, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.6), [0, 1])
+    ).rows
     second = np.full((10, 4), np.nan)
     second[3] = [0, 0, 20, 100]  # equal to the box of frame 3
     first = TRUTH.copy()
@@ -69,12 +103,16 @@ def test_of_several_objects_the_one_counts_that_overlaps_most(tmp_path):
 
 
 def test_an_iou_of_exactly_the_threshold_does_not_count(tmp_path):
-    score = score_sequence('seq', table_of(tmp_path, make_row(boxes_with_iou(*[0.5] * 10), [0])).rows, TRUTH)
+    score = score_sequence(
+        'seq', table_of(tmp_path, make_row(boxes_with_iou(*[0.5] * 10), [0])).rows, TRUTH
+    )
     assert score.success['all@0.5'] == 0 and score.success['all@0.3'] == 1
 
 
 def test_template_and_memory_frames_are_those_of_training(tmp_path):
-    score = score_sequence('seq', table_of(tmp_path, make_row(boxes_with_iou(*[0.4] * 10), [0])).rows, TRUTH, draws=50)
+    score = score_sequence(
+        'seq', table_of(tmp_path, make_row(boxes_with_iou(*[0.4] * 10), [0])).rows, TRUTH, draws=50
+    )
     assert score.frames['template'] == 50 and score.frames['memory'] == 50 * 4
     assert score.success['template@0.3'] == 1 and score.success['memory@0.5'] == 0
     assert score.fragment_length == 10 and 3 <= score.interval <= 9
@@ -91,33 +129,73 @@ def test_frames_without_a_target_are_left_out(tmp_path):
 def test_a_track_that_begins_later_is_compared_at_its_own_frames(tmp_path):
     truth = np.full((10, 4), np.nan)
     truth[6:] = TRUTH[6:]
-    score = score_sequence('seq', table_of(tmp_path, make_row(boxes_with_iou(0.1, 0.1, 1, 1), [3], first_frame=4)).rows, truth)
-    assert score.frames['all'] == 2 and score.success['all@0.5'] == 1 and score.frames['picked'] == 1
+    score = score_sequence(
+        'seq',
+        table_of(tmp_path, make_row(boxes_with_iou(0.1, 0.1, 1, 1), [3], first_frame=4)).rows,
+        truth,
+    )
+    assert (
+        score.frames['all'] == 2 and score.success['all@0.5'] == 1 and score.frames['picked'] == 1
+    )
 
 
 def test_dropped_and_unsamplable_tracks(tmp_path):
-    dropped = score_sequence('seq', table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0], 'dropped', False)).rows, TRUTH)
-    assert dropped.status == 'dropped' and dropped.reason == 'corner share' and dropped.frames == dict.fromkeys(FRAME_SETS, 0)
+    dropped = score_sequence(
+        'seq',
+        table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0], 'dropped', False)).rows,
+        TRUTH,
+    )
+    assert (
+        dropped.status == 'dropped'
+        and dropped.reason == 'corner share'
+        and dropped.frames == dict.fromkeys(FRAME_SETS, 0)
+    )
     assert np.isnan(dropped.success['all@0.3']) and np.isnan(dropped.fragment_length)
-    kept = score_sequence('seq', table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0], 'kept', False)).rows, TRUTH)
-    assert kept.success['all@0.3'] == 1 and np.isnan(kept.success['template@0.3']) and not kept.samplable
+    kept = score_sequence(
+        'seq',
+        table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0], 'kept', False)).rows,
+        TRUTH,
+    )
+    assert (
+        kept.success['all@0.3'] == 1
+        and np.isnan(kept.success['template@0.3'])
+        and not kept.samplable
+    )
 
 
 def test_draws_do_not_depend_on_the_other_sequences(tmp_path):
     rows = table_of(tmp_path, make_row(boxes_with_iou(*np.linspace(0.1, 1, 10)), [0])).rows
-    first, second = score_sequence('seq', rows, TRUTH, draws=20), score_sequence('seq', rows, TRUTH, draws=20)
+    first, second = (
+        score_sequence('seq', rows, TRUTH, draws=20),
+        score_sequence('seq', rows, TRUTH, draws=20),
+    )
     assert first == second
 
 
 def test_totals_count_each_sequence_alike(tmp_path):
-    good = score_sequence('good', table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0])).rows, TRUTH)
-    bad = score_sequence('bad', table_of(tmp_path, make_row(boxes_with_iou(*[0.1] * 10), [0], samplable=False)).rows, TRUTH)
-    gone = score_sequence('gone', table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0], 'dropped', False)).rows, TRUTH)
+    good = score_sequence(
+        'good', table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0])).rows, TRUTH
+    )
+    bad = score_sequence(
+        'bad',
+        table_of(tmp_path, make_row(boxes_with_iou(*[0.1] * 10), [0], samplable=False)).rows,
+        TRUTH,
+    )
+    gone = score_sequence(
+        'gone',
+        table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0], 'dropped', False)).rows,
+        TRUTH,
+    )
     total = total_scores([good, bad, gone])
     assert total['kept'] == pytest.approx(2 / 3) and total['samplable'] == pytest.approx(1 / 3)
     assert total['all@0.3'] == pytest.approx(1 / 2) and total['template@0.3'] == 1
     text = format_scores([good, bad, gone], total)
-    assert '63.2 / 64.4' in text and '45.5 / 42.1' in text and '50.8 / 56.3' in text and '41.1 / 64.6' in text
+    assert (
+        '63.2 / 64.4' in text
+        and '45.5 / 42.1' in text
+        and '50.8 / 56.3' in text
+        and '41.1 / 64.6' in text
+    )
     assert 'corner share' in text and 'nan' not in text
 
 

@@ -6,7 +6,15 @@ import pytest
 from pytest import approx
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlap, region_overlaps
-from usot_plugin.structures.regions import BoxRegion, FrameCode, MaskRegion, PolygonRegion, format_region, parse_frame, parse_region
+from usot_plugin.structures.regions import (
+    BoxRegion,
+    FrameCode,
+    MaskRegion,
+    PolygonRegion,
+    format_region,
+    parse_frame,
+    parse_region,
+)
 
 GOLDEN = Path(__file__).parents[1] / 'golden' / 'vot'
 RULES = ('toolkit', 'pysot', 'exact')
@@ -29,10 +37,14 @@ def _random_line(rng, kind, largest):
         values = np.array([*centre, *rng.uniform(0, largest, 2)])
     elif kind == 'convex':
         angles = np.sort(rng.uniform(0, 2 * np.pi, 4))
-        values = (centre + np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(1, largest, 2)).ravel()
+        values = (
+            centre + np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(1, largest, 2)
+        ).ravel()
     else:
         values = (centre + rng.uniform(-largest, largest, (rng.integers(3, 9), 2))).ravel()
-    return ','.join(repr(float(value)) for value in (np.round(values * 2) / 2 if rng.random() < 0.3 else values))
+    return ','.join(
+        repr(float(value)) for value in (np.round(values * 2) / 2 if rng.random() < 0.3 else values)
+    )
 
 
 def test_shifted_boxes_by_each_rule():
@@ -60,7 +72,10 @@ def test_equal_regions_overlap_fully_and_distant_ones_not(rule):
 @pytest.mark.parametrize('rule', RULES)
 def test_overlap_does_not_depend_on_the_order(rule):
     rng = np.random.default_rng(3)
-    first, second = ([parse_frame(_random_line(rng, kind, 40)) for kind in ('box', 'convex', 'any') * 8] for _ in range(2))
+    first, second = (
+        [parse_frame(_random_line(rng, kind, 40)) for kind in ('box', 'convex', 'any') * 8]
+        for _ in range(2)
+    )
     forth = region_overlaps(first, second, (150, 130), rule)
     assert forth == approx(region_overlaps(second, first, (150, 130), rule))
     assert (forth > 0).any() and (forth <= 1).all() and (forth >= 0).all()
@@ -92,15 +107,24 @@ def test_frames_without_a_region():
 def test_a_sequence_gives_what_its_frames_give():
     rng = np.random.default_rng(5)
     kinds = ['box', 'convex', 'any', 'mask', 'code'] * 6
-    first, second = ([parse_frame(_random_line(rng, str(kind), 30)) for kind in rng.permutation(kinds)] for _ in range(2))
+    first, second = (
+        [parse_frame(_random_line(rng, str(kind), 30)) for kind in rng.permutation(kinds)]
+        for _ in range(2)
+    )
     for rule in RULES:
-        single = [region_overlap(a, b, (200, 180), rule) for a, b in zip(first, second, strict=True)]
-        assert region_overlaps(first, second, (200, 180), rule).tolist() == pytest.approx(single, nan_ok=True)
+        single = [
+            region_overlap(a, b, (200, 180), rule) for a, b in zip(first, second, strict=True)
+        ]
+        assert region_overlaps(first, second, (200, 180), rule).tolist() == pytest.approx(
+            single, nan_ok=True
+        )
 
 
 def test_rows_worked_on_in_parts_give_the_same(monkeypatch):
     rng = np.random.default_rng(6)
-    first, second = ([parse_frame(_random_line(rng, 'convex', 60)) for _ in range(20)] for _ in range(2))
+    first, second = (
+        [parse_frame(_random_line(rng, 'convex', 60)) for _ in range(20)] for _ in range(2)
+    )
     whole = region_overlaps(first, second, (200, 180))
     monkeypatch.setattr('usot_plugin.evaluation.functional.region_overlap.ROWS_AT_ONCE', 50)
     assert region_overlaps(first, second, (200, 180)).tolist() == whole.tolist()
@@ -109,7 +133,10 @@ def test_rows_worked_on_in_parts_give_the_same(monkeypatch):
 def test_rasterised_pairs_agree_with_their_masks():
     rng = np.random.default_rng(7)
     for _ in range(50):
-        a, b = (parse_frame(_random_line(rng, str(rng.choice(['box', 'convex', 'any'])), 50)) for _ in range(2))
+        a, b = (
+            parse_frame(_random_line(rng, str(rng.choice(['box', 'convex', 'any'])), 50))
+            for _ in range(2)
+        )
         masks = [region.to_mask(200, 180) for region in (a, b)]
         either = (masks[0] | masks[1]).sum()
         slow = (masks[0] & masks[1]).sum() / either if either else 0
@@ -134,8 +161,16 @@ def test_overlaps_equal_the_official_toolkit(bounds):
 
     rng = np.random.default_rng(bounds[0])
     kinds = ('box', 'convex', 'any', 'mask', 'code')
-    lines = [[_random_line(rng, str(rng.choice(kinds)), rng.choice([1.5, 5, 40, 120])) for _ in range(600)] for _ in range(2)]
-    official = raster.calculate_overlaps(*([parse_official(line) for line in side] for side in lines), bounds)
+    lines = [
+        [
+            _random_line(rng, str(rng.choice(kinds)), rng.choice([1.5, 5, 40, 120]))
+            for _ in range(600)
+        ]
+        for _ in range(2)
+    ]
+    official = raster.calculate_overlaps(
+        *([parse_official(line) for line in side] for side in lines), bounds
+    )
     ours = region_overlaps(*([parse_frame(line) for line in side] for side in lines), bounds)
     assert sum(value not in (0, 1) for value in official) > 50
     assert ours == approx(np.array(official), abs=1e-9)

@@ -35,15 +35,28 @@ def evaluate(metric: SOTMetric, *samples: dict) -> dict:
 
 def test_numbers_and_names():
     result = evaluate(SOTMetric(), sample('a', 2, 0), sample('b', 1, 1))
-    assert set(result) == {'sot/success', 'sot/precision', 'sot/norm_precision', 'sot/norm_precision_auc', 'sot/fps'}
+    assert set(result) == {
+        'sot/success',
+        'sot/precision',
+        'sot/norm_precision',
+        'sot/norm_precision_auc',
+        'sot/fps',
+    }
     assert result['sot/success'] == approx(75 * 20 / 21)
-    assert result['sot/precision'] == result['sot/norm_precision'] == result['sot/norm_precision_auc'] == approx(75)
+    assert (
+        result['sot/precision']
+        == result['sot/norm_precision']
+        == result['sot/norm_precision_auc']
+        == approx(75)
+    )
     assert result['sot/fps'] == approx(10)
 
 
 def test_speed_is_all_frames_over_all_seconds():
     # 2 updates of 0.1 s and 1 of 0.4 s.
-    assert evaluate(SOTMetric(), sample('a', 3, 0), sample('b', 2, 0, 0.4))['sot/fps'] == approx(3 / 0.6)
+    assert evaluate(SOTMetric(), sample('a', 3, 0), sample('b', 2, 0, 0.4))['sot/fps'] == approx(
+        3 / 0.6
+    )
 
 
 def test_convention_comes_from_the_data_unless_asked_for():
@@ -61,7 +74,11 @@ def test_evaluator_accepts_it():
 
 
 @pytest.mark.parametrize(
-    ('options', 'message'), [(dict(metrics='EAO'), "'EAO' is not known"), (dict(convention='pysott'), "did you mean 'pysot'")]
+    ('options', 'message'),
+    [
+        (dict(metrics='EAO'), "'EAO' is not known"),
+        (dict(convention='pysott'), "did you mean 'pysot'"),
+    ],
 )
 def test_unknown_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
@@ -84,7 +101,11 @@ def test_report_files_and_plots(tmp_path):
     curve = report['curves']['success']
     assert len(curve['x']) == len(curve['y']) == len(curve['sequences']['a']) == 21
     text = (tmp_path / 'T' / 'report.md').read_text()
-    assert '| a | 95.2 | 100.0 | 100.0 | 100.0 | 10.0 |' in text and '- config: c.py' in text and '- convention: pysot' in text
+    assert (
+        '| a | 95.2 | 100.0 | 100.0 | 100.0 | 10.0 |' in text
+        and '- config: c.py' in text
+        and '- convention: pysot' in text
+    )
 
 
 def test_unmeasured_time_is_no_number(tmp_path):
@@ -119,7 +140,9 @@ def test_frames_of_an_attribute_without_target_do_not_count():
     metric = SOTMetric()
     evaluate(metric, absent)
     assert metric.report is not None
-    assert metric.report.attributes['out (frames)']['precision_20px'] == 100  # the convention of the data counts them as misses
+    assert (
+        metric.report.attributes['out (frames)']['precision_20px'] == 100
+    )  # the convention of the data counts them as misses
 
 
 def test_results_of_another_protocol_are_refused():

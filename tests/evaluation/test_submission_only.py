@@ -7,7 +7,13 @@ import pytest
 
 from usot_plugin.evaluation.metrics import SOTMetric, SubmissionOnly
 
-SAMPLE = {'name': 'a', 'tracker': 't', 'boxes_xyxy': np.ones((3, 4)), 'annotated_xyxy': np.ones((3, 4)), 'seconds': np.ones(3)}
+SAMPLE = {
+    'name': 'a',
+    'tracker': 't',
+    'boxes_xyxy': np.ones((3, 4)),
+    'annotated_xyxy': np.ones((3, 4)),
+    'seconds': np.ones(3),
+}
 META = {'dataset_name': 'TrackingNet', 'first_box_only': True}
 
 

@@ -6,7 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from usot_plugin.evaluation.tuning import SPACE, Range, choose_sequences, reported_split_reason, search_space
+from usot_plugin.evaluation.tuning import (
+    SPACE,
+    Range,
+    choose_sequences,
+    reported_split_reason,
+    search_space,
+)
 from usot_plugin.tracking import StandStill, USOTTracker
 
 
@@ -24,7 +30,11 @@ def test_default_space_is_what_the_tracker_has():
 
 def test_asked_ranges():
     space = search_space(USOTTracker, ['penalty_k=0.01:0.3', 'memory_size=5:7', 'size_lr=1e-3:1'])
-    assert space == {'penalty_k': Range(0.01, 0.3), 'memory_size': Range(5, 7, whole=True), 'size_lr': Range(0.001, 1)}
+    assert space == {
+        'penalty_k': Range(0.01, 0.3),
+        'memory_size': Range(5, 7, whole=True),
+        'size_lr': Range(0.001, 1),
+    }
 
 
 @pytest.mark.parametrize(
@@ -49,12 +59,24 @@ def dataset(kind: str, **attributes: object) -> object:
     ('data', 'reason'),
     [
         (dataset('GOT10kDataset', subset='val', metainfo={'dataset_name': 'GOT-10k val'}), None),
-        (dataset('GOT10kDataset', subset='test', metainfo={'dataset_name': 'GOT-10k test'}), 'GOT-10k test is what papers report on'),
-        (dataset('OTB100Dataset', metainfo={'dataset_name': 'OTB100'}), 'OTB100 is what papers report on'),
+        (
+            dataset('GOT10kDataset', subset='test', metainfo={'dataset_name': 'GOT-10k test'}),
+            'GOT-10k test is what papers report on',
+        ),
+        (
+            dataset('OTB100Dataset', metainfo={'dataset_name': 'OTB100'}),
+            'OTB100 is what papers report on',
+        ),
         (dataset('SequenceFolderDataset', metainfo={'dataset_name': 'my_videos'}), None),
-        (dataset('SequenceFolderDataset', metainfo={'dataset_name': 'otb_100'}), 'the folder is called like the benchmark otb_100'),
+        (
+            dataset('SequenceFolderDataset', metainfo={'dataset_name': 'otb_100'}),
+            'the folder is called like the benchmark otb_100',
+        ),
         (dataset('OwnDataset', metainfo={'dataset_name': 'own', 'tuning_allowed': True}), None),
-        (dataset('OwnDataset', metainfo={'dataset_name': 'own', 'tuning_allowed': False}), 'own says so itself'),
+        (
+            dataset('OwnDataset', metainfo={'dataset_name': 'own', 'tuning_allowed': False}),
+            'own says so itself',
+        ),
     ],
 )
 def test_test_splits(data, reason):
@@ -63,7 +85,9 @@ def test_test_splits(data, reason):
 
 def test_choice_of_sequences(tmp_path):
     names = list('abcdef')
-    assert choose_sequences(names, every=2) == ['a', 'c', 'e'] and choose_sequences(names, every=2, offset=1) == ['b', 'd', 'f']
+    assert choose_sequences(names, every=2) == ['a', 'c', 'e'] and choose_sequences(
+        names, every=2, offset=1
+    ) == ['b', 'd', 'f']
     (tmp_path / 'list.txt').write_text('e\n\nb\n')
     assert choose_sequences(names, tmp_path / 'list.txt') == ['b', 'e']
     assert choose_sequences(names, only=['f', 'a']) == ['a', 'f']

@@ -30,12 +30,18 @@ GOLDEN = Path(__file__).parents[1] / 'golden' / 'davis' / 'official.npz'
 @pytest.mark.parametrize('seed', [0, 1])
 def test_numbers_of_the_official_evaluation(seed):
     with np.load(GOLDEN) as archive:
-        golden = {key.removeprefix(f'{seed}/'): archive[key] for key in archive.files if key.startswith(f'{seed}/')}
+        golden = {
+            key.removeprefix(f'{seed}/'): archive[key]
+            for key in archive.files
+            if key.startswith(f'{seed}/')
+        }
     for name, measure in (('j', region_similarity), ('f', contour_accuracy)):
         values = measure(golden['predicted'], golden['annotated'])
         np.testing.assert_allclose(values, golden[name], atol=1e-9)
         summary = statistics(values)
-        assert [summary.mean, summary.recall, summary.decay] == approx(golden[f'{name}_statistics'], abs=1e-9)
+        assert [summary.mean, summary.recall, summary.decay] == approx(
+            golden[f'{name}_statistics'], abs=1e-9
+        )
 
 
 def slow_contour(mask):
@@ -43,7 +49,10 @@ def slow_contour(mask):
     found = set()
     for y in range(height):
         for x in range(width):
-            others = [(min(y + dy, height - 1), min(x + dx, width - 1)) for dy, dx in ((0, 1), (1, 0), (1, 1))]
+            others = [
+                (min(y + dy, height - 1), min(x + dx, width - 1))
+                for dy, dx in ((0, 1), (1, 0), (1, 1))
+            ]
             if any(mask[y, x] != mask[other] for other in others):
                 found.add((y, x))
     return found
@@ -53,7 +62,9 @@ def slow_f(predicted, annotated, radius):
     one, other = slow_contour(predicted), slow_contour(annotated)
 
     def near(points, targets):
-        return sum(any((y - v) ** 2 + (x - u) ** 2 <= radius**2 for v, u in targets) for y, x in points) / len(points)
+        return sum(
+            any((y - v) ** 2 + (x - u) ** 2 <= radius**2 for v, u in targets) for y, x in points
+        ) / len(points)
 
     if not one or not other:
         return float(not one and not other)
@@ -65,7 +76,9 @@ def test_contour_accuracy_has_a_slow_twin():
     random = np.random.default_rng(5)
     masks = np.zeros((2, 12, 24, 30), np.uint8)
     for mask in masks.reshape(-1, 24, 30)[2:]:
-        cv2.circle(mask, tuple(map(int, random.integers(8, 20, 2))), int(random.integers(4, 9)), 1, -1)
+        cv2.circle(
+            mask, tuple(map(int, random.integers(8, 20, 2))), int(random.integers(4, 9)), 1, -1
+        )
     predicted, annotated = masks > 0
     # 0.05 of the diagonal of 38.4 px, rounded up
     expected = [slow_f(one, other, 2) for one, other in zip(predicted, annotated, strict=True)]
@@ -77,9 +90,16 @@ def test_closed_forms():
     empty, square = np.zeros((1, 40, 40), bool), np.zeros((1, 40, 40), bool)
     square[0, 10:20, 10:20] = True
     assert region_similarity(square, np.roll(square, 5, -1)) == approx(1 / 3)
-    for one, other, value in ((empty, empty, 1), (square, empty, 0), (empty, square, 0), (square, square, 1)):
+    for one, other, value in (
+        (empty, empty, 1),
+        (square, empty, 0),
+        (empty, square, 0),
+        (square, square, 1),
+    ):
         assert region_similarity(one, other) == value and contour_accuracy(one, other) == value
-    assert contour_accuracy(square, np.roll(square, 1, -1)) == 1, 'one pixel is within the tolerance'
+    assert contour_accuracy(square, np.roll(square, 1, -1)) == 1, (
+        'one pixel is within the tolerance'
+    )
     summary = statistics(np.array([1.0, 1, 0.5, np.nan, 0, 0]))
     assert (summary.mean, summary.recall, summary.decay) == (0.5, 0.4, 1.0)
     with pytest.raises(ValueError, match='no frame'):
@@ -128,7 +148,9 @@ class MaskOracle(Tracker):
         return 0
 
     def update(self, frames, state):
-        masks = [MaskRegion(np.roll(self.labels[state + 1], self.shift, 1) == label) for label in (1, 2)]
+        masks = [
+            MaskRegion(np.roll(self.labels[state + 1], self.shift, 1) == label) for label in (1, 2)
+        ]
         boxes = np.stack([mask.box_xyxy for mask in masks])
         return Prediction(boxes, np.ones(2), np.zeros(2, bool), masks), state + 1
 
@@ -144,7 +166,11 @@ def evaluated(tmp_path, tracker, sequence) -> tuple[VOSMetric, dict[str, float]]
 def test_a_tracker_of_masks_is_scored_by_them(tmp_path, sequence):
     labels = sequence.load_labels.labels
     _, scores = evaluated(tmp_path, MaskOracle(np.where(labels == 255, 0, labels)), sequence)
-    assert scores['vos/j_and_f'] == 100 and scores['vos/j_recall'] == 100 and scores['vos/f_decay'] == 0
+    assert (
+        scores['vos/j_and_f'] == 100
+        and scores['vos/j_recall'] == 100
+        and scores['vos/f_decay'] == 0
+    )
 
 
 def test_a_tracker_of_boxes_is_scored_by_filled_boxes(tmp_path, sequence):
@@ -167,18 +193,29 @@ def test_first_and_last_frame_do_not_count(tmp_path):
 def test_images_are_those_of_davis(tmp_path, sequence):
     folder = VOS().result_folder(tmp_path)
     run_sequences(StandStill(), VOS(), [sequence], folder)
-    assert sorted(path.name for path in (tmp_path / 'pair').iterdir()) == [f'{index:05d}.png' for index in range(7)]
+    assert sorted(path.name for path in (tmp_path / 'pair').iterdir()) == [
+        f'{index:05d}.png' for index in range(7)
+    ]
     with Image.open(tmp_path / 'pair' / '00003.png') as image:
-        assert image.mode == 'P' and image.size == (96, 72) and np.unique(image).tolist() == [0, 1, 2]
+        assert (
+            image.mode == 'P' and image.size == (96, 72) and np.unique(image).tolist() == [0, 1, 2]
+        )
         assert image.getpalette()[:9] == [0, 0, 0, 128, 0, 0, 0, 128, 0]
     track = folder.read('pair')
-    np.testing.assert_array_equal(track.labels[0], np.where(sequence.load_labels(0) == 255, 0, sequence.load_labels(0)))
+    np.testing.assert_array_equal(
+        track.labels[0], np.where(sequence.load_labels(0) == 255, 0, sequence.load_labels(0))
+    )
     assert track.seconds.shape == (7,)
 
 
 def test_palette_is_the_usual_one():
     palette = label_palette()
-    assert palette[[3, 7, 8, 255]].tolist() == [[128, 128, 0], [128, 128, 128], [64, 0, 0], [224, 224, 192]]
+    assert palette[[3, 7, 8, 255]].tolist() == [
+        [128, 128, 0],
+        [128, 128, 128],
+        [64, 0, 0],
+        [224, 224, 192],
+    ]
 
 
 def test_pixels_of_several_objects_go_to_the_surest():
@@ -209,7 +246,9 @@ def test_unfinished_results_are_made_again(tmp_path, sequence):
 def test_a_broken_result_is_named(tmp_path, sequence):
     folder = VOS().result_folder(tmp_path)
     run_sequences(StandStill(), VOS(), [sequence], folder)
-    (tmp_path / 'pair' / '00003.png').write_bytes((tmp_path / 'pair' / '00003.png').read_bytes()[:50])
+    (tmp_path / 'pair' / '00003.png').write_bytes(
+        (tmp_path / 'pair' / '00003.png').read_bytes()[:50]
+    )
     with pytest.raises(ResultError, match='00003.png'):
         VOSMetric().process(None, [folder.finished_sample(sequence)])
     Image.fromarray(np.zeros((72, 96, 3), np.uint8)).save(tmp_path / 'pair' / '00003.png')
@@ -220,7 +259,10 @@ def test_a_broken_result_is_named(tmp_path, sequence):
 @pytest.mark.parametrize(
     ('image', 'message'),
     [
-        (np.full((72, 96), 9, np.uint8), r'pair, frame 3: the result has labels \[9\], the sequence has objects \[1, 2\]'),
+        (
+            np.full((72, 96), 9, np.uint8),
+            r'pair, frame 3: the result has labels \[9\], the sequence has objects \[1, 2\]',
+        ),
         (np.zeros((36, 48), np.uint8), 'pair, frame 3: a result of shape'),
     ],
 )
@@ -238,17 +280,28 @@ def test_sequences_without_masks_are_named(tmp_path):
     with pytest.raises(ValueError, match='bare: there is no mask of the first frame'):
         VOS().run(StandStill(), AnnotatedSequence('bare', clip, boxes))
     with pytest.raises(ValueError, match='bare: there is no object in the mask'):
-        VOS().run(StandStill(), AnnotatedSequence('bare', clip, boxes, load_labels=Labels(labels * 0)))
+        VOS().run(
+            StandStill(), AnnotatedSequence('bare', clip, boxes, load_labels=Labels(labels * 0))
+        )
     hidden = sequence_of(clip, labels, known=(0,))
-    with pytest.raises(ValueError, match='pair: no frame between the first and the last is annotated'):
+    with pytest.raises(
+        ValueError, match='pair: no frame between the first and the last is annotated'
+    ):
         evaluated(tmp_path, StandStill(), hidden)
     with pytest.raises(ValueError, match='pair: masks of 48x36 and frames of 96x72 px'):
-        VOS().run(StandStill(), AnnotatedSequence('pair', clip, boxes, load_labels=Labels(labels[:, ::2, ::2])))
+        VOS().run(
+            StandStill(),
+            AnnotatedSequence('pair', clip, boxes, load_labels=Labels(labels[:, ::2, ::2])),
+        )
     with pytest.raises(ValueError, match='x: no result of the protocol VOS'):
         VOSMetric().process(None, [{'name': 'x'}])
 
 
 def test_frames_without_annotation_are_left_out(tmp_path):
     clip, labels = labelled()
-    _, scores = evaluated(tmp_path, MaskOracle(np.where(labels == 255, 0, labels)), sequence_of(clip, labels, known=(0, 2, 5)))
+    _, scores = evaluated(
+        tmp_path,
+        MaskOracle(np.where(labels == 255, 0, labels)),
+        sequence_of(clip, labels, known=(0, 2, 5)),
+    )
     assert scores['vos/j_mean'] == 100

@@ -11,7 +11,12 @@ from pytest import approx
 from usot_plugin.evaluation.functional import vot_multistart, vot_reset
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
 from usot_plugin.evaluation.functional.vot_multistart import AnchorRun, score_multistart
-from usot_plugin.evaluation.functional.vot_reset import ResetRun, eao_of_curve, score_attribute, score_reset
+from usot_plugin.evaluation.functional.vot_reset import (
+    ResetRun,
+    eao_of_curve,
+    score_attribute,
+    score_reset,
+)
 from usot_plugin.evaluation.results.vot_files import REGION
 from usot_plugin.structures.regions import BoxRegion, FrameCode, parse_frame, parse_region
 
@@ -23,7 +28,11 @@ def reset_run(frames: int, failures: tuple[int, ...] = (), overlap: float = 1.0)
     codes = np.full(frames, REGION)
     codes[0] = FrameCode.INITIALISATION
     for frame in failures:
-        codes[frame : frame + 6] = [FrameCode.FAILURE, *4 * [FrameCode.UNKNOWN], FrameCode.INITIALISATION][: frames - frame]
+        codes[frame : frame + 6] = [
+            FrameCode.FAILURE,
+            *4 * [FrameCode.UNKNOWN],
+            FrameCode.INITIALISATION,
+        ][: frames - frame]
     return ResetRun(np.where(codes == REGION, overlap, 0.0), codes)
 
 
@@ -32,7 +41,9 @@ def random_reset_run(rng, frames: int) -> ResetRun:
     while start < frames:
         codes[start] = FrameCode.INITIALISATION
         failure = start + int(rng.integers(1, 40))
-        codes[failure : failure + 5] = [FrameCode.FAILURE, *4 * [FrameCode.UNKNOWN]][: max(frames - failure, 0)]
+        codes[failure : failure + 5] = [FrameCode.FAILURE, *4 * [FrameCode.UNKNOWN]][
+            : max(frames - failure, 0)
+        ]
         start = failure + 5
     return ResetRun(np.where(codes == REGION, rng.uniform(0, 1, frames), 0.0), codes)
 
@@ -66,7 +77,10 @@ def test_repetitions_are_averaged_frame_by_frame_in_pysot_and_run_by_run_in_the_
 
 def test_failures_per_run_per_hundred_frames_and_reliability():
     # Sequence of 50 frames: 2 and 1 failures in two runs; sequence of 150 frames: one failure.
-    sequences = [[reset_run(50, failures=(5, 20)), reset_run(50, failures=(7,))], [reset_run(150, failures=(100,))]]
+    sequences = [
+        [reset_run(50, failures=(5, 20)), reset_run(50, failures=(7,))],
+        [reset_run(150, failures=(100,))],
+    ]
     score = score_reset(sequences, 5, 20)
     assert score.failures == approx(2.5)
     assert score.robustness == approx(100 * 2.5 / 200)
@@ -118,37 +132,60 @@ def _slow_pysot_eao(sequences, low, high):
     longest = max(len(runs[0].codes) for runs in sequences)
     fragments = []
     for run in (run for runs in sequences for run in runs):
-        values = [0.0 if code != REGION else value for value, code in zip(run.overlaps, run.codes, strict=True)]
+        values = [
+            0.0 if code != REGION else value
+            for value, code in zip(run.overlaps, run.codes, strict=True)
+        ]
         begin = 0
         for frame in run.failures:
             if frame + 5 > len(values):
                 continue
             row = values[begin : frame + 6]
-            clipped = len(row) / (frame + 5 - begin + 1)  # the share of the fragment inside the sequence
+            clipped = len(row) / (
+                frame + 5 - begin + 1
+            )  # the share of the fragment inside the sequence
             fragments.append((row + [0.0] * (longest - len(row)), clipped))
             begin = frame + 5
         if begin < len(values):
             fragments.append((values[begin:], 1.0))
     curve = [1.0]
     for length in range(1, longest):
-        alive = [(sum(row[1 : length + 1]) / length, weight) for row, weight in fragments if len(row) > length]
-        curve.append(sum(mean * weight for mean, weight in alive) / sum(weight for _, weight in alive) if alive else 0.0)
+        alive = [
+            (sum(row[1 : length + 1]) / length, weight)
+            for row, weight in fragments
+            if len(row) > length
+        ]
+        curve.append(
+            sum(mean * weight for mean, weight in alive) / sum(weight for _, weight in alive)
+            if alive
+            else 0.0
+        )
     return np.mean(curve[low - 1 : high])
 
 
 @pytest.mark.parametrize('seed', range(4))
 def test_pysot_eao_equals_a_slow_twin(seed):
     rng = np.random.default_rng(seed)
-    sequences = [[random_reset_run(rng, frames) for _ in range(3)] for frames in rng.integers(20, 120, 6).tolist()]
-    assert score_reset(sequences, 10, 60).eao == approx(_slow_pysot_eao(sequences, 10, 60), abs=1e-12)
+    sequences = [
+        [random_reset_run(rng, frames) for _ in range(3)]
+        for frames in rng.integers(20, 120, 6).tolist()
+    ]
+    assert score_reset(sequences, 10, 60).eao == approx(
+        _slow_pysot_eao(sequences, 10, 60), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize('style', vot_reset.STYLES)
 def test_order_of_sequences_and_runs_does_not_matter(style):
     rng = np.random.default_rng(9)
     sequences = [[random_reset_run(rng, frames) for _ in range(2)] for frames in (40, 70, 55)]
-    score, turned = (score_reset(some, 5, 30, style) for some in (sequences, [runs[::-1] for runs in sequences[::-1]]))
-    assert (score.eao, score.accuracy, score.failures) == approx((turned.eao, turned.accuracy, turned.failures))
+    score, turned = (
+        score_reset(some, 5, 30, style)
+        for some in (sequences, [runs[::-1] for runs in sequences[::-1]])
+    )
+    assert (score.eao, score.accuracy, score.failures) == approx(
+        (turned.eao, turned.accuracy, turned.failures)
+    )
 
 
 def test_attribute_that_is_everywhere_gives_the_whole():
@@ -156,30 +193,50 @@ def test_attribute_that_is_everywhere_gives_the_whole():
     sequences = [[random_reset_run(rng, frames)] for frames in (60, 80)]
     whole, flags = score_reset(sequences, 5, 30), [np.ones(60, bool), np.ones(80, bool)]
     score = score_attribute(sequences, flags, 5, 30)
-    assert (score.frames, score.accuracy, score.failures, score.eao) == approx((140, whole.accuracy, whole.failures, whole.eao))
+    assert (score.frames, score.accuracy, score.failures, score.eao) == approx(
+        (140, whole.accuracy, whole.failures, whole.eao)
+    )
 
 
 def test_attribute_weighs_fragments_by_its_share():
-    sequences, flags = [[reset_run(30, overlap=0.2)], [reset_run(30, overlap=0.8)]], [np.arange(30) < 15, np.arange(30) < 30]
+    sequences, flags = (
+        [[reset_run(30, overlap=0.2)], [reset_run(30, overlap=0.8)]],
+        [np.arange(30) < 15, np.arange(30) < 30],
+    )
     score = score_attribute(sequences, flags, 5, 20)
     assert score.eao == approx((0.5 * 0.2 + 1 * 0.8) / 1.5)
     assert score.accuracy == approx((5 * 0.2 + 20 * 0.8) / 25)
     nowhere = score_attribute(sequences, [np.zeros(30, bool)] * 2, 5, 20)
-    assert nowhere.frames == nowhere.failures == 0 and np.isnan(nowhere.accuracy) and np.isnan(nowhere.eao)
+    assert (
+        nowhere.frames == nowhere.failures == 0
+        and np.isnan(nowhere.accuracy)
+        and np.isnan(nowhere.eao)
+    )
 
 
 @pytest.mark.parametrize(
     ('rule', 'eao', 'accuracy', 'tolerance'),
-    [('toolkit', 0.6661, 0.5826, 5e-5), ('exact', 0.6906, 0.5929, 5e-5), ('pysot', 0.694, 0.596, 5e-4)],
+    [
+        ('toolkit', 0.6661, 0.5826, 5e-5),
+        ('exact', 0.6906, 0.5929, 5e-5),
+        ('pysot', 0.694, 0.596, 5e-4),
+    ],
 )
 def test_mmtracking_numbers(rule, eao, accuracy, tolerance):
     sequences = []
     for video in (1, 2):
         stem = f'mmtracking_video-{video}_vot2018'
-        annotated = [parse_region(line) for line in (GOLDEN / f'{stem}_gt_for_eval.txt').read_text().splitlines()]
+        annotated = [
+            parse_region(line)
+            for line in (GOLDEN / f'{stem}_gt_for_eval.txt').read_text().splitlines()
+        ]
         lines = (GOLDEN / f'{stem}_track_results.txt').read_text().splitlines()
-        entries = [BoxRegion(line.split(',')) if ',' in line else parse_frame(line) for line in lines]
-        codes = np.array([REGION if isinstance(entry, BoxRegion) else int(entry) for entry in entries])
+        entries = [
+            BoxRegion(line.split(',')) if ',' in line else parse_frame(line) for line in lines
+        ]
+        codes = np.array(
+            [REGION if isinstance(entry, BoxRegion) else int(entry) for entry in entries]
+        )
         sequences.append([ResetRun(region_overlaps(entries, annotated, (512, 256), rule), codes)])
     score = score_reset(sequences, 1, 3, 'toolkit')
     assert (score.eao, score.accuracy) == approx((eao, accuracy), abs=tolerance)
@@ -208,7 +265,9 @@ def test_impossible_input_is_refused(call, message):
         call()
 
 
-def anchor_run(frames: int, failure: int | None = None, overlap: float = 1.0, absent: tuple[int, ...] = ()) -> AnchorRun:
+def anchor_run(
+    frames: int, failure: int | None = None, overlap: float = 1.0, absent: tuple[int, ...] = ()
+) -> AnchorRun:
     """A run with overlap 0 at its start, then the same overlap up to a failure."""
     overlaps = np.full(frames, overlap)
     overlaps[0] = 0
@@ -221,7 +280,9 @@ def test_progress_ends_at_the_first_of_ten_misses():
     assert anchor_run(40, failure=15).progress() == 15
     assert anchor_run(40, failure=31).progress() == 40  # nine misses are none
     assert anchor_run(40, failure=30).progress() == 30
-    assert anchor_run(40, overlap=0.1).progress() == 0  # the start counts as a miss, as in the toolkit
+    assert (
+        anchor_run(40, overlap=0.1).progress() == 0
+    )  # the start counts as a miss, as in the toolkit
     assert anchor_run(5, failure=1).progress() == 5
 
 
@@ -232,7 +293,10 @@ def test_absent_frames_break_the_row_of_misses():
 
 def test_accuracy_and_robustness_of_two_sequences_by_hand():
     # 50 frames: one run fails at 20, one does not; 100 frames: one run that does not fail.
-    sequences = [[anchor_run(50, failure=20, overlap=0.5), anchor_run(30, overlap=0.5)], [anchor_run(100, overlap=0.8)]]
+    sequences = [
+        [anchor_run(50, failure=20, overlap=0.5), anchor_run(30, overlap=0.5)],
+        [anchor_run(100, overlap=0.8)],
+    ]
     score = score_multistart(sequences, [50, 100], 2, 40)
     assert score.accuracy == approx((19 * 0.5 + 29 * 0.5 + 99 * 0.8) / (20 + 30 + 100))
     assert score.robustness == approx((50 * (50 / 80) + 100 * 1) / 150)

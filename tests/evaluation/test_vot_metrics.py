@@ -26,7 +26,9 @@ def evaluate(metric, protocol, tracker, sequences, path):
     run_sequences(tracker, protocol, sequences, folder)
     evaluator = Evaluator([metric])
     evaluator.dataset_meta = {'dataset_name': 'toy'}
-    evaluator.process(data_samples=[folder.finished_sample(sequence) for sequence in sequences], data_batch=[])
+    evaluator.process(
+        data_samples=[folder.finished_sample(sequence) for sequence in sequences], data_batch=[]
+    )
     return evaluator.evaluate(len(sequences))
 
 
@@ -45,22 +47,38 @@ def test_metrics_are_registered_under_their_names():
 @pytest.mark.parametrize('overlap', ['pysot', 'toolkit', 'exact'])
 def test_oracle_is_perfect_under_resets(tmp_path, style, overlap):
     sequences = [make_sequence(30, 'a'), make_sequence(25, 'b', seed=1)]
-    result = evaluate(VOTResetMetric(5, 20, style, overlap), VOTReset(), Oracle(), sequences, tmp_path)
-    assert [result[f'vot/{name}'] for name in ('eao', 'accuracy', 'reliability')] == approx([1, 1, 1], abs=1e-4)
-    assert result['vot/robustness'] == result['vot/failures'] == result['vot/failures_per_sequence'] == 0
+    result = evaluate(
+        VOTResetMetric(5, 20, style, overlap), VOTReset(), Oracle(), sequences, tmp_path
+    )
+    assert [result[f'vot/{name}'] for name in ('eao', 'accuracy', 'reliability')] == approx(
+        [1, 1, 1], abs=1e-4
+    )
+    assert (
+        result['vot/robustness']
+        == result['vot/failures']
+        == result['vot/failures_per_sequence']
+        == 0
+    )
     assert result['vot/fps'] > 0
 
 
 def test_tracker_that_fails_at_a_known_frame(tmp_path):
     # Starts at 0, 14 and 28; eight updates are right, the ninth fails.
-    result = evaluate(VOTResetMetric(5, 20), VOTReset(), FailAt(9), [make_sequence(40, 'a')], tmp_path)
+    result = evaluate(
+        VOTResetMetric(5, 20), VOTReset(), FailAt(9), [make_sequence(40, 'a')], tmp_path
+    )
     assert result['vot/failures'] == 3
     assert result['vot/robustness'] == approx(100 * 3 / 40)
-    assert np.isnan(result['vot/accuracy'])  # every run ends within the ten frames that do not count
+    assert np.isnan(
+        result['vot/accuracy']
+    )  # every run ends within the ten frames that do not count
     assert result['vot/eao'] == approx(np.mean([min(8 / n, 1) for n in range(4, 20)]), abs=1e-4)
 
 
-@pytest.mark.parametrize('options', [dict(type='VOTResetMetric', eao_low=1, eao_high=2), dict(type='VOTMultiStartMetric')])
+@pytest.mark.parametrize(
+    'options',
+    [dict(type='VOTResetMetric', eao_low=1, eao_high=2), dict(type='VOTMultiStartMetric')],
+)
 def test_test_tool_hands_over_the_folder_of_the_report(tmp_path, options):
     cfg = Config(dict(test_evaluator=options))
     prepare_metrics(cfg, tmp_path, {'config': 'c.py'})
@@ -69,7 +87,10 @@ def test_test_tool_hands_over_the_folder_of_the_report(tmp_path, options):
 
 
 def test_default_overlap_is_the_styles_own():
-    assert [VOTResetMetric(1, 2, style).overlap for style in ('pysot', 'toolkit')] == ['pysot', 'toolkit']
+    assert [VOTResetMetric(1, 2, style).overlap for style in ('pysot', 'toolkit')] == [
+        'pysot',
+        'toolkit',
+    ]
     assert VOTResetMetric(1, 2, 'pysot', 'exact').overlap == 'exact'
 
 
@@ -114,7 +135,13 @@ def test_attribute_table(tmp_path):
 
 def test_reset_report(tmp_path):
     metric = VOTResetMetric(5, 20, report_dir=tmp_path / 'report', about={'config': 'c.py'})
-    result = evaluate(metric, VOTReset(), NoisyOracle(0.05), [make_sequence(30, 'a'), make_sequence(25, 'b')], tmp_path)
+    result = evaluate(
+        metric,
+        VOTReset(),
+        NoisyOracle(0.05),
+        [make_sequence(30, 'a'), make_sequence(25, 'b')],
+        tmp_path,
+    )
     report = json.loads((tmp_path / 'report' / 'report.json').read_text())
     assert report['totals']['all']['eao'] == approx(result['vot/eao'])
     assert report['rules'] == {'style': 'pysot', 'overlap': 'pysot', 'EAO window': '5..20'}
@@ -123,7 +150,11 @@ def test_reset_report(tmp_path):
     assert len(curve) == 30 and np.mean(curve[4:20]) == approx(result['vot/eao'], abs=1e-5)
     assert report['sequences']['a']['runs'] == 15 and list(report['sequences']) == ['a', 'b']
     text = (tmp_path / 'report' / 'report.md').read_text()
-    assert '# NoisyOracle on toy' in text and '- EAO window: 5..20' in text and '| all | 55 | 30 |' in text
+    assert (
+        '# NoisyOracle on toy' in text
+        and '- EAO window: 5..20' in text
+        and '| all | 55 | 30 |' in text
+    )
 
 
 def test_oracle_is_perfect_from_anchors(tmp_path):
@@ -140,14 +171,18 @@ def test_oracle_is_perfect_from_anchors(tmp_path):
 
 
 def test_failure_from_anchors(tmp_path):
-    result = evaluate(VOTMultiStartMetric(5, 20), VOTMultiStart(), FailAt(12), [anchored(40, 'a')], tmp_path)
+    result = evaluate(
+        VOTMultiStartMetric(5, 20), VOTMultiStart(), FailAt(12), [anchored(40, 'a')], tmp_path
+    )
     # Runs of 40, 20 and 40 frames, the second with eight misses only, which are no failure.
     assert result['vot/robustness'] == approx((12 + 20 + 12) / 100)
     assert result['vot/accuracy'] == approx(3 * 11 / 44, abs=1e-4)
 
 
 def test_reset_results_of_stand_still_have_overlaps_below_one(tmp_path):
-    result = evaluate(VOTResetMetric(5, 20), VOTReset(), StandStill(), [make_sequence(30, 'a')], tmp_path)
+    result = evaluate(
+        VOTResetMetric(5, 20), VOTReset(), StandStill(), [make_sequence(30, 'a')], tmp_path
+    )
     assert 0.2 < result['vot/accuracy'] < 0.95 and 0.2 < result['vot/eao'] < 0.95
 
 
@@ -158,13 +193,19 @@ def test_results_of_another_protocol_or_tracker_are_refused(tmp_path):
         folder = protocol.result_folder(tmp_path / protocol.name)
         run_sequences(StandStill(), protocol, [sequence], folder)
         samples[protocol.name] = folder.finished_sample(sequence)
-    with pytest.raises(ValueError, match='a: VOTResetMetric scores results of vot_reset, got others'):
+    with pytest.raises(
+        ValueError, match='a: VOTResetMetric scores results of vot_reset, got others'
+    ):
         VOTResetMetric(1, 2).process([], [samples['ope']])
-    with pytest.raises(ValueError, match='a: VOTMultiStartMetric scores results of vot_multistart, got vot_reset'):
+    with pytest.raises(
+        ValueError, match='a: VOTMultiStartMetric scores results of vot_multistart, got vot_reset'
+    ):
         VOTMultiStartMetric().process([], [samples['vot_reset']])
     metric = VOTResetMetric(1, 2)
     metric.process([], [samples['vot_reset'], {**samples['vot_reset'], 'tracker': 'Other'}])
-    with pytest.raises(ValueError, match='results of 2 trackers in one evaluation: Other, vot_reset'):
+    with pytest.raises(
+        ValueError, match='results of 2 trackers in one evaluation: Other, vot_reset'
+    ):
         metric.evaluate(2)
 
 
@@ -173,7 +214,10 @@ def test_result_that_does_not_fit_its_sequence_is_named(tmp_path):
     folder = VOTReset().result_folder(tmp_path / 'T')
     run_sequences(StandStill(), VOTReset(), [sequence], folder)
     with pytest.raises(ValueError, match='a: 20 predicted regions for 19 annotated'):
-        VOTResetMetric(1, 2).process([], [{**folder.sample(sequence), 'annotated': folder.sample(sequence)['annotated'][:-1]}])
+        VOTResetMetric(1, 2).process(
+            [],
+            [{**folder.sample(sequence), 'annotated': folder.sample(sequence)['annotated'][:-1]}],
+        )
     with pytest.raises(ValueError, match='a: no run from the anchor at frame 10'):
         sample = {**folder.sample(sequence), 'protocol': 'vot_multistart'}
         VOTMultiStartMetric().process([], [{**sample, 'runs': {0: sample['runs'][1]}}])

@@ -17,7 +17,9 @@ from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.tracking import StandStill
 from usot_plugin.tracking.known_answers.oracle import FailAt, NoisyOracle
 
-pytest.importorskip('vot', reason='vot-toolkit is not installed (pip install vot-toolkit==0.9.0 attributee==0.1.9)')
+pytest.importorskip(
+    'vot', reason='vot-toolkit is not installed (pip install vot-toolkit==0.9.0 attributee==0.1.9)'
+)
 
 TOLERANCE = 1e-6
 
@@ -39,9 +41,19 @@ class WanderingMask(Wandering):
     def update(self, frames, state):
         prediction, state = super().update(frames, state)
         left, top, right, bottom = np.round(prediction.boxes_xyxy[0]).astype(int)
-        mask = np.random.default_rng(state[0].index).random((max(bottom - top, 2), max(right - left, 2))) < 0.8
+        mask = (
+            np.random.default_rng(state[0].index).random(
+                (max(bottom - top, 2), max(right - left, 2))
+            )
+            < 0.8
+        )
         mask[:, [0, -1]] = True
-        return Prediction(prediction.boxes_xyxy, prediction.scores, prediction.lost, [MaskRegion(mask, int(left), int(top))]), state
+        return Prediction(
+            prediction.boxes_xyxy,
+            prediction.scores,
+            prediction.lost,
+            [MaskRegion(mask, int(left), int(top))],
+        ), state
 
 
 class Scattered(Wandering):
@@ -70,10 +82,17 @@ def _rotated(sequence, seed):
 
 
 def _reset_sequences():
-    plain = [make_sequence(frames, name, seed) for seed, (name, frames) in enumerate({'short': 45, 'long': 90}.items())]
+    plain = [
+        make_sequence(frames, name, seed)
+        for seed, (name, frames) in enumerate({'short': 45, 'long': 90}.items())
+    ]
     turned = make_sequence(70, 'turned', 5)
     boxes = np.array([region.box_xyxy for region in _rotated(turned, 5)])
-    return [*plain, make_sequence(70, 'turned', 5, regions=_rotated(turned, 5)), _with_boxes(turned, boxes)]
+    return [
+        *plain,
+        make_sequence(70, 'turned', 5, regions=_rotated(turned, 5)),
+        _with_boxes(turned, boxes),
+    ]
 
 
 def _with_boxes(sequence, boxes):
@@ -95,11 +114,15 @@ def test_reset_measures_equal_the_toolkits(tmp_path, tracker):
     metric.process([], [folder.finished_sample(sequence) for sequence in sequences])
     ours = metric.evaluate(len(sequences))
 
-    accuracy, failures, (reliability, _), length = official_analysis(tmp_path, name, AverageAccuracyRobustness())
+    accuracy, failures, (reliability, _), length = official_analysis(
+        tmp_path, name, AverageAccuracyRobustness()
+    )
     eao = official_analysis(tmp_path, name, EAOScore(low=10, high=30))[0]
     assert length == np.mean([len(sequence) for sequence in sequences])
     names = ('accuracy', 'failures_per_sequence', 'reliability', 'eao')
-    assert [ours[f'vot/{key}'] for key in names] == approx([accuracy, failures, reliability, eao], abs=TOLERANCE)
+    assert [ours[f'vot/{key}'] for key in names] == approx(
+        [accuracy, failures, reliability, eao], abs=TOLERANCE
+    )
     assert 0 < eao < 1
 
 
@@ -113,14 +136,18 @@ def _masks(sequence):
     regions = []
     for left, top, right, bottom in np.round(sequence.boxes_xyxy).astype(int):
         rows, columns = np.mgrid[: bottom - top, : right - left]
-        ellipse = ((rows - (bottom - top) / 2) / (bottom - top)) ** 2 + ((columns - (right - left) / 2) / (right - left)) ** 2 < 0.25
+        ellipse = ((rows - (bottom - top) / 2) / (bottom - top)) ** 2 + (
+            (columns - (right - left) / 2) / (right - left)
+        ) ** 2 < 0.25
         regions.append(MaskRegion(ellipse, int(left), int(top)))
     return tuple(regions)
 
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    'tracker', [StandStill(), FailAt(7), Wandering(0.05), Scattered(0.1), WanderingMask(0.05)], ids=lambda t: type(t).__name__
+    'tracker',
+    [StandStill(), FailAt(7), Wandering(0.05), Scattered(0.1), WanderingMask(0.05)],
+    ids=lambda t: type(t).__name__,
 )
 def test_multi_start_measures_equal_the_toolkits(tmp_path, tracker):
     from vot.analysis.multistart import AverageAccuracyRobustness, EAOCurve, EAOScore
@@ -133,7 +160,10 @@ def test_multi_start_measures_equal_the_toolkits(tmp_path, tracker):
         _anchored(50, 'absent', 3, absent=absent),
     ]
     results = write_workspace(tmp_path, sequences, {'type': 'multistart'})
-    folder, name = VOTMultiStart().result_folder(results / type(tracker).__name__), type(tracker).__name__
+    folder, name = (
+        VOTMultiStart().result_folder(results / type(tracker).__name__),
+        type(tracker).__name__,
+    )
     run_sequences(tracker, VOTMultiStart(), sequences, folder)
     metric = VOTMultiStartMetric(10, 40)
     metric.process([], [folder.finished_sample(sequence) for sequence in sequences])
@@ -142,7 +172,9 @@ def test_multi_start_measures_equal_the_toolkits(tmp_path, tracker):
     accuracy, robustness, *_ = official_analysis(tmp_path, name, AverageAccuracyRobustness())
     curve = official_analysis(tmp_path, name, EAOCurve(high=40))[0]
     eao = official_analysis(tmp_path, name, EAOScore(low=10, high=40))[0]
-    assert [ours[f'vot/{key}'] for key in ('accuracy', 'robustness', 'eao')] == approx([accuracy, robustness, eao], abs=TOLERANCE)
+    assert [ours[f'vot/{key}'] for key in ('accuracy', 'robustness', 'eao')] == approx(
+        [accuracy, robustness, eao], abs=TOLERANCE
+    )
     assert metric.report.curves['eao'].y == approx(np.array(curve), abs=TOLERANCE)
 
 
@@ -157,7 +189,9 @@ def test_toolkit_reads_our_files_as_we_do(tmp_path):
     results = LocalStorage(str(tmp_path / 'T' / 'baseline' / 'walk'))
     trajectory = Trajectory.read(Results(results), 'walk_001')
     run = folder.read('walk')[1]
-    assert [int(region.code) if isinstance(region, Special) else -1 for region in trajectory.regions()] == run.codes.tolist()
+    assert [
+        int(region.code) if isinstance(region, Special) else -1 for region in trajectory.regions()
+    ] == run.codes.tolist()
     times = [trajectory.properties(frame).get('time') for frame in range(20)]
     assert [value is None for value in times] == np.isnan(run.seconds).tolist()
 
@@ -183,12 +217,18 @@ def test_results_of_the_toolkit_are_read_as_ours(tmp_path, monkeypatch, binary):
     trajectory.set(9, Mask(np.eye(12), (left, top)), {'time': 0.2})
     trajectory.write(Results(LocalStorage(str(tmp_path / 'T' / 'baseline' / 'walk'))), 'walk_001')
 
-    assert sorted(file.suffix for file in (tmp_path / 'T' / 'baseline' / 'walk').iterdir()) == ['.bin' if binary else '.txt', '.value']
+    assert sorted(file.suffix for file in (tmp_path / 'T' / 'baseline' / 'walk').iterdir()) == [
+        '.bin' if binary else '.txt',
+        '.value',
+    ]
     assert folder.unfinished_reason(sequence) is None
     run = folder.read('walk')[1]
     assert run.updates_and_seconds() == (4, approx(0.8))
     assert run.entries[7].box_xyxy.tolist() == [left, top, left + 20, top + 16]
     assert run.entries[8].points_xy.tolist() == [[left, top], [right, top], [right, bottom]]
-    assert (run.entries[9].mask == np.eye(12)).all() and (run.entries[9].left, run.entries[9].top) == (left, top)
+    assert (run.entries[9].mask == np.eye(12)).all() and (
+        run.entries[9].left,
+        run.entries[9].top,
+    ) == (left, top)
     folder.discard('walk')
     assert folder.existing('walk') == []

@@ -43,7 +43,9 @@ class Nothing(Tracker):
 
 
 def test_protocols_are_registered_under_their_names():
-    assert isinstance(TASK_UTILS.build(dict(type='VOTReset', overlap='toolkit', start='bounds')), VOTReset)
+    assert isinstance(
+        TASK_UTILS.build(dict(type='VOTReset', overlap='toolkit', start='bounds')), VOTReset
+    )
     assert isinstance(TASK_UTILS.build(dict(type='VOTMultiStart')), VOTMultiStart)
 
 
@@ -51,13 +53,25 @@ def test_reset_of_a_tracker_that_never_fails():
     sequence = make_sequence(12)
     (run,) = VOTReset().run(Oracle(), sequence).values()
     assert run.codes.tolist() == [START] + 11 * [REGION]
-    np.testing.assert_allclose([entry.box_xyxy for entry in run.entries[1:]], sequence.boxes_xyxy[1:])
+    np.testing.assert_allclose(
+        [entry.box_xyxy for entry in run.entries[1:]], sequence.boxes_xyxy[1:]
+    )
     assert np.isfinite(run.seconds).all() and run.updates_and_seconds()[0] == 11
 
 
 def test_reset_starts_again_five_frames_after_a_failure():
     (run,) = VOTReset().run(FailAt(4), make_sequence(12)).values()
-    assert run.codes.tolist() == [START, REGION, REGION, REGION, FAILED, *4 * [SKIPPED], START, REGION, REGION]
+    assert run.codes.tolist() == [
+        START,
+        REGION,
+        REGION,
+        REGION,
+        FAILED,
+        *4 * [SKIPPED],
+        START,
+        REGION,
+        REGION,
+    ]
     assert np.isnan(run.seconds[5:9]).all() and run.updates_and_seconds()[0] == 6
 
 
@@ -69,7 +83,17 @@ def test_failure_at_the_end_leaves_nothing_to_start():
 def test_start_waits_for_the_target_and_absent_frames_are_no_failure():
     sequence = make_sequence(14, absent=(2, 9, 10))
     (run,) = VOTReset().run(FailAt(4), sequence).values()
-    assert run.codes.tolist() == [START, REGION, REGION, REGION, FAILED, *6 * [SKIPPED], START, REGION, REGION]
+    assert run.codes.tolist() == [
+        START,
+        REGION,
+        REGION,
+        REGION,
+        FAILED,
+        *6 * [SKIPPED],
+        START,
+        REGION,
+        REGION,
+    ]
 
 
 def test_empty_prediction_is_a_failure():
@@ -79,7 +103,10 @@ def test_empty_prediction_is_a_failure():
 
 def test_failure_overlap_can_be_raised():
     sequence = make_sequence(40, seed=4)
-    counts = [(VOTReset(failure_overlap=limit).run(StandStill(), sequence)[1].codes == FAILED).sum() for limit in (0.0, 0.7)]
+    counts = [
+        (VOTReset(failure_overlap=limit).run(StandStill(), sequence)[1].codes == FAILED).sum()
+        for limit in (0.0, 0.7)
+    ]
     assert counts[0] == 0 < counts[1]
 
 
@@ -101,7 +128,9 @@ def test_start_box_of_a_rotated_annotation():
     assert start_box(square, bounds, 'bounds').tolist() == [10, 10, 30, 30]
     # The square has half the area of its bounds; one pixel is added to the size.
     side = 20 / np.sqrt(2) + 1
-    assert start_box(square, bounds, 'equal_area') == approx([20 - side / 2, 20 - side / 2, 20 + side / 2, 20 + side / 2])
+    assert start_box(square, bounds, 'equal_area') == approx(
+        [20 - side / 2, 20 - side / 2, 20 + side / 2, 20 + side / 2]
+    )
     assert start_box(BoxRegion(bounds), bounds, 'equal_area').tolist() == bounds.tolist()
 
 
@@ -109,8 +138,12 @@ def test_multi_start_runs_from_each_anchor_to_its_end():
     sequence = make_sequence(10, anchors=np.array([1, 0, 0, 0, 1, 0, 0, 0, 0, -1]))
     runs = VOTMultiStart().run(Oracle(), sequence)
     assert {anchor: len(run) for anchor, run in runs.items()} == {0: 10, 4: 6, 9: 10}
-    np.testing.assert_allclose([entry.box_xyxy for entry in runs[4].entries[1:]], sequence.boxes_xyxy[5:])
-    np.testing.assert_allclose([entry.box_xyxy for entry in runs[9].entries[1:]], sequence.boxes_xyxy[8::-1])
+    np.testing.assert_allclose(
+        [entry.box_xyxy for entry in runs[4].entries[1:]], sequence.boxes_xyxy[5:]
+    )
+    np.testing.assert_allclose(
+        [entry.box_xyxy for entry in runs[9].entries[1:]], sequence.boxes_xyxy[8::-1]
+    )
     assert all(run.codes[0] == START and (run.codes[1:] == REGION).all() for run in runs.values())
     assert VOTMultiStart().updates_and_seconds(runs)[0] == 9 + 5 + 9
 
@@ -122,7 +155,11 @@ def test_multi_start_goes_on_after_a_failure_and_says_nothing_without_a_box():
 
 
 def test_anchors_forward_first():
-    assert anchor_runs('s', np.array([-1, 1, 0, 2])) == {1: range(1, 4), 3: range(3, 4), 0: range(0, -1, -1)}
+    assert anchor_runs('s', np.array([-1, 1, 0, 2])) == {
+        1: range(1, 4),
+        3: range(3, 4),
+        0: range(0, -1, -1),
+    }
 
 
 def test_sequences_without_usable_anchors_are_refused():
@@ -131,7 +168,9 @@ def test_sequences_without_usable_anchors_are_refused():
             VOTMultiStart().run(Oracle(), make_sequence(5, anchors=anchors))
     with pytest.raises(ValueError, match='walk: anchor at frame 3, where the target is absent'):
         regions = (*[BoxRegion([1, 1, 9, 9])] * 3, None)
-        VOTMultiStart().run(Oracle(), make_sequence(4, anchors=np.array([0, 0, 0, -1]), regions=regions))
+        VOTMultiStart().run(
+            Oracle(), make_sequence(4, anchors=np.array([0, 0, 0, -1]), regions=regions)
+        )
 
 
 @pytest.mark.parametrize(
@@ -159,7 +198,11 @@ def _reset_results(tmp_path, tracker=None, frames=12, **options):
 def test_reset_files_are_vots_own(tmp_path):
     folder, sequence = _reset_results(tmp_path)
     path = tmp_path / 'T' / 'baseline' / 'walk'
-    assert sorted(file.name for file in path.iterdir()) == ['walk_001.txt', 'walk_001_confidence.value', 'walk_001_time.value']
+    assert sorted(file.name for file in path.iterdir()) == [
+        'walk_001.txt',
+        'walk_001_confidence.value',
+        'walk_001_time.value',
+    ]
     lines = (path / 'walk_001.txt').read_text().splitlines()
     assert [lines[index] for index in (0, 4, 5, 9)] == ['1', '2', '0', '1']
     x, y, w, h = sequence.boxes_xyxy[1] - [0, 0, *sequence.boxes_xyxy[1, :2]]
@@ -183,9 +226,21 @@ def test_finished_sequences_are_skipped_and_half_written_ones_are_not(tmp_path):
     protocol, sequence = VOTReset(), make_sequence(8)
     folder, done = protocol.result_folder(tmp_path / 'T'), []
     for _ in range(2):
-        run_sequences(NoisyOracle(0.02), protocol, [sequence], folder, on_done=lambda name, fps: done.append(fps is None))
+        run_sequences(
+            NoisyOracle(0.02),
+            protocol,
+            [sequence],
+            folder,
+            on_done=lambda name, fps: done.append(fps is None),
+        )
     folder.run_file('walk', 1).unlink()  # the run with the smallest number is written last
-    run_sequences(NoisyOracle(0.02), protocol, [sequence], folder, on_done=lambda name, fps: done.append(fps is None))
+    run_sequences(
+        NoisyOracle(0.02),
+        protocol,
+        [sequence],
+        folder,
+        on_done=lambda name, fps: done.append(fps is None),
+    )
     assert done == [False, True, False]
 
 
@@ -233,7 +288,9 @@ def test_reset_results_that_cannot_be_are_unfinished(tmp_path, line, text, reaso
 def test_missing_and_wrong_numbers_of_runs_are_unfinished(tmp_path):
     folder, sequence = _reset_results(tmp_path, Oracle(), repetitions=3)
     assert folder.unfinished_reason(sequence) is None
-    assert '3 runs, wanted are 1 or 15' in VOTReset().result_folder(tmp_path / 'T').unfinished_reason(sequence)
+    assert '3 runs, wanted are 1 or 15' in VOTReset().result_folder(
+        tmp_path / 'T'
+    ).unfinished_reason(sequence)
     folder.run_file('walk', 2).unlink()
     assert 'no file walk_002.txt' in folder.unfinished_reason(sequence)
     folder.discard('walk')
@@ -252,7 +309,9 @@ def test_multi_start_files(tmp_path):
     sequence = make_sequence(6, anchors=np.array([1, 0, 0, 0, 0, -1]))
     folder = VOTMultiStart().result_folder(tmp_path / 'T')
     folder.write('walk', VOTMultiStart().run(Oracle(), sequence))
-    assert folder.existing('walk') == [0, 5] and folder.run_file('walk', 5).name == 'walk_00000005.txt'
+    assert (
+        folder.existing('walk') == [0, 5] and folder.run_file('walk', 5).name == 'walk_00000005.txt'
+    )
     assert folder.unfinished_reason(sequence) is None
     _edit(folder, 3, '1', number=5)
     assert folder.unfinished_reason(sequence) == 'walk_00000005.txt: line 3: code 1 inside a run'

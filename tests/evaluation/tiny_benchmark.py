@@ -14,7 +14,9 @@ from usot_plugin.testing.media import moving_square_frames, write_frames
 from usot_plugin.tracking.base import Tracker, checked_boxes, frames_per_target
 
 
-def write_sequence(folder: Path, frames: np.ndarray, boxes_xyxy: np.ndarray, origin: int = 0) -> Path:
+def write_sequence(
+    folder: Path, frames: np.ndarray, boxes_xyxy: np.ndarray, origin: int = 0
+) -> Path:
     """One ``<folder>/{img/*.png, groundtruth.txt}``."""
     write_frames(folder / 'img', frames)
     boxes = xyxy_to_xywh(boxes_xyxy)
@@ -56,9 +58,13 @@ class TemplateMatcher(Tracker):
     def update(self, frames, state):
         self.updates += 1
         boxes, scores = [], []
-        for frame, (size, template) in zip(frames_per_target(frames, len(state)), state, strict=True):
+        for frame, (size, template) in zip(
+            frames_per_target(frames, len(state)), state, strict=True
+        ):
             response = cv2.matchTemplate(frame, template, cv2.TM_CCOEFF_NORMED)
             _, best, _, (x, y) = cv2.minMaxLoc(response)
             boxes.append([x, y, x + size[0], y + size[1]])
             scores.append(min(1.0, max(0.0, best)))
-        return Prediction(np.array(boxes, np.float64), np.array(scores), np.array(scores) < self.lost_below), state
+        return Prediction(
+            np.array(boxes, np.float64), np.array(scores), np.array(scores) < self.lost_below
+        ), state

@@ -33,7 +33,9 @@ def curve(name: str) -> list[float]:
     inputs = {
         'template': torch.stack([picture(127, 0.0, n) for n in range(2)]),
         'search': search,
-        'hops': torch.stack([torch.stack([picture(255, shift, n) for shift in (4.0, -6.0)]) for n in range(2)]),
+        'hops': torch.stack(
+            [torch.stack([picture(255, shift, n) for shift in (4.0, -6.0)]) for n in range(2)]
+        ),
     }
     inputs = {key: (crops.double() - 128) / 60 for key, crops in inputs.items()}
     groups = samples(2, (107.0, 100.0, 163.0, 155.0), masks=True)

@@ -16,7 +16,9 @@ NOISE = dict(type='NoiseRobustLoss', alpha_px2=36.0, beta_px2=64.0, ridge=0.01, 
 CURVES = {
     'discrimination': dict(type='BackgroundDiscriminator', backbone=BACKBONE),
     'noise_robust': dict(type='NoiseRobustSiamFC', backbone=BACKBONE, loss=NOISE),
-    'squared_error': dict(type='NoiseRobustSiamFC', backbone=BACKBONE, loss=dict(NOISE, alpha_px2=0.0)),
+    'squared_error': dict(
+        type='NoiseRobustSiamFC', backbone=BACKBONE, loss=dict(NOISE, alpha_px2=0.0)
+    ),
     'discrimination_ciresnet': dict(type='BackgroundDiscriminator', backbone=CIRESNET),
     'noise_robust_ciresnet': dict(type='NoiseRobustSiamFC', backbone=CIRESNET, loss=NOISE),
 }

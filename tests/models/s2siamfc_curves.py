@@ -32,9 +32,13 @@ def formula_weights(model: torch.nn.Module) -> None:
     """Weights in closed form: no generator of any version is asked."""
     for number, (name, parameter) in enumerate(model.named_parameters()):
         if parameter.ndim == 4:
-            wave = torch.sin(torch.arange(parameter.numel(), dtype=torch.float64) * (0.7 + 0.013 * number))
+            wave = torch.sin(
+                torch.arange(parameter.numel(), dtype=torch.float64) * (0.7 + 0.013 * number)
+            )
             fan_in = parameter[0].numel()
-            parameter.data = (wave * math.sqrt(2 / fan_in) * 1.4).reshape(parameter.shape).to(parameter.dtype)
+            parameter.data = (
+                (wave * math.sqrt(2 / fan_in) * 1.4).reshape(parameter.shape).to(parameter.dtype)
+            )
         else:
             parameter.data.fill_(float(name.endswith('weight')))
 
@@ -44,7 +48,10 @@ def picture(side: int, shift_px: float, number: int) -> torch.Tensor:
     y, x = np.mgrid[:side, :side] - side / 2 + 0.5
     blob = np.exp(-((x - shift_px) ** 2 + y**2) / (2 * 14.0**2))
     waves = [np.sin(x / (5 + c + number)) * np.cos(y / (7 - c)) for c in range(3)]
-    return torch.tensor(np.stack([128 + 40 * wave + (80 - 60 * c) * blob for c, wave in enumerate(waves)]), dtype=torch.float32)
+    return torch.tensor(
+        np.stack([128 + 40 * wave + (80 - 60 * c) * blob for c, wave in enumerate(waves)]),
+        dtype=torch.float32,
+    )
 
 
 def five_steps(model_cfg: dict, shifts: Sequence[float]) -> list[float]:
@@ -55,7 +62,12 @@ def five_steps(model_cfg: dict, shifts: Sequence[float]) -> list[float]:
     torch.manual_seed(0)  # of the masks
     inputs = {
         'template': torch.stack([picture(127, 0.0, n) for n in range(len(shifts))]),
-        'search': torch.stack([picture(239, 400.0 if math.isnan(shift) else shift, n) for n, shift in enumerate(shifts)]),
+        'search': torch.stack(
+            [
+                picture(239, 400.0 if math.isnan(shift) else shift, n)
+                for n, shift in enumerate(shifts)
+            ]
+        ),
     }
     inputs = {key: (crops.double() - 128) / 60 for key, crops in inputs.items()}
     samples = [SOTSample() for _ in shifts]

@@ -17,7 +17,9 @@ RPN = dict(
     rpn_head=dict(type='SiamRPNHead', in_channels=16),
 )
 MASKS = dict(mask_head=dict(type='SiamMaskHead', in_channels=16))
-REFINED = dict(MASKS, refine_head=dict(type='SiamMaskRefiner', stage_channels=(8, 8, 16), in_channels=16))
+REFINED = dict(
+    MASKS, refine_head=dict(type='SiamMaskRefiner', stage_channels=(8, 8, 16), in_channels=16)
+)
 
 
 def build(**changes) -> SiamRPN:
@@ -33,7 +35,9 @@ def batch(count: int = 2, hops: int = 2) -> dict[str, torch.Tensor]:
     return {name: torch.randn(count, *size, generator=rng) for name, size in sizes.items()}
 
 
-def samples(count: int = 2, box=(100.0, 90.0, 170.0, 150.0), masks: bool = False) -> list[SOTSample]:
+def samples(
+    count: int = 2, box=(100.0, 90.0, 170.0, 150.0), masks: bool = False
+) -> list[SOTSample]:
     """Samples that all have one box and, where asked for, its filled rectangle as mask."""
     made = [SOTSample() for _ in range(count)]
     for sample in made:

@@ -22,12 +22,28 @@ def cycle(hops, **changes):
     return build(type='CycleSiam', train_cfg=dict(hops=hops, **changes))
 
 
-@pytest.mark.parametrize('hops', [(1, 2, 1), (1, 2, 3, 2, 1), [1, 2, 3, 4, 3, 2, 1], (1, 3, 1), (1, 2, 1, 3, 1, 2, 1)])
+@pytest.mark.parametrize(
+    'hops', [(1, 2, 1), (1, 2, 3, 2, 1), [1, 2, 3, 4, 3, 2, 1], (1, 3, 1), (1, 2, 1, 3, 1, 2, 1)]
+)
 def test_palindromes_are_ways(hops):
     assert check_hops(hops) == tuple(hops)
 
 
-@pytest.mark.parametrize('hops', [(), (1,), (1, 1), (1, 2), (2, 1, 2), (1, 2, 3, 1), (1, 2, 2, 1), (1, 0, 1), (1, 2.5, 1), (True, 2, True)])
+@pytest.mark.parametrize(
+    'hops',
+    [
+        (),
+        (1,),
+        (1, 1),
+        (1, 2),
+        (2, 1, 2),
+        (1, 2, 3, 1),
+        (1, 2, 2, 1),
+        (1, 0, 1),
+        (1, 2.5, 1),
+        (True, 2, True),
+    ],
+)
 def test_other_ways_are_refused(hops):
     with pytest.raises(ValueError, match='back on the same way'):
         check_hops(hops)
@@ -53,12 +69,19 @@ def test_the_way_visits_frames_in_order_and_sees_each_once():
     model.encode_template = lambda crops: cut.append(crops) or encode(crops)
     model.loss(inputs, samples())
     searched = [crops for crops in extracted if crops.shape[-1] == 255]
-    assert [torch.equal(a, b) for a, b in zip(searched, (inputs['hops'][:, 0], inputs['hops'][:, 1], inputs['search']), strict=True)]
+    assert [
+        torch.equal(a, b)
+        for a, b in zip(
+            searched, (inputs['hops'][:, 0], inputs['hops'][:, 1], inputs['search']), strict=True
+        )
+    ]
     assert len(cut) == 4, 'templates of frames 1, 2, 3 and 2'
     assert torch.equal(cut[0], inputs['template'])
 
 
-@pytest.mark.parametrize(('hops', 'searched'), [((1, 2, 1, 2, 1), (2, 1)), ((1, 2, 1, 3, 1, 2, 1), (2, 1, 3))])
+@pytest.mark.parametrize(
+    ('hops', 'searched'), [((1, 2, 1, 2, 1), (2, 1)), ((1, 2, 1, 3, 1, 2, 1), (2, 1, 3))]
+)
 def test_the_way_may_come_back_to_the_first_frame_in_between(hops, searched):
     model = cycle(hops).eval()
     inputs = batch(hops=2)
@@ -68,18 +91,24 @@ def test_the_way_may_come_back_to_the_first_frame_in_between(hops, searched):
     model.loss(inputs, samples())
     seen = [crops for crops in seen if crops.shape[-1] == 255]
     # The first frame is searched on the way without gradient, and at the end with it.
-    assert all(torch.equal(crops, areas[frame]) for crops, frame in zip(seen, (*searched, 1), strict=True))
+    assert all(
+        torch.equal(crops, areas[frame]) for crops, frame in zip(seen, (*searched, 1), strict=True)
+    )
 
 
 def test_a_perfect_tracker_goes_in_a_circle():
     # Every search area shows the same picture, and the target is always found where it is: the last template is the first one.
     model = cycle((1, 2, 3, 2, 1)).eval()
-    picture = torch.nn.functional.interpolate(torch.randn(1, 3, 16, 16), size=(255, 255), mode='bicubic')
+    picture = torch.nn.functional.interpolate(
+        torch.randn(1, 3, 16, 16), size=(255, 255), mode='bicubic'
+    )
     where = torch.tensor([[140.0, 120.0, 60.0, 50.0]])
 
     def found(scores, boxes, target_wh, *rest):
         cell = torch.zeros(1, dtype=torch.long)
-        return AnchorChoice(where, torch.ones(1), torch.ones(1), cell, cell, torch.ones(1, dtype=torch.bool))
+        return AnchorChoice(
+            where, torch.ones(1), torch.ones(1), cell, cell, torch.ones(1, dtype=torch.bool)
+        )
 
     first, size = cut_templates(picture, where, 127)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
@@ -118,9 +147,7 @@ def test_a_way_beyond_the_frames_of_a_group_is_refused_beforehand():
     model = cycle((1, 2, 3, 2, 1))
     model.check_views({'template': 1, 'search': 1, 'hops': 2})
     for counts, number in (({'search': 1, 'hops': 1}, 1), ({'template': 1, 'search': 1}, 0)):
-        message = (
-            f'hops = (1, 2, 3, 2, 1) visit 2 frames besides the first, but train_dataloader.dataset.frame_sampler.views.hops holds {number}'
-        )
+        message = f'hops = (1, 2, 3, 2, 1) visit 2 frames besides the first, but train_dataloader.dataset.frame_sampler.views.hops holds {number}'
         with pytest.raises(ConfigError, match=re.escape(message)):
             model.check_views(counts)
     cycle((1, 2, 3, 2, 1), cycle_start_epoch=None).check_views({'template': 1, 'search': 1})
@@ -146,7 +173,10 @@ def test_templates_at_the_border_show_the_mean_colour_outside():
 def test_a_network_without_numbers_leaves_the_target_in_the_middle():
     model = cycle((1, 2, 1)).eval()
     crops = torch.randn(1, 3, 255, 255)
-    model.predict = lambda template, search: (torch.full((1, 2, 5, 25, 25), torch.nan), torch.zeros(1, 4, 5, 25, 25))
+    model.predict = lambda template, search: (
+        torch.full((1, 2, 5, 25, 25), torch.nan),
+        torch.zeros(1, 4, 5, 25, 25),
+    )
     size = torch.tensor([[60.0, 50.0]])
     with torch.no_grad():
         template = model.follow(torch.zeros(1, 3, 127, 127), size, [torch.zeros_like(crops), crops])

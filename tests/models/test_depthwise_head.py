@@ -22,7 +22,13 @@ CONTRACT = ('encode_template', 'encode_memory', 'encode_search', 'predict', 'pre
 
 def build(memory: bool = True):
     cfg = Config.fromfile(ROOT / 'configs/mixed/depthwise_memory_quick.py')
-    cfg.merge_from_dict({'model.neck.out_channels': 8, 'model.head.channels': 8, 'model.train_cfg.cycle_start_epoch': 1})
+    cfg.merge_from_dict(
+        {
+            'model.neck.out_channels': 8,
+            'model.head.channels': 8,
+            'model.train_cfg.cycle_start_epoch': 1,
+        }
+    )
     if not memory:
         cfg.model.head.memory = None
     return MODELS.build(cfg.model)
@@ -30,7 +36,10 @@ def build(memory: bool = True):
 
 def batch(memory: int):
     generator = torch.Generator().manual_seed(0)
-    inputs = {'template': torch.rand(2, 3, 127, 127, generator=generator), 'search': torch.rand(2, 3, 255, 255, generator=generator)}
+    inputs = {
+        'template': torch.rand(2, 3, 127, 127, generator=generator),
+        'search': torch.rand(2, 3, 255, 255, generator=generator),
+    }
     if memory:
         inputs['memory'] = torch.rand(2, memory, 3, 255, 255, generator=generator)
     sample = SOTSample()
@@ -69,7 +78,9 @@ def test_on_line_memory_fills_and_serves_the_score():
     assert np.isfinite(prediction.boxes_xyxy).all()
     entries = state[0].memory.entries()
     assert len(entries) == tracker.memory_size
-    assert [code.shape[-1] for entry in entries for code in entry] == [5] * len(entries), 'one code of 5x5 cells an entry'
+    assert [code.shape[-1] for entry in entries for code in entry] == [5] * len(entries), (
+        'one code of 5x5 cells an entry'
+    )
 
 
 def test_equal_memory_entries_count_by_their_multiplicity():
@@ -77,7 +88,10 @@ def test_equal_memory_entries_count_by_their_multiplicity():
     search = head.encode_search(torch.randn(1, 8, 31, 31))
     codes = head.encode_memory(torch.randn(3, 8, 7, 7))
     twice = HeadCodes([code[[0, 1, 1, 2]] for code in codes.cls], None)
-    torch.testing.assert_close(head.predict_memory(search, codes, 3, torch.tensor([[1, 2, 1]])), head.predict_memory(search, twice, 4))
+    torch.testing.assert_close(
+        head.predict_memory(search, codes, 3, torch.tensor([[1, 2, 1]])),
+        head.predict_memory(search, twice, 4),
+    )
 
 
 def test_without_memory_it_tracks_off_line():

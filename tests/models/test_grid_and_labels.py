@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from usot_plugin.models.task_modules.grid import CellGrid, class_labels, ltrb_to_boxes, regression_targets
+from usot_plugin.models.task_modules.grid import (
+    CellGrid,
+    class_labels,
+    ltrb_to_boxes,
+    regression_targets,
+)
 
 from .usot_parity import GOLDEN, golden, tensor
 
@@ -31,14 +36,21 @@ def test_golden_regression_targets():
 
 def test_golden_pooling_coordinates_of_training():
     data = golden('labels.npz')
-    assert np.array_equal(LEGACY.search_box_to_cells(tensor(data['boxes']), 255), data['pool_search'])
-    assert np.array_equal(LEGACY.template_box_to_cells(tensor(data['pool_template_in']), 127), data['pool_template'])
+    assert np.array_equal(
+        LEGACY.search_box_to_cells(tensor(data['boxes']), 255), data['pool_search']
+    )
+    assert np.array_equal(
+        LEGACY.template_box_to_cells(tensor(data['pool_template_in']), 127), data['pool_template']
+    )
 
 
 @pytest.mark.parametrize('case', json.loads((GOLDEN / 'pool_labels_tracker.json').read_text()))
 def test_golden_pooling_coordinates_of_the_tracker(case):
     box = torch.tensor([case['box']], dtype=torch.float64)
-    assert LEGACY.search_box_to_cells(box, case['instance'], margin_cells=1)[0].tolist() == case['search']
+    assert (
+        LEGACY.search_box_to_cells(box, case['instance'], margin_cells=1)[0].tolist()
+        == case['search']
+    )
     assert LEGACY.template_box_to_cells(box / 2, 127)[0].tolist() == case['template']
     centres = LEGACY.centres(case['score_size'], box)
     assert (float(centres[0]), float(centres[-1])) == (case['grid0'], case['grid_last'])
@@ -46,13 +58,18 @@ def test_golden_pooling_coordinates_of_the_tracker(case):
 
 def test_correct_axis_is_three_cells_from_the_legacy_axis():
     box = torch.tensor([[100.0, 90.0, 150.0, 170.0]])
-    assert torch.equal(CellGrid().search_box_to_cells(box, 255) - LEGACY.search_box_to_cells(box, 255), torch.full((1, 4), 3.0))
+    assert torch.equal(
+        CellGrid().search_box_to_cells(box, 255) - LEGACY.search_box_to_cells(box, 255),
+        torch.full((1, 4), 3.0),
+    )
 
 
 def test_distances_become_the_box_they_were_made_from():
     box = torch.tensor([[40.0, 50.0, 120.0, 130.0], [100.5, 90.25, 140.0, 200.0]])
     ltrb, _ = regression_targets(box, 25, CellGrid())
-    assert torch.allclose(ltrb_to_boxes(ltrb, CellGrid()), box[:, :, None, None].expand(-1, -1, 25, 25))
+    assert torch.allclose(
+        ltrb_to_boxes(ltrb, CellGrid()), box[:, :, None, None].expand(-1, -1, 25, 25)
+    )
 
 
 def test_nearest_rounding_is_at_most_half_a_cell_off():

@@ -23,7 +23,9 @@ def test_iou_loss_averages_positive_cells_only():
     torch.manual_seed(0)
     prediction, target = torch.rand(2, 4, 5, 5) * 20, torch.rand(2, 4, 5, 5) * 20
     positive = torch.rand(2, 5, 5) > 0.5
-    target = torch.where(positive[:, None], target, -target)  # outside the box the distances are negative
+    target = torch.where(
+        positive[:, None], target, -target
+    )  # outside the box the distances are negative
     expected = []
     for b, y, x in positive.nonzero().tolist():
         p, t = prediction[b, :, y, x], target[b, :, y, x]
@@ -31,12 +33,16 @@ def test_iou_loss_averages_positive_cells_only():
         inter = (m[0] + m[2]) * (m[1] + m[3])
         union = (p[0] + p[2]) * (p[1] + p[3]) + (t[0] + t[2]) * (t[1] + t[3]) - inter
         expected.append(-torch.log((inter + 1) / (union + 1)))
-    assert ltrb_iou_loss(prediction, target, positive).item() == pytest.approx(torch.stack(expected).mean().item(), rel=1e-5)
+    assert ltrb_iou_loss(prediction, target, positive).item() == pytest.approx(
+        torch.stack(expected).mean().item(), rel=1e-5
+    )
 
 
 def test_iou_loss_without_positive_cell_is_zero_with_zero_gradient():
     prediction = torch.rand(1, 4, 3, 3, requires_grad=True)
-    loss = LTRBIoULoss()(prediction, -torch.ones(1, 4, 3, 3), torch.zeros(1, 3, 3, dtype=torch.bool))
+    loss = LTRBIoULoss()(
+        prediction, -torch.ones(1, 4, 3, 3), torch.zeros(1, 3, 3, dtype=torch.bool)
+    )
     loss.backward()
     assert loss.item() == 0 and (prediction.grad == 0).all()
 
@@ -53,7 +59,9 @@ def test_balanced_bce_averages_the_classes_apart():
     label = torch.tensor([1.0, 1.0, 0.0, -1.0])  # the last one is ignored
     positive = (math.log(2) + math.log(1 + math.exp(-2))) / 2
     negative = math.log(1 + math.exp(-1))
-    assert balanced_bce(logits, label).item() == pytest.approx(0.5 * positive + 0.5 * negative, abs=1e-6)
+    assert balanced_bce(logits, label).item() == pytest.approx(
+        0.5 * positive + 0.5 * negative, abs=1e-6
+    )
 
 
 def test_balanced_bce_of_one_class_only():

@@ -31,7 +31,11 @@ def test_outputs(kind):
     kernel = prroi_pool(model.extract(images(data['z_u8'])[None]), tensor(data['template_bbox']), 7)
     features = model.extract(images(data['x_u8'])[None])
     memory = prroi_pool(features, tensor(data['mem_boxes']), 7, torch.zeros(7, dtype=torch.long))
-    template, search, entries = model.head.encode_template(kernel), model.head.encode_search(features), model.head.encode_memory(memory)
+    template, search, entries = (
+        model.head.encode_template(kernel),
+        model.head.encode_search(features),
+        model.head.encode_memory(memory),
+    )
     logits, ltrb = model.head.predict(search, template)
     memory_logits = model.head.predict_memory(search, entries, 7)
     expected = {
@@ -49,7 +53,11 @@ def test_outputs(kind):
 def test_double_precision(kind):
     data = load(f'net_{kind}_formula.npz')
     model = formula_usot(kind).double()
-    kernel = prroi_pool(model.extract(images(data['z_u8'])[None].double()), tensor(data['template_bbox']).double(), 7)
+    kernel = prroi_pool(
+        model.extract(images(data['z_u8'])[None].double()),
+        tensor(data['template_bbox']).double(),
+        7,
+    )
     search = model.head.encode_search(model.extract(images(data['x_u8'])[None].double()))
     logits, ltrb = model.head.predict(search, model.head.encode_template(kernel))
     assert np.abs(logits.numpy() - data['cls_f64']).max() < 1e-5
@@ -66,17 +74,30 @@ def test_training_losses(kind, training, ratio, monkeypatch):
     # release's numbers are float32; ours are double in train mode, so that only its noise is left.
     precision = torch.float64 if training else torch.float32
     # The golden label maps belong to shifts that are not those of the golden boxes.
-    monkeypatch.setattr(usot_module, 'class_labels', lambda *args, **kwargs: tensor(data['label']).to(precision))
-    model = formula_usot(kind, train_cfg=dict(forward_cls_ratio=ratio, cls_weight=0.25)).to(precision).train(training)
+    monkeypatch.setattr(
+        usot_module, 'class_labels', lambda *args, **kwargs: tensor(data['label']).to(precision)
+    )
+    model = (
+        formula_usot(kind, train_cfg=dict(forward_cls_ratio=ratio, cls_weight=0.25))
+        .to(precision)
+        .train(training)
+    )
     model.set_epoch(29)
     inputs, samples = training_batch(data)
     losses = model.loss({name: crops.to(precision) for name, crops in inputs.items()}, samples)
     mode = 'train' if training else 'eval'
-    unweighted = [losses['loss_cls'].item() / 0.25, losses['loss_mem'].item() / 0.65, losses['loss_reg'].item()]
+    unweighted = [
+        losses['loss_cls'].item() / 0.25,
+        losses['loss_mem'].item() / 0.65,
+        losses['loss_reg'].item(),
+    ]
     assert np.abs(np.array(unweighted) - data[f'losses_{mode}_{ratio}']).max() < 1e-4
     if ratio == 0.4:
         sum(losses.values()).backward()
-        norms = {name: torch.tensor(value) for name, value in zip(data['param_names'], data[f'grad_norms_{mode}'], strict=True)}
+        norms = {
+            name: torch.tensor(value)
+            for name, value in zip(data['param_names'], data[f'grad_norms_{mode}'], strict=True)
+        }
         expected = convert_usot(norms)
         tolerance = 1e-2 if training else 2e-3
         for name, parameter in model.named_parameters():
@@ -88,12 +109,22 @@ def test_training_losses(kind, training, ratio, monkeypatch):
 @pytest.mark.parametrize('training', [False, True], ids=['eval', 'train'])
 def test_training_losses_in_double_precision(training, monkeypatch):
     data = golden('train_small_formula.npz')
-    monkeypatch.setattr(usot_module, 'class_labels', lambda *args, **kwargs: tensor(data['label']).double())
-    model = formula_usot('small', train_cfg=dict(forward_cls_ratio=0.4, cls_weight=0.25)).double().train(training)
+    monkeypatch.setattr(
+        usot_module, 'class_labels', lambda *args, **kwargs: tensor(data['label']).double()
+    )
+    model = (
+        formula_usot('small', train_cfg=dict(forward_cls_ratio=0.4, cls_weight=0.25))
+        .double()
+        .train(training)
+    )
     model.set_epoch(29)
     inputs, samples = training_batch(data)
     losses = model.loss({name: crops.double() for name, crops in inputs.items()}, samples)
-    unweighted = [losses['loss_cls'].item() / 0.25, losses['loss_mem'].item() / 0.65, losses['loss_reg'].item()]
+    unweighted = [
+        losses['loss_cls'].item() / 0.25,
+        losses['loss_mem'].item() / 0.65,
+        losses['loss_reg'].item(),
+    ]
     mode = 'train' if training else 'eval'
     assert np.abs(np.array(unweighted) - data[f'losses_f64_{mode}_0.4']).max() < 1e-6
 
@@ -105,7 +136,11 @@ def test_naive_losses(monkeypatch):
     model.set_epoch(0)
     losses = model.loss(*training_batch(data))
     assert set(losses) == {'loss_reg', 'loss_cls'}
-    assert np.allclose([losses['loss_cls'].item() / 0.2, losses['loss_reg'].item()], data['losses_naive_eval'], atol=1e-4)
+    assert np.allclose(
+        [losses['loss_cls'].item() / 0.2, losses['loss_reg'].item()],
+        data['losses_naive_eval'],
+        atol=1e-4,
+    )
 
 
 def test_batch_norm_statistics_after_one_step(monkeypatch):
@@ -126,4 +161,9 @@ def test_batch_norm_statistics_after_one_step(monkeypatch):
         norm = model.get_submodule(ours)
         assert norm.num_batches_tracked.item() == data[f'bn_after:{published}.n'], ours
         for statistic in ('running_mean', 'running_var'):
-            assert np.allclose(getattr(norm, statistic), data[f'bn_after:{published}.{statistic}'], rtol=1e-4, atol=1e-4), ours
+            assert np.allclose(
+                getattr(norm, statistic),
+                data[f'bn_after:{published}.{statistic}'],
+                rtol=1e-4,
+                atol=1e-4,
+            ), ours

@@ -13,7 +13,10 @@ from .usot_parity import golden, tensor
 
 def test_golden_output_and_gradients():
     data = golden('prroi_golden.npz')
-    features, rois = tensor(data['features']).requires_grad_(), tensor(data['rois']).requires_grad_()
+    features, rois = (
+        tensor(data['features']).requires_grad_(),
+        tensor(data['rois']).requires_grad_(),
+    )
     out = prroi_pool(features, rois[:, 1:], 7, rois[:, 0].long())
     out.backward(tensor(data['grad_out']))
     assert np.allclose(out.detach(), data['out_f64'], atol=1e-12)
@@ -23,14 +26,27 @@ def test_golden_output_and_gradients():
 
 def test_golden_in_single_precision():
     data = golden('prroi_golden.npz')
-    out = prroi_pool(tensor(data['features']).float(), tensor(data['rois'])[:, 1:].float(), 7, tensor(data['rois'])[:, 0].long())
+    out = prroi_pool(
+        tensor(data['features']).float(),
+        tensor(data['rois'])[:, 1:].float(),
+        7,
+        tensor(data['rois'])[:, 0].long(),
+    )
     assert np.abs(out.numpy() - data['out_f32']).max() < 1e-5
 
 
 def test_linear_ramp_pools_to_its_value_at_the_bin_centres():
     # The bilinear surface of a ramp is the ramp itself, and its mean over a bin is its value at the bin's centre.
-    y, x = torch.meshgrid(torch.arange(9.0, dtype=torch.float64), torch.arange(11.0, dtype=torch.float64), indexing='ij')
-    out = prroi_pool((2 * x + 3 * y)[None, None], torch.tensor([[1.0, 2.0, 5.0, 6.0]], dtype=torch.float64), (2, 4))
+    y, x = torch.meshgrid(
+        torch.arange(9.0, dtype=torch.float64),
+        torch.arange(11.0, dtype=torch.float64),
+        indexing='ij',
+    )
+    out = prroi_pool(
+        (2 * x + 3 * y)[None, None],
+        torch.tensor([[1.0, 2.0, 5.0, 6.0]], dtype=torch.float64),
+        (2, 4),
+    )
     centre_x = torch.tensor([1.5, 2.5, 3.5, 4.5], dtype=torch.float64)
     centre_y = torch.tensor([3.0, 5.0], dtype=torch.float64)
     assert torch.allclose(out[0, 0], 2 * centre_x + 3 * centre_y[:, None])
@@ -48,13 +64,17 @@ def test_numerical_integration_agrees():
             y = 0.9 + (p + (np.arange(steps) + 0.5) / steps) * 5.3 / 3
             weight_x = np.clip(1 - np.abs(x[:, None] - np.arange(7)), 0, None)
             weight_y = np.clip(1 - np.abs(y[:, None] - np.arange(6)), 0, None)
-            mean = np.einsum('si,cij,tj->cst', weight_y, features[0].numpy(), weight_x).mean(axis=(1, 2))
+            mean = np.einsum('si,cij,tj->cst', weight_y, features[0].numpy(), weight_x).mean(
+                axis=(1, 2)
+            )
             assert np.allclose(out[0, :, p, q], mean, atol=1e-4)
 
 
 def test_gradcheck_in_features_and_boxes():
     features = torch.rand(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
-    boxes = torch.tensor([[0.3, 0.4, 3.7, 3.1], [-0.6, 1.2, 5.45, 4.9]], dtype=torch.float64, requires_grad=True)
+    boxes = torch.tensor(
+        [[0.3, 0.4, 3.7, 3.1], [-0.6, 1.2, 5.45, 4.9]], dtype=torch.float64, requires_grad=True
+    )
     assert torch.autograd.gradcheck(lambda f, b: prroi_pool(f, b, 3), (features, boxes))
 
 
@@ -78,7 +98,10 @@ def test_half_precision_features_do_not_move_the_box(dtype, tolerance):
     # Small boxes in the middle of a search map; with coordinates in the features' precision the error is 0.35 and 0.04.
     generator = torch.Generator().manual_seed(0)
     features = torch.rand(64, 4, 31, 31, generator=generator)
-    centre, size = torch.rand(64, 2, generator=generator) * 14 + 10, torch.rand(64, 2, generator=generator) * 3 + 1
+    centre, size = (
+        torch.rand(64, 2, generator=generator) * 14 + 10,
+        torch.rand(64, 2, generator=generator) * 3 + 1,
+    )
     boxes = torch.cat([centre - size / 2, centre + size / 2], dim=1)
     pooled = prroi_pool(features.to(dtype), boxes, 7)
     assert pooled.dtype == dtype

@@ -22,7 +22,10 @@ WIDER = dict(type='SiamFCAlexNet', width=1 / 4)
 
 def batch(count: int = 2) -> dict[str, torch.Tensor]:
     """Pairs that show something, normalised."""
-    pairs = {'template': [picture(127, 0, n) for n in range(count)], 'search': [picture(239, 0, n) for n in range(count)]}
+    pairs = {
+        'template': [picture(127, 0, n) for n in range(count)],
+        'search': [picture(239, 0, n) for n in range(count)],
+    }
     return {name: (torch.stack(crops) - 128) / 60 for name, crops in pairs.items()}
 
 
@@ -32,7 +35,9 @@ def test_without_masks_it_is_siamfc():
     theirs = SiamFC(NARROW)
     theirs.load_state_dict(ours.state_dict())
     inputs, groups = batch(), samples(*BOXES)
-    assert torch.equal(ours.loss(inputs, groups)['loss_raw'], theirs.loss(inputs, groups)['loss_response'])
+    assert torch.equal(
+        ours.loss(inputs, groups)['loss_raw'], theirs.loss(inputs, groups)['loss_response']
+    )
 
 
 @pytest.mark.parametrize('masks', [1, 2, 3])
@@ -46,7 +51,10 @@ def test_losses_are_weighted_as_in_the_paper(masks):
     label = model.labels(groups, model.respond(search, kernel), 239)
     erased = model.mask_templates(inputs['template'], kernel, search, label == 1)
     assert len(erased) == masks
-    parts = [model.response_loss(model.respond(search, model.extract(z))[:, 0], label).item() for z in (inputs['template'], *erased)]
+    parts = [
+        model.response_loss(model.respond(search, model.extract(z))[:, 0], label).item()
+        for z in (inputs['template'], *erased)
+    ]
     assert losses['loss_raw'].item() == pytest.approx(0.7 * parts[0], rel=1e-5)
     assert losses['loss_masked'].item() == pytest.approx(0.3 * sum(parts[1:]), rel=1e-5)
 

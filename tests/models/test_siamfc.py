@@ -33,11 +33,20 @@ def batch(count: int = 2, search_px: int = 239) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(('crop_px', 'cells'), [(127, 6), (239, 20), (255, 22), (87, 1)])
 def test_feature_sizes_are_those_of_the_paper(crop_px, cells):
     backbone = SiamFCAlexNet(width=1 / 16).eval()
-    assert backbone(torch.zeros(1, 3, crop_px, crop_px)).shape == (1, backbone.out_channels, cells, cells)
+    assert backbone(torch.zeros(1, 3, crop_px, crop_px)).shape == (
+        1,
+        backbone.out_channels,
+        cells,
+        cells,
+    )
 
 
 def test_full_width_has_the_layers_of_the_paper():
-    shapes = {name: tuple(value.shape) for name, value in SiamFCAlexNet().state_dict().items() if value.ndim == 4}
+    shapes = {
+        name: tuple(value.shape)
+        for name, value in SiamFCAlexNet().state_dict().items()
+        if value.ndim == 4
+    }
     assert shapes == {
         'conv1.0.weight': (96, 3, 11, 11),
         'conv2.0.weight': (256, 48, 5, 5),
@@ -63,7 +72,9 @@ def test_a_feature_cell_looks_around_its_offset():
     for seen, cell in ((rows, 2), (columns, 3)):
         centre = backbone.offset + backbone.stride * cell
         assert centre - 43 <= seen.min() and seen.max() <= centre + 43
-        assert (seen.min() + seen.max()) / 2 == pytest.approx(centre, abs=6)  # max pooling picks single pixels
+        assert (seen.min() + seen.max()) / 2 == pytest.approx(
+            centre, abs=6
+        )  # max pooling picks single pixels
 
 
 def test_response_cells_sit_where_the_template_fits():
@@ -98,8 +109,12 @@ def test_response_equals_a_slow_loop():
     for b in range(2):
         for row in range(5):
             for column in range(6):
-                expected = 1e-3 * (search[b, :, row : row + 3, column : column + 3] * kernel[b]).sum()
-                assert response[b, 0, row, column].item() == pytest.approx(expected.item(), rel=1e-4)
+                expected = (
+                    1e-3 * (search[b, :, row : row + 3, column : column + 3] * kernel[b]).sum()
+                )
+                assert response[b, 0, row, column].item() == pytest.approx(
+                    expected.item(), rel=1e-4
+                )
 
 
 @pytest.mark.parametrize('cls', [SiamFC, S2SiamFC])
@@ -111,12 +126,18 @@ def test_training_response_is_15x15_and_every_weight_learns(cls):
     sum(losses.values()).backward()
     # A bias in front of batch norm has no effect, so no gradient worth the name.
     assert all(parameter.grad is not None for parameter in model.parameters())
-    assert all(parameter.grad.abs().sum() > 0 for name, parameter in model.named_parameters() if name.endswith('weight'))
+    assert all(
+        parameter.grad.abs().sum() > 0
+        for name, parameter in model.named_parameters()
+        if name.endswith('weight')
+    )
 
 
 def test_a_pair_without_target_is_all_negative():
     model = SiamFC(NARROW)
-    label = model.labels(samples([math.nan] * 4, [100, 100, 139, 139]), torch.zeros(2, 1, 15, 15), 239)
+    label = model.labels(
+        samples([math.nan] * 4, [100, 100, 139, 139]), torch.zeros(2, 1, 15, 15), 239
+    )
     assert label.sum((1, 2)).tolist() == [0, 13]
 
 
@@ -128,11 +149,18 @@ def test_black_frames_give_finite_losses_and_gradients(cls, loss):
     total = sum(model(inputs, samples([100, 100, 139, 139], [math.nan] * 4), mode='loss').values())
     total.backward()
     assert torch.isfinite(total)
-    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
+    assert all(
+        torch.isfinite(parameter.grad).all()
+        for parameter in model.parameters()
+        if parameter.grad is not None
+    )
 
 
 def test_unknown_training_keys_are_refused():
-    with pytest.raises(ValueError, match=r"train_cfg of SiamFC: \['label_radius'\]; known are \['label_radius_px'\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"train_cfg of SiamFC: \['label_radius'\]; known are \['label_radius_px'\]",
+    ):
         SiamFC(NARROW, train_cfg=dict(label_radius=16))
     with pytest.raises(ValueError, match='S2SiamFC'):
         S2SiamFC(NARROW, train_cfg=dict(mask=2))

@@ -23,7 +23,11 @@ def test_every_weight_learns():
     losses = model(batch(), samples(masks=True), mode='loss')
     assert set(losses) == {'loss_score', 'loss_box', 'loss_mask', 'loss_refined'}
     sum(losses.values()).backward()
-    silent = [name for name, parameter in model.named_parameters() if name.endswith('weight') and not parameter.grad.abs().sum() > 0]
+    silent = [
+        name
+        for name, parameter in model.named_parameters()
+        if name.endswith('weight') and not parameter.grad.abs().sum() > 0
+    ]
     assert not silent
 
 
@@ -33,7 +37,9 @@ def test_a_batch_gives_the_maps_of_its_items():
     with torch.no_grad():
         codes = model.encode_template(inputs['template'])
         whole = model.predict(codes, model.extract(inputs['search']))
-        again = model.predict(TemplateCodes.concat([codes.item(i) for i in range(3)]), model.extract(inputs['search']))
+        again = model.predict(
+            TemplateCodes.concat([codes.item(i) for i in range(3)]), model.extract(inputs['search'])
+        )
         single = model.predict(codes.item(1), model.extract(inputs['search'][1:2]))
     for batched, joined, alone in zip(whole, again, single, strict=True):
         assert torch.equal(batched, joined)
@@ -43,30 +49,45 @@ def test_a_batch_gives_the_maps_of_its_items():
 def test_levels_are_mixed_by_the_softmax_of_their_weights():
     backbone = dict(NARROW, last_stage_blocks=2)
     necks = [dict(type='AdjustNeck', in_channels=width, out_channels=8) for width in (16, 32, 64)]
-    model = build(backbone=backbone, neck=necks, rpn_head=dict(type='SiamRPNHead', in_channels=(8, 8, 8))).eval()
+    model = build(
+        backbone=backbone, neck=necks, rpn_head=dict(type='SiamRPNHead', in_channels=(8, 8, 8))
+    ).eval()
     inputs = batch(1)
     with torch.no_grad():
         before, _ = model.raw_maps(inputs, [])
         model.rpn_head.cls_weight.copy_(torch.tensor([30.0, 0, 0]))
         first, _ = model.raw_maps(inputs, [])
-        template, search = model.encode_template(inputs['template']), model.extract(inputs['search'])
+        template, search = (
+            model.encode_template(inputs['template']),
+            model.extract(inputs['search']),
+        )
         alone = model.rpn_head.cls[0](template.rpn[0][0], search.levels[0]).unflatten(1, (2, 5))
     torch.testing.assert_close(first, alone, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(before, first)
 
 
 def test_staged_backbone_is_the_plain_one_with_its_stages():
-    plain, staged = (cls(blocks='basic', stage_blocks=(1, 1, 1), base_channels=8).eval() for cls in (SiameseResNet, StagedSiameseResNet))
+    plain, staged = (
+        cls(blocks='basic', stage_blocks=(1, 1, 1), base_channels=8).eval()
+        for cls in (SiameseResNet, StagedSiameseResNet)
+    )
     staged.load_state_dict(plain.state_dict(), strict=True)
     crop = torch.randn(1, 3, 255, 255)
     with torch.no_grad():
         maps = staged(crop)
         assert torch.equal(maps[-1], plain(crop))
-    assert [tuple(stage.shape[1:]) for stage in maps] == [(8, 125, 125), (8, 63, 63), (16, 31, 31), (32, 31, 31)]
+    assert [tuple(stage.shape[1:]) for stage in maps] == [
+        (8, 125, 125),
+        (8, 63, 63),
+        (16, 31, 31),
+        (32, 31, 31),
+    ]
 
 
 @pytest.mark.parametrize(
-    'box', [(math.nan,) * 4, (250.0, 250.0, 320.0, 330.0), (0.0, 126.0, 255.0, 129.0)], ids=['absent', 'outside', 'sliver']
+    'box',
+    [(math.nan,) * 4, (250.0, 250.0, 320.0, 330.0), (0.0, 126.0, 255.0, 129.0)],
+    ids=['absent', 'outside', 'sliver'],
 )
 def test_pairs_without_positive_anchor_teach_only_the_score(box):
     model = build(**MASKS)
@@ -74,7 +95,11 @@ def test_pairs_without_positive_anchor_teach_only_the_score(box):
     sum(losses.values()).backward()
     assert losses['loss_box'] == 0 and losses['loss_mask'] == 0
     assert losses['loss_score'] > 0 and losses['loss_score'].isfinite()
-    assert all(parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None)
+    assert all(
+        parameter.grad.isfinite().all()
+        for parameter in model.parameters()
+        if parameter.grad is not None
+    )
 
 
 def test_samples_without_a_mask_are_left_out_of_the_mask_loss():
@@ -83,7 +108,9 @@ def test_samples_without_a_mask_are_left_out_of_the_mask_loss():
     with_one = samples(masks=True)
     del with_one[1].search_mask
     both = model.loss(inputs, with_one)['loss_mask']
-    first = model.loss({name: crops[:1] for name, crops in inputs.items()}, with_one[:1])['loss_mask']
+    first = model.loss({name: crops[:1] for name, crops in inputs.items()}, with_one[:1])[
+        'loss_mask'
+    ]
     assert both > 0
     torch.testing.assert_close(both, first, rtol=1e-3, atol=1e-3)
     empty = samples()
@@ -94,7 +121,9 @@ def test_samples_without_a_mask_are_left_out_of_the_mask_loss():
 def test_mask_cells_are_bounded():
     model = build(**MASKS, train_cfg=dict(mask_cells=3)).eval()
     asked = []
-    model.masks = lambda template, maps, images, rows, columns: asked.append(len(rows)) or [torch.zeros(len(rows), 63, 63)]
+    model.masks = lambda template, maps, images, rows, columns: (
+        asked.append(len(rows)) or [torch.zeros(len(rows), 63, 63)]
+    )
     model.loss(batch(), samples(masks=True))
     assert asked == [3]
 
@@ -115,4 +144,8 @@ def test_wrong_configs_are_refused():
         build(anchors=dict(ratios=(0.5, 1, 2)))
     with pytest.raises(RuntimeError, match='set mask_head'):
         model = build()
-        model.masks(model.encode_template(batch()['template']), model.extract(batch()['search']), *[torch.zeros(1).long()] * 3)
+        model.masks(
+            model.encode_template(batch()['template']),
+            model.extract(batch()['search']),
+            *[torch.zeros(1).long()] * 3,
+        )

@@ -42,7 +42,9 @@ def model():
     return MODELS.build(dict(type='USOT', **usot_config('small', legacy=False)))
 
 
-@pytest.mark.parametrize(('epoch', 'names'), [(4, {'loss_reg', 'loss_cls'}), (5, {'loss_reg', 'loss_cls', 'loss_mem'})])
+@pytest.mark.parametrize(
+    ('epoch', 'names'), [(4, {'loss_reg', 'loss_cls'}), (5, {'loss_reg', 'loss_cls', 'loss_mem'})]
+)
 def test_cycle_stage_begins_with_its_epoch(model, epoch, names):
     model.set_epoch(epoch)
     losses = model(**model.data_preprocessor(collate([group(2), group(2)]), True), mode='loss')
@@ -68,7 +70,9 @@ def test_every_parameter_of_the_cycle_stage_gets_a_gradient(model):
 @torch.no_grad()
 def test_a_compiled_model_is_not_compiled_anew_in_every_epoch(model):
     graphs = []
-    compiled = torch.compile(model.forward, backend=lambda graph, inputs: graphs.append(graph) or graph.forward)
+    compiled = torch.compile(
+        model.forward, backend=lambda graph, inputs: graphs.append(graph) or graph.forward
+    )
     batch = model.data_preprocessor(collate([group(), group()]), True)
     for epoch in (0, 1, 4):  # one stage
         model.set_epoch(epoch)
@@ -99,16 +103,28 @@ def test_predict_mode_points_to_the_trackers(model):
 
 
 def test_preprocessor_normalises_with_given_statistics():
-    preprocessor = MODELS.build(dict(type='SOTDataPreprocessor', mean=[100, 110, 120], std=[10, 20, 30]))
-    data = preprocessor({'inputs': [{'search': torch.full((3, 2, 2), 130, dtype=torch.uint8)}], 'data_samples': [None]})
+    preprocessor = MODELS.build(
+        dict(type='SOTDataPreprocessor', mean=[100, 110, 120], std=[10, 20, 30])
+    )
+    data = preprocessor(
+        {
+            'inputs': [{'search': torch.full((3, 2, 2), 130, dtype=torch.uint8)}],
+            'data_samples': [None],
+        }
+    )
     assert data['inputs']['search'][0, :, 0, 0].tolist() == pytest.approx([3, 1, 1 / 3])
 
 
 def test_an_untrained_head_predicts_the_initial_distance():
-    model = USOT(**usot_config('small', head=dict(type='USOTHead', channels=16, initial_distance_px=32.0)))
+    model = USOT(
+        **usot_config('small', head=dict(type='USOTHead', channels=16, initial_distance_px=32.0))
+    )
     torch.nn.init.zeros_(model.head.reg_conv.weight)
     torch.nn.init.zeros_(model.head.reg_conv.bias)
-    _, ltrb = model.head.predict(model.head.encode_search(torch.rand(1, 16, 31, 31)), model.head.encode_template(torch.rand(1, 16, 7, 7)))
+    _, ltrb = model.head.predict(
+        model.head.encode_search(torch.rand(1, 16, 31, 31)),
+        model.head.encode_template(torch.rand(1, 16, 7, 7)),
+    )
     assert torch.allclose(ltrb, torch.full_like(ltrb, 32.0))
 
 
@@ -123,7 +139,14 @@ def test_equal_entries_are_worth_their_multiplicity():
 
 def test_schedule_steps_at_its_epochs():
     schedule = [(0, 0.6), (7, 0.5), (10, 0.4)]
-    assert [value_at(schedule, epoch) for epoch in (0, 6, 7, 9, 10, 30)] == [0.6, 0.6, 0.5, 0.5, 0.4, 0.4]
+    assert [value_at(schedule, epoch) for epoch in (0, 6, 7, 9, 10, 30)] == [
+        0.6,
+        0.6,
+        0.5,
+        0.5,
+        0.4,
+        0.4,
+    ]
     with pytest.raises(ValueError, match='from epoch 0'):
         value_at([(3, 1.0)], 5)
 
@@ -132,13 +155,19 @@ def test_schedule_steps_at_its_epochs():
 def test_weights_of_every_stage_are_those_of_the_release(epoch):
     # train_schedule.json: the release's values, made by running its schedule; its epochs count from 1.
     golden = json.loads((GOLDEN / 'train_schedule.json').read_text(encoding='utf-8'))[epoch - 1]
-    train_cfg = Config.fromfile(Path(__file__).parents[2] / 'configs/usot_r50.py').model.train_cfg.to_dict()
+    train_cfg = Config.fromfile(
+        Path(__file__).parents[2] / 'configs/usot_r50.py'
+    ).model.train_cfg.to_dict()
     model = USOT(**usot_config('small', train_cfg=train_cfg))
     model.set_epoch(epoch - 1)
     model.head.loss_cls.forward = model.head.loss_reg.forward = lambda *maps: torch.ones(())
     with torch.no_grad():
         losses = model(**model.data_preprocessor(collate([group(1), group(1)]), True), mode='loss')
-    weights = [float(losses['loss_reg']), float(losses['loss_cls']), float(losses.get('loss_mem', 0))]
+    weights = [
+        float(losses['loss_reg']),
+        float(losses['loss_cls']),
+        float(losses.get('loss_mem', 0)),
+    ]
     assert golden['epoch'] == epoch and model.in_cycle_stage == golden['cycle']
     assert weights == pytest.approx([golden['w_reg'], golden['w_cls'], golden['w_mem']], rel=1e-6)
     assert model.forward_cls_ratio == golden['cls_ratio']

@@ -24,12 +24,16 @@ PIXELS = dict(type='SOTDataPreprocessor', mean=[104.0, 117.0, 123.0], std=[1.0, 
 
 def formula_udt(channels: int = 32, kind: type = UDT, **changes) -> UDT:
     """A network whose weights are sines of their index: the same on every machine."""
-    model = kind(backbone=dict(type='DCFNetBackbone', channels=channels), data_preprocessor=PIXELS, **changes)
+    model = kind(
+        backbone=dict(type='DCFNetBackbone', channels=channels), data_preprocessor=PIXELS, **changes
+    )
     with torch.no_grad():
         for number, parameter in enumerate(model.parameters()):
             index = torch.arange(parameter.numel(), dtype=torch.float64)
             scale = 0.3 if parameter.ndim == 1 else 1.5 / parameter[0].numel() ** 0.5
-            parameter.copy_((scale * torch.sin(1.7 * index + 0.9 * index.sqrt() + number)).view_as(parameter))
+            parameter.copy_(
+                (scale * torch.sin(1.7 * index + 0.9 * index.sqrt() + number)).view_as(parameter)
+            )
     return model.eval()
 
 
@@ -41,7 +45,9 @@ def first_box() -> np.ndarray:
     return xywh_to_xyxy(np.array(synthetic_clip.target_box(0), float))
 
 
-def follow(tracker: UDTTracker, clip: list[np.ndarray], box_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def follow(
+    tracker: UDTTracker, clip: list[np.ndarray], box_xyxy: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Boxes ``(T - 1, 4)`` cxcywh and scores of all frames but the first."""
     state = tracker.init(clip[0], box_xyxy)
     rows = []
@@ -72,7 +78,11 @@ def training_crops(side: int = 41) -> torch.Tensor:
     groups = []
     for start in GROUP_STARTS:
         window = group_window(start)
-        groups.append(np.stack([crop_window(clip[start + step], *window, (side, side)) for step in GROUP_STEPS]))
+        groups.append(
+            np.stack(
+                [crop_window(clip[start + step], *window, (side, side)) for step in GROUP_STEPS]
+            )
+        )
     return (torch.from_numpy(np.stack(groups)).movedim(-1, 2).float() - 117) / 64
 
 
@@ -81,7 +91,9 @@ def training_boxes(side: int = 41) -> list[SimpleNamespace]:
     samples = []
     for start in GROUP_STARTS:
         centre, size = group_window(start)
-        boxes = xywh_to_xyxy(np.array([synthetic_clip.target_box(start + step) for step in GROUP_STEPS], float))
+        boxes = xywh_to_xyxy(
+            np.array([synthetic_clip.target_box(start + step) for step in GROUP_STEPS], float)
+        )
         in_crop = boxes_to_crop(boxes, (*(centre - size / 2), *(centre + size / 2)), (side, side))
         samples.append(SimpleNamespace(frames_boxes_xyxy=torch.from_numpy(in_crop).float()))
     return samples

@@ -14,7 +14,11 @@ from usot_plugin.models import USOT
 from usot_plugin.utils.published_weights import convert_usot
 
 GOLDEN = Path(__file__).parents[1] / 'golden' / 'usot'
-SHARED_GOLDEN = Path(os.environ.get('USOT_SHARED_DIR', Path(__file__).parents[3] / 'shared')) / 'golden' / 'usot'
+SHARED_GOLDEN = (
+    Path(os.environ.get('USOT_SHARED_DIR', Path(__file__).parents[3] / 'shared'))
+    / 'golden'
+    / 'usot'
+)
 
 sys.path.insert(0, str(GOLDEN))
 from formula import formula_state  # noqa: E402
@@ -43,7 +47,9 @@ def usot_config(kind: str, **changes) -> dict:
 def formula_usot(kind: str, **changes) -> USOT:
     """The published network with closed-form weights, converted from the published key names."""
     model = USOT(**usot_config(kind, **changes))
-    model.load_state_dict(convert_usot(formula_state(GOLDEN / f'state_keys_{kind}.json')), strict=True)
+    model.load_state_dict(
+        convert_usot(formula_state(GOLDEN / f'state_keys_{kind}.json')), strict=True
+    )
     return model.eval()
 
 
@@ -59,8 +65,16 @@ def images(array: np.ndarray) -> torch.Tensor:
 def training_batch(data) -> tuple[dict, list]:
     """Inputs and samples of the golden training step."""
     samples = [
-        SimpleNamespace(template_box_xyxy=tensor(template).float(), search_box_xyxy=tensor(search).float())
-        for template, search in zip(data['template_boxes_img'], data['search_boxes_img'], strict=True)
+        SimpleNamespace(
+            template_box_xyxy=tensor(template).float(), search_box_xyxy=tensor(search).float()
+        )
+        for template, search in zip(
+            data['template_boxes_img'], data['search_boxes_img'], strict=True
+        )
     ]
-    inputs = {'template': images(data['template_u8']), 'search': images(data['search_u8']), 'memory': images(data['memory_u8'])}
+    inputs = {
+        'template': images(data['template_u8']),
+        'search': images(data['search_u8']),
+        'memory': images(data['memory_u8']),
+    }
     return inputs, samples

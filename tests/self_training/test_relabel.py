@@ -27,7 +27,9 @@ from usot_plugin.utils.worker_pool import LostJob
 
 REPO = Path(__file__).parents[2]
 COUNT = 36
-CONFIG = RelabelConfig(step_frames=2, anchor_gap_frames=20, horizon_frames=24, min_fragment_frames=4, old_weight=0.0)
+CONFIG = RelabelConfig(
+    step_frames=2, anchor_gap_frames=20, horizon_frames=24, min_fragment_frames=4, old_weight=0.0
+)
 DISCOVERY = DiscoveryConfig().to_dict()
 
 
@@ -37,7 +39,9 @@ class Knowing(Tracker):
     Its state holds the offset of each target, so what it says depends on the way it came.
     """
 
-    def __init__(self, slip_at: int | None = None, slip_px: float = 0.0, loses_at: int | None = None) -> None:
+    def __init__(
+        self, slip_at: int | None = None, slip_px: float = 0.0, loses_at: int | None = None
+    ) -> None:
         self.slip_at, self.slip_px, self.loses_at = slip_at, slip_px, loses_at
         self.batches: list[int] = []
 
@@ -49,7 +53,9 @@ class Knowing(Tracker):
         self.batches.append(len(state))
         state = [offset + self.slip_px if number == self.slip_at else offset for offset in state]
         lost = np.full(len(state), number == self.loses_at)
-        return Prediction(np.stack([box + offset for offset in state]), np.full(len(state), 0.8), lost), state
+        return Prediction(
+            np.stack([box + offset for offset in state]), np.full(len(state), 0.8), lost
+        ), state
 
 
 def square_in(frame: np.ndarray) -> np.ndarray:
@@ -69,7 +75,9 @@ def numbered_frames(seed: int = 0, count: int = COUNT) -> tuple[np.ndarray, np.n
 
 def rough_track(boxes: np.ndarray, **columns):
     """What discovery might have found: the right place, the wrong size."""
-    return pseudo_track(boxes + [-4, -2, 6, 6], frame_quality=np.full(len(boxes), 0.7, np.float32), **columns)
+    return pseudo_track(
+        boxes + [-4, -2, 6, 6], frame_quality=np.full(len(boxes), 0.7, np.float32), **columns
+    )
 
 
 @pytest.fixture
@@ -78,14 +86,36 @@ def place(tmp_path):
     for index, name in enumerate(['a', 'b']):
         frames, boxes = numbered_frames(index)
         write_frames(tmp_path / 'clips' / name, frames)
-        write_table_part(tmp_path / 'table', name, tmp_path / 'clips' / name, rough_track(boxes), config=DISCOVERY)
-    write_table_part(tmp_path / 'table', 'c', 'gone', rough_track(boxes), samplable=False, status='dropped', config=DISCOVERY)
+        write_table_part(
+            tmp_path / 'table',
+            name,
+            tmp_path / 'clips' / name,
+            rough_track(boxes),
+            config=DISCOVERY,
+        )
+    write_table_part(
+        tmp_path / 'table',
+        'c',
+        'gone',
+        rough_track(boxes),
+        samplable=False,
+        status='dropped',
+        config=DISCOVERY,
+    )
     write_table_part(tmp_path / 'table', 'd', 'gone', None, config=DISCOVERY)
     return tmp_path
 
 
 def relabel(place, tracker=None, out='new', **options):
-    return relabel_table(place / 'table', place / out, tracker or Knowing(), {'model': 'knowing'}, CONFIG, quiet=True, **options)
+    return relabel_table(
+        place / 'table',
+        place / out,
+        tracker or Knowing(),
+        {'model': 'knowing'},
+        CONFIG,
+        quiet=True,
+        **options,
+    )
 
 
 def test_frames_come_in_reverse_whatever_fits_in_memory(monkeypatch):
@@ -98,7 +128,12 @@ def test_frames_come_in_reverse_whatever_fits_in_memory(monkeypatch):
 def test_there_and_back_of_many_starts_is_that_of_each_alone():
     frames, boxes = numbered_frames()
     clip, tracker = ArrayClip(frames), Knowing(slip_at=20, slip_px=9)
-    starts = [Start(0, boxes[0], 30), Start(10, boxes[10], 30), Start(30, boxes[30], 8), Start(16, boxes[16], 0)]
+    starts = [
+        Start(0, boxes[0], 30),
+        Start(10, boxes[10], 30),
+        Start(30, boxes[30], 8),
+        Start(16, boxes[16], 0),
+    ]
     together = there_and_back(tracker, clip, starts, 2)
     assert max(tracker.batches) >= 3
     for start, one in zip(starts, together, strict=True):
@@ -110,7 +145,9 @@ def test_there_and_back_of_many_starts_is_that_of_each_alone():
 
 def test_agreement_is_the_overlap_of_the_two_ways():
     frames, boxes = numbered_frames()
-    (one,) = there_and_back(Knowing(slip_at=20, slip_px=6), ArrayClip(frames), [Start(10, boxes[10], 30)], 2)
+    (one,) = there_and_back(
+        Knowing(slip_at=20, slip_px=6), ArrayClip(frames), [Start(10, boxes[10], 30)], 2
+    )
     # Slipped at 20 on the way there and once more on the way back, which begins where the way there ended.
     assert one.boxes_xyxy[0] == pytest.approx(boxes[10] + 6)  # what the way back says
     assert one.boxes_xyxy[(one.frames > 10) & (one.frames < 20)] == pytest.approx(boxes[12:20:2])
@@ -128,7 +165,9 @@ def test_a_way_that_ends_early_has_no_agreement_beyond():
     assert one.frames.tolist() == list(range(10, 31, 2))
     assert (one.agreement > 0.99).tolist() == [True] * 5 + [False] * 6
     assert np.isnan(one.boxes_xyxy[5:]).all()
-    (nothing,) = there_and_back(Knowing(loses_at=12), ArrayClip(frames), [Start(10, boxes[10], 30)], 2)
+    (nothing,) = there_and_back(
+        Knowing(loses_at=12), ArrayClip(frames), [Start(10, boxes[10], 30)], 2
+    )
     assert not nothing.agreement.any()
 
 
@@ -140,11 +179,17 @@ def test_a_table_gets_the_boxes_of_the_tracker(place):
     for index in (0, 1):
         truth = numbered_frames(index)[1]
         assert new[index].status == 'kept' and new[index].samplable
-        before, after = (iou(table[index].track.boxes_xyxy.astype(float), truth) for table in (old, new))
+        before, after = (
+            iou(table[index].track.boxes_xyxy.astype(float), truth) for table in (old, new)
+        )
         assert np.nanmean(after) > 0.95 > 0.7 > before.mean()
         assert np.isfinite(after).mean() > 0.9
     for index in (2, 3):
-        assert (new[index].status, new[index].reason, new[index].path) == (old[index].status, old[index].reason, 'gone')
+        assert (new[index].status, new[index].reason, new[index].path) == (
+            old[index].status,
+            old[index].reason,
+            'gone',
+        )
     assert np.array_equal(new[2].track.boxes_xyxy, old[2].track.boxes_xyxy)
     assert read_table(place / 'new.parquet').kept()[0].track.boxes_xyxy.shape == (COUNT, 4)
 
@@ -156,7 +201,10 @@ def test_the_table_says_who_labelled_it(place):
     assert [one['round'] for one in info.rounds] == [1]
     assert info.rounds[0]['model'] == 'knowing' and info.rounds[0]['relabel']['step_frames'] == 2
     relabel_table(place / 'new', place / 'newer', Knowing(), {'model': 'next'}, CONFIG, quiet=True)
-    assert [(one['round'], one['model']) for one in read_table(place / 'newer').info.rounds] == [(1, 'knowing'), (2, 'next')]
+    assert [(one['round'], one['model']) for one in read_table(place / 'newer').info.rounds] == [
+        (1, 'knowing'),
+        (2, 'next'),
+    ]
 
 
 def test_a_second_run_does_nothing_and_a_stopped_one_goes_on(place):
@@ -188,19 +236,31 @@ def test_other_tables_are_not_overwritten(place):
     relabel(place)
     with pytest.raises(TableError, match='re-labelled by knowing .* != re-labelled by other'):
         relabel_table(place / 'table', place / 'new', Knowing(), {'model': 'other'}, CONFIG)
-    relabel_table(place / 'table', place / 'new', Knowing(), {'model': 'other'}, CONFIG, overwrite=True, quiet=True)
+    relabel_table(
+        place / 'table',
+        place / 'new',
+        Knowing(),
+        {'model': 'other'},
+        CONFIG,
+        overwrite=True,
+        quiet=True,
+    )
     assert read_table(place / 'new').info.rounds[0]['model'] == 'other'
 
 
 def test_a_clip_without_agreement_is_dropped_with_its_reason(place):
     tally = relabel(place, Knowing(loses_at=2))  # beyond the first grid frames everything is fine
     assert tally.tracks == 2
-    hopeless = type('Hopeless', (Knowing,), {'update': lambda self, frames, state: (_lost(len(state)), state)})()
+    hopeless = type(
+        'Hopeless', (Knowing,), {'update': lambda self, frames, state: (_lost(len(state)), state)}
+    )()
     relabel(place, hopeless, out='none')
     row = read_table(place / 'none')[0]
     assert (row.status, row.reason, row.samplable) == ('dropped', 'no agreement', False)
     assert 'knowing' in row.detail
-    assert np.array_equal(row.track.boxes_xyxy, read_table(place / 'table')[0].track.boxes_xyxy)  # to be looked at
+    assert np.array_equal(
+        row.track.boxes_xyxy, read_table(place / 'table')[0].track.boxes_xyxy
+    )  # to be looked at
 
 
 def _lost(count: int) -> Prediction:
@@ -239,9 +299,13 @@ def test_training_reads_the_new_table(place):
     relabel(place)
     new = place / 'new'
     report = build_crop_store(DiscoveredBoxes(new), place / 'crops', workers=0)
-    valid = [np.isfinite(row.track.boxes_xyxy[:, 0]).sum() for row in read_table(new).samplable().rows]
+    valid = [
+        np.isfinite(row.track.boxes_xyxy[:, 0]).sum() for row in read_table(new).samplable().rows
+    ]
     assert (report.clips, report.images) == (2, sum(valid))
-    dataset = PseudoBoxDataset(table=new, crop_store=place / 'crops', samples_per_epoch=4, stage='cycle')
+    dataset = PseudoBoxDataset(
+        table=new, crop_store=place / 'crops', samples_per_epoch=4, stage='cycle'
+    )
     for index in range(4):
         group = dataset[index]
         assert set(group['views']) == {'template', 'search', 'memory'}

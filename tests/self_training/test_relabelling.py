@@ -21,7 +21,9 @@ from usot_plugin.structures.boxes import iou
 from usot_plugin.testing.tables import pseudo_track
 
 FRAME_WH = (320, 240)
-CONFIG = RelabelConfig(step_frames=2, anchor_gap_frames=20, horizon_frames=40, min_fragment_frames=4)
+CONFIG = RelabelConfig(
+    step_frames=2, anchor_gap_frames=20, horizon_frames=40, min_fragment_frames=4
+)
 
 
 def moving_boxes(count: int) -> np.ndarray:
@@ -30,16 +32,29 @@ def moving_boxes(count: int) -> np.ndarray:
 
 
 def old_track(count: int = 40, first_frame: int = 0, **columns):
-    values = {'frame_quality': np.full(count, 0.8, np.float32), 'centrality': np.full(count, 0.1, np.float32), **columns}
+    values = {
+        'frame_quality': np.full(count, 0.8, np.float32),
+        'centrality': np.full(count, 0.1, np.float32),
+        **columns,
+    }
     return pseudo_track(moving_boxes(count), first_frame=first_frame, **values)
 
 
 def pass_over(boxes: np.ndarray, frames, agreement=1.0, score=0.9) -> Pass:
     frames = np.asarray(frames)
-    return Pass(int(frames[0]), frames, boxes[frames], np.full(len(frames), score), np.full(len(frames), agreement))
+    return Pass(
+        int(frames[0]),
+        frames,
+        boxes[frames],
+        np.full(len(frames), score),
+        np.full(len(frames), agreement),
+    )
 
 
-@pytest.mark.parametrize('name, value', [('step_frames', 0), ('min_agreement', 1.5), ('old_weight', -0.1), ('horizon_frames', 0)])
+@pytest.mark.parametrize(
+    'name, value',
+    [('step_frames', 0), ('min_agreement', 1.5), ('old_weight', -0.1), ('horizon_frames', 0)],
+)
 def test_impossible_numbers_are_named(name, value):
     with pytest.raises(ValueError, match=name):
         RelabelConfig(**{name: value})
@@ -74,32 +89,48 @@ def test_boxes_that_disagree_with_the_leader_count_nothing():
     box, shifted, elsewhere = np.array([[10.0, 10, 50, 50], [12, 10, 52, 50], [200, 100, 240, 140]])
     boxes = np.stack([box, shifted, elsewhere])
     weights, agreement, near = np.array([0.4, 0.4, 0.5]), np.array([0.8, 0.8, 1.0]), np.ones(3)
-    fused, quality = fuse_frame(Sightings(boxes, weights, agreement, near), elsewhere + 300, 1.0, 0.5)
+    fused, quality = fuse_frame(
+        Sightings(boxes, weights, agreement, near), elsewhere + 300, 1.0, 0.5
+    )
     assert fused == pytest.approx([11, 10, 51, 50])
     assert quality == pytest.approx((0.4 * iou(box, fused) + 0.4 * iou(shifted, fused)) / 3)
 
 
 def test_the_old_box_has_its_share_where_it_agrees():
     new, old = np.array([10.0, 10, 50, 50]), np.array([14.0, 10, 54, 50])
-    fused, _ = fuse_frame(Sightings(new[None], np.array([0.75]), np.ones(1), np.ones(1)), old, 0.25, 0.5)
+    fused, _ = fuse_frame(
+        Sightings(new[None], np.array([0.75]), np.ones(1), np.ones(1)), old, 0.25, 0.5
+    )
     assert fused == pytest.approx(0.75 * new + 0.25 * old)
 
 
 def test_a_pass_that_lost_its_target_lowers_the_quality():
     boxes = np.stack([np.array([10.0, 10, 50, 50]), np.full(4, np.nan)])
-    fused, quality = fuse_frame(Sightings(boxes, np.array([1.0, 0.0]), np.array([1.0, 0.0]), np.ones(2)), np.full(4, np.nan), 0.5, 0.5)
+    fused, quality = fuse_frame(
+        Sightings(boxes, np.array([1.0, 0.0]), np.array([1.0, 0.0]), np.ones(2)),
+        np.full(4, np.nan),
+        0.5,
+        0.5,
+    )
     assert fused == pytest.approx(boxes[0])
     assert quality == pytest.approx(0.5)
 
 
 def test_nothing_is_left_where_every_pass_has_failed():
-    fused, quality = fuse_frame(Sightings(moving_boxes(2), np.full(2, 0.4), np.full(2, 0.4), np.ones(2)), moving_boxes(1)[0], 1.0, 0.5)
+    fused, quality = fuse_frame(
+        Sightings(moving_boxes(2), np.full(2, 0.4), np.full(2, 0.4), np.ones(2)),
+        moving_boxes(1)[0],
+        1.0,
+        0.5,
+    )
     assert np.isnan(fused).all() and quality == 0
 
 
 def test_perfect_passes_give_their_boxes_and_full_quality():
     boxes = moving_boxes(50)
-    track = old_track(40, first_frame=5, frame_quality=np.zeros(40, np.float32))  # old boxes are elsewhere and weigh nothing
+    track = old_track(
+        40, first_frame=5, frame_quality=np.zeros(40, np.float32)
+    )  # old boxes are elsewhere and weigh nothing
     passes = [pass_over(boxes, range(20, 45, 2)), pass_over(boxes, range(20, 5, -2))]
     new = relabelled_track(track, passes, CONFIG, DiscoveryConfig(), FRAME_WH)
     # The grid is 6, 8 ... 44, and what lies between two frames of it is interpolated; frame 5 has no neighbour before it.
@@ -120,8 +151,14 @@ def test_frames_without_agreement_have_no_box_and_end_fragments():
     boxes = moving_boxes(40)
     good = pass_over(boxes, range(0, 40, 2))
     agreement = np.where((good.frames >= 16) & (good.frames < 24), 0.2, 0.9)
-    new = relabelled_track(old_track(), [replace(good, agreement=agreement)], CONFIG, DiscoveryConfig(), FRAME_WH)
-    assert np.isnan(new.boxes_xyxy[15:24]).all() and (new.frame_quality[15:24] == 0).all() and not new.picked[15:24].any()
+    new = relabelled_track(
+        old_track(), [replace(good, agreement=agreement)], CONFIG, DiscoveryConfig(), FRAME_WH
+    )
+    assert (
+        np.isnan(new.boxes_xyxy[15:24]).all()
+        and (new.frame_quality[15:24] == 0).all()
+        and not new.picked[15:24].any()
+    )
     assert np.isfinite(new.boxes_xyxy[[14, 24]]).all()
     assert new.sequence_quality == pytest.approx(16 / 20)
     assert (new.fragment_first[10], new.fragment_last[10]) == (0, 14)
@@ -132,7 +169,13 @@ def test_short_stretches_are_dropped():
     boxes = moving_boxes(40)
     good = pass_over(boxes, range(0, 40, 2))
     alone = np.isin(good.frames, [0, 20, 22, 24, 26])
-    new = relabelled_track(old_track(), [replace(good, agreement=alone.astype(float))], CONFIG, DiscoveryConfig(), FRAME_WH)
+    new = relabelled_track(
+        old_track(),
+        [replace(good, agreement=alone.astype(float))],
+        CONFIG,
+        DiscoveryConfig(),
+        FRAME_WH,
+    )
     assert np.flatnonzero(np.isfinite(new.boxes_xyxy[:, 0])).tolist() == list(range(20, 27))
     assert np.flatnonzero(new.picked).tolist() == [20, 22, 24, 26]
 
@@ -149,9 +192,15 @@ def test_confidence_counts_against_what_is_usual_on_the_clip():
     scores = good.scores.copy()
     scores[10] = 0.01
     new = relabelled_track(
-        old_track(frame_quality=np.zeros(40, np.float32)), [replace(good, scores=scores)], CONFIG, DiscoveryConfig(), FRAME_WH
+        old_track(frame_quality=np.zeros(40, np.float32)),
+        [replace(good, scores=scores)],
+        CONFIG,
+        DiscoveryConfig(),
+        FRAME_WH,
     )
-    assert new.frame_quality[18] == pytest.approx(1.0) and new.frame_quality[20] == pytest.approx(0.5)
+    assert new.frame_quality[18] == pytest.approx(1.0) and new.frame_quality[20] == pytest.approx(
+        0.5
+    )
 
 
 def test_a_box_on_still_ground_is_not_believed():
@@ -159,18 +208,37 @@ def test_a_box_on_still_ground_is_not_believed():
     boxes = moving_boxes(120)
     still = np.repeat(boxes[:1], 120, axis=0)
     new = relabelled_track(
-        old_track(120), [pass_over(still, range(0, 120, 2))], replace(CONFIG, support_frames=5), DiscoveryConfig(), FRAME_WH
+        old_track(120),
+        [pass_over(still, range(0, 120, 2))],
+        replace(CONFIG, support_frames=5),
+        DiscoveryConfig(),
+        FRAME_WH,
     )
     # Boxes of 50 px at 1.5 px a frame lie on each other by half until frame 16; five later half of the frames that are asked are beyond.
     last = np.flatnonzero(new.picked)[-1]
     assert 14 <= last <= 20
     without = replace(CONFIG, min_support=0.0)
-    assert relabelled_track(old_track(120), [pass_over(still, range(0, 120, 2))], without, DiscoveryConfig(), FRAME_WH).picked.sum() == 60
+    assert (
+        relabelled_track(
+            old_track(120),
+            [pass_over(still, range(0, 120, 2))],
+            without,
+            DiscoveryConfig(),
+            FRAME_WH,
+        ).picked.sum()
+        == 60
+    )
 
 
 def test_nothing_is_interpolated_between_two_objects():
     boxes = moving_boxes(40)
     boxes[20:] += 80
-    new = relabelled_track(old_track(), [pass_over(boxes, range(0, 40, 2))], replace(CONFIG, min_support=0.0), DiscoveryConfig(), FRAME_WH)
+    new = relabelled_track(
+        old_track(),
+        [pass_over(boxes, range(0, 40, 2))],
+        replace(CONFIG, min_support=0.0),
+        DiscoveryConfig(),
+        FRAME_WH,
+    )
     assert np.flatnonzero(np.isnan(new.boxes_xyxy[:39, 0])).tolist() == [19]
     assert new.fragment_last[18] == 18 and new.fragment_first[20] == 20

@@ -5,13 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from usot_plugin.structures.box_masks import grid_from_mask, grid_to_runs, paste_in_box, resample_box, runs_to_grid
+from usot_plugin.structures.box_masks import (
+    grid_from_mask,
+    grid_to_runs,
+    paste_in_box,
+    resample_box,
+    runs_to_grid,
+)
 
 
 def test_resampling_the_whole_image_changes_nothing():
     image = np.random.default_rng(0).random((9, 7)).astype(np.float32)
     np.testing.assert_allclose(resample_box(image, (0, 0, 7, 9), (7, 9)), image, atol=1e-6)
-    np.testing.assert_allclose(resample_box(image, (2, 3, 5, 7), (3, 4)), image[3:7, 2:5], atol=1e-6)
+    np.testing.assert_allclose(
+        resample_box(image, (2, 3, 5, 7), (3, 4)), image[3:7, 2:5], atol=1e-6
+    )
 
 
 def test_halving_averages_pairs():
@@ -20,12 +28,16 @@ def test_halving_averages_pairs():
     np.testing.assert_allclose(resample_box(image, (0, 0, 4, 4), (2, 2)), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize('box', [(-5, -5, 5, 5), (35, 20, 55, 60), (3.3, 4.6, 20.2, 17.9), (-10, -10, 60, 60)])
+@pytest.mark.parametrize(
+    'box', [(-5, -5, 5, 5), (35, 20, 55, 60), (3.3, 4.6, 20.2, 17.9), (-10, -10, 60, 60)]
+)
 def test_pasting_stays_in_the_frame_and_covers_the_box(box):
     left, top, values = paste_in_box(np.ones((8, 8), np.float32), box, 40, 30)
     assert left >= 0 and left + values.shape[1] <= 40
     assert top >= 0 and top + values.shape[0] <= 30
-    x, y = np.meshgrid(left + np.arange(values.shape[1]) + 0.5, top + np.arange(values.shape[0]) + 0.5)
+    x, y = np.meshgrid(
+        left + np.arange(values.shape[1]) + 0.5, top + np.arange(values.shape[0]) + 0.5
+    )
     inside = (x > box[0] + 0.6) & (x < box[2] - 0.6) & (y > box[1] + 0.6) & (y < box[3] - 0.6)
     assert inside.any()
     assert (values[inside] > 0.5).all()

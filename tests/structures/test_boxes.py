@@ -24,14 +24,20 @@ def test_round_trips(kind):
 @KINDS
 def test_iou_of_known_pairs(kind):
     a = kind(np.array([[0.0, 0, 10, 10]]))
-    b = kind(np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10], [2, 2, 4, 4], [3, 3, 3, 3]]))
+    b = kind(
+        np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10], [2, 2, 4, 4], [3, 3, 3, 3]])
+    )
     assert np.allclose(B.iou(a, b), [1, 50 / 150, 0, 4 / 100, 0])
 
 
 def test_iou_equals_counting_pixels():
     grid = (np.arange(400) + 0.5) / 4  # four samples a pixel
     for a, b in zip(XYXY[:10], XYXY[10:20], strict=True):
-        inside = [((grid >= box[0]) & (grid < box[2]))[None] & ((grid >= box[1]) & (grid < box[3]))[:, None] for box in (a, b)]
+        inside = [
+            ((grid >= box[0]) & (grid < box[2]))[None]
+            & ((grid >= box[1]) & (grid < box[3]))[:, None]
+            for box in (a, b)
+        ]
         union = (inside[0] | inside[1]).sum()
         assert B.iou(a, b) == pytest.approx((inside[0] & inside[1]).sum() / union, abs=0.02)
 
@@ -70,5 +76,8 @@ def test_clip_and_scale(kind):
 
 def test_validity():
     assert (
-        B.is_valid(np.array([[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [0, 0, np.inf, 1], [np.nan] * 4])).tolist() == [True] + [False] * 4
+        B.is_valid(
+            np.array([[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [0, 0, np.inf, 1], [np.nan] * 4])
+        ).tolist()
+        == [True] + [False] * 4
     )

@@ -14,7 +14,12 @@ import pytest
 from usot_plugin.structures import ArrayClip, ClipError, FolderClip, open_clip
 from usot_plugin.structures.clip import fingerprint_of, natural_key, read_image
 from usot_plugin.structures.frame_files import FrameFilesClip
-from usot_plugin.testing.media import moving_square_frames, set_mp4_rotation, write_frames, write_video
+from usot_plugin.testing.media import (
+    moving_square_frames,
+    set_mp4_rotation,
+    write_frames,
+    write_video,
+)
 
 FRAMES = moving_square_frames(40, (64, 48), side_px=14)[0]
 UNEVEN = list(np.cumsum([1, 1, 5, 2, 1] * 8))
@@ -23,7 +28,12 @@ UNEVEN = list(np.cumsum([1, 1, 5, 2, 1] * 8))
 VIDEOS = {
     'b_frames.mp4': ('libx264', 'yuv420p', {'bf': '3', 'g': '12'}, None),
     'one_key_frame.mp4': ('libx264', 'yuv420p', {'bf': '3', 'g': '300'}, None),
-    'open_gop.mp4': ('libx264', 'yuv420p', {'bf': '3', 'g': '12', 'x264-params': 'open-gop=1'}, None),
+    'open_gop.mp4': (
+        'libx264',
+        'yuv420p',
+        {'bf': '3', 'g': '12', 'x264-params': 'open-gop=1'},
+        None,
+    ),
     'variable_rate.mkv': ('libx264', 'yuv420p', {'bf': '2', 'g': '10'}, UNEVEN),
     'transport.ts': ('libx264', 'yuv420p', {'bf': '2', 'g': '10'}, None),
     'reordered.avi': ('libx264', 'yuv420p', {'bf': '3', 'g': '12'}, None),
@@ -80,7 +90,9 @@ def test_iter_frames_resizes_and_turns_gray(video):
     (index, frame), *_rest = list(open_clip(path).iter_frames(7, 9, size_wh=(32, 24), gray=True))
     assert index == 7 and frame.shape == (24, 32) and frame.dtype == np.uint8
     colour = open_clip(path).read(7)
-    expected = cv2.resize(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), (32, 24), interpolation=cv2.INTER_AREA)
+    expected = cv2.resize(
+        cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), (32, 24), interpolation=cv2.INTER_AREA
+    )
     assert np.abs(frame.astype(int) - expected).mean() < 6
 
 
@@ -113,7 +125,9 @@ def test_truncated_video_names_file_and_cause(tmp_path):
     try:
         clip = open_clip(path)
         read = sum(1 for _ in clip.iter_frames())
-        assert read == clip.frame_count < 40  # Matroska has no index to miss: it ends where the file ends
+        assert (
+            read == clip.frame_count < 40
+        )  # Matroska has no index to miss: it ends where the file ends
     except ClipError as error:
         assert 'cut.mkv' in str(error)
     path = write_video(tmp_path / 'cut.mp4', FRAMES)
@@ -142,7 +156,11 @@ def test_index_without_all_its_frames_says_how_many_are_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name, data, cause', [('notes.mp4', b'just words\n' * 50, 'not a readable video'), ('empty.mp4', b'', 'not a readable')]
+    'name, data, cause',
+    [
+        ('notes.mp4', b'just words\n' * 50, 'not a readable video'),
+        ('empty.mp4', b'', 'not a readable'),
+    ],
 )
 def test_what_is_no_video_is_refused(tmp_path, name, data, cause):
     (tmp_path / name).write_bytes(data)
@@ -155,7 +173,9 @@ def test_audio_only_file_has_no_video_stream(tmp_path):
     path = tmp_path / 'sound.mp4'
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('aac', rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format='fltp', layout='mono')
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format='fltp', layout='mono'
+        )
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -173,7 +193,12 @@ def test_folder_is_read_in_natural_order(tmp_path):
     (folder / 'notes.txt').write_text('not an image')
     (folder / '.hidden.png').write_bytes(b'')
     clip = FolderClip(folder)
-    assert [file.name for file in clip.files[8:]] == ['frame_8.png', 'frame_9.png', 'frame_10.png', 'frame_11.png']
+    assert [file.name for file in clip.files[8:]] == [
+        'frame_8.png',
+        'frame_9.png',
+        'frame_10.png',
+        'frame_11.png',
+    ]
     assert clip.frame_count == 12 and clip.size_wh == (64, 48)
     np.testing.assert_array_equal(clip.read(11), FRAMES[11])
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(clip)).read(10), FRAMES[10])
@@ -215,12 +240,16 @@ def test_two_images_of_one_number_are_refused(tmp_path):
     write_frames(folder, FRAMES[1:2], '{:04d}.png', first=2)
     with pytest.raises(ClipError, match=r'seq: 0002\.jpg and 0002\.png have the same number'):
         open_clip(folder)
-    assert FrameFilesClip(folder, ['0001.jpg', '0002.jpg']).frame_count == 2  # who names the files has chosen
+    assert (
+        FrameFilesClip(folder, ['0001.jpg', '0002.jpg']).frame_count == 2
+    )  # who names the files has chosen
 
 
 def test_a_jpeg_without_its_end_is_refused_whatever_opencv_makes_of_it(tmp_path, monkeypatch):
     folder = write_frames(tmp_path / 'seq', FRAMES[:3], '{:04d}.jpg')
-    monkeypatch.setattr(cv2, 'imdecode', lambda data, flag: FRAMES[0])  # OpenCV 4 fills the rest with grey
+    monkeypatch.setattr(
+        cv2, 'imdecode', lambda data, flag: FRAMES[0]
+    )  # OpenCV 4 fills the rest with grey
     assert read_image(folder / '0002.jpg') is not None
     os.truncate(folder / '0002.jpg', (folder / '0002.jpg').stat().st_size // 2)
     with pytest.raises(ClipError, match=r'0002\.jpg, frame 1: not an image that OpenCV can decode'):
@@ -249,10 +278,16 @@ def test_fingerprint_follows_the_bytes_not_the_path(tmp_path):
 
 def test_array_clip_reads_like_a_folder(tmp_path):
     folder, array = open_clip(write_frames(tmp_path / 'seq', FRAMES[:4])), ArrayClip(FRAMES[:4])
-    for (i, a), (j, b) in zip(folder.iter_frames(1, 3, (32, 24), True), array.iter_frames(1, 3, (32, 24), True), strict=True):
+    for (i, a), (j, b) in zip(
+        folder.iter_frames(1, 3, (32, 24), True),
+        array.iter_frames(1, 3, (32, 24), True),
+        strict=True,
+    ):
         assert i == j and np.abs(a.astype(int) - b).max() <= 1
 
 
 @pytest.mark.parametrize('name', ['①', '5²', '٣', '9' * 5000, ''])
 def test_any_digit_can_be_sorted(name):
-    assert sorted(['2', name, '10', 'a'], key=natural_key).index('2') < sorted(['2', name, '10', 'a'], key=natural_key).index('10')
+    assert sorted(['2', name, '10', 'a'], key=natural_key).index('2') < sorted(
+        ['2', name, '10', 'a'], key=natural_key
+    ).index('10')

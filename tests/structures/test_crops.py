@@ -40,17 +40,23 @@ def test_release_crops_bit_for_bit():
     cases = json.loads((GOLDEN / 'crops.json').read_text())['cases']
     assert len(cases) == 10
     for number, case in enumerate(cases):
-        crop = crop_square(arrays['image'], case['pos'], case['original_sz'], case['model_sz'], arrays['avg'])
+        crop = crop_square(
+            arrays['image'], case['pos'], case['original_sz'], case['model_sz'], arrays['avg']
+        )
         np.testing.assert_array_equal(crop, arrays[f'crop{number}'], err_msg=f'case {number}')
         assert hashlib.sha1(crop.tobytes()).hexdigest() == case['sha1']
 
 
-@pytest.mark.parametrize('center', [(30, 20), (0, 0), (-40.5, 10), (200, 90), (59.5, 39.5), (12.25, 77.75)])
+@pytest.mark.parametrize(
+    'center', [(30, 20), (0, 0), (-40.5, 10), (200, 90), (59.5, 39.5), (12.25, 77.75)]
+)
 @pytest.mark.parametrize('side', [1, 2, 9, 40, 41, 200])
 def test_same_as_padding_the_whole_frame(center, side):
     image = np.random.default_rng(0).integers(0, 255, (80, 120, 3), np.uint8)
     fill = (10.9, 20.1, 30.5)
-    np.testing.assert_array_equal(crop_square(image, center, side, 33, fill), padded_crop(image, center, side, 33, fill))
+    np.testing.assert_array_equal(
+        crop_square(image, center, side, 33, fill), padded_crop(image, center, side, 33, fill)
+    )
 
 
 def test_a_crop_outside_the_frame_is_the_fill_truncated():
@@ -80,7 +86,10 @@ def test_region_sides_are_rounded_and_refused_when_empty():
         square_region((float('nan'), 0), 4)
 
 
-@pytest.mark.parametrize('region, out', [((10, 5, 74, 69), (127, 127)), ((-20, -30, 40, 60), (255, 255)), ((3, 3, 90, 40), (100, 51))])
+@pytest.mark.parametrize(
+    'region, out',
+    [((10, 5, 74, 69), (127, 127)), ((-20, -30, 40, 60), (255, 255)), ((3, 3, 90, 40), (100, 51))],
+)
 def test_a_white_rectangle_is_where_its_box_says(region, out):
     box = np.array([22.0, 17.0, 36.0, 33.0])
     image = np.zeros((120, 150, 3), np.uint8)
@@ -93,7 +102,9 @@ def test_a_white_rectangle_is_where_its_box_says(region, out):
 def test_boxes_come_back():
     boxes = np.random.default_rng(1).uniform(-50, 300, (7, 3, 4))
     region, out = (-13, 40, 77, 177), (127, 255)
-    np.testing.assert_allclose(boxes_from_crop(boxes_to_crop(boxes, region, out), region, out), boxes, atol=1e-9)
+    np.testing.assert_allclose(
+        boxes_from_crop(boxes_to_crop(boxes, region, out), region, out), boxes, atol=1e-9
+    )
 
 
 def test_mean_color_is_the_mean():

@@ -19,8 +19,18 @@ def folder(tmp_path):
 
 def test_is_the_whole_folder_or_a_part_of_it(folder):
     names = sorted(file.name for file in folder.iterdir())
-    whole, part, known = FrameFilesClip(folder, names), FrameFilesClip(folder, names[2:5], 'part', fps=30), FolderClip(folder)
-    assert (part.name, part.fps, len(part), part.size_wh, whole.name) == ('part', 30, 3, (96, 72), 'img')
+    whole, part, known = (
+        FrameFilesClip(folder, names),
+        FrameFilesClip(folder, names[2:5], 'part', fps=30),
+        FolderClip(folder),
+    )
+    assert (part.name, part.fps, len(part), part.size_wh, whole.name) == (
+        'part',
+        30,
+        3,
+        (96, 72),
+        'img',
+    )
     np.testing.assert_array_equal(part.read(0), known.read(2))
     assert [index for index, _ in part.iter_frames(1)] == [1, 2]
     assert part.fingerprint() != whole.fingerprint() == FrameFilesClip(folder, names).fingerprint()
@@ -38,5 +48,7 @@ def test_opening_reads_nothing(tmp_path):
 def test_another_size_is_named(folder):
     write_frames(folder, moving_square_frames(1, (48, 36))[0], first=4)
     clip = FrameFilesClip(folder, [f'{index:05d}.png' for index in range(1, 7)])
-    with pytest.raises(ClipError, match='00004.png, frame 3: size 48x36 differs from the first frame 96x72'):
+    with pytest.raises(
+        ClipError, match='00004.png, frame 3: size 48x36 differs from the first frame 96x72'
+    ):
         clip.read(3)

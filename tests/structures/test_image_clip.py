@@ -56,4 +56,6 @@ def test_a_folder_is_a_clip_even_if_its_name_ends_like_an_image(tmp_path):
 def test_fingerprints_tell_images_apart(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), PICTURE)
     cv2.imwrite(str(tmp_path / 'b.png'), 255 - PICTURE)
-    assert ImageClip(tmp_path / 'a.png').fingerprint() != ImageClip(tmp_path / 'b.png').fingerprint()
+    assert (
+        ImageClip(tmp_path / 'a.png').fingerprint() != ImageClip(tmp_path / 'b.png').fingerprint()
+    )

@@ -53,7 +53,10 @@ def test_masks_survive_writing_and_reading(seed):
     assert (read.mask == mask).all() and (read.left, read.top) == (3, -2)
 
 
-@pytest.mark.parametrize(('line', 'code'), [('0', 0), ('1', 1), ('2.0', 2), ('nan,nan,nan,nan', 0), ('m0,0,2,2,4', 0), ('m0,0,0,0,0', 0)])
+@pytest.mark.parametrize(
+    ('line', 'code'),
+    [('0', 0), ('1', 1), ('2.0', 2), ('nan,nan,nan,nan', 0), ('m0,0,2,2,4', 0), ('m0,0,0,0,0', 0)],
+)
 def test_codes_and_absent_targets(line, code):
     assert parse_frame(line) is FrameCode(code)
     assert parse_region(line) is None
@@ -118,7 +121,12 @@ def test_spans_of_a_concave_polygon():
 
 
 @pytest.mark.parametrize(
-    'make', [lambda: BoxRegion([3, 0, 1, 2]), lambda: PolygonRegion([[0, 0], [1, 1]]), lambda: MaskRegion(np.zeros(4))]
+    'make',
+    [
+        lambda: BoxRegion([3, 0, 1, 2]),
+        lambda: PolygonRegion([[0, 0], [1, 1]]),
+        lambda: MaskRegion(np.zeros(4)),
+    ],
 )
 def test_impossible_regions_are_refused(make):
     with pytest.raises(ValueError):

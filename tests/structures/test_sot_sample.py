@@ -18,7 +18,12 @@ def test_boxes_are_float32_data_and_move_with_the_sample():
 
 
 @pytest.mark.parametrize(
-    'name, boxes', [('search_box_xyxy', torch.zeros(1, 4)), ('memory_boxes_xyxy', torch.zeros(4)), ('x_box_xyxy', [1, 2])]
+    'name, boxes',
+    [
+        ('search_box_xyxy', torch.zeros(1, 4)),
+        ('memory_boxes_xyxy', torch.zeros(4)),
+        ('x_box_xyxy', [1, 2]),
+    ],
 )
 def test_a_wrong_shape_is_refused(name, boxes):
     with pytest.raises(ValueError, match=name):

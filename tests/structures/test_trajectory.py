@@ -33,6 +33,13 @@ def test_predictions_of_several_targets_become_one():
     plain = Prediction(BOXES, np.array([0.1, 0.2]), np.array([False, True]))
     masked = Prediction(BOXES[:1], np.array([0.3]), np.array([False]), [mask])
     both = Prediction.concat([plain, masked])
-    assert both.boxes_xyxy.tolist() == [*BOXES.tolist(), BOXES[0].tolist()] and both.scores.tolist() == [0.1, 0.2, 0.3]
-    assert both.region(2) is mask and both.region(0).box_xyxy.tolist() == BOXES[0].tolist() and both.region(1) is None
+    assert both.boxes_xyxy.tolist() == [
+        *BOXES.tolist(),
+        BOXES[0].tolist(),
+    ] and both.scores.tolist() == [0.1, 0.2, 0.3]
+    assert (
+        both.region(2) is mask
+        and both.region(0).box_xyxy.tolist() == BOXES[0].tolist()
+        and both.region(1) is None
+    )
     assert Prediction.concat([plain, plain]).regions is None

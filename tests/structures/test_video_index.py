@@ -67,7 +67,12 @@ def encoded(path: Path, kind: tuple[str, dict[str, str]], frames: np.ndarray = F
         pytest.skip(f'this build of PyAV has no {codec}')
     container_format = {'.vob': 'vob', '.h264': 'h264', '.m2ts': 'mpegts'}.get(path.suffix)
     return write_video(
-        path, frames, codec, 'yuvj420p' if codec == 'mjpeg' else 'yuv420p', options=options, container_format=container_format
+        path,
+        frames,
+        codec,
+        'yuvj420p' if codec == 'mjpeg' else 'yuv420p',
+        options=options,
+        container_format=container_format,
     )
 
 
@@ -76,15 +81,28 @@ def number(frame: np.ndarray) -> int:
     return int(sum(1 << bit for bit in range(6) if bits[bit]))
 
 
-def remuxed(source: Path, target: Path, first: int = 0, shift: int = 0, replace: dict[int, bytes] | None = None) -> Path:
+def remuxed(
+    source: Path,
+    target: Path,
+    first: int = 0,
+    shift: int = 0,
+    replace: dict[int, bytes] | None = None,
+) -> Path:
     """The packets of a file in another, as ``ffmpeg -c copy`` writes them: from packet ``first`` on, later, some with other content."""
-    with av.open(str(source)) as given, av.open(str(target), 'w', format='vob' if target.suffix == '.vob' else None) as made:
+    with (
+        av.open(str(source)) as given,
+        av.open(str(target), 'w', format='vob' if target.suffix == '.vob' else None) as made,
+    ):
         stream = made.add_stream_from_template(given.streams.video[0])
         for number, packet in enumerate(given.demux(given.streams.video[0])):
             if not packet.size or number < first:
                 continue
             copy = av.Packet((replace or {}).get(number, bytes(packet)))
-            copy.stream, copy.time_base, copy.is_keyframe = stream, packet.time_base, packet.is_keyframe
+            copy.stream, copy.time_base, copy.is_keyframe = (
+                stream,
+                packet.time_base,
+                packet.is_keyframe,
+            )
             copy.duration = packet.duration or 0
             copy.pts = None if packet.pts is None else packet.pts + shift
             copy.dts = None if packet.dts is None else packet.dts + shift
@@ -95,7 +113,11 @@ def remuxed(source: Path, target: Path, first: int = 0, shift: int = 0, replace:
 def key_packets(path: Path) -> list[int]:
     """Which packets are key frames."""
     with av.open(str(path)) as container:
-        return [number for number, packet in enumerate(container.demux(video=0)) if packet.size and packet.is_keyframe]
+        return [
+            number
+            for number, packet in enumerate(container.demux(video=0))
+            if packet.size and packet.is_keyframe
+        ]
 
 
 def with_damage(path: Path, places: Sequence[float], noise: int | None) -> Path:
@@ -108,7 +130,9 @@ def with_damage(path: Path, places: Sequence[float], noise: int | None) -> Path:
         data = bytearray(packets[number])
         start, size = min(12, len(data) // 3), max(1, len(data) // 2)
         data[start : start + size] = (
-            bytes(size) if noise is None else np.random.default_rng(noise).integers(0, 256, size, np.uint8).tobytes()
+            bytes(size)
+            if noise is None
+            else np.random.default_rng(noise).integers(0, 256, size, np.uint8).tobytes()
         )
         changed[number] = bytes(data)
     return remuxed(path, path.with_name(f'damaged_{path.name}'), replace=changed)
@@ -118,7 +142,9 @@ def check(path: Path) -> list[np.ndarray]:
     """The frames of a sequential pass, after every way of reading gave the same ones."""
     clip = open_clip(path)
     passed = [frame.copy() for index, frame in clip.iter_frames()]
-    assert [index for index, _ in clip.iter_frames()] == list(range(len(clip))) and len(passed) == len(clip)
+    assert [index for index, _ in clip.iter_frames()] == list(range(len(clip))) and len(
+        passed
+    ) == len(clip)
     order = list(range(len(clip)))
     random.Random(0).shuffle(order)
     assert [index for index in order if not np.array_equal(clip.read(index), passed[index])] == []
@@ -126,14 +152,18 @@ def check(path: Path) -> list[np.ndarray]:
         fresh = open_clip(path)
         assert len(fresh) == len(clip)
         for index, frame in fresh.iter_frames(start, start + 4):
-            np.testing.assert_array_equal(frame, passed[index], err_msg=f'{path.name}, frame {index} from {start}')
+            np.testing.assert_array_equal(
+                frame, passed[index], err_msg=f'{path.name}, frame {index} from {start}'
+            )
     return passed
 
 
 @pytest.mark.process
 @pytest.mark.parametrize('name', FILES)
 def test_every_container_and_codec(tmp_path, name):
-    assert [number(frame) for frame in check(encoded(tmp_path / name, FILES[name]))] == list(range(COUNT))
+    assert [number(frame) for frame in check(encoded(tmp_path / name, FILES[name]))] == list(
+        range(COUNT)
+    )
 
 
 @pytest.mark.parametrize('name', ['x.mp4', 'x.ts', 'x.avi', 'mpeg2.mpg', 'mpeg2.vob', 'x.mkv'])
@@ -143,7 +173,9 @@ def test_a_file_of_one_frame(tmp_path, name):
 
 @pytest.mark.parametrize('name', ['x.ts', 'mpeg2.mpg', 'mpeg2.vob', 'open_gop.ts'])
 def test_recordings_that_were_put_together_are_read_to_their_end(tmp_path, name):
-    first, second = (encoded(tmp_path / f'{part}_{name}', FILES[name], FRAMES[part::2]) for part in (0, 1))
+    first, second = (
+        encoded(tmp_path / f'{part}_{name}', FILES[name], FRAMES[part::2]) for part in (0, 1)
+    )
     both = tmp_path / name
     both.write_bytes(first.read_bytes() + second.read_bytes())
     assert [number(frame) for frame in check(both)] == [*range(0, COUNT, 2), *range(1, COUNT, 2)]
@@ -157,7 +189,13 @@ def test_a_clock_that_wraps(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'source, target', [('open_gop.mkv', 'cut.mkv'), ('open_gop.ts', 'cut.ts'), ('h265.mp4', 'cut.mkv'), ('mpeg2.ts', 'cut.ts')]
+    'source, target',
+    [
+        ('open_gop.mkv', 'cut.mkv'),
+        ('open_gop.ts', 'cut.ts'),
+        ('h265.mp4', 'cut.mkv'),
+        ('mpeg2.ts', 'cut.ts'),
+    ],
 )
 def test_frames_that_a_cut_took_the_references_from_are_not_counted(tmp_path, source, target):
     whole = encoded(tmp_path / source, FILES[source])
@@ -168,7 +206,9 @@ def test_frames_that_a_cut_took_the_references_from_are_not_counted(tmp_path, so
 
 def test_a_recording_that_starts_between_key_frames(tmp_path):
     whole = encoded(tmp_path / 'x.ts', H264).read_bytes()
-    (tmp_path / 'joined.ts').write_bytes(whole[:564] + whole[564 + 188 * (len(whole) // 188 // 7) :])
+    (tmp_path / 'joined.ts').write_bytes(
+        whole[:564] + whole[564 + 188 * (len(whole) // 188 // 7) :]
+    )
     numbers = [number(frame) for frame in check(tmp_path / 'joined.ts')]
     assert numbers == list(range(numbers[0], COUNT)) and 0 < numbers[0] <= 12
 
@@ -179,7 +219,10 @@ def test_damaged_packets_cost_at_most_their_frames(tmp_path, name):
     path = encoded(tmp_path / name, FILES[name])
     for places in ((0,), (0.5,), (0.99,), (0.2, 0.5, 0.8)):
         for noise in (None, 0):
-            assert COUNT * 0.6 <= len(check(with_damage(path, places, noise))) <= COUNT, (places, noise)
+            assert COUNT * 0.6 <= len(check(with_damage(path, places, noise))) <= COUNT, (
+                places,
+                noise,
+            )
 
 
 def test_a_frame_that_is_lost_keeps_its_place_and_is_noted(tmp_path):
@@ -190,12 +233,16 @@ def test_a_frame_that_is_lost_keeps_its_place_and_is_noted(tmp_path):
     assert len(clip) == len(passed) == COUNT
     np.testing.assert_array_equal(passed[20], passed[19])
     (note,) = clip.notes
-    assert note.startswith('frame 20 cannot be decoded (Invalid data') and note.endswith('; the frame before stands in')
+    assert note.startswith('frame 20 cannot be decoded (Invalid data') and note.endswith(
+        '; the frame before stands in'
+    )
 
 
 def test_lost_frames_are_one_note(tmp_path):
     path = encoded(tmp_path / 'x.mp4', ('libx264', {'g': '8', 'bf': '0'}))
-    clip = open_clip(remuxed(path, tmp_path / 'y.mp4', replace=dict.fromkeys((3, 11, 12, 20, 29), NO_PICTURE)))
+    clip = open_clip(
+        remuxed(path, tmp_path / 'y.mp4', replace=dict.fromkeys((3, 11, 12, 20, 29), NO_PICTURE))
+    )
     for index in (30, 12, 5):
         clip.read(index)
     list(clip.iter_frames())
@@ -207,7 +254,9 @@ def test_more_lost_frames_than_can_be_bridged_are_an_error(tmp_path, monkeypatch
     monkeypatch.setattr('usot_plugin.structures.video_clip.MAX_STAND_INS', 3)
     path = encoded(tmp_path / 'x.mp4', ('libx264', {'g': '8', 'bf': '0'}))
     path = remuxed(path, tmp_path / 'y.mp4', replace=dict.fromkeys(range(20, 28), NO_PICTURE))
-    with pytest.raises(ClipError, match=r'y\.mp4, frame 20: cannot be decoded, nor can the frames up to 27'):
+    with pytest.raises(
+        ClipError, match=r'y\.mp4, frame 20: cannot be decoded, nor can the frames up to 27'
+    ):
         list(open_clip(path).iter_frames())
 
 
@@ -217,7 +266,9 @@ def test_sizes_that_change_are_scaled_to_the_first(tmp_path):
     second = remuxed(encoded(tmp_path / 'b.ts', H264, larger), tmp_path / 'c.ts', shift=90_000)
     both = tmp_path / 'both.ts'
     both.write_bytes(first.read_bytes() + second.read_bytes())
-    assert {frame.shape for frame in check(both)} == {(64, 96, 3)} and open_clip(both).frame_count == 36
+    assert {frame.shape for frame in check(both)} == {(64, 96, 3)} and open_clip(
+        both
+    ).frame_count == 36
     gray = [frame.shape for _, frame in open_clip(both).iter_frames(gray=True)]
     assert set(gray) == {(64, 96)}
 
@@ -230,11 +281,17 @@ def two_streams(path: Path, small_first: bool) -> Path:
         for frames, default in kinds if small_first else kinds[::-1]:
             stream = container.add_stream('libx264', rate=25)
             stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], 'yuv420p'
-            stream.disposition = (av.stream.Disposition.default if default else av.stream.Disposition(0)).value
+            stream.disposition = (
+                av.stream.Disposition.default if default else av.stream.Disposition(0)
+            ).value
             streams.append((stream, frames))
         for stream, frames in streams:
             for frame in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='bgr24')))
+                container.mux(
+                    stream.encode(
+                        av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='bgr24')
+                    )
+                )
             container.mux(stream.encode())
     return path
 
@@ -297,13 +354,17 @@ def test_all_eight_display_matrices(tmp_path, name, gray):
     data = bytearray(path.read_bytes())
     matrix_at = data.index(b'tkhd') + 44
     values = (a, b, 0, c, d, 0, 96 * (a < 0 or c < 0), 64 * (b < 0 or d < 0), 1)
-    data[matrix_at : matrix_at + 36] = struct.pack('>9i', *(v * (1 << 30 if i % 3 == 2 else 1 << 16) for i, v in enumerate(values)))
+    data[matrix_at : matrix_at + 36] = struct.pack(
+        '>9i', *(v * (1 << 30 if i % 3 == 2 else 1 << 16) for i, v in enumerate(values))
+    )
     path.write_bytes(data)
     clip = open_clip(path)
     (_, shown), *_rest = clip.iter_frames(7, 8, gray=gray)
     np.testing.assert_array_equal(shown, turn(stored))
     assert clip.size_wh == (shown.shape[1], shown.shape[0])
-    (_, small), *_rest = clip.iter_frames(7, 8, size_wh=(clip.size_wh[0] // 2, clip.size_wh[1] // 2), gray=gray)
+    (_, small), *_rest = clip.iter_frames(
+        7, 8, size_wh=(clip.size_wh[0] // 2, clip.size_wh[1] // 2), gray=gray
+    )
     assert small.shape[:2] == (clip.size_wh[1] // 2, clip.size_wh[0] // 2)
 
 

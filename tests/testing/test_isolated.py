@@ -62,7 +62,10 @@ def test_a_check_that_crashes_hangs_or_fails_does_not_end_the_run(worker, tmp_pa
     log = (tmp_path / 'log').read_text()
     assert 'Traceback' in log and 'ValueError: what went' in log
     child = int(log.split('child ')[1].split()[0])
-    assert not Path(f'/proc/{child}').exists() or 'Z' in Path(f'/proc/{child}/stat').read_text().split()[2]
+    assert (
+        not Path(f'/proc/{child}').exists()
+        or 'Z' in Path(f'/proc/{child}/stat').read_text().split()[2]
+    )
 
 
 @pytest.mark.process

@@ -62,14 +62,19 @@ def test_wrong_json_names_the_file(tmp_path, text, message):
     assert str(caught.value).startswith(str(file)) and message in str(caught.value)
 
 
-@pytest.mark.parametrize('box', [[100, 0, 110, 10], [0, 80, 10, 90], [-20, 0, 0, 10], [0, -20, 10, 0]])
+@pytest.mark.parametrize(
+    'box', [[100, 0, 110, 10], [0, 80, 10, 90], [-20, 0, 0, 10], [0, -20, 10, 0]]
+)
 def test_boxes_outside_the_frame(box):
     check_boxes_in_frame(np.array([[90, 70, 120, 90], [-5, -5, 5, 5]]), (100, 80), 'clip')
     with pytest.raises(InputError, match='clip: box .* lies outside the 100x80 frame'):
         check_boxes_in_frame(np.array(box), (100, 80), 'clip')
 
 
-@pytest.mark.parametrize(('box', 'message'), [([-150, 0, 60, 10], 'more than 2 times the 100x80'), ([1, 2], r'boxes are \(B, 4\)')])
+@pytest.mark.parametrize(
+    ('box', 'message'),
+    [([-150, 0, 60, 10], 'more than 2 times the 100x80'), ([1, 2], r'boxes are \(B, 4\)')],
+)
 def test_boxes_that_no_frame_can_hold(box, message):
     check_boxes_in_frame(np.array([-50, -40, 150, 120]), (100, 80), 'clip')
     with pytest.raises(InputError, match=f'clip: .*{message}'):
@@ -86,7 +91,13 @@ def test_the_mouse_needs_a_display(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('frame', 'window'), [((360, 240), (720, 480)), ((1000, 600), (1000, 600)), ((3840, 2160), (1280, 720)), ((2000, 1), (1280, 1))]
+    ('frame', 'window'),
+    [
+        ((360, 240), (720, 480)),
+        ((1000, 600), (1000, 600)),
+        ((3840, 2160), (1280, 720)),
+        ((2000, 1), (1280, 1)),
+    ],
 )
 def test_small_frames_are_shown_larger_and_large_ones_smaller(frame, window):
     assert window_size(frame) == window
@@ -98,6 +109,10 @@ def test_drawn_boxes_come_back_in_frame_pixels(monkeypatch):
     monkeypatch.setenv('DISPLAY', ':0')
     monkeypatch.setattr(cv2, 'namedWindow', lambda *args: None)
     monkeypatch.setattr(cv2, 'destroyWindow', lambda *args: None)
-    monkeypatch.setattr(cv2, 'selectROIs', lambda title, image, **options: np.array([[20, 40, 60, 80], [5, 5, 0, 9]]))
+    monkeypatch.setattr(
+        cv2,
+        'selectROIs',
+        lambda title, image, **options: np.array([[20, 40, 60, 80], [5, 5, 0, 9]]),
+    )
     frame = np.zeros((240, 360, 3), np.uint8)  # shown at twice its size
     np.testing.assert_allclose(select_boxes(frame), [[10, 20, 40, 60]])

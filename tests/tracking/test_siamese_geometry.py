@@ -36,12 +36,16 @@ def test_target_fills_the_same_share_of_every_search_crop():
     for side in (10.0, 40.0, 160.0):
         window = search_window(np.array([200.0, 200, side, side]), 0.5, 127, 255)
         box = window.to_crop(cxcywh_to_xyxy(np.array([200.0, 200, side, side])))
-        assert box[2] - box[0] == pytest.approx(127 / 2, rel=0.03)  # side / context side = 1 / 2 for a square; the region is whole pixels
+        assert box[2] - box[0] == pytest.approx(
+            127 / 2, rel=0.03
+        )  # side / context side = 1 / 2 for a square; the region is whole pixels
 
 
 def test_penalty_is_one_for_the_same_size_and_falls_with_change():
     target = np.array([[40.0, 20.0]])
-    sizes = np.array([[40.0, 80.0, 20.0, 20.0], [20.0, 40.0, 10.0, 40.0]])[None, :, None]  # same, double, half, turned
+    sizes = np.array([[40.0, 80.0, 20.0, 20.0], [20.0, 40.0, 10.0, 40.0]])[
+        None, :, None
+    ]  # same, double, half, turned
     penalty = scale_ratio_penalty(sizes, target, k=0.1)[0, 0]
     assert penalty[0] == pytest.approx(1)
     assert penalty[1] == pytest.approx(np.exp(-0.1)) and penalty[2] == pytest.approx(np.exp(-0.1))

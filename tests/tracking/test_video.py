@@ -32,7 +32,9 @@ def test_files_and_folders_give_the_same(square, tmp_path):
     frames, boxes = square
     folder = write_frames(tmp_path / 'frames', frames)
     video = write_video(tmp_path / 'clip.mp4', frames)
-    of_folder, of_video = (track_video(TemplateMatcher(), path, boxes[0])[0] for path in (folder, video))
+    of_folder, of_video = (
+        track_video(TemplateMatcher(), path, boxes[0])[0] for path in (folder, video)
+    )
     np.testing.assert_allclose(of_folder.boxes_xyxy, of_video.boxes_xyxy, atol=1)
 
 
@@ -85,7 +87,9 @@ def test_online_equals_whole_clip(square):
         online.update(frames[0])
     first = online.init(frames[0], boxes[0])
     assert first.scores.tolist() == [1] and not first.lost.any()
-    online_boxes = [first.boxes_xyxy[0]] + [online.update(frame).boxes_xyxy[0] for frame in frames[1:]]
+    online_boxes = [first.boxes_xyxy[0]] + [
+        online.update(frame).boxes_xyxy[0] for frame in frames[1:]
+    ]
     (track,) = track_video(TemplateMatcher(), ArrayClip(frames), boxes[0])
     np.testing.assert_array_equal(online_boxes, track.boxes_xyxy)
 
@@ -109,7 +113,15 @@ def test_every_usual_image_becomes_bgr(shape, dtype):
     assert converted.shape == (6, 8, 3) and converted.dtype == np.uint8 and (converted == 7).all()
 
 
-@pytest.mark.parametrize('image', [np.zeros((4, 4), np.float32), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), [[1]]])
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((4, 4), np.float32),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        [[1]],
+    ],
+)
 def test_other_arrays_are_refused(image):
     with pytest.raises(ValueError, match='an image is'):
         as_bgr_u8(image)
@@ -120,7 +132,9 @@ class Masks(StandStill):
 
     def update(self, frames, state):
         prediction, state = super().update(frames, state)
-        return replace(prediction, regions=[MaskRegion(np.ones((3, 3)), int(box[0]), 0) for box in state]), state
+        return replace(
+            prediction, regions=[MaskRegion(np.ones((3, 3)), int(box[0]), 0) for box in state]
+        ), state
 
 
 def test_regions_of_all_targets_pass_through(square):
@@ -164,7 +178,9 @@ def test_a_callers_boxes_are_never_shared(square, make, tracker):
 def test_frames_of_a_caller_are_never_drawn_on(square):
     frames, boxes = square
     before = frames.copy()
-    track_video(StandStill(), ArrayClip(frames), boxes[0], lambda index, frame, prediction: frame.fill(0))
+    track_video(
+        StandStill(), ArrayClip(frames), boxes[0], lambda index, frame, prediction: frame.fill(0)
+    )
     np.testing.assert_array_equal(frames, before)
     online = OnlineTracker(StandStill())
     online.init(torch.from_numpy(frames[0]), boxes[0])

@@ -45,9 +45,19 @@ BENCHMARKS = {
         'OTB100',
         "metric='OPE', metric_options=dict(only_eval_visible=False)",
     ),
-    'lasot': ('LaSOTDataset', 'L/annotations/lasot_test_infos.txt', 'L/B', "metric='OPE', metric_options=dict(only_eval_visible=True)"),
+    'lasot': (
+        'LaSOTDataset',
+        'L/annotations/lasot_test_infos.txt',
+        'L/B',
+        "metric='OPE', metric_options=dict(only_eval_visible=True)",
+    ),
     'uav123': ('UAV123Dataset', 'UAV123/annotations/uav123_infos.txt', 'UAV123', "metric=['OPE']"),
-    'got10k': ('GOT10kDataset', 'G/annotations/got10k_test_infos.txt', 'G', "format_only=True, metric_options=dict(dataset_type='got10k')"),
+    'got10k': (
+        'GOT10kDataset',
+        'G/annotations/got10k_test_infos.txt',
+        'G',
+        "format_only=True, metric_options=dict(dataset_type='got10k')",
+    ),
     'got10k_val': ('GOT10kDataset', 'G/annotations/got10k_val_infos.txt', 'G', "metric='OPE'"),
     'trackingnet': (
         'TrackingNetDataset',
@@ -144,7 +154,9 @@ def write_configs(root: Path) -> Path:
     for kind, text in (('siamese', SIAMESE), ('stark', STARK)):
         (sot / f'{kind}_base.py').write_text(text)
     for name, (dataset, ann_file, img_path, metric) in BENCHMARKS.items():
-        (base / f'{name}.py').write_text(BENCHMARK.format(dataset=dataset, ann_file=ann_file, img_path=img_path, metric=metric))
+        (base / f'{name}.py').write_text(
+            BENCHMARK.format(dataset=dataset, ann_file=ann_file, img_path=img_path, metric=metric)
+        )
         for kind in ('siamese', 'stark'):
             (sot / f'{kind}_{name}.py').write_text(
                 f"_base_ = ['../_base_/{name}.py', './{kind}_base.py']\n"

@@ -34,8 +34,17 @@ def test_what_the_runner_saves_is_read(tmp_path):
     hub.update_scalar('loss', np.float32(0.25))
     hub.update_info('iter', np.int64(3))
     optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
-    content = {'state_dict': nn.Linear(2, 2).state_dict(), 'message_hub': hub.state_dict(), 'optimizer': optimizer.state_dict()}
-    content['meta'] = {'epoch': 1, 'cfg': 'x = 1', 'time': '2026', 'dataset_meta': {'classes': ('a',)}}
+    content = {
+        'state_dict': nn.Linear(2, 2).state_dict(),
+        'message_hub': hub.state_dict(),
+        'optimizer': optimizer.state_dict(),
+    }
+    content['meta'] = {
+        'epoch': 1,
+        'cfg': 'x = 1',
+        'time': '2026',
+        'dataset_meta': {'classes': ('a',)},
+    }
     torch.save(content, tmp_path / 'epoch_1.pth')
     back = load_checkpoint(tmp_path / 'epoch_1.pth')
     assert back['message_hub']['log_scalars']['loss'].mean() == 0.375
@@ -53,7 +62,9 @@ class Call:
 
 
 @pytest.mark.parametrize(
-    'save', [torch.save, lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2))], ids=['torch', 'pickle']
+    'save',
+    [torch.save, lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2))],
+    ids=['torch', 'pickle'],
 )
 def test_code_is_refused(tmp_path, save):
     save({'a': Call(os.mkdir, str(tmp_path / 'ran'))}, tmp_path / 'bad.pth')
@@ -99,7 +110,10 @@ def number(value: float) -> dict[str, torch.Tensor]:
     return {'w': torch.tensor(value)}
 
 
-MMENGINE_EMA = {'state_dict': number(1), 'ema_state_dict': {'module.w': torch.tensor(2.0), 'steps': torch.tensor(9)}}
+MMENGINE_EMA = {
+    'state_dict': number(1),
+    'ema_state_dict': {'module.w': torch.tensor(2.0), 'steps': torch.tensor(9)},
+}
 TIMM_EMA = {'state_dict': number(3), 'state_dict_ema': number(4)}
 
 
@@ -123,7 +137,11 @@ def test_which_weights(content, which, value):
 
 @pytest.mark.parametrize(
     ('content', 'which', 'message'),
-    [(number(1), 'ema', 'no averaged'), ({'epoch': 1}, 'saved', 'no tensors'), (torch.zeros(2), 'saved', 'holds a Tensor')],
+    [
+        (number(1), 'ema', 'no averaged'),
+        ({'epoch': 1}, 'saved', 'no tensors'),
+        (torch.zeros(2), 'saved', 'holds a Tensor'),
+    ],
 )
 def test_files_without_such_weights(content, which, message):
     with pytest.raises(CheckpointError, match=message):
@@ -134,7 +152,10 @@ def test_nothing_is_changed_by_a_checkpoint_that_does_not_fit(tmp_path):
     model = nn.Linear(2, 3)
     before = model.weight.detach().clone()
     torch.save({'weight': torch.zeros(3, 2), 'bias': torch.zeros(4)}, tmp_path / 'x.pth')
-    with pytest.raises(CheckpointError, match=r'1 have another shape \(bias \(4,\) in the file, \(3,\) in the model\)'):
+    with pytest.raises(
+        CheckpointError,
+        match=r'1 have another shape \(bias \(4,\) in the file, \(3,\) in the model\)',
+    ):
         load_weights(model, tmp_path / 'x.pth')
     assert torch.equal(model.weight, before)
     assert describe_misfit(model, model.state_dict()) is None
@@ -152,7 +173,9 @@ def test_the_runners_loader_is_replaced(tmp_path):
 
 
 def _saved(path, module: nn.Module, *without: str):
-    torch.save({key: value for key, value in module.state_dict().items() if key not in without}, path)
+    torch.save(
+        {key: value for key, value in module.state_dict().items() if key not in without}, path
+    )
     return path
 
 
@@ -160,7 +183,10 @@ def test_fine_tuning_may_start_from_a_part_but_not_from_other_shapes(tmp_path):
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     part = _saved(tmp_path / 'part.pth', model, '1.weight')
     check_fit(model, part, partly=True)
-    with pytest.raises(CheckpointError, match=r'part\.pth: does not fit Sequential: 1 of 7 weights are missing \(1\.weight\)'):
+    with pytest.raises(
+        CheckpointError,
+        match=r'part\.pth: does not fit Sequential: 1 of 7 weights are missing \(1\.weight\)',
+    ):
         check_fit(model, part)
     wide = _saved(tmp_path / 'wide.pth', nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4)))
     stranger = _saved(tmp_path / 'stranger.pth', nn.ModuleDict({'a': nn.Linear(2, 3)}))
@@ -172,11 +198,23 @@ def test_fine_tuning_may_start_from_a_part_but_not_from_other_shapes(tmp_path):
 def test_pretrained_files_may_have_more_but_not_less(tmp_path):
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     larger = nn.Sequential(*model, nn.Linear(3, 1))
-    check_pretrained(model, dict(type='Pretrained', checkpoint=_saved(tmp_path / 'old.pth', larger, '1.num_batches_tracked')))
-    check_pretrained(model, [dict(type='Xavier'), dict(type='Pretrained', checkpoint='https://nowhere/a.pth')])
+    check_pretrained(
+        model,
+        dict(
+            type='Pretrained',
+            checkpoint=_saved(tmp_path / 'old.pth', larger, '1.num_batches_tracked'),
+        ),
+    )
+    check_pretrained(
+        model, [dict(type='Xavier'), dict(type='Pretrained', checkpoint='https://nowhere/a.pth')]
+    )
     check_pretrained(model, None)
-    less = dict(type='Pretrained', checkpoint=_saved(tmp_path / 'less.pth', larger, '1.weight', '0.bias'))
-    with pytest.raises(CheckpointError, match=r'less\.pth: does not fit Sequential: 2 of 7 .*0\.bias, 1\.weight'):
+    less = dict(
+        type='Pretrained', checkpoint=_saved(tmp_path / 'less.pth', larger, '1.weight', '0.bias')
+    )
+    with pytest.raises(
+        CheckpointError, match=r'less\.pth: does not fit Sequential: 2 of 7 .*0\.bias, 1\.weight'
+    ):
         check_pretrained(model, less)
 
 
@@ -194,13 +232,23 @@ def renamed_modules(source, target):
     """The checkpoint as NumPy 1 would have written it."""
     with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, 'w') as out:
         for name in archive.namelist():
-            out.writestr(name, archive.read(name).replace(b'numpy._core.multiarray', b'numpy.core.multiarray'))
+            out.writestr(
+                name,
+                archive.read(name).replace(b'numpy._core.multiarray', b'numpy.core.multiarray'),
+            )
     return target
 
 
 @pytest.mark.parametrize(
     'value',
-    [np.float64(2.5), np.bool_(True), np.arange(3), np.zeros(0), np.array([None, 'x', [1, 2]], object), np.ones((2, 1), np.float16)],
+    [
+        np.float64(2.5),
+        np.bool_(True),
+        np.arange(3),
+        np.zeros(0),
+        np.array([None, 'x', [1, 2]], object),
+        np.ones((2, 1), np.float16),
+    ],
     ids=repr,
 )
 def test_arrays_of_either_numpy_are_read(tmp_path, value):
@@ -230,38 +278,69 @@ def test_a_pickle_cannot_make_objects_of_numbers(tmp_path):
 @pytest.mark.parametrize('number', [float('nan'), float('inf'), float('-inf')])
 @pytest.mark.parametrize('kind', [torch.float32, torch.float16, torch.bfloat16, torch.float8_e5m2])
 def test_weights_that_are_not_finite_are_named(tmp_path, number, kind):
-    state = {'a': torch.ones(2), 'steps': torch.tensor(3), 'running_var': torch.tensor([1.0, number]).to(kind)}
-    for content, which in (({'state_dict': state}, 'saved'), ({'model': {'b': torch.ones(1)}, 'ema': state}, 'ema'), (state, 'saved')):
+    state = {
+        'a': torch.ones(2),
+        'steps': torch.tensor(3),
+        'running_var': torch.tensor([1.0, number]).to(kind),
+    }
+    for content, which in (
+        ({'state_dict': state}, 'saved'),
+        ({'model': {'b': torch.ones(1)}, 'ema': state}, 'ema'),
+        (state, 'saved'),
+    ):
         torch.save(content, tmp_path / 'w.pth')
-        if kind == torch.float8_e5m2 and not torch.isinf(state['running_var'].float()).any() and np.isinf(number):
+        if (
+            kind == torch.float8_e5m2
+            and not torch.isinf(state['running_var'].float()).any()
+            and np.isinf(number)
+        ):
             continue
-        with pytest.raises(CheckpointError, match=r'w.pth: 1 of 3 weights are not finite \(running_var\)'):
+        with pytest.raises(
+            CheckpointError, match=r'w.pth: 1 of 3 weights are not finite \(running_var\)'
+        ):
             extract_state_dict(load_checkpoint(tmp_path / 'w.pth'), tmp_path / 'w.pth', which)
 
 
 def test_a_loss_that_was_nan_is_no_weight(tmp_path):
-    content = {'state_dict': {'a': torch.ones(2)}, 'message_hub': {'log_scalars': {'loss': float('nan')}}}
+    content = {
+        'state_dict': {'a': torch.ones(2)},
+        'message_hub': {'log_scalars': {'loss': float('nan')}},
+    }
     assert list(extract_state_dict(content, 'w.pth')) == ['a']
 
 
-TRAINING = {'meta': {'epoch': 1, 'iter': 9}, 'message_hub': {}, 'optimizer': {}, 'state_dict': {'a': torch.ones(1)}}
+TRAINING = {
+    'meta': {'epoch': 1, 'iter': 9},
+    'message_hub': {},
+    'optimizer': {},
+    'state_dict': {'a': torch.ones(1)},
+}
 
 
 @pytest.mark.parametrize('lacks', ['meta', 'message_hub', 'optimizer'])
 def test_weights_alone_are_no_training_to_go_on_with(lacks):
     check_resumable(TRAINING, 'w.pth')
-    for content in ({key: value for key, value in TRAINING.items() if key != lacks}, {'a': torch.ones(1)}, [1]):
+    for content in (
+        {key: value for key, value in TRAINING.items() if key != lacks},
+        {'a': torch.ones(1)},
+        [1],
+    ):
         with pytest.raises(CheckpointError, match='w.pth: holds weights only, .*load_from=w.pth'):
             check_resumable(content, 'w.pth')
 
 
 def test_averaged_weights_that_are_not_finite_end_a_resume():
     with pytest.raises(CheckpointError, match='1 of 1 weights are not finite'):
-        check_resumable({**TRAINING, 'ema_state_dict': {'module.a': torch.tensor(float('nan'))}}, 'w.pth')
+        check_resumable(
+            {**TRAINING, 'ema_state_dict': {'module.a': torch.tensor(float('nan'))}}, 'w.pth'
+        )
 
 
 def test_the_config_in_a_checkpoint_is_not_handed_to_a_runner_that_would_run_it(tmp_path):
-    torch.save({'meta': {'epoch': 1, 'config': 'import os', 'cfg': 'import os'}, 'state_dict': {}}, tmp_path / 'w.pth')
+    torch.save(
+        {'meta': {'epoch': 1, 'config': 'import os', 'cfg': 'import os'}, 'state_dict': {}},
+        tmp_path / 'w.pth',
+    )
     use_safe_loader()
     try:
         assert CheckpointLoader.load_checkpoint(str(tmp_path / 'w.pth'))['meta'] == {'epoch': 1}
@@ -275,7 +354,9 @@ def test_a_flipped_bit_is_seen(tmp_path):
     data = bytearray((tmp_path / 'w.pth').read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / 'w.pth').write_bytes(data)
-    with pytest.raises(CheckpointError, match='w.pth: damaged: record .* does not have its checksum'):
+    with pytest.raises(
+        CheckpointError, match='w.pth: damaged: record .* does not have its checksum'
+    ):
         load_checkpoint(tmp_path / 'w.pth')
 
 
@@ -284,7 +365,10 @@ def test_files_that_would_fill_the_memory_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match='larger than what is stored'):
         extract_state_dict(load_checkpoint(tmp_path / 'w.pth'), tmp_path / 'w.pth')
     torch.save({'w': torch.zeros(10**6)}, tmp_path / 'w.pth')
-    with zipfile.ZipFile(tmp_path / 'w.pth') as source, zipfile.ZipFile(tmp_path / 'z.pth', 'w', zipfile.ZIP_DEFLATED) as out:
+    with (
+        zipfile.ZipFile(tmp_path / 'w.pth') as source,
+        zipfile.ZipFile(tmp_path / 'z.pth', 'w', zipfile.ZIP_DEFLATED) as out,
+    ):
         for name in source.namelist():
             out.writestr(name, source.read(name))
     with pytest.raises(CheckpointError, match='out of proportion'):

@@ -45,7 +45,10 @@ def test_a_fault_of_our_own_keeps_its_traceback():
 
 def test_parser_refuses_in_one_line_and_explains_statuses(capsys):
     parser = tool_parser('Does things.\n\n    tool IN', {0: 'all done', 2: 'wrong input'})
-    assert '    tool IN' in parser.format_help() and 'exit code: 0 = all done; 2 = wrong input' in parser.format_help()
+    assert (
+        '    tool IN' in parser.format_help()
+        and 'exit code: 0 = all done; 2 = wrong input' in parser.format_help()
+    )
     with pytest.raises(SystemExit) as stopped:
         parser.parse_args(['--no-such'])
     assert stopped.value.code == USER_ERROR

@@ -10,7 +10,9 @@ from usot_plugin.utils.code_version import UNKNOWN_CODE, code_version
 
 def git(folder, *arguments):
     identity = ('-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false')
-    subprocess.run(['git', '-C', str(folder), *identity, *arguments], check=True, capture_output=True)
+    subprocess.run(
+        ['git', '-C', str(folder), *identity, *arguments], check=True, capture_output=True
+    )
 
 
 def test_a_commit_only_for_files_of_the_clone(tmp_path):

@@ -19,7 +19,15 @@ def _python(packages: Path, *arguments: str) -> subprocess.CompletedProcess:
     """An interpreter that sees this clone and one folder of packages, and no site-packages of its own."""
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join((str(ROOT), str(packages)))}
     command = [sys.executable, '-S', *arguments]
-    return subprocess.run(command, cwd=packages, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command,
+        cwd=packages,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.fixture
@@ -40,7 +48,9 @@ def two_hosts(packages) -> Path:
         folder = packages / f'{name}.dist-info'
         folder.mkdir()
         distribution, version = name.split('-')
-        text = f'Metadata-Version: 2.1\nName: {distribution.replace("_", "-")}\nVersion: {version}\n'
+        text = (
+            f'Metadata-Version: 2.1\nName: {distribution.replace("_", "-")}\nVersion: {version}\n'
+        )
         (folder / 'METADATA').write_text(text, encoding='utf-8')
     return packages
 

@@ -37,20 +37,29 @@ def test_good_config_passes_with_options(write):
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        ('train_dataloder = dict()', "unknown key 'train_dataloder', did you mean 'train_dataloader'?"),
+        (
+            'train_dataloder = dict()',
+            "unknown key 'train_dataloder', did you mean 'train_dataloader'?",
+        ),
         (
             "model['backbone']['type'] = 'SiameseResNt'",
             "model.backbone.type = 'SiameseResNt' is not registered, did you mean 'SiameseResNet'?",
         ),
         ("model['hed'] = 1", "model.hed: USOT has no argument 'hed', did you mean 'head'?"),
-        ("param_scheduler[0]['start'] = 1", "param_scheduler.0.start: LogSpaceLR has no argument 'start'"),
+        (
+            "param_scheduler[0]['start'] = 1",
+            "param_scheduler.0.start: LogSpaceLR has no argument 'start'",
+        ),
         (
             'train_cfg = dict(by_epoch=True, max_epoch=3)',
             "train_cfg.max_epoch: EpochBasedTrainLoop has no argument 'max_epoch', did you mean",
         ),
         ('model = ', 'cannot be read as a config: SyntaxError'),
         ("_base_ = './missing.py'", 'cannot be read as a config: FileNotFoundError'),
-        ("custom_imports = dict(imports=['no_such_module'], allow_failed_imports=False)", 'cannot be read as a config: ImportError'),
+        (
+            "custom_imports = dict(imports=['no_such_module'], allow_failed_imports=False)",
+            'cannot be read as a config: ImportError',
+        ),
     ],
 )
 def test_wrong_config_is_one_line_with_file_and_key(write, line, message):
@@ -78,7 +87,9 @@ def test_wrong_option_is_one_line(write, options, message):
 
 def test_missing_file_names_its_neighbour(write, tmp_path):
     write(BASE, 'usot_r50.py')
-    with pytest.raises(ConfigError, match=r"usot_r5.py: no such config, did you mean 'usot_r50.py'\?"):
+    with pytest.raises(
+        ConfigError, match=r"usot_r5.py: no such config, did you mean 'usot_r50.py'\?"
+    ):
         load_config(tmp_path / 'usot_r5.py')
 
 
@@ -87,7 +98,13 @@ def test_nearest_says_nothing_when_nothing_is_near():
 
 
 def test_runner_keys_hold_what_the_runner_reads():
-    assert {'model', 'train_dataloader', 'compile', 'find_unused_parameters', 'custom_imports'} <= runner_keys()
+    assert {
+        'model',
+        'train_dataloader',
+        'compile',
+        'find_unused_parameters',
+        'custom_imports',
+    } <= runner_keys()
 
 
 @pytest.fixture
@@ -97,15 +114,25 @@ def broken_host():
     MODELS.children.pop('half_a_host')
 
 
-@pytest.mark.parametrize('line', ["detector = dict(type='half_a_host.Net')", "detector = dict(type='Net', _scope_='half_a_host')"])
+@pytest.mark.parametrize(
+    'line',
+    [
+        "detector = dict(type='half_a_host.Net')",
+        "detector = dict(type='Net', _scope_='half_a_host')",
+    ],
+)
 def test_a_host_that_cannot_be_imported_whole_is_passed_over(write, broken_host, line):
-    with pytest.raises(ConfigError, match=r"detector\.type = '(half_a_host\.)?Net' is not registered"):
+    with pytest.raises(
+        ConfigError, match=r"detector\.type = '(half_a_host\.)?Net' is not registered"
+    ):
         load_config(write(f'{BASE}\n{line}\n'))
 
 
 def test_a_host_that_the_config_does_not_name_is_not_imported(write, broken_host, monkeypatch):
     # All parts of mmdet take seconds to import, and print.
-    monkeypatch.setattr(MODELS.children['half_a_host'], 'import_from_location', lambda: pytest.fail('imported'))
+    monkeypatch.setattr(
+        MODELS.children['half_a_host'], 'import_from_location', lambda: pytest.fail('imported')
+    )
     assert load_config(write(BASE))
 
 
@@ -134,7 +161,11 @@ def test_unpacked_base_variable_in_a_pipeline_is_named(tmp_path):
 
 def test_an_optimizer_wrapper_of_ours_may_have_a_constructor(write):
     wrapper = "type='AutocastOptimWrapper', constructor='PartwiseOptimWrapperConstructor', paramwise_cfg=dict(parts=dict())"
-    cfg = load_config(write(f"{BASE}optim_wrapper = dict({wrapper}, optimizer=dict(type='SGD', lr=0.1), _delete_=True)\n"))
+    cfg = load_config(
+        write(
+            f"{BASE}optim_wrapper = dict({wrapper}, optimizer=dict(type='SGD', lr=0.1), _delete_=True)\n"
+        )
+    )
     assert cfg.optim_wrapper.constructor == 'PartwiseOptimWrapperConstructor'
 
 
@@ -167,16 +198,27 @@ def test_whatever_a_config_raises_is_one_line_with_its_file(tmp_path, text, caus
 
 def test_json_that_is_no_config(tmp_path):
     (tmp_path / 'config.json').write_text('{"model": ')
-    with pytest.raises(ConfigError, match='config.json: cannot be read as a config: JSONDecodeError'):
+    with pytest.raises(
+        ConfigError, match='config.json: cannot be read as a config: JSONDecodeError'
+    ):
         load_config(tmp_path / 'config.json')
 
 
 def test_a_circle_of_bases_is_named_and_a_base_read_twice_is_none(tmp_path):
-    for name, bases in (('a', "['./b.py', './c.py']"), ('b', "'./d.py'"), ('c', "'./e.py'"), ('d', '[]'), ('e', '[]')):
+    for name, bases in (
+        ('a', "['./b.py', './c.py']"),
+        ('b', "'./d.py'"),
+        ('c', "'./e.py'"),
+        ('d', '[]'),
+        ('e', '[]'),
+    ):
         (tmp_path / f'{name}.py').write_text(f'_base_ = {bases}\n')
     load_config(tmp_path / 'a.py')
     (tmp_path / 'd.py').write_text("_base_ = './a.py'\n")
-    with pytest.raises(ConfigError, match='a.py: its _base_ leads back to itself .*a.py -> .*b.py -> .*d.py -> .*a.py'):
+    with pytest.raises(
+        ConfigError,
+        match='a.py: its _base_ leads back to itself .*a.py -> .*b.py -> .*d.py -> .*a.py',
+    ):
         load_config(tmp_path / 'a.py')
 
 
@@ -187,4 +229,8 @@ def test_options_that_cannot_be_parsed_are_one_line(capsys, given):
     with pytest.raises(SystemExit) as ended:
         parser.parse_args(['--cfg-options', given])
     error = capsys.readouterr().err
-    assert ended.value.code == 2 and error.startswith('error: argument --cfg-options: ') and error.count('\n') == 1
+    assert (
+        ended.value.code == 2
+        and error.startswith('error: argument --cfg-options: ')
+        and error.count('\n') == 1
+    )

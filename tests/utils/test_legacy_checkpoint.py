@@ -29,7 +29,9 @@ def saved(path, content=None):
 
 def with_python2_integer(path, state_dict=None):
     """A file that PyTorch's safe reader refuses: an integer key in the text form of Python 2."""
-    data = saved(path, {'state': {77: 1}, 'state_dict': TENSORS if state_dict is None else state_dict}).read_bytes()
+    data = saved(
+        path, {'state': {77: 1}, 'state_dict': TENSORS if state_dict is None else state_dict}
+    ).read_bytes()
     assert data.count(b'KMK\x01') == 1
     path.write_bytes(data.replace(b'KMK\x01', b'I139887847792880\nK\x01'))
     return path
@@ -72,12 +74,16 @@ def test_published_udt_checkpoint_is_loaded(shared_dir):
 
 
 def legacy_file(path, main: bytes, keys: list = (), tail: bytes = b''):
-    head = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {'little_endian': True})]
+    head = [
+        pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {'little_endian': True})
+    ]
     path.write_bytes(b''.join(head) + main + pickle.dumps(list(keys), 2) + tail)
     return path
 
 
-STORAGE = b'(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02NtQ'
+STORAGE = (
+    b'(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02NtQ'
+)
 GOOD = b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(' + STORAGE + b'K\x00%s%stR.'
 TWO = struct.pack('<q2f', 2, 1.0, 2.0)
 
@@ -101,8 +107,20 @@ def test_hand_made_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ('main', 'keys', 'tail', 'error', 'message'),
     [
-        (b'\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.', (), b'', pickle.UnpicklingError, 'posix.system'),
-        (b'\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.', (), b'', pickle.UnpicklingError, 'builtins.eval'),
+        (
+            b'\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.',
+            (),
+            b'',
+            pickle.UnpicklingError,
+            'posix.system',
+        ),
+        (
+            b'\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.',
+            (),
+            b'',
+            pickle.UnpicklingError,
+            'builtins.eval',
+        ),
         (b'\x80\x02ctorch\nload\n.', (), b'', pickle.UnpicklingError, 'torch.load'),
         (
             b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(K\x01K\x00K\x01\x85K\x01\x85tR.',
@@ -111,12 +129,42 @@ def test_hand_made_file_is_read(tmp_path):
             pickle.UnpicklingError,
             'no storage',
         ),
-        (GOOD % (b'K\x03\x85', b'K\x01\x85'), ['0'], TWO, pickle.UnpicklingError, 'larger than its storage'),
-        (GOOD % (b'K\x02\x85', b'K\x05\x85'), ['0'], TWO, pickle.UnpicklingError, 'beyond its storage'),
-        (GOOD % (b'J\xff\xff\xff\x7f\x85', b'K\x00\x85'), ['0'], TWO, pickle.UnpicklingError, 'larger than its storage'),
-        (GOOD % (b'K\x02\x85', b'K\x01\x85'), ['1'], TWO, pickle.UnpicklingError, 'list of storages'),
+        (
+            GOOD % (b'K\x03\x85', b'K\x01\x85'),
+            ['0'],
+            TWO,
+            pickle.UnpicklingError,
+            'larger than its storage',
+        ),
+        (
+            GOOD % (b'K\x02\x85', b'K\x05\x85'),
+            ['0'],
+            TWO,
+            pickle.UnpicklingError,
+            'beyond its storage',
+        ),
+        (
+            GOOD % (b'J\xff\xff\xff\x7f\x85', b'K\x00\x85'),
+            ['0'],
+            TWO,
+            pickle.UnpicklingError,
+            'larger than its storage',
+        ),
+        (
+            GOOD % (b'K\x02\x85', b'K\x01\x85'),
+            ['1'],
+            TWO,
+            pickle.UnpicklingError,
+            'list of storages',
+        ),
         (GOOD % (b'K\x02\x85', b'K\x01\x85'), ['0'], TWO[:-1], EOFError, 'cut short'),
-        (GOOD % (b'K\x02\x85', b'K\x01\x85'), ['0'], struct.pack('<q', 9) + TWO, pickle.UnpicklingError, 'another length'),
+        (
+            GOOD % (b'K\x02\x85', b'K\x01\x85'),
+            ['0'],
+            struct.pack('<q', 9) + TWO,
+            pickle.UnpicklingError,
+            'another length',
+        ),
         (b'\x80\x02X\x01\x00\x00\x00xQ.', (), b'', pickle.UnpicklingError, 'persistent id'),
     ],
 )
@@ -132,7 +180,9 @@ def test_a_pickle_cannot_change_what_it_names(tmp_path):
     # BUILD with a slot state would set attributes; it is dropped, and the allowed names are as before.
     main = b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}X\x06\x00\x00\x00_buildK\x01s\x86b.'
     read_legacy_checkpoint(legacy_file(tmp_path / 'x.pth', main))
-    assert read_legacy_checkpoint(legacy_file(tmp_path / 'y.pth', GOOD % (b'K\x02\x85', b'K\x01\x85'), ['0'], TWO)).tolist() == [1.0, 2.0]
+    assert read_legacy_checkpoint(
+        legacy_file(tmp_path / 'y.pth', GOOD % (b'K\x02\x85', b'K\x01\x85'), ['0'], TWO)
+    ).tolist() == [1.0, 2.0]
 
 
 def test_the_refusal_names_the_object(tmp_path):
@@ -170,7 +220,11 @@ def deep_lists():
     return value
 
 
-@pytest.mark.parametrize('content', [shared_lists(40), lists_in_themselves(), deep_lists()], ids=['shared', 'circle', 'deep'])
+@pytest.mark.parametrize(
+    'content',
+    [shared_lists(40), lists_in_themselves(), deep_lists()],
+    ids=['shared', 'circle', 'deep'],
+)
 @pytest.mark.parametrize('legacy', [True, False])
 def test_small_files_that_no_reader_comes_to_the_end_of(tmp_path, content, legacy):
     file = tmp_path / 'endless.pth'
@@ -183,4 +237,6 @@ def test_small_files_that_no_reader_comes_to_the_end_of(tmp_path, content, legac
 
 
 def test_what_is_shared_a_few_times_is_read(tmp_path):
-    assert load_checkpoint(legacy_file(tmp_path / 'x.pth', pickle.dumps(shared_lists(3), 2))) == shared_lists(3)
+    assert load_checkpoint(
+        legacy_file(tmp_path / 'x.pth', pickle.dumps(shared_lists(3), 2))
+    ) == shared_lists(3)

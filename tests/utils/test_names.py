@@ -9,15 +9,38 @@ import pytest
 from usot_plugin.utils.names import UnsafeNameError, path_below, shown_name
 
 
-@pytest.mark.parametrize('name', ['a', 'a/b.mp4', '..a', 'a..', '...', '-a', ' a ', 'a\nb', 'C:x', 'a\\b', '~', '%s', '名'])
+@pytest.mark.parametrize(
+    'name',
+    ['a', 'a/b.mp4', '..a', 'a..', '...', '-a', ' a ', 'a\nb', 'C:x', 'a\\b', '~', '%s', '名'],
+)
 def test_plain_names_stay_below(tmp_path, name):
     path = path_below(tmp_path, name)
-    assert path.resolve().is_relative_to(tmp_path.resolve()) and path != tmp_path and str(path).endswith(name)
+    assert (
+        path.resolve().is_relative_to(tmp_path.resolve())
+        and path != tmp_path
+        and str(path).endswith(name)
+    )
 
 
 @pytest.mark.parametrize(
     'name',
-    ['', '.', '..', '/etc/x', '../x', 'a/../../x', 'a/..', 'a//b', 'a/', './a', '\\\\host\\x', '..\\x', 'C:/x', 'C:\\x', 'a\0b'],
+    [
+        '',
+        '.',
+        '..',
+        '/etc/x',
+        '../x',
+        'a/../../x',
+        'a/..',
+        'a//b',
+        'a/',
+        './a',
+        '\\\\host\\x',
+        '..\\x',
+        'C:/x',
+        'C:\\x',
+        'a\0b',
+    ],
 )
 def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
     with pytest.raises(UnsafeNameError, match='^clip .* no plain name of a file below') as caught:

@@ -29,5 +29,8 @@ def test_own_file_wins_and_a_missing_one_is_named_as_given(tmp_path, monkeypatch
     assert find_config('configs/quick/usot_quick.py') == Path('configs/quick/usot_quick.py')
     absolute = tmp_path / 'quick/usot_quick.py'
     assert find_config(absolute) == absolute
-    with pytest.raises(ConfigError, match=r'^configs/quick/usot_qick\.py: no such config, did you mean .usot_quick\.py'):
+    with pytest.raises(
+        ConfigError,
+        match=r'^configs/quick/usot_qick\.py: no such config, did you mean .usot_quick\.py',
+    ):
         load_config('configs/quick/usot_qick.py')

@@ -10,7 +10,13 @@ import pytest
 import torch
 
 from usot_plugin.models import SiamFC
-from usot_plugin.utils.published_weights import UnknownCheckpointError, convert_siamfc, is_dcfnet, is_siamfc, is_usot
+from usot_plugin.utils.published_weights import (
+    UnknownCheckpointError,
+    convert_siamfc,
+    is_dcfnet,
+    is_siamfc,
+    is_usot,
+)
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'convert_checkpoint.py'
 FULL = dict(type='SiamFCAlexNet')
@@ -34,7 +40,10 @@ def published(prefix: str, norm: str | None = None) -> dict[str, torch.Tensor]:
                 state[f'{prefix}{name}.1.{part}'] = torch.rand(shape[0]) + 0.5
             state[f'{prefix}{name}.1.num_batches_tracked'] = torch.tensor(7)
     if norm:
-        state |= {f'{norm}.{part}': torch.rand(1) for part in ('weight', 'bias', 'running_mean', 'running_var')}
+        state |= {
+            f'{norm}.{part}': torch.rand(1)
+            for part in ('weight', 'bias', 'running_mean', 'running_var')
+        }
         state[f'{norm}.num_batches_tracked'] = torch.tensor(7)
     return state
 
@@ -62,5 +71,9 @@ def test_the_tool_converts(tmp_path):
     torch.save(published('module.features.', 'module.bn_adjust'), tmp_path / 'siamfc.pth')
     command = [sys.executable, str(TOOL), str(tmp_path / 'siamfc.pth'), str(tmp_path / 'ours.pth')]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and done.stdout.startswith('tracker: 35 tensors'), done.stderr + done.stdout
-    SiamFC(FULL).load_state_dict(torch.load(tmp_path / 'ours.pth', weights_only=True)['state_dict'], strict=True)
+    assert done.returncode == 0 and done.stdout.startswith('tracker: 35 tensors'), (
+        done.stderr + done.stdout
+    )
+    SiamFC(FULL).load_state_dict(
+        torch.load(tmp_path / 'ours.pth', weights_only=True)['state_dict'], strict=True
+    )

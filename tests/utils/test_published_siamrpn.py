@@ -23,10 +23,17 @@ def conv(name: str, *shape: int, bias: bool = False) -> dict[str, tuple[int, ...
 
 
 def norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {**{f'{name}.{part}': (width,) for part in ('weight', 'bias', 'running_mean', 'running_var')}, f'{name}.num_batches_tracked': ()}
+    return {
+        **{
+            f'{name}.{part}': (width,) for part in ('weight', 'bias', 'running_mean', 'running_var')
+        },
+        f'{name}.num_batches_tracked': (),
+    }
 
 
-def resnet(prefix: str, stages: int, depths=(3, 4, 6, 3), base: int = 64) -> dict[str, tuple[int, ...]]:
+def resnet(
+    prefix: str, stages: int, depths=(3, 4, 6, 3), base: int = 64
+) -> dict[str, tuple[int, ...]]:
     """ResNet-50 as both releases change it: strided and dilated stages have 3x3 shortcuts."""
     shapes = conv(f'{prefix}.conv1', base, 3, 7, 7) | norm(f'{prefix}.bn1', base)
     width_in = base
@@ -39,7 +46,9 @@ def resnet(prefix: str, stages: int, depths=(3, 4, 6, 3), base: int = 64) -> dic
             shapes |= conv(f'{at}.conv3', 4 * width, width, 1, 1) | norm(f'{at}.bn3', 4 * width)
             if block == 0:
                 side = 1 if stage == 1 else 3
-                shapes |= conv(f'{at}.downsample.0', 4 * width, width_in, side, side) | norm(f'{at}.downsample.1', 4 * width)
+                shapes |= conv(f'{at}.downsample.0', 4 * width, width_in, side, side) | norm(
+                    f'{at}.downsample.1', 4 * width
+                )
             width_in = 4 * width
     return shapes
 
@@ -62,7 +71,9 @@ def branch(prefix: str, width: int, out: int) -> dict[str, tuple[int, ...]]:
 
 def refinement(prefix: str, stages=(64, 256, 512), width: int = 256) -> dict[str, tuple[int, ...]]:
     shapes = {f'{prefix}.deconv.weight': (width, 32, 15, 15), f'{prefix}.deconv.bias': (32,)}
-    for number, (width_in, middle, out) in enumerate(zip(stages, (16, 64, 128), (4, 16, 32), strict=True)):
+    for number, (width_in, middle, out) in enumerate(
+        zip(stages, (16, 64, 128), (4, 16, 32), strict=True)
+    ):
         for part, first in (('v', width_in), ('h', out)):
             inner = middle if part == 'v' else out
             shapes |= conv(f'{prefix}.{part}{number}.0', inner, first, 3, 3, bias=True)
@@ -76,7 +87,9 @@ def several_levels(widths=(256, 256, 256)) -> dict[str, tuple[int, ...]]:
     shapes = resnet('backbone', 4) | {'rpn_head.cls_weight': (3,), 'rpn_head.loc_weight': (3,)}
     for level, width_in, width in zip((2, 3, 4), (512, 1024, 2048), widths, strict=True):
         shapes |= adjust(f'neck.downsample{level}.downsample', width_in, width)
-        shapes |= branch(f'rpn_head.rpn{level}.cls', width, 10) | branch(f'rpn_head.rpn{level}.loc', width, 20)
+        shapes |= branch(f'rpn_head.rpn{level}.cls', width, 10) | branch(
+            f'rpn_head.rpn{level}.loc', width, 20
+        )
     return shapes
 
 
@@ -101,7 +114,10 @@ MODEL_OF = {
     'siamrpn-pysot-l234-unequal': dict(
         type='SiamRPN',
         backbone=dict(type='StagedSiameseResNet', last_stage_blocks=3),
-        neck=[dict(type='AdjustNeck', in_channels=4 * width, out_channels=width) for width in (128, 256, 512)],
+        neck=[
+            dict(type='AdjustNeck', in_channels=4 * width, out_channels=width)
+            for width in (128, 256, 512)
+        ],
         rpn_head=dict(type='SiamRPNHead', in_channels=(128, 256, 512)),
     ),
     'siammask-pysot': dict(
@@ -136,7 +152,10 @@ NARROW_MODEL = dict(
 
 def weights(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """Every tensor has a value of its own."""
-    return {key: torch.full(shape, (number + 1) / 1000) for number, (key, shape) in enumerate(shapes.items())}
+    return {
+        key: torch.full(shape, (number + 1) / 1000)
+        for number, (key, shape) in enumerate(shapes.items())
+    }
 
 
 @pytest.mark.parametrize('form', FORMS)
@@ -151,10 +170,19 @@ def test_names_and_shapes_fit_the_model(form):
 
 def test_both_forms_of_siammask_mean_the_same():
     # The shapes alone would not notice two swapped branches.
-    pysot, release = (convert_siamrpn({key: key for key in FORMS[form]}) for form in ('siammask-pysot', 'siammask-release'))
+    pysot, release = (
+        convert_siamrpn({key: key for key in FORMS[form]})
+        for form in ('siammask-pysot', 'siammask-release')
+    )
     for name, key in release.items():
-        renamed = key.replace('rpn_model', 'rpn_head').replace('mask_model.mask', 'mask_head').replace('refine_model', 'refine_head')
-        renamed = renamed.replace('features.features', 'backbone').replace('features.downsample.', 'neck.downsample.')
+        renamed = (
+            key.replace('rpn_model', 'rpn_head')
+            .replace('mask_model.mask', 'mask_head')
+            .replace('refine_model', 'refine_head')
+        )
+        renamed = renamed.replace('features.features', 'backbone').replace(
+            'features.downsample.', 'neck.downsample.'
+        )
         assert pysot[name] == renamed
     assert pysot['rpn_head.cls.0.template.0.weight'] == 'rpn_head.cls.conv_kernel.0.weight'
     assert pysot['refine_head.merge.2.weight'] == 'refine_head.post0.weight'
@@ -166,7 +194,12 @@ def test_both_forms_of_siammask_mean_the_same():
 def test_the_tool_converts_and_the_weights_load(tmp_path):
     state = {f'module.{key}': value for key, value in weights(NARROW_FORM).items()}
     torch.save({'epoch': 20, 'state_dict': state}, tmp_path / 'published.pth')
-    command = [sys.executable, str(ROOT / 'tools/convert_checkpoint.py'), str(tmp_path / 'published.pth'), str(tmp_path / 'ours.pth')]
+    command = [
+        sys.executable,
+        str(ROOT / 'tools/convert_checkpoint.py'),
+        str(tmp_path / 'published.pth'),
+        str(tmp_path / 'ours.pth'),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith('tracker: ')

@@ -31,7 +31,12 @@ def resnet50_state(prefix: str = '') -> dict[str, torch.Tensor]:
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, str(TOOL), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_usot_checkpoint_fills_every_parameter_once():
@@ -42,7 +47,9 @@ def test_usot_checkpoint_fills_every_parameter_once():
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('prefix', ['', 'module.encoder_q.', 'backbone.'], ids=['torchvision', 'moco', 'mmengine'])
+@pytest.mark.parametrize(
+    'prefix', ['', 'module.encoder_q.', 'backbone.'], ids=['torchvision', 'moco', 'mmengine']
+)
 def test_resnet_shortcuts_move_to_the_centre_of_the_3x3(prefix):
     published = resnet50_state(prefix)
     converted = convert_resnet(extract_state_dict({'state_dict': published}, 'moco.pth'))
@@ -54,35 +61,63 @@ def test_resnet_shortcuts_move_to_the_centre_of_the_3x3(prefix):
 
 
 def test_moco_momentum_encoder_is_left_out():
-    state = {**resnet50_state('module.encoder_q.'), **resnet50_state('module.encoder_k.'), 'module.queue': torch.zeros(128, 4)}
-    assert all(key.startswith(('conv1', 'bn1', 'layer')) for key in convert_resnet(extract_state_dict({'state_dict': state}, 'moco.pth')))
+    state = {
+        **resnet50_state('module.encoder_q.'),
+        **resnet50_state('module.encoder_k.'),
+        'module.queue': torch.zeros(128, 4),
+    }
+    assert all(
+        key.startswith(('conv1', 'bn1', 'layer'))
+        for key in convert_resnet(extract_state_dict({'state_dict': state}, 'moco.pth'))
+    )
 
 
 def test_foreign_checkpoints_are_named():
     with pytest.raises(UnknownCheckpointError, match="'stem.weight'"):
-        convert_usot({'features.features.conv1.weight': torch.zeros(1), 'stem.weight': torch.zeros(1)})
+        convert_usot(
+            {'features.features.conv1.weight': torch.zeros(1), 'stem.weight': torch.zeros(1)}
+        )
     with pytest.raises(UnknownCheckpointError, match='conv1.weight'):
         convert_resnet({'a': torch.zeros(1)})
 
 
 @pytest.mark.process
 def test_tool_converts_and_refuses(tmp_path):
-    torch.save({'state_dict': formula_state(GOLDEN / 'state_keys_small.json')}, tmp_path / 'published.pth')
+    torch.save(
+        {'state_dict': formula_state(GOLDEN / 'state_keys_small.json')}, tmp_path / 'published.pth'
+    )
     done = run(tmp_path / 'published.pth', tmp_path / 'out' / 'ours.pth')
     assert done.returncode == 0 and 'tracker' in done.stdout, done.stderr
-    USOT(**usot_config('small')).load_state_dict(torch.load(tmp_path / 'out' / 'ours.pth', weights_only=True)['state_dict'])
+    USOT(**usot_config('small')).load_state_dict(
+        torch.load(tmp_path / 'out' / 'ours.pth', weights_only=True)['state_dict']
+    )
 
     torch.save({'something': torch.zeros(1)}, tmp_path / 'other.pth')
     refused = run(tmp_path / 'other.pth', tmp_path / 'no.pth')
-    assert refused.returncode == 2 and 'other.pth' in refused.stderr and refused.stderr.count('\n') == 1
+    assert (
+        refused.returncode == 2
+        and 'other.pth' in refused.stderr
+        and refused.stderr.count('\n') == 1
+    )
     assert not (tmp_path / 'no.pth').exists()
 
-    for content, cause in ((torch.zeros(3), 'holds a Tensor, not named tensors'), ({'state_dict': [1]}, 'no tensors in this file')):
+    for content, cause in (
+        (torch.zeros(3), 'holds a Tensor, not named tensors'),
+        ({'state_dict': [1]}, 'no tensors in this file'),
+    ):
         torch.save(content, tmp_path / 'odd.pth')
         odd = run(tmp_path / 'odd.pth', tmp_path / 'no.pth')
-        assert odd.returncode == 2 and odd.stderr.startswith(f'error: {tmp_path}/odd.pth: {cause}') and odd.stderr.count('\n') == 1
+        assert (
+            odd.returncode == 2
+            and odd.stderr.startswith(f'error: {tmp_path}/odd.pth: {cause}')
+            and odd.stderr.count('\n') == 1
+        )
     blocked = run(tmp_path / 'published.pth', tmp_path / 'published.pth' / 'below.pth')
-    assert blocked.returncode == 2 and 'below.pth: cannot be written' in blocked.stderr and blocked.stderr.count('\n') == 1
+    assert (
+        blocked.returncode == 2
+        and 'below.pth: cannot be written' in blocked.stderr
+        and blocked.stderr.count('\n') == 1
+    )
 
 
 @pytest.mark.process
@@ -90,5 +125,8 @@ def test_tool_on_a_full_disk_leaves_nothing(tmp_path):
     torch.save({'conv1.weight': torch.zeros(100_000)}, tmp_path / 'published.pth')
     command = f'ulimit -f 100; exec {sys.executable} {TOOL} {tmp_path}/published.pth {tmp_path}/out/ours.pth'
     failed = subprocess.run(['bash', '-c', command], capture_output=True, text=True, check=False)
-    assert failed.returncode == 2 and failed.stderr == f'error: {tmp_path}/out/ours.pth: cannot be written (File too large)\n'
+    assert (
+        failed.returncode == 2
+        and failed.stderr == f'error: {tmp_path}/out/ours.pth: cannot be written (File too large)\n'
+    )
     assert not list((tmp_path / 'out').iterdir())

@@ -34,7 +34,9 @@ def deed(what: str, argument: float = 0) -> str:
 
 
 def outcomes(deeds, workers, **options):
-    jobs = ((f'{number}', one if isinstance(one, tuple) else (one,)) for number, one in enumerate(deeds))
+    jobs = (
+        (f'{number}', one if isinstance(one, tuple) else (one,)) for number, one in enumerate(deeds)
+    )
     return dict(run_jobs(deed, jobs, workers, **options))
 
 
@@ -50,7 +52,12 @@ def test_every_job_is_done_once(workers):
 @pytest.mark.parametrize('workers', [1, 2])
 def test_a_lost_worker_costs_its_job(workers):
     told = []
-    done = outcomes(['fine', 'abort', 'fine', 'hang', 'stop', 'fine'], workers, timeout_s=2.0, on_silent=lambda *what: told.append(what[0]))
+    done = outcomes(
+        ['fine', 'abort', 'fine', 'hang', 'stop', 'fine'],
+        workers,
+        timeout_s=2.0,
+        on_silent=lambda *what: told.append(what[0]),
+    )
     assert [done[key] for key in '025'] == ['fine'] * 3
     assert done['1'] == LostJob('died with SIGABRT')
     assert done['3'] == done['4'] == LostJob('gave no sign of life for 2 seconds', timed_out=True)
@@ -66,7 +73,10 @@ def test_a_long_job_that_gives_signs_of_life_is_left_alone():
 def test_what_a_job_raises_is_raised_with_its_traceback():
     with pytest.raises(KeyError, match='a bug') as caught:
         outcomes(['fine', 'raise'], 1)
-    assert "raise KeyError('a bug')" in str(caught.value.__cause__) and not multiprocessing.active_children()
+    assert (
+        "raise KeyError('a bug')" in str(caught.value.__cause__)
+        and not multiprocessing.active_children()
+    )
 
 
 @pytest.mark.process
@@ -83,8 +93,13 @@ def test_no_worker_outlives_a_killed_parent(tmp_path):
         "def job(folder):\n    open(os.path.join(folder, f'pid_{os.getpid()}'), 'w').close()\n    time.sleep(3600)\n"
         f"if __name__ == '__main__':\n    list(run_jobs(job, [(str(n), ({str(tmp_path)!r},)) for n in range(2)], 2))\n"
     )
-    parent = subprocess.Popen([sys.executable, str(tmp_path / 'jobs.py')], env={**os.environ, 'PYTHONPATH': str(REPO)})
-    pids = wait_for(lambda: [int(file.name[4:]) for file in tmp_path.glob('pid_*')], lambda found: len(found) == 2)
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / 'jobs.py')], env={**os.environ, 'PYTHONPATH': str(REPO)}
+    )
+    pids = wait_for(
+        lambda: [int(file.name[4:]) for file in tmp_path.glob('pid_*')],
+        lambda found: len(found) == 2,
+    )
     parent.kill()
     parent.wait()
     wait_for(lambda: [pid for pid in pids if alive(pid)], lambda left: not left)

@@ -20,7 +20,9 @@ def picked(length: int, frames: int) -> tuple[np.ndarray, int, int]:
     return indices, *cells.shape[:2]
 
 
-@pytest.mark.parametrize('length, frames', [(80, 8), (8, 8), (129, 8), (1000, 8), (5000, 3), (57, 5)])
+@pytest.mark.parametrize(
+    'length, frames', [(80, 8), (8, 8), (129, 8), (1000, 8), (5000, 3), (57, 5)]
+)
 def test_frames_are_evenly_spaced_from_first_to_last(length, frames):
     indices, rows, columns = picked(length, frames)
     assert len(indices) == frames and indices[0] == 0 and indices[-1] == length - 1
@@ -44,13 +46,18 @@ def test_wide_frames_are_shrunk_and_the_file_is_written(tmp_path, suffix):
     frame[:] = 200  # the caller's own
     sheet.write(tmp_path / f'new/s{suffix}')
     image = cv2.imread(str(tmp_path / f'new/s{suffix}'))
-    assert image.shape == (TILE_WIDTH_PX // 2, TILE_WIDTH_PX, 3) and np.abs(image.astype(int) - 90).max() < 3
+    assert (
+        image.shape == (TILE_WIDTH_PX // 2, TILE_WIDTH_PX, 3)
+        and np.abs(image.astype(int) - 90).max() < 3
+    )
 
 
 @pytest.mark.parametrize('name', ['s.mp4', 's', '.jpg'])
 def test_other_formats_are_refused(tmp_path, name):
     sheet = ContactSheet(2)
     sheet.add(np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(ValueError, match='no image format that can be written; call it .jpg or .png'):
+    with pytest.raises(
+        ValueError, match='no image format that can be written; call it .jpg or .png'
+    ):
         sheet.write(tmp_path / name)
     assert not list(tmp_path.iterdir())

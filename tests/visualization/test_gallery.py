@@ -32,8 +32,17 @@ CARDS = [
 def test_cards_are_sorted_by_quality_and_carry_what_the_filters_need():
     page = _Page(gallery_html('Boxes', CARDS))
     cards = [attrs for tag, attrs in page.tags if tag == 'article']
-    assert [(c['data-status'], float(c['data-quality'])) for c in cards] == [('dropped', 0.9), ('kept', 0.5), ('skipped', -1)]
-    assert {a.get('data-status') for tag, a in page.tags if tag == 'button'} == {'', 'kept', 'dropped', 'skipped'}
+    assert [(c['data-status'], float(c['data-quality'])) for c in cards] == [
+        ('dropped', 0.9),
+        ('kept', 0.5),
+        ('skipped', -1),
+    ]
+    assert {a.get('data-status') for tag, a in page.tags if tag == 'button'} == {
+        '',
+        'kept',
+        'dropped',
+        'skipped',
+    }
 
 
 def test_nothing_is_loaded_from_elsewhere():
@@ -45,13 +54,17 @@ def test_nothing_is_loaded_from_elsewhere():
 
 def test_names_are_text_not_markup():
     page = _Page(gallery_html('<b>&', CARDS))
-    assert sum(tag == 'script' for tag, _ in page.tags) == 1 and not any(tag == 'b' and 'alert' in str(a) for tag, a in page.tags)
+    assert sum(tag == 'script' for tag, _ in page.tags) == 1 and not any(
+        tag == 'b' and 'alert' in str(a) for tag, a in page.tags
+    )
     assert '<script>alert(1)</script>"' in page.words and 'no & yes' in page.words
 
 
 def test_words_are_explained_in_plain_text():
     page = _Page(gallery_html('Boxes', CARDS, legend=[('Q_v', 'share of <picked> frames')]))
-    assert 'share of <picked> frames' in page.words and sum(tag == 'dt' for tag, _ in page.tags) == 1
+    assert (
+        'share of <picked> frames' in page.words and sum(tag == 'dt' for tag, _ in page.tags) == 1
+    )
     assert not any(tag == 'dl' for tag, _ in _Page(gallery_html('Boxes', CARDS)).tags)
 
 

@@ -23,9 +23,19 @@ def write_run(folder, stamp, rows):
 
 
 def test_a_resumed_run_is_one_curve(tmp_path):
-    write_run(tmp_path, '1', [{'loss_reg': 3.0, 'iter': 1, 'step': 1}, {'loss_reg': 2.5, 'iter': 2, 'step': 2}])
     write_run(
-        tmp_path, '2', [{'loss_reg': 2.0, 'iter': 2, 'step': 2}, {'sot/success': 12.0, 'step': 1}, {'loss_reg': 1.0, 'iter': 3, 'step': 3}]
+        tmp_path,
+        '1',
+        [{'loss_reg': 3.0, 'iter': 1, 'step': 1}, {'loss_reg': 2.5, 'iter': 2, 'step': 2}],
+    )
+    write_run(
+        tmp_path,
+        '2',
+        [
+            {'loss_reg': 2.0, 'iter': 2, 'step': 2},
+            {'sot/success': 12.0, 'step': 1},
+            {'loss_reg': 1.0, 'iter': 3, 'step': 3},
+        ],
     )
     assert read_scalars(tmp_path)['loss_reg'].tolist() == [[1, 3], [2, 2], [3, 1]]
 
@@ -33,7 +43,10 @@ def test_a_resumed_run_is_one_curve(tmp_path):
 def test_plot_has_a_panel_for_each_loss(tmp_path):
     curve = np.array([[0.0, 2], [10, 1]])
     sizes = []
-    for runs in ({'naive': {'loss_reg': curve}}, {'naive': {'loss_reg': curve}, 'cycle': {'loss_reg': curve, 'loss_mem': curve / 2}}):
+    for runs in (
+        {'naive': {'loss_reg': curve}},
+        {'naive': {'loss_reg': curve}, 'cycle': {'loss_reg': curve, 'loss_mem': curve / 2}},
+    ):
         plot_losses(runs, tmp_path / 'losses.png')
         sizes.append(cv2.imread(str(tmp_path / 'losses.png')).shape[1])
     assert sizes[1] == 2 * sizes[0]
@@ -50,9 +63,17 @@ def test_nothing_to_draw_is_named(tmp_path):
 @pytest.mark.process
 def test_tool(tmp_path):
     write_run(tmp_path / 'a', '1', [{'loss_cls': 3.0, 'iter': 1, 'step': 1}])
-    done = subprocess.run([sys.executable, TOOL, tmp_path / 'a', '--out', tmp_path / 'x.png'], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, TOOL, tmp_path / 'a', '--out', tmp_path / 'x.png'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0 and (tmp_path / 'x.png').exists(), done.stderr
     failed = subprocess.run(
-        [sys.executable, TOOL, tmp_path / 'b', '--out', tmp_path / 'y.png'], capture_output=True, text=True, check=False
+        [sys.executable, TOOL, tmp_path / 'b', '--out', tmp_path / 'y.png'],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert failed.returncode == 2 and failed.stderr.count('\n') == 1

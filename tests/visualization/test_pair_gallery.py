@@ -7,12 +7,23 @@ import numpy as np
 
 from usot_plugin.datasets.samplers.mined_pairs import MinedChain
 from usot_plugin.structures.clip import ArrayClip
-from usot_plugin.visualization.pair_gallery import CAPTION_PX, COLUMNS, GAP_PX, INSTANCE_BGR, TILE_PX, chain_card, draw_chain, draw_patch
+from usot_plugin.visualization.pair_gallery import (
+    CAPTION_PX,
+    COLUMNS,
+    GAP_PX,
+    INSTANCE_BGR,
+    TILE_PX,
+    chain_card,
+    draw_chain,
+    draw_patch,
+)
 
 
 def chain(count: int) -> MinedChain:
     boxes = np.repeat([[40.0, 30.0, 60.0, 50.0]], count + 1, 0)
-    return MinedChain(np.arange(count + 1) * 2, boxes, np.full(count, 0.75), np.full(count, 2.0), 'no way back')
+    return MinedChain(
+        np.arange(count + 1) * 2, boxes, np.full(count, 0.75), np.full(count, 2.0), 'no way back'
+    )
 
 
 def test_a_patch_shows_its_surroundings_and_its_box():
@@ -21,7 +32,10 @@ def test_a_patch_shows_its_surroundings_and_its_box():
     assert tile.shape == (TILE_PX + CAPTION_PX, TILE_PX, 3)
     rows, columns = np.nonzero((tile[:TILE_PX] == INSTANCE_BGR).all(-1))
     # A box of 20 px with context 40 px wide, shown 1.4 times as wide: 132 / 56 pixels a pixel, in the middle.
-    assert abs(np.ptp(columns) - 20 * TILE_PX / 56) <= 4 and abs((columns.min() + columns.max()) / 2 - TILE_PX / 2) <= 4
+    assert (
+        abs(np.ptp(columns) - 20 * TILE_PX / 56) <= 4
+        and abs((columns.min() + columns.max()) / 2 - TILE_PX / 2) <= 4
+    )
     assert (tile[TILE_PX:] != 255).any()
 
 
@@ -30,7 +44,9 @@ def test_every_pair_has_a_tile():
     height, width = TILE_PX + CAPTION_PX + GAP_PX, TILE_PX + GAP_PX
     sheet = draw_chain(clip, chain(9))
     assert sheet.shape == (2 * height, COLUMNS * width, 3)
-    assert (sheet[height:, 2 * width : 3 * width] == 255).all() and (sheet[height:, width : 2 * width] != 255).any()
+    assert (sheet[height:, 2 * width : 3 * width] == 255).all() and (
+        sheet[height:, width : 2 * width] != 255
+    ).any()
     assert draw_chain(clip, chain(0)).shape[0] == height
 
 

@@ -44,7 +44,9 @@ def test_evidence_is_what_discovery_saw(clip, windows):
     evidence = gather_evidence(clip, config, shown)
     assert sorted(evidence.shown) == shown and len(shown) == 5
     if not windows:
-        seen = observe(clip, 0, 40, config, build_flow(config.flow), map_geometry(clip.size_wh, config.map))
+        seen = observe(
+            clip, 0, 40, config, build_flow(config.flow), map_geometry(clip.size_wh, config.map)
+        )
         np.testing.assert_array_equal(evidence.boxes_xyxy, seen.boxes_xyxy)
         np.testing.assert_array_equal(evidence.frames, seen.frames)
 
@@ -59,7 +61,9 @@ def test_sheet_draws_each_chosen_box_where_it_is(clip, tmp_path):
     for axes, frame in zip(tiles, shown, strict=True):
         (box,) = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
         x, y = box.get_xy()
-        np.testing.assert_allclose([x, y, x + box.get_width(), y + box.get_height()], track.boxes_xyxy[frame], atol=1e-3)
+        np.testing.assert_allclose(
+            [x, y, x + box.get_width(), y + box.get_height()], track.boxes_xyxy[frame], atol=1e-3
+        )
         assert matplotlib_hex(box.get_edgecolor()) == (PICKED if track.picked[frame] else FILLED)
 
 
@@ -80,7 +84,9 @@ def test_sheet_without_maps_has_only_frames_and_curves(clip, tmp_path):
     rows = rows_of(clip, CONFIG, tmp_path)
     with_maps, without = (draw_sheet(clip, rows, CONFIG, 3, maps) for maps in (True, False))
     titles = [[axes.get_title() for axes in figure.axes] for figure in (with_maps, without)]
-    assert sum(title.startswith('flow over') for title in titles[0]) == 3 and not any(t.startswith('flow over') for t in titles[1])
+    assert sum(title.startswith('flow over') for title in titles[0]) == 3 and not any(
+        t.startswith('flow over') for t in titles[1]
+    )
     assert without.get_figheight() < with_maps.get_figheight()
 
 

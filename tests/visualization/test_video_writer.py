@@ -20,7 +20,11 @@ def test_round_trip(tmp_path, encoder, size_wh):
             writer.write(frame)
     clip = open_clip(tmp_path / 'new' / 'v.mp4')
     width, height = size_wh
-    assert clip.frame_count == 9 and clip.fps == 10 and clip.size_wh == (width + width % 2, height + height % 2)
+    assert (
+        clip.frame_count == 9
+        and clip.fps == 10
+        and clip.size_wh == (width + width % 2, height + height % 2)
+    )
     for index in (0, 8):
         assert np.abs(clip.read(index)[:height, :width].astype(int) - frames[index]).mean() < 12
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['v.mp4']
@@ -58,7 +62,10 @@ def test_no_frame_is_an_error(tmp_path):
 
 
 def test_frames_of_another_size(tmp_path):
-    with pytest.raises(VideoWriteError, match='frame 1 is 40x32'), VideoWriter(tmp_path / 'v.mp4') as writer:
+    with (
+        pytest.raises(VideoWriteError, match='frame 1 is 40x32'),
+        VideoWriter(tmp_path / 'v.mp4') as writer,
+    ):
         writer.write(np.zeros((32, 32, 3), np.uint8))
         writer.write(np.zeros((32, 40, 3), np.uint8))
     assert not list(tmp_path.iterdir())
@@ -66,9 +73,15 @@ def test_frames_of_another_size(tmp_path):
 
 def test_where_nothing_can_be_written(tmp_path):
     (tmp_path / 'file').write_text('x')
-    with pytest.raises(VideoWriteError, match=r'v.mp4: cannot be written'), VideoWriter(tmp_path / 'file' / 'v.mp4'):
+    with (
+        pytest.raises(VideoWriteError, match=r'v.mp4: cannot be written'),
+        VideoWriter(tmp_path / 'file' / 'v.mp4'),
+    ):
         pass
-    with pytest.raises(VideoWriteError, match='cannot be written'), VideoWriter(tmp_path / 'v.unknown'):
+    with (
+        pytest.raises(VideoWriteError, match='cannot be written'),
+        VideoWriter(tmp_path / 'v.unknown'),
+    ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ['file']
 

@@ -26,7 +26,16 @@ def random_masks(random: np.random.Generator, size_hw: tuple[int, int]) -> np.nd
     for mask in masks:
         for _ in range(random.integers(0, 4)):
             centre, axes = random.integers(-5, max(size_hw), 2), random.integers(1, 25, 2)
-            cv2.ellipse(mask, tuple(map(int, centre)), tuple(map(int, axes)), float(random.uniform(0, 180)), 0, 360, 1, -1)
+            cv2.ellipse(
+                mask,
+                tuple(map(int, centre)),
+                tuple(map(int, axes)),
+                float(random.uniform(0, 180)),
+                0,
+                360,
+                1,
+                -1,
+            )
     return masks > 0
 
 
@@ -51,10 +60,16 @@ def run(args: argparse.Namespace) -> None:
     arrays: dict[str, np.ndarray] = {}
     for seed, size_hw in enumerate(SIZES_HW):
         predicted, annotated = pair_of_masks(seed, size_hw)
-        measures = {'j': db_eval_iou(annotated, predicted), 'f': db_eval_boundary(annotated, predicted)}
+        measures = {
+            'j': db_eval_iou(annotated, predicted),
+            'f': db_eval_boundary(annotated, predicted),
+        }
         arrays |= {f'{seed}/predicted': predicted, f'{seed}/annotated': annotated}
         for name, values in measures.items():
-            arrays |= {f'{seed}/{name}': values, f'{seed}/{name}_statistics': np.array(db_statistics(values))}
+            arrays |= {
+                f'{seed}/{name}': values,
+                f'{seed}/{name}_statistics': np.array(db_statistics(values)),
+            }
     np.savez_compressed(args.out, **arrays)
     print(f'wrote {args.out}: {len(SIZES_HW)} x {FRAMES} pairs of masks')
 
@@ -62,7 +77,13 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     parser = tool_parser(__doc__)
-    parser.add_argument('--evaluation', type=Path, required=True, metavar='DIR', help='clone of davis2017-evaluation')
+    parser.add_argument(
+        '--evaluation',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='clone of davis2017-evaluation',
+    )
     parser.add_argument('--out', type=Path, required=True, metavar='NPZ', help='archive to write')
     return exit_status(lambda: run(parser.parse_args(argv)), (ImportError,))
 

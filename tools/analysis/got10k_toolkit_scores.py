@@ -31,12 +31,19 @@ def random_sequence(seed: int, frames: int = 40, repetitions: int = 1) -> dict[s
     noise = random.normal(0, [8, 8, 5, 5], (repetitions, frames, 4))
     results = np.round(gt + noise, 3)
     results[:, 0] = gt[0]
-    return {'gt': gt, 'results': results, 'cover': random.integers(0, 9, frames) * (random.random(frames) > 0.2)}
+    return {
+        'gt': gt,
+        'results': results,
+        'cover': random.integers(0, 9, frames) * (random.random(frames) > 0.2),
+    }
 
 
 def sequences_of(boxes: Path) -> dict[str, dict[str, np.ndarray]]:
     """Random sequences, and the real boxes and results of an archive with ``gt/<sequence>`` and ``res/<tracker>/<sequence>``."""
-    found = {f'random_{seed}': random_sequence(seed, 30 + 7 * seed, 1 + 2 * (seed == 2)) for seed in range(4)}
+    found = {
+        f'random_{seed}': random_sequence(seed, 30 + 7 * seed, 1 + 2 * (seed == 2))
+        for seed in range(4)
+    }
     with np.load(boxes) as archive:
         for key in sorted(archive.files):
             kind, *rest = key.split('/')
@@ -44,7 +51,11 @@ def sequences_of(boxes: Path) -> dict[str, dict[str, np.ndarray]]:
             if kind == 'res' and (gt > 0).all():
                 results = np.round(archive[key], 3)
                 results[0] = gt[0]
-                found['_'.join(rest)] = {'gt': gt, 'results': results[None], 'cover': np.full(len(gt), 8)}
+                found['_'.join(rest)] = {
+                    'gt': gt,
+                    'results': results[None],
+                    'cover': np.full(len(gt), 8),
+                }
     return found
 
 
@@ -64,7 +75,12 @@ def write_layout(root: Path, sequences: dict[str, dict[str, np.ndarray]]) -> Non
             (folder / f'{index + 1:08d}.jpg').touch()
         for repetition, boxes in enumerate(parts['results'], 1):
             np.savetxt(out / f'{name}_{repetition:03d}.txt', boxes, fmt='%.3f', delimiter=',')
-        np.savetxt(out / f'{name}_time.txt', np.full((len(parts['gt']), len(parts['results'])), 0.02), fmt='%.8f', delimiter=',')
+        np.savetxt(
+            out / f'{name}_time.txt',
+            np.full((len(parts['gt']), len(parts['results'])), 0.02),
+            fmt='%.8f',
+            delimiter=',',
+        )
 
 
 def toolkit_scores(sequences: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -75,15 +91,23 @@ def toolkit_scores(sequences: dict[str, dict[str, np.ndarray]]) -> dict[str, np.
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_layout(root, sequences)
-        experiment = ExperimentGOT10k(str(root), 'val', str(root / 'results'), str(root / 'reports'))
+        experiment = ExperimentGOT10k(
+            str(root), 'val', str(root / 'results'), str(root / 'reports')
+        )
         report = experiment.report([TRACKER])[TRACKER]
-    scores = {'got10k/overall': np.array([report['overall']['ao'], report['overall']['sr'], report['overall']['succ_curve'][75]])}
+    scores = {
+        'got10k/overall': np.array(
+            [report['overall']['ao'], report['overall']['sr'], report['overall']['succ_curve'][75]]
+        )
+    }
     one_pass = object.__new__(ExperimentOTB)  # its constructor fetches the data set
     one_pass.nbins_iou, one_pass.nbins_ce = 21, 51
     for name, parts in sequences.items():
         own = report['seq_wise'][name]
         scores[f'got10k/{name}'] = np.array([own['ao'], own['sr']])
-        curves = one_pass._calc_curves(*one_pass._calc_metrics(parts['results'][0].copy(), parts['gt'].copy()))
+        curves = one_pass._calc_curves(
+            *one_pass._calc_metrics(parts['results'][0].copy(), parts['gt'].copy())
+        )
         scores[f'success/{name}'], scores[f'precision/{name}'] = curves
     return scores
 
@@ -91,7 +115,9 @@ def toolkit_scores(sequences: dict[str, dict[str, np.ndarray]]) -> dict[str, np.
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     parser = tool_parser(__doc__)
-    parser.add_argument('--boxes', type=Path, required=True, metavar='NPZ', help='archive of real boxes and results')
+    parser.add_argument(
+        '--boxes', type=Path, required=True, metavar='NPZ', help='archive of real boxes and results'
+    )
     parser.add_argument('--out', type=Path, required=True, metavar='NPZ', help='archive to write')
     return exit_status(lambda: run(parser.parse_args(argv)), (ImportError,))
 
@@ -99,7 +125,11 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> None:
     """Make the sequences, score them with the toolkit, store both."""
     sequences = sequences_of(args.boxes)
-    arrays = {f'{kind}/{name}': values for name, parts in sequences.items() for kind, values in parts.items()}
+    arrays = {
+        f'{kind}/{name}': values
+        for name, parts in sequences.items()
+        for kind, values in parts.items()
+    }
     np.savez_compressed(args.out, **arrays, **toolkit_scores(sequences))
     print(f'wrote {args.out}: {len(sequences)} sequences')
 

@@ -75,10 +75,16 @@ def multiply_adds(run: Callable[[], Any], model: nn.Module) -> tuple[Any, dict[s
         functions that belong to no module (correlations, pooling, Fourier transforms), under ``''``.
     """
     spent: Counter[str] = Counter()
-    calls: list[list[int]] = []  # of the modules under way: operations at the begin, and those of calls further in
+    calls: list[
+        list[int]
+    ] = []  # of the modules under way: operations at the begin, and those of calls further in
     with FlopCounterMode(display=False, custom_mapping=_fourier_costs()) as counter:
         named = [(name, module) for name, module in model.named_modules() if name]
-        handles = [handle for name, module in named for handle in _watch(module, name, counter.get_total_flops, calls, spent)]
+        handles = [
+            handle
+            for name, module in named
+            for handle in _watch(module, name, counter.get_total_flops, calls, spent)
+        ]
         try:
             result = run()
         finally:
@@ -88,7 +94,13 @@ def multiply_adds(run: Callable[[], Any], model: nn.Module) -> tuple[Any, dict[s
     return result, {name: operations // 2 for name, operations in spent.items()}
 
 
-def _watch(module: nn.Module, name: str, operations: Callable[[], int], calls: list[list[int]], spent: Counter[str]) -> list[Any]:
+def _watch(
+    module: nn.Module,
+    name: str,
+    operations: Callable[[], int],
+    calls: list[list[int]],
+    spent: Counter[str],
+) -> list[Any]:
     def begin(*_: Any) -> None:
         calls.append([operations(), 0])
 
@@ -105,8 +117,12 @@ def _watch(module: nn.Module, name: str, operations: Callable[[], int], calls: l
 
 
 def _fourier_costs() -> dict[Any, Callable[..., int]]:
-    def real(shape: tuple[int, ...], dims: list[int], *_: Any, out_shape: tuple[int, ...], **__: Any) -> int:
-        full = shape if math.prod(shape) >= math.prod(out_shape) else out_shape  # the real side: the other one is half as wide
+    def real(
+        shape: tuple[int, ...], dims: list[int], *_: Any, out_shape: tuple[int, ...], **__: Any
+    ) -> int:
+        full = (
+            shape if math.prod(shape) >= math.prod(out_shape) else out_shape
+        )  # the real side: the other one is half as wide
         return round(2.5 * math.prod(full) * math.log2(math.prod(full[dim] for dim in dims)))
 
     def complex_(shape: tuple[int, ...], dims: list[int], *_: Any, **__: Any) -> int:
@@ -116,7 +132,9 @@ def _fourier_costs() -> dict[Any, Callable[..., int]]:
     return {aten._fft_r2c: real, aten._fft_c2r: real, aten._fft_c2c: complex_}
 
 
-def tracker_complexity(model_cfg: Mapping[str, Any], crops_px: tuple[int, int] | None = None) -> Complexity:
+def tracker_complexity(
+    model_cfg: Mapping[str, Any], crops_px: tuple[int, int] | None = None
+) -> Complexity:
     """Run a model's own tracker with random weights on two or more frames and count.
 
     Args:
@@ -131,28 +149,53 @@ def tracker_complexity(model_cfg: Mapping[str, Any], crops_px: tuple[int, int] |
     options = dict(model_cfg.get('test_cfg') or {})
     if not isinstance(model, BaseSOTModel) or 'type' not in options:
         raise ConfigError(f'{type(model).__name__} is no single-object tracker with a test_cfg')
-    names = next((pair for pair in CROP_OPTIONS if hasattr(build_tracker(model, options), pair[0])), None)
+    names = next(
+        (pair for pair in CROP_OPTIONS if hasattr(build_tracker(model, options), pair[0])), None
+    )
     if names is None:
         raise ConfigError(f'{options["type"]} has no crops of a fixed size')
     if crops_px is not None:
         wanted = dict(zip(names, crops_px, strict=True))
         if [wanted[name] for name in names] != list(crops_px):
-            raise ValueError(f'{options["type"]} has crops of one size, got {crops_px[0]} and {crops_px[1]}')
+            raise ValueError(
+                f'{options["type"]} has crops of one size, got {crops_px[0]} and {crops_px[1]}'
+            )
         options.update(wanted)
     tracker = build_tracker(model, options)
     template_px, search_px = (int(getattr(tracker, name)) for name in names)
     frame = np.random.default_rng(0).integers(0, 256, (FRAME_WH[1], FRAME_WH[0], 3), np.uint8)
     try:
-        template, search = (multiply_adds(partial(_features, model, px), model)[1][''] for px in (template_px, search_px))
+        template, search = (
+            multiply_adds(partial(_features, model, px), model)[1]['']
+            for px in (template_px, search_px)
+        )
         state, first = multiply_adds(lambda: tracker.init(frame, np.array(TARGET_XYXY)), model)
         for _ in range(getattr(tracker, 'memory_size', 1)):  # the memory fills
             _, state = tracker.update(frame, state)
         _, later = multiply_adds(lambda: tracker.update(frame, state), model)
     except RuntimeError as error:
-        raise ValueError(f'crops of {template_px} and {search_px} px do not fit the network: {str(error).splitlines()[0]}') from error
-    sizes = {name: sum(p.numel() for p in module.parameters()) for name, module in model.named_modules()}
-    modules = {name: ModuleCost(size, first.get(name, 0), later.get(name, 0)) for name, size in sizes.items() if name}
-    return Complexity(type(tracker).__name__, template_px, search_px, sizes[''], template, search, first[''], later[''], modules)
+        raise ValueError(
+            f'crops of {template_px} and {search_px} px do not fit the network: {str(error).splitlines()[0]}'
+        ) from error
+    sizes = {
+        name: sum(p.numel() for p in module.parameters()) for name, module in model.named_modules()
+    }
+    modules = {
+        name: ModuleCost(size, first.get(name, 0), later.get(name, 0))
+        for name, size in sizes.items()
+        if name
+    }
+    return Complexity(
+        type(tracker).__name__,
+        template_px,
+        search_px,
+        sizes[''],
+        template,
+        search,
+        first[''],
+        later[''],
+        modules,
+    )
 
 
 @torch.inference_mode()

@@ -60,7 +60,12 @@ class GOT10kTracker:
         """
         return xyxy_to_xywh(self._online.update(_bgr(image)).boxes_xyxy[0]) + self._shift
 
-    def track(self, img_files: Sequence[str | Path], box: np.ndarray | Sequence[float], visualize: bool = False) -> tuple:
+    def track(
+        self,
+        img_files: Sequence[str | Path],
+        box: np.ndarray | Sequence[float],
+        visualize: bool = False,
+    ) -> tuple:
         """Run over the images of one sequence, as the toolkit's base class does.
 
         Args:
@@ -88,5 +93,9 @@ class GOT10kTracker:
 
 
 def _bgr(image: Any) -> np.ndarray:
-    pixels = np.asarray(image if isinstance(image, np.ndarray) or getattr(image, 'mode', 'RGB') == 'RGB' else image.convert('RGB'))
+    pixels = np.asarray(
+        image
+        if isinstance(image, np.ndarray) or getattr(image, 'mode', 'RGB') == 'RGB'
+        else image.convert('RGB')
+    )
     return pixels[..., ::-1]

@@ -62,7 +62,9 @@ def init_tracker(
     if tracker is not None and not needs_model(tracker):
         return build_tracker(None, tracker)
     if 'model' not in cfg:
-        raise ConfigError(f'{config if isinstance(config, str | Path) else "config"}: there is no model in it')
+        raise ConfigError(
+            f'{config if isinstance(config, str | Path) else "config"}: there is no model in it'
+        )
     model = MODELS.build(cfg.model)
     if checkpoint is None:
         warnings.warn('no checkpoint: the weights of the tracker are random', stacklevel=2)
@@ -107,7 +109,9 @@ def onnx_tracker(folder: str | Path) -> Tracker:
         ValueError: Its hyper-parameters are not those of :class:`USOTTracker`.
     """
     network = OnnxNetwork(folder)
-    return USOTTracker(network, **{key: value for key, value in network.options.items() if key != 'type'})
+    return USOTTracker(
+        network, **{key: value for key, value in network.options.items() if key != 'type'}
+    )
 
 
 def tracker_from_function(function: Callable[..., Any] | str) -> Tracker:
@@ -139,4 +143,6 @@ def usable_device(device: str | torch.device) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built for CUDA
-        raise ValueError(f'device {str(device)!r} cannot be used ({str(error).splitlines()[0]})') from error
+        raise ValueError(
+            f'device {str(device)!r} cannot be used ({str(error).splitlines()[0]})'
+        ) from error

@@ -77,10 +77,17 @@ class SOTInferencer(BaseInferencer):
         show_progress: bool = False,
     ) -> None:
         cfg, weights = resolve_model(model, weights)
-        super().__init__(cfg, None if weights is None else str(weights), device, scope, show_progress)
+        super().__init__(
+            cfg, None if weights is None else str(weights), device, scope, show_progress
+        )
 
     def __call__(
-        self, inputs: Any, return_datasamples: bool = False, batch_size: int = 1, init_boxes: Any = None, **kwargs: Any
+        self,
+        inputs: Any,
+        return_datasamples: bool = False,
+        batch_size: int = 1,
+        init_boxes: Any = None,
+        **kwargs: Any,
     ) -> dict[str, list]:
         """Follow targets through one or several clips.
 
@@ -102,7 +109,9 @@ class SOTInferencer(BaseInferencer):
             InputError: No box, a box outside its frame, or not one entry a clip.
             ClipError: A clip cannot be read.
         """
-        return super().__call__(inputs, return_datasamples, batch_size, init_boxes=init_boxes, **kwargs)
+        return super().__call__(
+            inputs, return_datasamples, batch_size, init_boxes=init_boxes, **kwargs
+        )
 
     def _init_model(self, cfg: Config, weights: str | None, device: Any = 'cpu') -> Any:
         self.tracker = init_tracker(cfg, weights, device)
@@ -119,14 +128,20 @@ class SOTInferencer(BaseInferencer):
 
     def _inputs_to_list(self, inputs: Any) -> list:
         several = isinstance(inputs, list | tuple) and not (inputs and _is_image(inputs[0]))
-        return [as_clip(clip, number) for number, clip in enumerate(inputs if several else [inputs])]
+        return [
+            as_clip(clip, number) for number, clip in enumerate(inputs if several else [inputs])
+        ]
 
-    def preprocess(self, inputs: Sequence[Clip], batch_size: int = 1, init_boxes: Any = None, **kwargs: Any) -> Iterator[list[Task]]:
+    def preprocess(
+        self, inputs: Sequence[Clip], batch_size: int = 1, init_boxes: Any = None, **kwargs: Any
+    ) -> Iterator[list[Task]]:
         """Batches of clips with their first boxes."""
         if batch_size < 1:
             raise InputError(f'batch_size has to be positive, got {batch_size}')
         if init_boxes is None:
-            raise InputError('init_boxes is missing: the boxes x1, y1, x2, y2 of the targets in the first frame')
+            raise InputError(
+                'init_boxes is missing: the boxes x1, y1, x2, y2 of the targets in the first frame'
+            )
         per_clip = [init_boxes] if len(inputs) == 1 and _depth(init_boxes) < 3 else list(init_boxes)
         if len(per_clip) != len(inputs):
             raise InputError(f'init_boxes has {len(per_clip)} entries for {len(inputs)} clips')
@@ -180,7 +195,11 @@ class SOTInferencer(BaseInferencer):
         plain = [as_numbers(clip, predictions) for clip, predictions in preds]
         if pred_out_file:
             write_text(pred_out_file, json.dumps(plain) + '\n')
-        packed = [as_datasamples(clip, predictions) for clip, predictions in preds] if return_datasample else plain
+        packed = (
+            [as_datasamples(clip, predictions) for clip, predictions in preds]
+            if return_datasample
+            else plain
+        )
         return {'predictions': packed, 'visualization': visualization}
 
     @staticmethod
@@ -195,7 +214,11 @@ def known_models() -> dict[str, dict[str, Any]]:
     if not (root / 'model-index.yml').is_file():
         return {}
     files = load(root / 'model-index.yml')['Import']
-    return {entry['Name']: {**entry, 'Config': str(root / entry['Config'])} for file in files for entry in load(root / file)['Models']}
+    return {
+        entry['Name']: {**entry, 'Config': str(root / entry['Config'])}
+        for file in files
+        for entry in load(root / file)['Models']
+    }
 
 
 def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Path | None]:
@@ -209,7 +232,11 @@ def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Pa
         ConfigError: No such model.
     """
     if model is None or str(model) in {file.stem for file in PRETRAINED_FOLDER.glob('*.pth')}:
-        weights = weights if weights is not None else pretrained_path(DEFAULT_PRETRAINED if model is None else str(model))
+        weights = (
+            weights
+            if weights is not None
+            else pretrained_path(DEFAULT_PRETRAINED if model is None else str(model))
+        )
         return packed_config(weights), weights
     if not isinstance(model, str | Path):
         return model, weights
@@ -217,7 +244,9 @@ def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Pa
         return load_config(model), weights
     known = known_models()
     if str(model) not in known:
-        raise ConfigError(f'{model}: neither a config file nor a model of this package{nearest(str(model), known)}')
+        raise ConfigError(
+            f'{model}: neither a config file nor a model of this package{nearest(str(model), known)}'
+        )
     return load_config(known[str(model)]['Config']), weights
 
 
@@ -225,11 +254,15 @@ def _depth(value: Any) -> int:
     """Dimensions of nested lists, arrays and tensors."""
     if isinstance(value, np.ndarray | torch.Tensor):
         return value.ndim
-    return 1 + max((_depth(one) for one in value), default=0) if isinstance(value, list | tuple) else 0
+    return (
+        1 + max((_depth(one) for one in value), default=0) if isinstance(value, list | tuple) else 0
+    )
 
 
 def _is_image(value: Any) -> bool:
-    return isinstance(value, np.ndarray | torch.Tensor) and (value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (1, 3, 4)))
+    return isinstance(value, np.ndarray | torch.Tensor) and (
+        value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (1, 3, 4))
+    )
 
 
 def as_clip(value: Any, number: int = 0) -> Clip:
@@ -259,17 +292,28 @@ def follow_clips(tracker: Tracker, tasks: Sequence[Task]) -> list[list[Predictio
     counts = [len(boxes) for _, boxes in tasks]
     firsts = [next(reader)[1] for reader in readers]
     state = tracker.init(_repeated(firsts, counts), np.concatenate([boxes for _, boxes in tasks]))
-    found = [[Prediction(boxes.copy(), np.ones(len(boxes)), np.zeros(len(boxes), bool))] for _, boxes in tasks]
+    found = [
+        [Prediction(boxes.copy(), np.ones(len(boxes)), np.zeros(len(boxes), bool))]
+        for _, boxes in tasks
+    ]
     active = list(range(len(tasks)))
     while True:
-        frames = {index: frame for index in active if (frame := next(readers[index], (0, None))[1]) is not None}
+        frames = {
+            index: frame
+            for index in active
+            if (frame := next(readers[index], (0, None))[1]) is not None
+        }
         if not frames:
             return found
         if len(frames) < len(active):
             owners = [index for index in active for _ in range(counts[index])]
-            state = tracker.select(state, [place for place, index in enumerate(owners) if index in frames])
+            state = tracker.select(
+                state, [place for place, index in enumerate(owners) if index in frames]
+            )
             active = list(frames)
-        prediction, state = tracker.update(_repeated(list(frames.values()), [counts[index] for index in active]), state)
+        prediction, state = tracker.update(
+            _repeated(list(frames.values()), [counts[index] for index in active]), state
+        )
         begin = 0
         for index in active:
             found[index].append(_part(prediction, slice(begin, begin + counts[index])))
@@ -282,13 +326,25 @@ def _repeated(frames: Sequence[np.ndarray], counts: Sequence[int]) -> list[np.nd
 
 def _part(prediction: Prediction, targets: slice) -> Prediction:
     regions = None if prediction.regions is None else list(prediction.regions)[targets]
-    return Prediction(prediction.boxes_xyxy[targets], prediction.scores[targets], prediction.lost[targets], regions)
+    return Prediction(
+        prediction.boxes_xyxy[targets],
+        prediction.scores[targets],
+        prediction.lost[targets],
+        regions,
+    )
 
 
 def draw_frames(clip: Clip, predictions: Sequence[Prediction]) -> Iterator[np.ndarray]:
     """The frames of a clip with its predictions, BGR."""
     for (index, frame), found in zip(clip.iter_frames(), predictions, strict=True):
-        yield draw_targets(frame, found.boxes_xyxy, found.scores, found.lost, caption=f'frame {index}', regions=found.regions)
+        yield draw_targets(
+            frame,
+            found.boxes_xyxy,
+            found.scores,
+            found.lost,
+            caption=f'frame {index}',
+            regions=found.regions,
+        )
 
 
 def write_frames(frames: Iterator[np.ndarray], path: Path, fps: float) -> Iterator[np.ndarray]:
@@ -308,7 +364,9 @@ def video_files(out_dir: str | Path, clips: Sequence[Clip]) -> list[Path]:
     files: list[Path] = []
     for clip in clips:
         same = sum(other.name == clip.name for other in clips[: len(files)])
-        path = path_below(out_dir, f'{clip.name}_{same}.mp4' if same else f'{clip.name}.mp4', 'clip')
+        path = path_below(
+            out_dir, f'{clip.name}_{same}.mp4' if same else f'{clip.name}.mp4', 'clip'
+        )
         if out_dir and path.exists() and clip.path.exists() and path.samefile(clip.path):
             raise InputError(f'{path}: the result would replace it; choose another out_dir')
         files.append(path)
@@ -317,7 +375,10 @@ def video_files(out_dir: str | Path, clips: Sequence[Clip]) -> list[Path]:
 
 def as_numbers(clip: Clip, predictions: Sequence[Prediction]) -> dict[str, Any]:
     """Predictions of a clip as plain lists, for JSON."""
-    columns = {name: [getattr(found, name).tolist() for found in predictions] for name in ('boxes_xyxy', 'scores', 'lost')}
+    columns = {
+        name: [getattr(found, name).tolist() for found in predictions]
+        for name in ('boxes_xyxy', 'scores', 'lost')
+    }
     return {'clip': str(clip.path), 'size_wh': list(clip.size_wh), 'fps': clip.fps, **columns}
 
 

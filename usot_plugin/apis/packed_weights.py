@@ -42,12 +42,17 @@ def pretrained_path(name: str = DEFAULT_PRETRAINED) -> Path:
     shipped = sorted(file.stem for file in PRETRAINED_FOLDER.glob('*.pth'))
     if name not in shipped:
         known = ', '.join(shipped) or 'none'
-        raise CheckpointError(path, f'no pretrained weights {name!r} in this package{nearest(name, shipped)} (there: {known})')
+        raise CheckpointError(
+            path,
+            f'no pretrained weights {name!r} in this package{nearest(name, shipped)} (there: {known})',
+        )
     from .training_record import file_hash  # reads tables, which this module need not
 
     digest = _shipped_digests().get(path.name)
     if digest is not None and file_hash(path) != digest:
-        raise CheckpointError(path, f'damaged: its SHA-256 is not the one in {DIGESTS}; install the package again')
+        raise CheckpointError(
+            path, f'damaged: its SHA-256 is not the one in {DIGESTS}; install the package again'
+        )
     return path
 
 
@@ -89,7 +94,10 @@ def packed_record(path: str | Path) -> dict[str, Any]:
     content = load_checkpoint(path)
     record = content.get(RECORD_KEY) if isinstance(content, Mapping) else None
     if not isinstance(record, dict) or not isinstance(record.get('config'), dict):
-        raise CheckpointError(path, 'carries no config of its own: give the config, or pack it with tools/pack_pretrained.py')
+        raise CheckpointError(
+            path,
+            'carries no config of its own: give the config, or pack it with tools/pack_pretrained.py',
+        )
     return record
 
 
@@ -118,18 +126,29 @@ def checked_config(config: dict[str, Any], path: str | Path) -> Config:
             raise ConfigError('it has no model with a tracker')
         model = _plain_values(model, 'model')
         for where, node in typed_nodes({'model': model}):
-            if not isinstance(node['type'], str) or node['type'].rpartition('.')[0] not in KNOWN_SCOPES:
-                raise ConfigError(f'{where}.type = {node["type"]!r} is not the name of a registered part')
+            if (
+                not isinstance(node['type'], str)
+                or node['type'].rpartition('.')[0] not in KNOWN_SCOPES
+            ):
+                raise ConfigError(
+                    f'{where}.type = {node["type"]!r} is not the name of a registered part'
+                )
         # The model alone: how the data were made does not matter any more.
         check_config(Config({'model': model}), 'its config')
         for where, node in typed_nodes({'model': model}):
             _check_part(node['type'], where)
         if not needs_model(model['test_cfg']):
-            raise ConfigError(f'model.test_cfg.type = {model["test_cfg"].get("type")!r} is no tracker of a network')
+            raise ConfigError(
+                f'model.test_cfg.type = {model["test_cfg"].get("type")!r} is no tracker of a network'
+            )
     except ValueError as error:
         raise CheckpointError(path, f'its config cannot be used: {error}') from error
     # A record of the run, of which nothing is built; what MMEngine acts upon when it sees it is left out all the same.
-    rest = {key: value for key, value in config.items() if isinstance(key, str) and key not in ACTED_UPON}
+    rest = {
+        key: value
+        for key, value in config.items()
+        if isinstance(key, str) and key not in ACTED_UPON
+    }
     if rest.get('default_scope') not in KNOWN_SCOPES:
         rest.pop('default_scope', None)
     return Config({**rest, 'model': model})
@@ -145,13 +164,23 @@ def _plain_values(node: Any, where: str) -> Any:
     """
     if isinstance(node, dict):
         for key in node:
-            if not isinstance(key, str) or key in ACTED_UPON or (key.startswith('_') and key != '_scope_'):
+            if (
+                not isinstance(key, str)
+                or key in ACTED_UPON
+                or (key.startswith('_') and key != '_scope_')
+            ):
                 raise ConfigError(f'{where}.{key} does not belong into a weights file')
         if '_scope_' in node and node['_scope_'] not in KNOWN_SCOPES - {''}:
             raise ConfigError(f'{where}._scope_ = {node["_scope_"]!r} is not a known package')
-        return {key: _plain_values(value, f'{where}.{key}') for key, value in node.items() if key != 'init_cfg'}
+        return {
+            key: _plain_values(value, f'{where}.{key}')
+            for key, value in node.items()
+            if key != 'init_cfg'
+        }
     if isinstance(node, list | tuple):
-        return type(node)(_plain_values(value, f'{where}.{index}') for index, value in enumerate(node))
+        return type(node)(
+            _plain_values(value, f'{where}.{index}') for index, value in enumerate(node)
+        )
     if node is not None and not isinstance(node, str | int | float | bool):
         raise ConfigError(f'{where} is a {type(node).__name__}, not a plain value')
     return node

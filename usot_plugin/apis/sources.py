@@ -74,7 +74,12 @@ class FrameSource(ABC):
     def __enter__(self) -> FrameSource:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -109,7 +114,10 @@ class DownloadedSource(ClipSource):
         self._folder = tempfile.TemporaryDirectory()
         file = Path(self._folder.name, Path(urlsplit(url).path).name or 'download')
         try:
-            with urllib.request.urlopen(url, timeout=timeout_s) as response, file.open('wb') as stream:
+            with (
+                urllib.request.urlopen(url, timeout=timeout_s) as response,
+                file.open('wb') as stream,
+            ):
                 shutil.copyfileobj(response, stream)
             super().__init__(open_clip(file))
         except OSError as error:
@@ -215,7 +223,13 @@ class LiveSource(FrameSource):
         reconnect: int = 0,
         endless: bool = False,
     ) -> None:
-        self.name, self.label, self.fps, self.drop, self.timeout_s = name, label, fps, drop, timeout_s
+        self.name, self.label, self.fps, self.drop, self.timeout_s = (
+            name,
+            label,
+            fps,
+            drop,
+            timeout_s,
+        )
         self.reconnect, self.endless = reconnect, endless
         self._frames = frames
         self._connection: _Connection | None = None
@@ -224,7 +238,9 @@ class LiveSource(FrameSource):
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         if self._connection is not None:
             raise RuntimeError(f'{self.label}: a live source can be read once')
-        first = tries = 0  # number of the first frame of this connection, and of connections without a frame
+        first = tries = (
+            0  # number of the first frame of this connection, and of connections without a frame
+        )
         size_wh: tuple[int, int] | None = None
         while True:
             connection = self._connection = _Connection(self.name, self._frames, self.drop)
@@ -261,7 +277,9 @@ class LiveSource(FrameSource):
             self._connection.thread.join(timeout=self.timeout_s)
 
 
-def open_source(spec: str, drop: bool | None = None, reconnect: int = 0, timeout_s: float = TIMEOUT_S) -> FrameSource:
+def open_source(
+    spec: str, drop: bool | None = None, reconnect: int = 0, timeout_s: float = TIMEOUT_S
+) -> FrameSource:
     """Frames of a file, a folder, a camera (its number) or a stream (its URL).
 
     Args:
@@ -280,7 +298,9 @@ def open_source(spec: str, drop: bool | None = None, reconnect: int = 0, timeout
     scheme = urlsplit(spec).scheme.lower()
     if scheme in STREAM_SCHEMES:
         real_time = scheme in REAL_TIME_SCHEMES
-        return _open_stream(spec, real_time if drop is None else drop, real_time, reconnect, timeout_s)
+        return _open_stream(
+            spec, real_time if drop is None else drop, real_time, reconnect, timeout_s
+        )
     return ClipSource(open_clip(spec))
 
 
@@ -291,7 +311,9 @@ def _open_camera(index: int, drop: bool, reconnect: int, timeout_s: float) -> Li
 
     def connect() -> cv2.VideoCapture:
         logging = cv2.utils.logging
-        before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # OpenCV's own warnings would hide the one line
+        before = logging.setLogLevel(
+            logging.LOG_LEVEL_SILENT
+        )  # OpenCV's own warnings would hide the one line
         try:
             capture = cv2.VideoCapture(index)
         finally:
@@ -314,7 +336,9 @@ def _open_camera(index: int, drop: bool, reconnect: int, timeout_s: float) -> Li
         finally:
             capture.release()
 
-    return LiveSource(f'camera_{index}', label, frames, fps, drop, timeout_s, reconnect, endless=True)
+    return LiveSource(
+        f'camera_{index}', label, frames, fps, drop, timeout_s, reconnect, endless=True
+    )
 
 
 def _sends_whole_files_only(url: str, timeout_s: float) -> bool:
@@ -325,12 +349,16 @@ def _sends_whole_files_only(url: str, timeout_s: float) -> bool:
     request = urllib.request.Request(url, method='HEAD')
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as response:
-            return 'Content-Length' in response.headers and 'bytes' not in response.headers.get('Accept-Ranges', '')
+            return 'Content-Length' in response.headers and 'bytes' not in response.headers.get(
+                'Accept-Ranges', ''
+            )
     except (OSError, ValueError):  # it does not answer HEAD; the stream itself was opened
         return False
 
 
-def _connect(url: str, label: str, timeout_s: float) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
+def _connect(
+    url: str, label: str, timeout_s: float
+) -> tuple[av.container.InputContainer, av.video.stream.VideoStream]:
     """The container behind an address and its video stream.
 
     Raises:
@@ -348,7 +376,9 @@ def _connect(url: str, label: str, timeout_s: float) -> tuple[av.container.Input
     return container, stream
 
 
-def _open_stream(url: str, drop: bool, real_time: bool, reconnect: int, timeout_s: float) -> FrameSource:
+def _open_stream(
+    url: str, drop: bool, real_time: bool, reconnect: int, timeout_s: float
+) -> FrameSource:
     label = _without_password(url)
     container, stream = _connect(url, label, timeout_s)
     if url.lower().startswith('http') and _sends_whole_files_only(url, timeout_s):
@@ -362,11 +392,24 @@ def _open_stream(url: str, drop: bool, real_time: bool, reconnect: int, timeout_
         with container:
             yield from _decoded(container, stream, label)
 
-    name = re.sub(r'[^\w.-]', '_', Path(urlsplit(url).path).stem or urlsplit(url).hostname or 'stream')
-    return LiveSource(name, label, frames, float(rate) if rate else 0.0, drop, timeout_s, reconnect, endless=real_time)
+    name = re.sub(
+        r'[^\w.-]', '_', Path(urlsplit(url).path).stem or urlsplit(url).hostname or 'stream'
+    )
+    return LiveSource(
+        name,
+        label,
+        frames,
+        float(rate) if rate else 0.0,
+        drop,
+        timeout_s,
+        reconnect,
+        endless=real_time,
+    )
 
 
-def _decoded(container: av.container.InputContainer, stream: av.video.stream.VideoStream, label: str) -> Iterator[np.ndarray]:
+def _decoded(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, label: str
+) -> Iterator[np.ndarray]:
     """Frames of a stream; packets that cannot be decoded are passed over."""
     bad = 0
     try:

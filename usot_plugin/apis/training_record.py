@@ -32,11 +32,16 @@ def training_config(meta: Mapping[str, Any], path: str | Path) -> dict[str, Any]
     """
     text = meta.get('cfg')
     if not isinstance(text, str):
-        raise CheckpointError(path, 'meta.cfg is missing: only checkpoints of tools/train.py say how they were trained')
+        raise CheckpointError(
+            path,
+            'meta.cfg is missing: only checkpoints of tools/train.py say how they were trained',
+        )
     known, config = runner_keys(), {}
     try:
         for statement in ast.parse(text).body:
-            if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            if not isinstance(statement, ast.Assign) or not isinstance(
+                statement.targets[0], ast.Name
+            ):
                 raise ValueError(f'line {statement.lineno} is no assignment')
             if statement.targets[0].id in known:
                 config[statement.targets[0].id] = _plain_value(statement.value)
@@ -52,10 +57,21 @@ def _plain_value(node: ast.expr) -> Any:
         ValueError: It is anything else.
     """
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
-        mappings = [_plain_value(item) for item in node.args]  # at most one, of keys that are no names
-        return dict(*mappings, **{word.arg: _plain_value(word.value) for word in node.keywords if word.arg is not None})
+        mappings = [
+            _plain_value(item) for item in node.args
+        ]  # at most one, of keys that are no names
+        return dict(
+            *mappings,
+            **{
+                word.arg: _plain_value(word.value) for word in node.keywords if word.arg is not None
+            },
+        )
     if isinstance(node, ast.Dict):
-        return {ast.literal_eval(key): _plain_value(value) for key, value in zip(node.keys, node.values, strict=True) if key is not None}
+        return {
+            ast.literal_eval(key): _plain_value(value)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if key is not None
+        }
     if isinstance(node, (ast.List, ast.Tuple)):
         values = [_plain_value(item) for item in node.elts]
         return values if isinstance(node, ast.List) else tuple(values)
@@ -75,7 +91,11 @@ def run_record(meta: Mapping[str, Any]) -> dict[str, Any]:
     the commit of the working folder when the checkpoint was written.
     """
     record = {key: meta[key] for key in ('epoch', 'iter', 'seed') if isinstance(meta.get(key), int)}
-    record |= {key: meta[key] for key in ('experiment_name', 'time', 'code') if isinstance(meta.get(key), str)}
+    record |= {
+        key: meta[key]
+        for key in ('experiment_name', 'time', 'code')
+        if isinstance(meta.get(key), str)
+    }
     commit = TRAILING_COMMIT.search(str(meta.get('mmengine_version')))
     if 'code' not in record and commit is not None:
         record['code_when_saved'] = commit[0]
@@ -89,7 +109,10 @@ def without_machine_paths(node: Any) -> Any:
     if isinstance(node, (list, tuple)):
         return type(node)(without_machine_paths(value) for value in node)
     if isinstance(node, str):
-        path = next((kind(node) for kind in (PurePosixPath, PureWindowsPath) if kind(node).is_absolute()), None)
+        path = next(
+            (kind(node) for kind in (PurePosixPath, PureWindowsPath) if kind(node).is_absolute()),
+            None,
+        )
         return node if path is None else path.name
     return node
 
@@ -99,7 +122,9 @@ def table_record(path: str | Path) -> dict[str, Any]:
     root = Path(path)
     table = read_table(root)
     digest = hashlib.sha256()
-    for batch in table_batches([file for _, file in sorted_parts(root)] if root.is_dir() else [root]):
+    for batch in table_batches(
+        [file for _, file in sorted_parts(root)] if root.is_dir() else [root]
+    ):
         for row in batch.to_pylist():
             kept = {name: value for name, value in row.items() if name not in MACHINE_COLUMNS}
             digest.update(json.dumps(kept, sort_keys=True).encode() + b'\n')
@@ -110,14 +135,20 @@ def table_record(path: str | Path) -> dict[str, Any]:
         'discovery_config': table.info.config_hash,
         'sha256': digest.hexdigest(),
     }
-    return {**record, 'relabelled': without_machine_paths(list(table.info.rounds))} if table.info.rounds else record
+    return (
+        {**record, 'relabelled': without_machine_paths(list(table.info.rounds))}
+        if table.info.rounds
+        else record
+    )
 
 
 def clips_record(tables: Iterable[str | Path]) -> dict[str, str | None]:
     """Every clip of the tables with the SHA-256 of its file, of a folder of images that of :func:`files_hash`; None where it is gone."""
     found: dict[str, str | None] = {}
     for table in map(read_table, tables):
-        for clip, place in sorted(set(zip(table.column('clip'), table.column('path'), strict=True))):
+        for clip, place in sorted(
+            set(zip(table.column('clip'), table.column('path'), strict=True))
+        ):
             found[clip] = _clip_hash(Path(place)) or found.get(clip)
     return found
 
@@ -144,7 +175,11 @@ def sequences_record(path: str | Path) -> dict[str, Any]:
     files = _files_below(root)
     if not files:
         raise ConfigError(f'{path}: no files in this folder')
-    return {'sequences': root.resolve().name, 'files': len(files), 'sha256': files_hash(root, files)}
+    return {
+        'sequences': root.resolve().name,
+        'files': len(files),
+        'sha256': files_hash(root, files),
+    }
 
 
 def _files_below(root: Path) -> list[Path]:

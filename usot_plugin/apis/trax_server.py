@@ -56,17 +56,27 @@ def serve(tracker: Tracker, name: str, description: str = '') -> None:
     )
     state: Any = None
     try:
-        while (request := server.wait()).type in (trax.TraxStatus.INITIALIZE, trax.TraxStatus.FRAME):
+        while (request := server.wait()).type in (
+            trax.TraxStatus.INITIALIZE,
+            trax.TraxStatus.FRAME,
+        ):
             frame = frame_of(request.image)
             starts = request.type == trax.TraxStatus.INITIALIZE
             if starts:
                 regions = [region_of(entry) for entry, _ in request.objects]
                 state = tracker.init(frame, np.stack([region.box_xyxy for region in regions]))
-                prediction = Prediction(np.empty((len(regions), 4)), np.ones(len(regions)), np.zeros(len(regions), bool), regions)
+                prediction = Prediction(
+                    np.empty((len(regions), 4)),
+                    np.ones(len(regions)),
+                    np.zeros(len(regions), bool),
+                    regions,
+                )
             elif state is None:
                 raise ValueError('the client asks for an update before it has started an object')
             elif request.objects:
-                raise ValueError('the client adds objects on the way, which this server does not know')
+                raise ValueError(
+                    'the client adds objects on the way, which this server does not know'
+                )
             else:
                 prediction, state = tracker.update(frame, state)
             server.status(answers(prediction))
@@ -79,7 +89,8 @@ def serve(tracker: Tracker, name: str, description: str = '') -> None:
 def answers(prediction: Prediction) -> list[tuple[Any, dict[str, str]]]:
     """A prediction as TraX wants it: region and properties of each object."""
     return [
-        (to_trax(prediction.region(target)), {'confidence': f'{prediction.scores[target]:.6f}'}) for target in range(len(prediction.scores))
+        (to_trax(prediction.region(target)), {'confidence': f'{prediction.scores[target]:.6f}'})
+        for target in range(len(prediction.scores))
     ]
 
 
@@ -117,7 +128,9 @@ def region_of(entry: Any) -> Region:
     if isinstance(entry, trax.Rectangle):
         return BoxRegion(xywh_to_xyxy(np.array(entry.bounds(), np.float64)))
     if isinstance(entry, trax.Polygon):
-        return PolygonRegion(np.array([entry.get(index) for index in range(entry.size())], np.float64))
+        return PolygonRegion(
+            np.array([entry.get(index) for index in range(entry.size())], np.float64)
+        )
     if isinstance(entry, trax.Mask):
         mask = MaskRegion(entry.array(), *entry.offset())
         if mask.mask.any():
@@ -131,7 +144,9 @@ def to_trax(region: Region | None) -> Any:
 
     if isinstance(region, MaskRegion) and region.mask.any():
         height, width = region.mask.shape
-        whole = region.to_mask(max(region.left, 0) + width, max(region.top, 0) + height)  # a TraX mask cannot begin outside the image
+        whole = region.to_mask(
+            max(region.left, 0) + width, max(region.top, 0) + height
+        )  # a TraX mask cannot begin outside the image
         return trax.Mask.create(np.ascontiguousarray(whole, np.uint8))
     if isinstance(region, PolygonRegion):
         return trax.Polygon.create([(float(x), float(y)) for x, y in region.points_xy])
@@ -140,7 +155,9 @@ def to_trax(region: Region | None) -> Any:
     return trax.Special.create(UNKNOWN_CODE)
 
 
-def write_registry(path: str | Path, name: str, command: Sequence[str], label: str | None = None) -> None:
+def write_registry(
+    path: str | Path, name: str, command: Sequence[str], label: str | None = None
+) -> None:
     """Add a tracker to a workspace's ``trackers.ini``, or replace it there; other trackers stay.
 
     Args:
@@ -154,14 +171,22 @@ def write_registry(path: str | Path, name: str, command: Sequence[str], label: s
         OSError: The file cannot be written.
     """
     if not name or not all(letter.isalnum() or letter in '_-' for letter in name):
-        raise ValueError(f'{name!r} is no identifier of a tracker: letters, digits, _ and - are allowed')
+        raise ValueError(
+            f'{name!r} is no identifier of a tracker: letters, digits, _ and - are allowed'
+        )
     registry = configparser.ConfigParser(interpolation=None)
     try:
         registry.read(path, encoding='utf-8')
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise ValueError(f'{path}: not a registry of trackers ({" ".join(str(error).split())})') from error
+        raise ValueError(
+            f'{path}: not a registry of trackers ({" ".join(str(error).split())})'
+        ) from error
     # The toolkit reads the file with interpolation, where a per cent sign is written twice.
-    registry[name] = {'label': label or name, 'protocol': 'trax', 'command': shlex.join(command).replace('%', '%%')}
+    registry[name] = {
+        'label': label or name,
+        'protocol': 'trax',
+        'command': shlex.join(command).replace('%', '%%'),
+    }
     text = StringIO()
     registry.write(text)
     write_text(path, text.getvalue())

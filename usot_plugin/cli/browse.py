@@ -45,18 +45,43 @@ JPEG_QUALITY = 82
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    statuses = {FINE: 'all drawn', PARTIAL: 'some clips could not be read and have no picture', USER_ERROR: 'wrong arguments or table'}
+    statuses = {
+        FINE: 'all drawn',
+        PARTIAL: 'some clips could not be read and have no picture',
+        USER_ERROR: 'wrong arguments or table',
+    }
     parser = tool_parser(__doc__, statuses)
     parser.add_argument('table', help='folder of parts or .parquet file')
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder for index.html and sheets/*.png')
-    parser.add_argument('--videos', metavar='ROOT', help='folder of the clips, if they moved since discovery')
-    parser.add_argument('--clips', nargs='+', metavar='PATTERN', help="only clips whose name fits, e.g. 'dog*'")
-    parser.add_argument('--status', nargs='+', choices=list(STATUS_COLORS), help='only clips of this status')
-    parser.add_argument('--limit', type=int, metavar='N', help='only N clips, evenly spread over the quality')
-    parser.add_argument('--frames', type=int, default=6, metavar='N', help='frames on a sheet (default: 6)')
-    parser.add_argument('--no-maps', action='store_true', help='leave out flow, distance maps and candidates: no flow is computed again')
     parser.add_argument(
-        '--import', nargs='+', default=[], dest='imports', metavar='MODULE', help='modules that register a flow of your own'
+        '--out', required=True, metavar='DIR', help='folder for index.html and sheets/*.png'
+    )
+    parser.add_argument(
+        '--videos', metavar='ROOT', help='folder of the clips, if they moved since discovery'
+    )
+    parser.add_argument(
+        '--clips', nargs='+', metavar='PATTERN', help="only clips whose name fits, e.g. 'dog*'"
+    )
+    parser.add_argument(
+        '--status', nargs='+', choices=list(STATUS_COLORS), help='only clips of this status'
+    )
+    parser.add_argument(
+        '--limit', type=int, metavar='N', help='only N clips, evenly spread over the quality'
+    )
+    parser.add_argument(
+        '--frames', type=int, default=6, metavar='N', help='frames on a sheet (default: 6)'
+    )
+    parser.add_argument(
+        '--no-maps',
+        action='store_true',
+        help='leave out flow, distance maps and candidates: no flow is computed again',
+    )
+    parser.add_argument(
+        '--import',
+        nargs='+',
+        default=[],
+        dest='imports',
+        metavar='MODULE',
+        help='modules that register a flow of your own',
     )
     args = parser.parse_args(argv)
     for name in ('limit', 'frames'):
@@ -79,7 +104,9 @@ def quality_of(row: PseudoBoxRow) -> float:
 def choose(clips: list[list[PseudoBoxRow]], args: argparse.Namespace) -> list[list[PseudoBoxRow]]:
     """The clips the command line asks for."""
     if args.clips:
-        clips = [rows for rows in clips if any(fnmatch(rows[0].clip, pattern) for pattern in args.clips)]
+        clips = [
+            rows for rows in clips if any(fnmatch(rows[0].clip, pattern) for pattern in args.clips)
+        ]
     if args.status:
         clips = [rows for rows in clips if rows[0].status in args.status]
     if args.limit is not None and args.limit < len(clips):
@@ -88,7 +115,9 @@ def choose(clips: list[list[PseudoBoxRow]], args: argparse.Namespace) -> list[li
     return clips
 
 
-def make_card(rows: list[PseudoBoxRow], config: DiscoveryConfig, args: argparse.Namespace, out: Path) -> Card:
+def make_card(
+    rows: list[PseudoBoxRow], config: DiscoveryConfig, args: argparse.Namespace, out: Path
+) -> Card:
     """Draw and save the sheet of one clip.
 
     Raises:
@@ -116,7 +145,9 @@ def text_card(rows: list[PseudoBoxRow], detail: str, jpeg: bytes | None = None) 
         ]
     if head.frame_count:
         facts += [f'{head.width} x {head.height}', f'{head.frame_count} frames']
-    return Card(head.clip, head.status, quality_of(head), [*facts, detail], jpeg, STATUS_COLORS[head.status])
+    return Card(
+        head.clip, head.status, quality_of(head), [*facts, detail], jpeg, STATUS_COLORS[head.status]
+    )
 
 
 def render(figure: Figure) -> tuple[bytes, bytes]:
@@ -151,7 +182,10 @@ def browse(args: argparse.Namespace) -> int:
     title = f'Pseudo boxes of {args.table}'
     page = gallery_html(title, cards, table.info.config, legend_entries(config.quality))
     write_bytes(out / 'index.html', page.encode())
-    print(f'{counted(len(cards), "clip")} in {out / "index.html"}' + (f', {failed} without a picture' if failed else ''))
+    print(
+        f'{counted(len(cards), "clip")} in {out / "index.html"}'
+        + (f', {failed} without a picture' if failed else '')
+    )
     return PARTIAL if failed else FINE
 
 

@@ -32,14 +32,32 @@ BOX_BGR = (60, 220, 60)
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='training config')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the PNG files')
-    parser.add_argument('--count', type=int, default=12, metavar='N', help='groups on a sheet (default: 12)')
+    parser.add_argument(
+        '--count', type=int, default=12, metavar='N', help='groups on a sheet (default: 12)'
+    )
     parser.add_argument('--columns', type=int, default=2, help='groups side by side (default: 2)')
-    parser.add_argument('--stages', nargs='+', choices=['naive', 'cycle'], default=['naive', 'cycle'], help='default: both')
-    parser.add_argument('--epoch', type=int, default=0, help='draw the samples of this epoch, 0-based (default: 0)')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--stages',
+        nargs='+',
+        choices=['naive', 'cycle'],
+        default=['naive', 'cycle'],
+        help='default: both',
+    )
+    parser.add_argument(
+        '--epoch', type=int, default=0, help='draw the samples of this epoch, 0-based (default: 0)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     args = parser.parse_args(argv)
     if args.count < 1 or args.columns < 1:
         parser.error('needs --count and --columns of at least 1')
@@ -57,7 +75,11 @@ def draw_group(item: dict[str, Any]) -> np.ndarray:
     images: list[np.ndarray] = []
     for name, tensor in item['inputs'].items():
         single = tensor.ndim == 3
-        boxes = sample.get(f'{name}_box_xyxy' if single else f'{name}_boxes_xyxy').numpy().reshape(-1, 4)
+        boxes = (
+            sample.get(f'{name}_box_xyxy' if single else f'{name}_boxes_xyxy')
+            .numpy()
+            .reshape(-1, 4)
+        )
         for image, box in zip([tensor] if single else list(tensor), boxes, strict=True):
             picture = tensor_to_image(image)
             if np.isfinite(box).all():  # nan: the target is not there
@@ -65,21 +87,48 @@ def draw_group(item: dict[str, Any]) -> np.ndarray:
                 cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), BOX_BGR, 1)
             images.append(picture)
     height = max(image.shape[0] for image in images) + CAPTION_PX
-    row = [cv2.copyMakeBorder(i, 0, height - i.shape[0], 0, GAP_PX, cv2.BORDER_CONSTANT, value=(30, 30, 30)) for i in images]
+    row = [
+        cv2.copyMakeBorder(
+            i, 0, height - i.shape[0], 0, GAP_PX, cv2.BORDER_CONSTANT, value=(30, 30, 30)
+        )
+        for i in images
+    ]
     sheet = np.concatenate(row, axis=1)
     caption = f'{sample.clip} #{sample.object_id} frame {sample.frame_index}'
     if 'memory_indices' in sample:
         caption += f' memory {sample.memory_indices}'
-    cv2.putText(sheet, caption, (2, height - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (230, 230, 230), 1, cv2.LINE_AA)
+    cv2.putText(
+        sheet,
+        caption,
+        (2, height - 4),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.4,
+        (230, 230, 230),
+        1,
+        cv2.LINE_AA,
+    )
     return sheet
 
 
 def contact_sheet(groups: list[np.ndarray], columns: int) -> np.ndarray:
     """Groups of equal size in a grid, ``(H, W, 3)`` uint8."""
     height, width = np.max([group.shape[:2] for group in groups], axis=0)
-    cells = [cv2.copyMakeBorder(g, 0, height - g.shape[0], 0, width - g.shape[1], cv2.BORDER_CONSTANT, value=(30, 30, 30)) for g in groups]
+    cells = [
+        cv2.copyMakeBorder(
+            g,
+            0,
+            height - g.shape[0],
+            0,
+            width - g.shape[1],
+            cv2.BORDER_CONSTANT,
+            value=(30, 30, 30),
+        )
+        for g in groups
+    ]
     cells += [np.full_like(cells[0], 30)] * (-len(cells) % columns)
-    return np.concatenate([np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)])
+    return np.concatenate(
+        [np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)]
+    )
 
 
 def build_dataset(cfg: Config) -> Any:
@@ -101,17 +150,37 @@ def main(argv: list[str] | None = None) -> int:
         dataset.set_epoch(args.epoch)
         for stage in args.stages:
             dataset.set_stage(stage)
-            indices = np.linspace(0, len(dataset) - 1, min(args.count, len(dataset))).round().astype(int).tolist()
+            indices = (
+                np.linspace(0, len(dataset) - 1, min(args.count, len(dataset)))
+                .round()
+                .astype(int)
+                .tolist()
+            )
             started = time.perf_counter()
             items = [dataset[index] for index in indices]
             rate = len(items) / (time.perf_counter() - started)
             path = Path(args.out) / f'{stage}.png'
             with whole_file(path) as part:
-                if not cv2.imwrite(str(part), contact_sheet([draw_group(item) for item in items], args.columns)):
+                if not cv2.imwrite(
+                    str(part), contact_sheet([draw_group(item) for item in items], args.columns)
+                ):
                     raise OSError(f'{path}: OpenCV could not write it')
-            print(f'{path}: {len(items)} of {len(dataset)} samples, {rate:.1f} samples/s in one process')
-    except (ConfigError, TableError, CropStoreError, ClipError, OSError, ValueError, KeyError) as error:
-        print(f'browse_dataset: {error.args[0] if isinstance(error, KeyError) else error}', file=sys.stderr)
+            print(
+                f'{path}: {len(items)} of {len(dataset)} samples, {rate:.1f} samples/s in one process'
+            )
+    except (
+        ConfigError,
+        TableError,
+        CropStoreError,
+        ClipError,
+        OSError,
+        ValueError,
+        KeyError,
+    ) as error:
+        print(
+            f'browse_dataset: {error.args[0] if isinstance(error, KeyError) else error}',
+            file=sys.stderr,
+        )
         return 2
     return 0
 

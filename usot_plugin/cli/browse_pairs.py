@@ -27,11 +27,17 @@ from usot_plugin.visualization.pair_gallery import chain_card
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    statuses = {FINE: 'all drawn', PARTIAL: 'some clips could not be read', USER_ERROR: 'wrong arguments or table'}
+    statuses = {
+        FINE: 'all drawn',
+        PARTIAL: 'some clips could not be read',
+        USER_ERROR: 'wrong arguments or table',
+    }
     parser = tool_parser(__doc__, statuses)
     parser.add_argument('pairs', help='folder of mined pairs (train_pul.py: <shared_dir>/pairs)')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for index.html')
-    parser.add_argument('--clips', nargs='+', metavar='PATTERN', help="only clips whose name fits, e.g. 'dog*'")
+    parser.add_argument(
+        '--clips', nargs='+', metavar='PATTERN', help="only clips whose name fits, e.g. 'dog*'"
+    )
     parser.add_argument('--limit', type=int, metavar='N', help='only N instances, evenly spread')
     args = parser.parse_args(argv)
     if args.limit is not None and args.limit < 1:
@@ -43,8 +49,16 @@ def chosen_chains(args: argparse.Namespace) -> Iterator[tuple[str, str, list[Min
     """Name, path and chains of each clip that the command line asks for."""
     rows = read_table(args.pairs)
     names = dict(zip(rows.column('clip').tolist(), rows.column('path').tolist(), strict=True))
-    fitting = {name: path for name, path in names.items() if not args.clips or any(fnmatch(name, pattern) for pattern in args.clips)}
-    found = [(name, path, chain) for name, path in fitting.items() for chain in read_chains(evidence_file(args.pairs, name))]
+    fitting = {
+        name: path
+        for name, path in names.items()
+        if not args.clips or any(fnmatch(name, pattern) for pattern in args.clips)
+    }
+    found = [
+        (name, path, chain)
+        for name, path in fitting.items()
+        for chain in read_chains(evidence_file(args.pairs, name))
+    ]
     if args.limit is not None and args.limit < len(found):
         found = [found[i] for i in np.linspace(0, len(found) - 1, args.limit).round().astype(int)]
     for name, path in fitting.items():
@@ -56,7 +70,9 @@ def chosen_chains(args: argparse.Namespace) -> Iterator[tuple[str, str, list[Min
 def browse(args: argparse.Namespace) -> int:
     """Write the page; returns the exit status."""
     cards, failed = [], 0
-    for name, path, chains in tqdm(list(chosen_chains(args)), unit='clip', disable=not sys.stderr.isatty()):
+    for name, path, chains in tqdm(
+        list(chosen_chains(args)), unit='clip', disable=not sys.stderr.isatty()
+    ):
         try:
             clip = open_clip_or_image(path)
             cards += [chain_card(name, clip, chain) for chain in chains]
@@ -66,8 +82,16 @@ def browse(args: argparse.Namespace) -> int:
     if not cards:
         raise ValueError(f'{args.pairs}: no instance fits --clips, or no clip can be read')
     page = Path(args.out, 'index.html')
-    write_bytes(page, gallery_html(f'Mined pairs of {args.pairs}', cards, read_table(args.pairs).info.config).encode())
-    print(f'{len(cards)} instances in {page}' + (f', {failed} clips without a picture' if failed else ''))
+    write_bytes(
+        page,
+        gallery_html(
+            f'Mined pairs of {args.pairs}', cards, read_table(args.pairs).info.config
+        ).encode(),
+    )
+    print(
+        f'{len(cards)} instances in {page}'
+        + (f', {failed} clips without a picture' if failed else '')
+    )
     return PARTIAL if failed else FINE
 
 

@@ -25,15 +25,34 @@ from usot_plugin.utils.names import shown_name
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = tool_parser(__doc__, {FINE: 'all is there', PARTIAL: 'something is missing or broken', USER_ERROR: 'wrong usage'})
+    parser = tool_parser(
+        __doc__,
+        {
+            FINE: 'all is there',
+            PARTIAL: 'something is missing or broken',
+            USER_ERROR: 'wrong usage',
+        },
+    )
     parser.add_argument('config', nargs='?', help='config with a test_dataloader; or give --type')
-    parser.add_argument('--type', metavar='NAME', help='class of the data set, such as OTB100Dataset')
-    parser.add_argument('--root', metavar='DIR', help="folder of the data set (default: the config's)")
+    parser.add_argument(
+        '--type', metavar='NAME', help='class of the data set, such as OTB100Dataset'
+    )
+    parser.add_argument(
+        '--root', metavar='DIR', help="folder of the data set (default: the config's)"
+    )
     parser.add_argument('--subset', help='of the data set, such as val')
-    parser.add_argument('--only', nargs='+', metavar='SEQUENCE', help='look at these sequences only')
+    parser.add_argument(
+        '--only', nargs='+', metavar='SEQUENCE', help='look at these sequences only'
+    )
     parser.add_argument('--decode', action='store_true', help='decode every image')
     parser.add_argument('--json', action='store_true', help='print the findings as JSON')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     args = parser.parse_intermixed_args(argv)
     if (args.config is None) == (args.type is None):
         parser.error('give a config, or --type and --root')
@@ -51,7 +70,9 @@ def dataset_config(args: argparse.Namespace) -> dict[str, Any]:
     if args.type:
         known = [name for name, target in DATASETS.module_dict.items() if _is_benchmark(target)]
         if args.type not in known:
-            raise ConfigError(f'--type {args.type}: no such benchmark{nearest(args.type, known) or "; known are " + ", ".join(known)}')
+            raise ConfigError(
+                f'--type {args.type}: no such benchmark{nearest(args.type, known) or "; known are " + ", ".join(known)}'
+            )
         config: dict[str, Any] = {'type': args.type}
     else:
         cfg = load_config(args.config, args.cfg_options)
@@ -96,18 +117,37 @@ def show(check: SequenceCheck) -> None:
         print(f'{shown_name(check.name)}: note: {shown_name(note)}', flush=True)
 
 
-def report(args: argparse.Namespace, title: str, config: dict[str, Any], general: list[str], found: list[SequenceCheck]) -> None:
+def report(
+    args: argparse.Namespace,
+    title: str,
+    config: dict[str, Any],
+    general: list[str],
+    found: list[SequenceCheck],
+) -> None:
     """The summary line, or everything as JSON."""
     broken = [check for check in found if check.problems]
     frames = sum(check.frames for check in found)
     if args.json:
-        summary = {'dataset': title, 'root': str(config.get('data_root')), 'sequences': len(found), 'broken': len(broken), 'frames': frames}
-        print(json.dumps({**summary, 'problems': general, 'checks': [vars(check) for check in found]}, indent=1))
+        summary = {
+            'dataset': title,
+            'root': str(config.get('data_root')),
+            'sequences': len(found),
+            'broken': len(broken),
+            'frames': frames,
+        }
+        print(
+            json.dumps(
+                {**summary, 'problems': general, 'checks': [vars(check) for check in found]},
+                indent=1,
+            )
+        )
         return
     for problem in general:
         print(f'{title}: {problem}')
     problems = len(general) + sum(len(check.problems) for check in broken)
-    print(f'{title}: {len(found) - len(broken)} of {len(found)} sequences are fine, {frames} frames; problems: {problems}')
+    print(
+        f'{title}: {len(found) - len(broken)} of {len(found)} sequences are fine, {frames} frames; problems: {problems}'
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

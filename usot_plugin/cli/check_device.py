@@ -39,16 +39,33 @@ GRACE_S = 20.0
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    statuses = {FINE: 'all ok or skipped', PARTIAL: 'something differs or has failed', USER_ERROR: 'wrong arguments'}
+    statuses = {
+        FINE: 'all ok or skipped',
+        PARTIAL: 'something differs or has failed',
+        USER_ERROR: 'wrong arguments',
+    }
     parser = tool_parser(__doc__, statuses)
     parser.add_argument('--device', help='cuda, cuda:1, cpu (default: the GPU if there is one)')
-    parser.add_argument('--only', nargs='+', metavar='NAME', help="these checks; 'losses-*' for several")
+    parser.add_argument(
+        '--only', nargs='+', metavar='NAME', help="these checks; 'losses-*' for several"
+    )
     parser.add_argument('--skip', nargs='+', metavar='NAME', default=[], help='all but these')
     parser.add_argument('--list', action='store_true', help='print the names of the checks and end')
-    parser.add_argument('--seconds', type=float, default=float('inf'), help='begin no check after so many seconds')
-    parser.add_argument('--limit', type=float, default=120.0, help='end a check after so many seconds (default: %(default)s)')
-    parser.add_argument('--batch', type=int, help='groups of a step of ResNet-50 (default: 12, 1 on a CPU)')
-    parser.add_argument('--json', metavar='FILE', help='write the results to a file, too; after every check')
+    parser.add_argument(
+        '--seconds', type=float, default=float('inf'), help='begin no check after so many seconds'
+    )
+    parser.add_argument(
+        '--limit',
+        type=float,
+        default=120.0,
+        help='end a check after so many seconds (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--batch', type=int, help='groups of a step of ResNet-50 (default: 12, 1 on a CPU)'
+    )
+    parser.add_argument(
+        '--json', metavar='FILE', help='write the results to a file, too; after every check'
+    )
     parser.add_argument('--log', metavar='FILE', help='what the checks print, and tracebacks')
     args = parser.parse_args(argv)
     if args.seconds <= 0 or args.limit <= 0 or (args.batch is not None and args.batch < 1):
@@ -68,7 +85,8 @@ def chosen(names: list[str], only: list[str] | None, skip: list[str]) -> list[st
     return [
         name
         for name in names
-        if (only is None or any(fnmatch(name, pattern) for pattern in only)) and not any(fnmatch(name, pattern) for pattern in skip)
+        if (only is None or any(fnmatch(name, pattern) for pattern in only))
+        and not any(fnmatch(name, pattern) for pattern in skip)
     ]
 
 
@@ -83,7 +101,9 @@ def choose_device(wanted: str | None) -> str:
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
     elif device.type == 'cuda' and device.index:
         visible = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
-        os.environ['CUDA_VISIBLE_DEVICES'] = visible[device.index] if len(visible) > device.index else str(device.index)
+        os.environ['CUDA_VISIBLE_DEVICES'] = (
+            visible[device.index] if len(visible) > device.index else str(device.index)
+        )
     return device.type
 
 
@@ -115,17 +135,30 @@ def check(args: argparse.Namespace) -> int:
                     break
                 started = time.perf_counter()
                 outcome = asdict(worker.run(name, min(args.limit, left + GRACE_S)))
-                rows.append({'name': name, **outcome, 'seconds': round(time.perf_counter() - started, 2)})
+                rows.append(
+                    {'name': name, **outcome, 'seconds': round(time.perf_counter() - started, 2)}
+                )
                 print(as_line(rows[-1]), flush=True)
                 if args.json:
-                    content = {'device': device, 'machine': machine, 'rows': rows, 'not_begun': names[len(rows) :]}
+                    content = {
+                        'device': device,
+                        'machine': machine,
+                        'rows': rows,
+                        'not_begun': names[len(rows) :],
+                    }
                     write_text(args.json, json.dumps(content, indent=1) + '\n')
         finally:
             worker.close()
     good = sum(row['result'] == 'ok' for row in rows)
     skipped = sum(row['result'].startswith('skipped') for row in rows)
-    rest = f', {len(names) - len(rows)} not begun within {args.seconds:g} s' if len(rows) < len(names) else ''
-    print(f'{good} ok, {len(rows) - good - skipped} not, {skipped} skipped{rest}; {time.perf_counter() - begin:.0f} s')
+    rest = (
+        f', {len(names) - len(rows)} not begun within {args.seconds:g} s'
+        if len(rows) < len(names)
+        else ''
+    )
+    print(
+        f'{good} ok, {len(rows) - good - skipped} not, {skipped} skipped{rest}; {time.perf_counter() - begin:.0f} s'
+    )
     return FINE if good + skipped == len(rows) else PARTIAL
 
 

@@ -47,12 +47,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='folder of the videos (default: work_dirs/compare)',
     )
     parser.add_argument('--only', nargs='+', metavar='NAME', help='videos of these sequences')
-    parser.add_argument('--sequences', metavar='ROOT', help='folder of the sequences that were tracked')
-    parser.add_argument('--benchmark', metavar='NAME', help='or the benchmark: configs/_base_/benchmarks/NAME.py')
+    parser.add_argument(
+        '--sequences', metavar='ROOT', help='folder of the sequences that were tracked'
+    )
+    parser.add_argument(
+        '--benchmark', metavar='NAME', help='or the benchmark: configs/_base_/benchmarks/NAME.py'
+    )
     parser.add_argument('--data-root', metavar='DIR', help='folder of the benchmark')
     args = parser.parse_args(argv)
     if args.video and not (args.sequences or args.benchmark):
-        parser.error('--video needs the data: --sequences ROOT, or --benchmark NAME --data-root DIR')
+        parser.error(
+            '--video needs the data: --sequences ROOT, or --benchmark NAME --data-root DIR'
+        )
     if args.only and not args.video:
         parser.error('--only chooses the sequences of --video, which is missing')
     return args
@@ -76,10 +82,14 @@ def totals_text(group: Sequence[Scores]) -> str:
     ]
     lines = [group[0].title, aligned_table(heads, rows), legend(names)]
     differing = uneven(group)
-    return '\n'.join([*lines, *([f'not over the same sequences: {differing}'] if differing else [])])
+    return '\n'.join(
+        [*lines, *([f'not over the same sequences: {differing}'] if differing else [])]
+    )
 
 
-def choose_sequences(group: Sequence[Scores], known: Sequence[str], only: Sequence[str] | None) -> list[str]:
+def choose_sequences(
+    group: Sequence[Scores], known: Sequence[str], only: Sequence[str] | None
+) -> list[str]:
     """Sequences to show: those asked for, or the one on which the trackers differ most.
 
     Args:
@@ -144,7 +154,9 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
-    return exit_status(lambda: run(args), (ResultError, AnnotationError, ClipError, VideoWriteError), args.out)
+    return exit_status(
+        lambda: run(args), (ResultError, AnnotationError, ClipError, VideoWriteError), args.out
+    )
 
 
 if __name__ == '__main__':

@@ -21,7 +21,11 @@ from usot_plugin.structures.boxes import iou
 from usot_plugin.utils.cli import FINE, PARTIAL, exit_status, tool_parser
 from usot_plugin.utils.names import table_cell
 
-STATUSES = {0: 'every sequence agrees', 1: 'a mean IoU is below --least-iou', 2: 'wrong arguments or files'}
+STATUSES = {
+    0: 'every sequence agrees',
+    1: 'a mean IoU is below --least-iou',
+    2: 'wrong arguments or files',
+}
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,19 @@ def compare(name: str, a_xyxy: np.ndarray, b_xyxy: np.ndarray, tolerance_px: flo
     absent = np.isnan(a_xyxy).any(1), np.isnan(b_xyxy).any(1)
     overlaps = np.where(absent[0] & absent[1], 1.0, np.nan_to_num(iou(a_xyxy, b_xyxy)))
     distances = np.abs(a_xyxy - b_xyxy).max(1)
-    distances = np.where(absent[0] & absent[1], 0.0, np.where(absent[0] ^ absent[1], np.inf, distances))
+    distances = np.where(
+        absent[0] & absent[1], 0.0, np.where(absent[0] ^ absent[1], np.inf, distances)
+    )
     apart = np.flatnonzero(distances > tolerance_px)
     first = int(apart[0]) if len(apart) else None
-    return Agreement(name, len(a_xyxy), float(overlaps.mean()), float(overlaps.min()), float(distances.max()), first)
+    return Agreement(
+        name,
+        len(a_xyxy),
+        float(overlaps.mean()),
+        float(overlaps.min()),
+        float(distances.max()),
+        first,
+    )
 
 
 def _names(folder: Path) -> set[str]:
@@ -66,7 +79,9 @@ def compare_folders(first: Path, second: Path, tolerance_px: float) -> tuple[lis
     for name in common:
         boxes = [OnePassResults(folder).read(name).boxes_xyxy for folder in (first, second)]
         if len(boxes[0]) != len(boxes[1]):
-            raise ResultError(second / f'{name}.txt', f'{len(boxes[1])} lines, and {len(boxes[0])} in {first}')
+            raise ResultError(
+                second / f'{name}.txt', f'{len(boxes[1])} lines, and {len(boxes[0])} in {first}'
+            )
         rows.append(compare(name, boxes[0], boxes[1], tolerance_px))
     return rows, len(names[0] ^ names[1])
 
@@ -74,12 +89,18 @@ def compare_folders(first: Path, second: Path, tolerance_px: float) -> tuple[lis
 def print_agreement(args: argparse.Namespace) -> int:
     """Print the table; the exit status says whether a sequence is below the wanted overlap."""
     rows, alone = compare_folders(args.first, args.second, args.tolerance)
-    print('| sequence | frames | mean IoU | least IoU | largest difference, px | first frame apart |\n|---|---|---|---|---|---|')
+    print(
+        '| sequence | frames | mean IoU | least IoU | largest difference, px | first frame apart |\n|---|---|---|---|---|---|'
+    )
     for row in rows:
         first = '-' if row.first_frame is None else row.first_frame
-        print(f'| {table_cell(row.name)} | {row.frames} | {row.mean_iou:.4f} | {row.least_iou:.4f} | {row.largest_px:.4f} | {first} |')
+        print(
+            f'| {table_cell(row.name)} | {row.frames} | {row.mean_iou:.4f} | {row.least_iou:.4f} | {row.largest_px:.4f} | {first} |'
+        )
     below = [row.name for row in rows if row.mean_iou < args.least_iou]
-    print(f'{len(rows)} sequences, {alone} left out, {len(below)} below a mean IoU of {args.least_iou:g}')
+    print(
+        f'{len(rows)} sequences, {alone} left out, {len(below)} below a mean IoU of {args.least_iou:g}'
+    )
     return PARTIAL if below else FINE
 
 
@@ -88,8 +109,19 @@ def main(argv: list[str] | None = None) -> int:
     parser = tool_parser(__doc__, STATUSES)
     parser.add_argument('first', type=Path, help='folder of result files')
     parser.add_argument('second', type=Path, help='folder of result files to compare with')
-    parser.add_argument('--least-iou', type=float, default=0.98, help='mean IoU that every sequence needs (default: %(default)s)')
-    parser.add_argument('--tolerance', type=float, default=0.01, metavar='PX', help='boxes are apart beyond this (default: %(default)s)')
+    parser.add_argument(
+        '--least-iou',
+        type=float,
+        default=0.98,
+        help='mean IoU that every sequence needs (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=0.01,
+        metavar='PX',
+        help='boxes are apart beyond this (default: %(default)s)',
+    )
     arguments = parser.parse_args(argv)
     return exit_status(lambda: print_agreement(arguments), (ResultError,))
 

@@ -51,13 +51,28 @@ def epoch_range(text: str) -> tuple[int, int]:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    statuses = {FINE: 'all epochs are scored', PARTIAL: 'epochs without a checkpoint are named on stderr', USER_ERROR: 'wrong input'}
+    statuses = {
+        FINE: 'all epochs are scored',
+        PARTIAL: 'epochs without a checkpoint are named on stderr',
+        USER_ERROR: 'wrong input',
+    }
     parser = tool_parser(__doc__, statuses)
     parser.add_argument('config', help='config of the tracker')
-    parser.add_argument('work_dir', type=Path, metavar='WORK_DIR', help='folder of epoch_1.pth, epoch_2.pth ...')
-    parser.add_argument('--epochs', type=epoch_range, required=True, metavar='FIRST:LAST', help='both included')
-    parser.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder of results and table')
-    parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoints')
+    parser.add_argument(
+        'work_dir', type=Path, metavar='WORK_DIR', help='folder of epoch_1.pth, epoch_2.pth ...'
+    )
+    parser.add_argument(
+        '--epochs', type=epoch_range, required=True, metavar='FIRST:LAST', help='both included'
+    )
+    parser.add_argument(
+        '--out', required=True, type=Path, metavar='DIR', help='folder of results and table'
+    )
+    parser.add_argument(
+        '--weights',
+        choices=['saved', 'ema', 'raw'],
+        default='saved',
+        help='which weights of the checkpoints',
+    )
     add_data_arguments(parser)
     return parser.parse_args(argv)
 
@@ -71,8 +86,14 @@ def find_checkpoints(work_dir: Path, first: int, last: int) -> tuple[dict[int, P
     files = {epoch: work_dir / f'epoch_{epoch}.pth' for epoch in range(first, last + 1)}
     found = {epoch: file for epoch, file in files.items() if file.is_file()}
     if not found:
-        there = sorted(int(file.stem.removeprefix('epoch_')) for file in work_dir.glob('epoch_*.pth') if file.stem[6:].isdecimal())
-        raise ConfigError(f'{work_dir}: no checkpoint of epochs {first} to {last}; there are {there or "none at all"}')
+        there = sorted(
+            int(file.stem.removeprefix('epoch_'))
+            for file in work_dir.glob('epoch_*.pth')
+            if file.stem[6:].isdecimal()
+        )
+        raise ConfigError(
+            f'{work_dir}: no checkpoint of epochs {first} to {last}; there are {there or "none at all"}'
+        )
     return found, [epoch for epoch in files if epoch not in found]
 
 
@@ -83,7 +104,11 @@ def format_table(rows: Mapping[int, Mapping[str, float]], objective: str) -> str
     best = max(rows, key=lambda epoch: rows[epoch][objective])
     lines = ['epoch  ' + '  '.join(f'{name:>14s}' for name in names)]
     for epoch, values in rows.items():
-        lines.append(f'{epoch:5d}  ' + '  '.join(f'{values[name]:14.4f}' for name in names) + ('  best' if epoch == best else ''))
+        lines.append(
+            f'{epoch:5d}  '
+            + '  '.join(f'{values[name]:14.4f}' for name in names)
+            + ('  best' if epoch == best else '')
+        )
     return '\n'.join(lines)
 
 
@@ -95,7 +120,9 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     in_loop = bool((cfg.get('test_cfg') or {}).get('tracker'))
-    options = dict(cfg.test_cfg.tracker if in_loop else (cfg.get('model') or {}).get('test_cfg') or {})
+    options = dict(
+        cfg.test_cfg.tracker if in_loop else (cfg.get('model') or {}).get('test_cfg') or {}
+    )
     rows: dict[int, dict[str, float]] = {}
     for epoch, file in checkpoints.items():
         tracker = init_tracker(cfg, file, args.device, options, args.weights)
@@ -103,14 +130,21 @@ def run(args: argparse.Namespace) -> int:
         rows[epoch] = {name: float(value) for name, value in metrics.items()}
         objective = data.objective_of(rows[epoch])
         print(f'epoch {epoch}: {objective} {rows[epoch][objective]:.4f}', flush=True)
-    write_text(args.out / 'epochs.json', json.dumps(_record(args, data, rows, objective), indent=1) + '\n')
+    write_text(
+        args.out / 'epochs.json', json.dumps(_record(args, data, rows, objective), indent=1) + '\n'
+    )
     print(format_table(rows, objective))
     if missing:
         print(f'no checkpoint of epochs {missing} in {args.work_dir}', file=sys.stderr)
     return PARTIAL if missing else FINE
 
 
-def _record(args: argparse.Namespace, data: TuningSet, rows: Mapping[int, Mapping[str, float]], objective: str) -> dict[str, Any]:
+def _record(
+    args: argparse.Namespace,
+    data: TuningSet,
+    rows: Mapping[int, Mapping[str, float]],
+    objective: str,
+) -> dict[str, Any]:
     best = max(rows, key=lambda epoch: rows[epoch][objective])
     return {
         'best_epoch': best,
@@ -126,7 +160,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
     mendable = (CheckpointError, AnnotationError, ClipError, ResultError)
-    return exit_status(lambda: run(args), mendable, args.out, 'interrupted; finished sequences stay, the same command goes on')
+    return exit_status(
+        lambda: run(args),
+        mendable,
+        args.out,
+        'interrupted; finished sequences stay, the same command goes on',
+    )
 
 
 if __name__ == '__main__':

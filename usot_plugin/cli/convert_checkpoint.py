@@ -41,11 +41,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = OneLineParser(description=__doc__.split('\n')[0])
     parser.add_argument('published', type=Path, help='published checkpoint')
     parser.add_argument('converted', type=Path, help='where to write ours')
-    parser.add_argument('--keep-shortcuts', action='store_true', help='leave the 1x1 shortcuts of a backbone as they are')
+    parser.add_argument(
+        '--keep-shortcuts',
+        action='store_true',
+        help='leave the 1x1 shortcuts of a backbone as they are',
+    )
     return parser.parse_args(argv)
 
 
-def convert(state: Mapping[str, Tensor], keep_shortcuts: bool = False) -> tuple[str, dict[str, Tensor]]:
+def convert(
+    state: Mapping[str, Tensor], keep_shortcuts: bool = False
+) -> tuple[str, dict[str, Tensor]]:
     """What kind of network a published state dict is of, and its tensors under our names.
 
     Raises:
@@ -73,7 +79,9 @@ def main(argv: list[str] | None = None) -> None:
     except (CheckpointError, UnknownCheckpointError) as error:
         _refuse(str(error) if str(args.published) in str(error) else f'{args.published}: {error}')
     meta = {'usot_plugin_version': __version__, 'converted_from': args.published.name}
-    content = io.BytesIO()  # on a full disk torch.save itself fails with a message about its own file format
+    content = (
+        io.BytesIO()
+    )  # on a full disk torch.save itself fails with a message about its own file format
     torch.save({'meta': meta, 'state_dict': converted}, content)
     try:
         with whole_file(args.converted) as temporary:

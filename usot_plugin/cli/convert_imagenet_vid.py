@@ -28,9 +28,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         USER_ERROR: 'nothing was written',
     }
     parser = tool_parser(__doc__, statuses)
-    parser.add_argument('root', type=Path, metavar='ROOT', help='folder that holds Annotations/ and Data/')
+    parser.add_argument(
+        'root', type=Path, metavar='ROOT', help='folder that holds Annotations/ and Data/'
+    )
     parser.add_argument('--split', choices=SPLITS, default='train', help='default: train')
-    parser.add_argument('--out', type=Path, metavar='FILE', help='default: ROOT/annotations/imagenet_vid_<split>.json')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='FILE',
+        help='default: ROOT/annotations/imagenet_vid_<split>.json',
+    )
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     return parser.parse_args(argv)
 
@@ -39,15 +46,21 @@ def run(args: argparse.Namespace) -> int:
     """Convert; returns the exit status."""
     out = args.out or args.root / 'annotations' / f'imagenet_vid_{args.split}.json'
     snippets = find_snippets(args.root, args.split)
-    result = convert_vid(args.root, tqdm(snippets, unit='snippet', disable=args.quiet or not sys.stderr.isatty()))
+    result = convert_vid(
+        args.root, tqdm(snippets, unit='snippet', disable=args.quiet or not sys.stderr.isatty())
+    )
     for problem in result.problems:
         print(f'left out: {problem}', file=sys.stderr)
     counts = {name: len(result.content[name]) for name in ('videos', 'images', 'annotations')}
     if not counts['annotations']:
-        raise AnnotationError(args.root, f'no object in any of the {len(snippets)} snippets of the split {args.split}')
+        raise AnnotationError(
+            args.root, f'no object in any of the {len(snippets)} snippets of the split {args.split}'
+        )
     write_text(out, json.dumps(result.content, separators=(',', ':')))
     empty = f' ({result.empty_boxes} boxes without an area left out)' if result.empty_boxes else ''
-    print(f'{counts["videos"]} snippets, {counts["images"]} frames, {counts["annotations"]} objects{empty} -> {out}')
+    print(
+        f'{counts["videos"]} snippets, {counts["images"]} frames, {counts["annotations"]} objects{empty} -> {out}'
+    )
     return PARTIAL if result.problems else FINE
 
 

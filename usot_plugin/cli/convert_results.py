@@ -18,15 +18,37 @@ from usot_plugin.utils.cli import FINE, USER_ERROR, exit_status, tool_parser
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    table = '\n'.join(f'  {name:<12}{form.box_file:<36}{form.reader}' for name, form in FORMATS.items())
-    parser = tool_parser((__doc__ or '').format(formats=table), {FINE: 'converted', USER_ERROR: 'nothing was written'})
+    table = '\n'.join(
+        f'  {name:<12}{form.box_file:<36}{form.reader}' for name, form in FORMATS.items()
+    )
+    parser = tool_parser(
+        (__doc__ or '').format(formats=table),
+        {FINE: 'converted', USER_ERROR: 'nothing was written'},
+    )
     parser.add_argument('results', help="folder of one tracker's results")
     parser.add_argument('--to', required=True, choices=list(FORMATS), help='format to write')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder to write')
-    parser.add_argument('--from', dest='source', default='plugin', choices=list(FORMATS), help='format to read (default: plugin)')
-    parser.add_argument('--origin', type=int, choices=[0, 1], help='first pixel in files of the format to write (default: see the table)')
-    parser.add_argument('--from-origin', type=int, choices=[0, 1], help='first pixel in files of the format to read')
-    parser.add_argument('--repeat-lost', action='store_true', help='write the last box again where the tracker gave none')
+    parser.add_argument(
+        '--from',
+        dest='source',
+        default='plugin',
+        choices=list(FORMATS),
+        help='format to read (default: plugin)',
+    )
+    parser.add_argument(
+        '--origin',
+        type=int,
+        choices=[0, 1],
+        help='first pixel in files of the format to write (default: see the table)',
+    )
+    parser.add_argument(
+        '--from-origin', type=int, choices=[0, 1], help='first pixel in files of the format to read'
+    )
+    parser.add_argument(
+        '--repeat-lost',
+        action='store_true',
+        help='write the last box again where the tracker gave none',
+    )
     return parser.parse_args(argv)
 
 
@@ -34,7 +56,9 @@ def run(args: argparse.Namespace) -> None:
     """Convert."""
     source, target = format_of(args.source, args.from_origin), format_of(args.to, args.origin)
     names = convert(args.results, source, args.out, target, args.repeat_lost)
-    print(f'wrote {args.out}: {len(names)} sequences as {args.to} ({target.reader}), pixels counted from {target.origin}')
+    print(
+        f'wrote {args.out}: {len(names)} sequences as {args.to} ({target.reader}), pixels counted from {target.origin}'
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

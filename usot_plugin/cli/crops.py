@@ -36,17 +36,45 @@ example:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = OneLineParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('table', help='pseudo-box table: folder of parts or .parquet file')
-    parser.add_argument('--out', required=True, metavar='STORE', help='folder of the database, or of the frames')
-    parser.add_argument('--video-root', metavar='DIR', help='where the clips are now (default: where they were at discovery)')
-    parser.add_argument('--workers', type=int, default=1, metavar='N', help='clips at once (0: in this process; default: 1)')
-    parser.add_argument('--all-tracks', action='store_true', help='also the tracks that training does not draw')
-    parser.add_argument('--frames', action='store_true', help='write full frames as JPEG files instead of crops')
+    parser.add_argument(
+        '--out', required=True, metavar='STORE', help='folder of the database, or of the frames'
+    )
+    parser.add_argument(
+        '--video-root',
+        metavar='DIR',
+        help='where the clips are now (default: where they were at discovery)',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=1,
+        metavar='N',
+        help='clips at once (0: in this process; default: 1)',
+    )
+    parser.add_argument(
+        '--all-tracks', action='store_true', help='also the tracks that training does not draw'
+    )
+    parser.add_argument(
+        '--frames', action='store_true', help='write full frames as JPEG files instead of crops'
+    )
     parser.add_argument('--quality', type=int, default=95, help='JPEG quality (default: 95)')
-    parser.add_argument('--size', type=int, default=511, help='side of a crop in pixels (default: 511)')
-    parser.add_argument('--min-quality', type=float, default=0.0, metavar='Q', help='only frames whose quality is above this (default: 0)')
-    parser.add_argument('--step', type=int, default=1, metavar='N', help='only every N-th frame (default: 1)')
+    parser.add_argument(
+        '--size', type=int, default=511, help='side of a crop in pixels (default: 511)'
+    )
+    parser.add_argument(
+        '--min-quality',
+        type=float,
+        default=0.0,
+        metavar='Q',
+        help='only frames whose quality is above this (default: 0)',
+    )
+    parser.add_argument(
+        '--step', type=int, default=1, metavar='N', help='only every N-th frame (default: 1)'
+    )
     parser.add_argument(
         '--clip-timeout',
         type=float,
@@ -56,8 +84,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     args = parser.parse_args(argv)
-    if args.workers < 0 or not args.clip_timeout >= 0 or args.step < 1 or not 1 <= args.quality <= 100 or args.size < 255:
-        parser.error('needs --workers >= 0, --clip-timeout >= 0, --step >= 1, --quality in 1..100 and --size >= 255')
+    if (
+        args.workers < 0
+        or not args.clip_timeout >= 0
+        or args.step < 1
+        or not 1 <= args.quality <= 100
+        or args.size < 255
+    ):
+        parser.error(
+            'needs --workers >= 0, --clip-timeout >= 0, --step >= 1, --quality in 1..100 and --size >= 255'
+        )
     return args
 
 
@@ -72,9 +108,21 @@ def build(args: argparse.Namespace) -> BuildReport:
     only_samplable = not args.all_tracks
     timeout_s = args.clip_timeout or None
     if args.frames:
-        return extract_frames(source, args.out, args.workers, only_samplable, args.quality, on_clip, timeout_s)
+        return extract_frames(
+            source, args.out, args.workers, only_samplable, args.quality, on_clip, timeout_s
+        )
     config = StoreConfig(size=args.size, quality=args.quality)
-    return build_crop_store(source, args.out, config, args.workers, only_samplable, args.min_quality, args.step, on_clip, timeout_s)
+    return build_crop_store(
+        source,
+        args.out,
+        config,
+        args.workers,
+        only_samplable,
+        args.min_quality,
+        args.step,
+        on_clip,
+        timeout_s,
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -89,9 +137,14 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, lmdb.Error) as error:
         return _stop(EXIT_NOT_WRITTEN, f'cannot write {args.out}: {error}')
     except KeyboardInterrupt:
-        return _stop(EXIT_INTERRUPTED, f'interrupted; finished clips are in {args.out}, the same command goes on from here')
+        return _stop(
+            EXIT_INTERRUPTED,
+            f'interrupted; finished clips are in {args.out}, the same command goes on from here',
+        )
     kind = 'frames' if args.frames else 'crops'
-    print(f'{report.clips} clips, {report.images} {kind} written to {args.out}; {report.skipped} were there, {len(report.failed)} failed')
+    print(
+        f'{report.clips} clips, {report.images} {kind} written to {args.out}; {report.skipped} were there, {len(report.failed)} failed'
+    )
     return EXIT_CLIPS_FAILED if report.failed else EXIT_FINE
 
 

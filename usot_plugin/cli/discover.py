@@ -42,25 +42,64 @@ examples:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = OneLineParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='discovery config')
-    parser.add_argument('videos', nargs='+', help='video files, folders of frames, or folders of those at any depth')
-    parser.add_argument('--out', required=True, metavar='TABLE', help='folder of the pseudo-box table')
-    parser.add_argument('--workers', type=int, metavar='N', help='clips at once (default: one per CPU; 0: in this process)')
-    parser.add_argument('--engine', choices=ENGINES, default='local', help='processes of this machine, or Ray')
-    parser.add_argument('--ray-address', metavar='ADDRESS', help="a running cluster, e.g. 'auto' (default: Ray on this machine only)")
-    parser.add_argument('--shard', default='0/1', metavar='I/N', help='only every N-th clip, from the I-th on (0-based)')
-    parser.add_argument('--layout', default='auto', choices=['auto', *sorted(LAYOUTS)], help='where the clips lie (default: anywhere)')
+    parser.add_argument(
+        'videos', nargs='+', help='video files, folders of frames, or folders of those at any depth'
+    )
+    parser.add_argument(
+        '--out', required=True, metavar='TABLE', help='folder of the pseudo-box table'
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        metavar='N',
+        help='clips at once (default: one per CPU; 0: in this process)',
+    )
+    parser.add_argument(
+        '--engine', choices=ENGINES, default='local', help='processes of this machine, or Ray'
+    )
+    parser.add_argument(
+        '--ray-address',
+        metavar='ADDRESS',
+        help="a running cluster, e.g. 'auto' (default: Ray on this machine only)",
+    )
+    parser.add_argument(
+        '--shard',
+        default='0/1',
+        metavar='I/N',
+        help='only every N-th clip, from the I-th on (0-based)',
+    )
+    parser.add_argument(
+        '--layout',
+        default='auto',
+        choices=['auto', *sorted(LAYOUTS)],
+        help='where the clips lie (default: anywhere)',
+    )
     parser.add_argument('--split', help='split of the layout (default: its training split)')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='e.g. discovery.frames.eval_gap=1',
+    )
     parser.add_argument(
         '--clip-timeout',
         type=float,
         metavar='SECONDS',
         help=f'give a clip up of which no frame comes for so long; 0: never (default: clip_timeout of the config, or {TIMEOUT_S:g})',
     )
-    parser.add_argument('--overwrite', action='store_true', help='make the clips anew that the table has already, whatever its config')
-    parser.add_argument('--no-merge', action='store_true', help='leave the table as a folder of parts')
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='make the clips anew that the table has already, whatever its config',
+    )
+    parser.add_argument(
+        '--no-merge', action='store_true', help='leave the table as a folder of parts'
+    )
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     args = parser.parse_args(argv)
     if args.workers is not None and args.workers < 0:
@@ -94,7 +133,10 @@ def main(argv: list[str] | None = None) -> int:
     except TableWriteError as error:
         return _stop(EXIT_NOT_WRITTEN, str(error))
     except KeyboardInterrupt:
-        return _stop(EXIT_INTERRUPTED, f'interrupted; finished clips are in {args.out}, the same command goes on from here')
+        return _stop(
+            EXIT_INTERRUPTED,
+            f'interrupted; finished clips are in {args.out}, the same command goes on from here',
+        )
     print(tally.summary())
     return EXIT_CLIPS_FAILED if tally.failed else EXIT_FINE
 

@@ -34,15 +34,33 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--format', required=True, choices=sorted(EXPORTERS), help='see above')
     parser.add_argument('--out', required=True, metavar='PATH', help='file or folder to write')
     parser.add_argument(
-        '--quality', type=float, metavar='Q', help='tracks with Q_v - corner share / 3 of at least this (default: those good for training)'
+        '--quality',
+        type=float,
+        metavar='Q',
+        help='tracks with Q_v - corner share / 3 of at least this (default: those good for training)',
     )
     parser.add_argument(
-        '--frames', choices=FRAME_CHOICES, default='all', help="'picked': only boxes that were seen, none that was filled in"
+        '--frames',
+        choices=FRAME_CHOICES,
+        default='all',
+        help="'picked': only boxes that were seen, none that was filled in",
     )
-    parser.add_argument('--multi-object', action='store_true', help='all objects of a clip, not only the best')
-    parser.add_argument('--video-root', metavar='DIR', help='where the clips are now (default: where they were at discovery)')
-    parser.add_argument('--crops', action='store_true', help='usot-json: also cut the 511-px crops that the release trains on')
-    parser.add_argument('--overwrite', action='store_true', help='replace what an earlier export has written')
+    parser.add_argument(
+        '--multi-object', action='store_true', help='all objects of a clip, not only the best'
+    )
+    parser.add_argument(
+        '--video-root',
+        metavar='DIR',
+        help='where the clips are now (default: where they were at discovery)',
+    )
+    parser.add_argument(
+        '--crops',
+        action='store_true',
+        help='usot-json: also cut the 511-px crops that the release trains on',
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace what an earlier export has written'
+    )
     return parser.parse_args(argv)
 
 
@@ -64,8 +82,12 @@ def run(args: argparse.Namespace) -> int:
         args.overwrite,
         complain,
     )
-    print(f'{report.clips} clips, {report.tracks} tracks, {report.boxes} boxes -> {args.out} ({args.format})')
-    print(f'not exported: {report.left_out} rows of the table; {len(report.failed)} clips could not be read')
+    print(
+        f'{report.clips} clips, {report.tracks} tracks, {report.boxes} boxes -> {args.out} ({args.format})'
+    )
+    print(
+        f'not exported: {report.left_out} rows of the table; {len(report.failed)} clips could not be read'
+    )
     return PARTIAL if report.failed else FINE
 
 

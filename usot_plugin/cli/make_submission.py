@@ -26,9 +26,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('results', help="folder of one tracker's results")
     parser.add_argument('--server', required=True, choices=list(SERVERS), help='who scores it')
     parser.add_argument('--out', required=True, metavar='FILE.zip', help='archive to write')
-    parser.add_argument('--origin', type=int, choices=[0, 1], default=0, help='first pixel in the result files (default: 0)')
-    parser.add_argument('--allow-subset', action='store_true', help='pack fewer sequences than the test set has, to try things out')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--origin',
+        type=int,
+        choices=[0, 1],
+        default=0,
+        help='first pixel in the result files (default: 0)',
+    )
+    parser.add_argument(
+        '--allow-subset',
+        action='store_true',
+        help='pack fewer sequences than the test set has, to try things out',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     return parser.parse_args(argv)
 
 
@@ -38,7 +54,9 @@ def run(args: argparse.Namespace) -> None:
     data = (cfg.get('test_dataloader') or {}).get('dataset')
     if not data:
         raise ConfigError(f'{args.config}: no test set (test_dataloader.dataset) in it')
-    names = make_submission(DATASETS.build(data), args.results, args.server, args.out, args.origin, args.allow_subset)
+    names = make_submission(
+        DATASETS.build(data), args.results, args.server, args.out, args.origin, args.allow_subset
+    )
     print(f'wrote {args.out}: {len(names)} files for the server of {SERVERS[args.server].reader}')
 
 

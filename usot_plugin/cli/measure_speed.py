@@ -71,14 +71,41 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='training config')
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     parser.add_argument('--clips', nargs='+', help='videos or folders (default: rendered clips)')
-    parser.add_argument('--discovery', metavar='CONFIG', help='discovery config (default: its defaults)')
-    parser.add_argument('--seconds', type=float, default=5.0, help='length of each measurement (default: %(default)s)')
-    parser.add_argument('--threads', type=int, default=1, help='CPU threads of PyTorch and OpenCV (default: %(default)s)')
-    parser.add_argument('--device', help='of the network: cpu, cuda:0, ... (default: the GPU if there is one)')
+    parser.add_argument(
+        '--discovery', metavar='CONFIG', help='discovery config (default: its defaults)'
+    )
+    parser.add_argument(
+        '--seconds',
+        type=float,
+        default=5.0,
+        help='length of each measurement (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=1,
+        help='CPU threads of PyTorch and OpenCV (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--device', help='of the network: cpu, cuda:0, ... (default: the GPU if there is one)'
+    )
     parser.add_argument('--train-batch', type=int, default=8, metavar='B')
-    parser.add_argument('--track-batch', type=int, nargs='+', default=[1, 8], metavar='B', help='targets tracked at once')
+    parser.add_argument(
+        '--track-batch',
+        type=int,
+        nargs='+',
+        default=[1, 8],
+        metavar='B',
+        help='targets tracked at once',
+    )
     parser.add_argument('--json', metavar='FILE', help='write the numbers to a file, too')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     return parser.parse_args(argv)
 
 
@@ -115,15 +142,24 @@ class Bench:
         self.args, self.cfg, self.work = args, cfg, work
         self.device = usable_device(args.device or get_device())
         self.rows: list[Row] = []
-        self.discovery = DiscoveryConfig.from_dict(load_config(args.discovery).discovery.to_dict()) if args.discovery else DiscoveryConfig()
+        self.discovery = (
+            DiscoveryConfig.from_dict(load_config(args.discovery).discovery.to_dict())
+            if args.discovery
+            else DiscoveryConfig()
+        )
         self.clips = find_clips(args.clips) if args.clips else self._rendered()
 
     def _rendered(self) -> dict[str, Path]:
         return {
-            f'{seed}.mp4': write_clip(self.work / 'clips' / f'{seed}.mp4', render_clip(seed, size_wh=(640, 360))[0]) for seed in range(3)
+            f'{seed}.mp4': write_clip(
+                self.work / 'clips' / f'{seed}.mp4', render_clip(seed, size_wh=(640, 360))[0]
+            )
+            for seed in range(3)
         }
 
-    def add(self, part: str, what: str, unit: str, step: Callable[[], int], warm_up: int = 2) -> None:
+    def add(
+        self, part: str, what: str, unit: str, step: Callable[[], int], warm_up: int = 2
+    ) -> None:
         """Measure one row."""
         value = rate(step, self.args.seconds, warm_up)
         first = next((row.value for row in self.rows if row.part == part), value)
@@ -157,10 +193,14 @@ class Bench:
     def measure_loader(self) -> None:
         """Samples one after the other in this process: what one worker of a data loader gives."""
         table = self.work / 'table'
-        discover_clips(self.clips, self.discovery, table, RunOptions(workers=0, merge=False, quiet=True))
+        discover_clips(
+            self.clips, self.discovery, table, RunOptions(workers=0, merge=False, quiet=True)
+        )
         pipeline = self.cfg.get('train_pipeline')
         if pipeline is None:
-            raise ConfigError(f'{self.args.config}: no train_pipeline in it, which the loader part measures')
+            raise ConfigError(
+                f'{self.args.config}: no train_pipeline in it, which the loader part measures'
+            )
         sampler = self.cfg.get('frame_sampler') or dict(type='QualityFrames')
         crops = [step for step in pipeline if step['type'] in ('SiameseCrop', 'PackSOTInputs')]
         for what, steps, stage in (
@@ -169,7 +209,11 @@ class Bench:
             ('crops and augmentation, cycle stage', pipeline, 'cycle'),
         ):
             dataset = PseudoBoxDataset(
-                table=table, frame_sampler=dict(sampler), samples_per_epoch=1 << 20, pipeline=[dict(s) for s in steps], stage=stage
+                table=table,
+                frame_sampler=dict(sampler),
+                samples_per_epoch=1 << 20,
+                pipeline=[dict(s) for s in steps],
+                stage=stage,
             )
             indices = itertools.count()
 
@@ -183,7 +227,9 @@ class Bench:
         torch.manual_seed(0)
         model = MODELS.build(self.cfg.model).to(self.device)
         if not isinstance(model, USOT):
-            raise ConfigError(f'{self.args.config}: measured is USOT, the model is {type(model).__name__}')
+            raise ConfigError(
+                f'{self.args.config}: measured is USOT, the model is {type(model).__name__}'
+            )
         return model
 
     def measure_train(self) -> None:
@@ -191,12 +237,16 @@ class Bench:
         model = self._model().train()
         wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-6))
         start = model.train_cfg['cycle_start_epoch']
-        stages = [('naive stage', 0)] if start is None else [('naive stage', 0), ('cycle stage', start)]
+        stages = (
+            [('naive stage', 0)] if start is None else [('naive stage', 0), ('cycle stage', start)]
+        )
         memory = (self.cfg.get('frame_sampler') or {}).get('memory', 4)
         batch = self.args.train_batch
         for what, epoch in stages:
             model.set_epoch(epoch)
-            data = pseudo_collate([random_group(seed, memory if epoch else 0) for seed in range(batch)])
+            data = pseudo_collate(
+                [random_group(seed, memory if epoch else 0) for seed in range(batch)]
+            )
 
             def step(data: dict = data) -> int:
                 model.train_step(data, wrapper)
@@ -212,15 +262,35 @@ class Bench:
         known = {key: value for key, value in options.items() if key != 'type'}
         frames, boxes = render_clip(0, frames=30, size_wh=(640, 360))
         if isinstance(model, USOT):
-            self._track('every encoding anew, 1 target', USOTTracker(EncodingAnew(model), **known), frames, boxes[0], 1)
+            self._track(
+                'every encoding anew, 1 target',
+                USOTTracker(EncodingAnew(model), **known),
+                frames,
+                boxes[0],
+                1,
+            )
         elif isinstance(model, DCFNet):
             plain = copy.deepcopy(model)
             plain.backbone.norm = torch.nn.LocalResponseNorm(plain.backbone.norm.size)
-            self._track("PyTorch's response normalisation, 1 target", build_tracker(plain, options), frames, boxes[0], 1)
+            self._track(
+                "PyTorch's response normalisation, 1 target",
+                build_tracker(plain, options),
+                frames,
+                boxes[0],
+                1,
+            )
         for count in self.args.track_batch:
-            self._track(f'{count} target{"s" * (count > 1)} at once', build_tracker(model, options), frames, boxes[0], count)
+            self._track(
+                f'{count} target{"s" * (count > 1)} at once',
+                build_tracker(model, options),
+                frames,
+                boxes[0],
+                count,
+            )
 
-    def _track(self, what: str, tracker: Tracker, frames: np.ndarray, boxes: np.ndarray, count: int) -> None:
+    def _track(
+        self, what: str, tracker: Tracker, frames: np.ndarray, boxes: np.ndarray, count: int
+    ) -> None:
         order = itertools.cycle([*range(1, len(frames)), *range(len(frames) - 2, -1, -1)])
         state = tracker.init(frames[0], np.tile(boxes[0], (count, 1)))
 
@@ -256,10 +326,18 @@ def machine(device: torch.device, threads: int) -> dict[str, str]:
     model = platform.processor() or platform.machine()
     info = Path('/proc/cpuinfo')
     if info.exists():
-        names = [line.split(':', 1)[1].strip() for line in info.read_text().splitlines() if line.startswith('model name')]
+        names = [
+            line.split(':', 1)[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith('model name')
+        ]
         model = names[0] if names else model
     load = f', load {os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
-    facts = {'CPU': f'{model}, {os.cpu_count()} cores, {threads} threads used{load}', 'torch': torch.__version__, 'OpenCV': cv2.__version__}
+    facts = {
+        'CPU': f'{model}, {os.cpu_count()} cores, {threads} threads used{load}',
+        'torch': torch.__version__,
+        'OpenCV': cv2.__version__,
+    }
     if device.type == 'cuda':
         facts['GPU'] = torch.cuda.get_device_name(device)
     return facts
@@ -268,7 +346,10 @@ def machine(device: torch.device, threads: int) -> dict[str, str]:
 def as_text(rows: list[Row], facts: dict[str, str]) -> str:
     """The table."""
     head = ('part', 'what', 'speed', 'unit', 'ratio', 'peak MB')
-    body = [(r.part, r.what, f'{r.value:.1f}', r.unit, f'{r.ratio:.2f}', f'{r.peak_memory_mb:.0f}') for r in rows]
+    body = [
+        (r.part, r.what, f'{r.value:.1f}', r.unit, f'{r.ratio:.2f}', f'{r.peak_memory_mb:.0f}')
+        for r in rows
+    ]
     widths = [max(len(line[column]) for line in (head, *body)) for column in range(len(head))]
     numbers = (2, 4, 5)
     lines = [
@@ -278,7 +359,15 @@ def as_text(rows: list[Row], facts: dict[str, str]) -> str:
         )
         for line in (head, *body)
     ]
-    return '\n'.join([*(f'{key}: {value}' for key, value in facts.items()), '', lines[0], '-' * len(lines[0]), *lines[1:]])
+    return '\n'.join(
+        [
+            *(f'{key}: {value}' for key, value in facts.items()),
+            '',
+            lines[0],
+            '-' * len(lines[0]),
+            *lines[1:],
+        ]
+    )
 
 
 def measure(args: argparse.Namespace) -> None:
@@ -289,10 +378,18 @@ def measure(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(args, cfg, Path(work))
         bench.run()
-    facts = {'config': args.config, 'clips': ', '.join(args.clips or ['rendered, 640x360']), **machine(bench.device, args.threads)}
+    facts = {
+        'config': args.config,
+        'clips': ', '.join(args.clips or ['rendered, 640x360']),
+        **machine(bench.device, args.threads),
+    }
     print(as_text(bench.rows, facts))
     if args.json:
-        write_text(args.json, json.dumps({'machine': facts, 'rows': [asdict(row) for row in bench.rows]}, indent=1) + '\n')
+        write_text(
+            args.json,
+            json.dumps({'machine': facts, 'rows': [asdict(row) for row in bench.rows]}, indent=1)
+            + '\n',
+        )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -79,26 +79,62 @@ def all_reduce_seconds(gradient_bytes: int, gpus: int, bandwidth_bytes_s: float)
 
 def step_seconds(times: StepTimes, gpus: int, workers: int, bandwidth_bytes_s: float) -> float:
     """A step of ``gpus`` processes, by the formula at the head of this file."""
-    return max(times.load_s / workers, times.compute_s + all_reduce_seconds(times.gradient_bytes, gpus, bandwidth_bytes_s))
+    return max(
+        times.load_s / workers,
+        times.compute_s + all_reduce_seconds(times.gradient_bytes, gpus, bandwidth_bytes_s),
+    )
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='training config')
-    parser.add_argument('--batch', type=int, default=4, help='groups of a process in a step (default: %(default)s)')
-    parser.add_argument('--steps', type=int, default=10, help='steps that are measured (default: %(default)s)')
+    parser.add_argument(
+        '--batch', type=int, default=4, help='groups of a process in a step (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--steps', type=int, default=10, help='steps that are measured (default: %(default)s)'
+    )
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
-    parser.add_argument('--no-all-reduce', action='store_true', help='do not start the two processes')
-    parser.add_argument('--gpus', type=int, nargs='+', default=[], metavar='N', help='compute a step of so many GPUs')
-    parser.add_argument('--workers', type=int, default=8, help='loader processes of a GPU, for that (default: %(default)s)')
-    parser.add_argument('--bandwidth-gbytes', type=float, default=20.0, help='GB/s of the slowest link, for that (default: %(default)s)')
+    parser.add_argument(
+        '--no-all-reduce', action='store_true', help='do not start the two processes'
+    )
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        nargs='+',
+        default=[],
+        metavar='N',
+        help='compute a step of so many GPUs',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=8,
+        help='loader processes of a GPU, for that (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--bandwidth-gbytes',
+        type=float,
+        default=20.0,
+        help='GB/s of the slowest link, for that (default: %(default)s)',
+    )
     parser.add_argument('--json', metavar='FILE', help='write the numbers to a file, too')
-    parser.add_argument('--measured', metavar='FILE', help='measure nothing, compute from such a file')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--measured', metavar='FILE', help='measure nothing, compute from such a file'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     args = parser.parse_args(argv)
     if min([args.batch, args.steps, args.workers, *args.gpus]) < 1 or args.bandwidth_gbytes <= 0:
-        parser.error('--batch, --steps, --workers, --gpus and --bandwidth-gbytes have to be positive')
+        parser.error(
+            '--batch, --steps, --workers, --gpus and --bandwidth-gbytes have to be positive'
+        )
     return args
 
 
@@ -106,7 +142,9 @@ def training_groups(cfg: Config, folder: Path, stage: str) -> PseudoBoxDataset:
     """The config's crops and augmentation on rendered clips of 640x360."""
     if 'train_pipeline' not in cfg:
         raise ConfigError('there is no train_pipeline in the config')
-    return rendered_groups(rendered_table(folder), cfg.train_pipeline, cfg.get('frame_sampler'), stage)
+    return rendered_groups(
+        rendered_table(folder), cfg.train_pipeline, cfg.get('frame_sampler'), stage
+    )
 
 
 def measure_steps(cfg: Config, folder: Path, args: argparse.Namespace, epoch: int) -> StepTimes:
@@ -139,12 +177,18 @@ def measure_steps(cfg: Config, folder: Path, args: argparse.Namespace, epoch: in
         optimizer.zero_grad()
         marks.append(now())
         rows.append([end - begin for begin, end in zip(marks, marks[1:], strict=False)])
-    load, forward, backward, step = (statistics.median(column) for column in zip(*rows[WARM_UP:], strict=True))
-    gradient_bytes = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    load, forward, backward, step = (
+        statistics.median(column) for column in zip(*rows[WARM_UP:], strict=True)
+    )
+    gradient_bytes = sum(
+        p.numel() * p.element_size() for p in model.parameters() if p.requires_grad
+    )
     return StepTimes(stage, args.batch, load, forward, backward, step, gradient_bytes)
 
 
-def _reduce_in_process(rank: int, port: int, count: int, repeats: int, results: multiprocessing.SimpleQueue) -> None:
+def _reduce_in_process(
+    rank: int, port: int, count: int, repeats: int, results: multiprocessing.SimpleQueue
+) -> None:
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
     buffer = torch.zeros(count)
@@ -166,7 +210,12 @@ def measure_all_reduce(gradient_bytes: int, repeats: int = 20) -> float:
         port = free.getsockname()[1]
     context = multiprocessing.get_context('spawn')
     results = context.SimpleQueue()
-    processes = [context.Process(target=_reduce_in_process, args=(rank, port, gradient_bytes // 4, repeats, results)) for rank in (0, 1)]
+    processes = [
+        context.Process(
+            target=_reduce_in_process, args=(rank, port, gradient_bytes // 4, repeats, results)
+        )
+        for rank in (0, 1)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -179,21 +228,37 @@ def measure_all_reduce(gradient_bytes: int, repeats: int = 20) -> float:
 def report(times: list[StepTimes], all_reduce_s: float | None, args: argparse.Namespace) -> str:
     """The tables."""
     lines = [f'measured: {args.config}, {times[0].batch} groups a step, one thread, milliseconds']
-    lines.append(f'{"stage":<6} {"load":>8} {"forward":>8} {"backward":>8} {"optimizer":>9} {"all":>8}  gradients')
+    lines.append(
+        f'{"stage":<6} {"load":>8} {"forward":>8} {"backward":>8} {"optimizer":>9} {"all":>8}  gradients'
+    )
     for row in times:
-        parts = (row.load_s, row.forward_s, row.backward_s, row.optimizer_s, row.load_s + row.compute_s)
-        numbers = '{:>8.1f} {:>8.1f} {:>8.1f} {:>9.1f} {:>8.1f}'.format(*(1000 * part for part in parts))
+        parts = (
+            row.load_s,
+            row.forward_s,
+            row.backward_s,
+            row.optimizer_s,
+            row.load_s + row.compute_s,
+        )
+        numbers = '{:>8.1f} {:>8.1f} {:>8.1f} {:>9.1f} {:>8.1f}'.format(
+            *(1000 * part for part in parts)
+        )
         lines.append(f'{row.stage:<6} {numbers}  {row.gradient_bytes / 2**20:.1f} MiB')
     if all_reduce_s is not None:
-        lines.append(f'all-reduce of the gradients, two processes over Gloo: {1000 * all_reduce_s:.1f} ms (fastest)')
+        lines.append(
+            f'all-reduce of the gradients, two processes over Gloo: {1000 * all_reduce_s:.1f} ms (fastest)'
+        )
     if args.gpus:
-        lines.append(f'computed (not measured): {args.workers} loader processes a GPU, {args.bandwidth_gbytes:g} GB/s')
+        lines.append(
+            f'computed (not measured): {args.workers} loader processes a GPU, {args.bandwidth_gbytes:g} GB/s'
+        )
         lines.append(f'{"stage":<6} {"GPUs":>5} {"step ms":>9} {"groups/s":>9} {"of ideal":>9}')
     for row in times if args.gpus else []:
         alone = step_seconds(row, 1, args.workers, args.bandwidth_gbytes * 1e9)
         for gpus in args.gpus:
             seconds = step_seconds(row, gpus, args.workers, args.bandwidth_gbytes * 1e9)
-            lines.append(f'{row.stage:<6} {gpus:>5} {1000 * seconds:>9.1f} {gpus * row.batch / seconds:>9.1f} {alone / seconds:>9.1%}')
+            lines.append(
+                f'{row.stage:<6} {gpus:>5} {1000 * seconds:>9.1f} {gpus * row.batch / seconds:>9.1f} {alone / seconds:>9.1%}'
+            )
     return '\n'.join(lines)
 
 
@@ -219,11 +284,18 @@ def measure(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     start = (cfg.get('model', {}).get('train_cfg') or {}).get('cycle_start_epoch', 0)
     with tempfile.TemporaryDirectory() as folder:
-        times = [measure_steps(cfg, Path(folder), args, epoch) for epoch in dict.fromkeys((0, start or 0))]
+        times = [
+            measure_steps(cfg, Path(folder), args, epoch)
+            for epoch in dict.fromkeys((0, start or 0))
+        ]
     all_reduce_s = None if args.no_all_reduce else measure_all_reduce(times[0].gradient_bytes)
     print(report(times, all_reduce_s, args))
     if args.json:
-        content = {'config': args.config, 'steps': [asdict(row) for row in times], 'all_reduce_two_processes_s': all_reduce_s}
+        content = {
+            'config': args.config,
+            'steps': [asdict(row) for row in times],
+            'all_reduce_two_processes_s': all_reduce_s,
+        }
         write_text(args.json, json.dumps(content, indent=1) + '\n')
 
 

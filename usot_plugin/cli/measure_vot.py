@@ -35,13 +35,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def random_pairs(random: np.random.Generator, count: int) -> tuple[list[BoxRegion], list[PolygonRegion]]:
+def random_pairs(
+    random: np.random.Generator, count: int
+) -> tuple[list[BoxRegion], list[PolygonRegion]]:
     """Predicted boxes near annotated rotated rectangles of 40 to 160 pixels."""
     predicted, annotated = [], []
     for _ in range(count):
         angle, (w, h) = random.uniform(-0.7, 0.7), random.uniform(40, 160, 2)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2 @ turn.T + random.uniform(100, 400, 2)
+        corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2 @ turn.T + random.uniform(
+            100, 400, 2
+        )
         annotated.append(PolygonRegion(corners))
         predicted.append(BoxRegion(annotated[-1].box_xyxy + random.uniform(-9, 9, 4)))
     return predicted, annotated
@@ -53,12 +57,16 @@ def random_run(random: np.random.Generator, frames: int) -> ResetRun:
     while start < frames:
         codes[start] = FrameCode.INITIALISATION
         failure = start + int(random.integers(2, 400))
-        codes[failure : failure + 5] = [FrameCode.FAILURE, *4 * [FrameCode.UNKNOWN]][: max(frames - failure, 0)]
+        codes[failure : failure + 5] = [FrameCode.FAILURE, *4 * [FrameCode.UNKNOWN]][
+            : max(frames - failure, 0)
+        ]
         start = failure + 5
     return ResetRun(random.uniform(0, 1, frames), codes)
 
 
-def filled_overlaps(predicted: Sequence[BoxRegion], annotated: Sequence[PolygonRegion]) -> np.ndarray:
+def filled_overlaps(
+    predicted: Sequence[BoxRegion], annotated: Sequence[PolygonRegion]
+) -> np.ndarray:
     """Overlaps by drawing both regions into whole frames with OpenCV, ``(T,)``."""
     overlaps = []
     for a, b in zip(predicted, annotated, strict=True):
@@ -83,25 +91,38 @@ def measure(args: argparse.Namespace) -> None:
         ValueError: A count below 1.
     """
     if min(args.frames, args.sequences, args.repetitions) < 1:
-        raise ValueError(f'counts are at least 1, got {args.frames}, {args.sequences} and {args.repetitions}')
+        raise ValueError(
+            f'counts are at least 1, got {args.frames}, {args.sequences} and {args.repetitions}'
+        )
     random = np.random.default_rng(0)
     predicted, annotated = random_pairs(random, args.frames)
     for rule in OVERLAP_RULES:
         region_overlaps(predicted[:1], annotated[:1], SIZE_WH, rule)
-        print(f'{rule:<10}{1e6 * seconds_of(region_overlaps, predicted, annotated, SIZE_WH, rule) / args.frames:8.1f} us/frame')
-    print(f'{"fillPoly":<10}{1e6 * seconds_of(filled_overlaps, predicted, annotated) / args.frames:8.1f} us/frame')
+        print(
+            f'{rule:<10}{1e6 * seconds_of(region_overlaps, predicted, annotated, SIZE_WH, rule) / args.frames:8.1f} us/frame'
+        )
+    print(
+        f'{"fillPoly":<10}{1e6 * seconds_of(filled_overlaps, predicted, annotated) / args.frames:8.1f} us/frame'
+    )
     if importlib.util.find_spec('vot') is not None:
         from vot.region.io import parse_region
         from vot.region.raster import calculate_overlaps
 
-        pairs = [[parse_region(format_region(region)) for region in side] for side in (predicted, annotated)]
+        pairs = [
+            [parse_region(format_region(region)) for region in side]
+            for side in (predicted, annotated)
+        ]
         calculate_overlaps(pairs[0][:1], pairs[1][:1], SIZE_WH)  # compiles
-        print(f'{"official":<10}{1e6 * seconds_of(calculate_overlaps, *pairs, SIZE_WH) / args.frames:8.1f} us/frame')
+        print(
+            f'{"official":<10}{1e6 * seconds_of(calculate_overlaps, *pairs, SIZE_WH) / args.frames:8.1f} us/frame'
+        )
     lengths = random.integers(*SEQUENCE_FRAMES, args.sequences).tolist()
     runs = [[random_run(random, length) for _ in range(args.repetitions)] for length in lengths]
     for style in STYLES:
         seconds = seconds_of(score_reset, runs, 100, 356, style)
-        print(f'{style:<10}{seconds:8.2f} s for A, R and EAO of {args.sequences} sequences x {args.repetitions} runs')
+        print(
+            f'{style:<10}{seconds:8.2f} s for A, R and EAO of {args.sequences} sequences x {args.repetitions} runs'
+        )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,7 +19,13 @@ import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import check_config
-from usot_plugin.utils.migration import MigrationError, migrate, read_old_config, read_plain, write_config
+from usot_plugin.utils.migration import (
+    MigrationError,
+    migrate,
+    read_old_config,
+    read_plain,
+    write_config,
+)
 from usot_plugin.utils.packaged import packaged_folder
 
 BENCHMARKS = packaged_folder('configs') / '_base_' / 'benchmarks'
@@ -27,11 +33,21 @@ BENCHMARKS = packaged_folder('configs') / '_base_' / 'benchmarks'
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    statuses = {FINE: 'all keys are translated', PARTIAL: 'some are left, each is named', USER_ERROR: 'OLD.py cannot be read'}
+    statuses = {
+        FINE: 'all keys are translated',
+        PARTIAL: 'some are left, each is named',
+        USER_ERROR: 'OLD.py cannot be read',
+    }
     parser = tool_parser(__doc__, statuses)
-    parser.add_argument('config', metavar='OLD.py', help='config of MMTracking 1.x, its bases beside it')
-    parser.add_argument('--out', type=Path, metavar='NEW.py', help='where to write (default: print)')
-    parser.add_argument('--model', metavar='FILE', help='config of a model of this package that NEW.py builds on')
+    parser.add_argument(
+        'config', metavar='OLD.py', help='config of MMTracking 1.x, its bases beside it'
+    )
+    parser.add_argument(
+        '--out', type=Path, metavar='NEW.py', help='where to write (default: print)'
+    )
+    parser.add_argument(
+        '--model', metavar='FILE', help='config of a model of this package that NEW.py builds on'
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace NEW.py')
     return parser.parse_args(argv)
 
@@ -47,7 +63,12 @@ def run(args: argparse.Namespace) -> int:
         raise MigrationError(f'{args.out}: is there already (--overwrite replaces it)')
     migration = migrate(read_old_config(args.config), load_benchmarks(), args.model)
     check_config(Config(migration.content), args.config)
-    text = write_config(migration, args.config, Path.cwd() if args.out is None else args.out.resolve().parent, args.model)
+    text = write_config(
+        migration,
+        args.config,
+        Path.cwd() if args.out is None else args.out.resolve().parent,
+        args.model,
+    )
     if args.out is None:
         print(text, end='')
     else:

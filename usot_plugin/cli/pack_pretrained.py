@@ -50,23 +50,60 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = tool_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of the training')
-    parser.add_argument('--config', help=f'config whose {TRACKER_KEY} the tracker uses (default: that of the training)')
-    parser.add_argument('--table', action='append', default=[], help='pseudo-box table it learnt from; repeatable')
-    parser.add_argument('--sequences', action='append', default=[], metavar='FOLDER', help='annotated sequences it learnt from; repeatable')
     parser.add_argument(
-        '--clips', action='append', default=[], metavar='CLIPS', help='unlabeled clips it learnt from without a table; repeatable'
+        '--config',
+        help=f'config whose {TRACKER_KEY} the tracker uses (default: that of the training)',
     )
-    parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
-    parser.add_argument('--half', action='store_true', help='store weights as float16, half the size; they are used as float32')
-    parser.add_argument('--max-mb', type=float, default=LARGEST_MB, help='refuse a larger file (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=f'override keys below {TRACKER_KEY}')
+    parser.add_argument(
+        '--table', action='append', default=[], help='pseudo-box table it learnt from; repeatable'
+    )
+    parser.add_argument(
+        '--sequences',
+        action='append',
+        default=[],
+        metavar='FOLDER',
+        help='annotated sequences it learnt from; repeatable',
+    )
+    parser.add_argument(
+        '--clips',
+        action='append',
+        default=[],
+        metavar='CLIPS',
+        help='unlabeled clips it learnt from without a table; repeatable',
+    )
+    parser.add_argument(
+        '--weights',
+        choices=['saved', 'ema', 'raw'],
+        default='saved',
+        help='which weights of the checkpoint',
+    )
+    parser.add_argument(
+        '--half',
+        action='store_true',
+        help='store weights as float16, half the size; they are used as float32',
+    )
+    parser.add_argument(
+        '--max-mb',
+        type=float,
+        default=LARGEST_MB,
+        help='refuse a larger file (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help=f'override keys below {TRACKER_KEY}',
+    )
     parser.add_argument('--out', type=Path, required=True, help='the file to write')
     args = parser.parse_args(argv)
     if not args.table and not args.sequences and not args.clips:
         parser.error('what did it learn from? give --table, --sequences or --clips')
     for key in args.cfg_options or ():
         if not key.startswith(f'{TRACKER_KEY}.'):
-            parser.error(f'--cfg-options {key}: only {TRACKER_KEY}.* can be chosen after the training, the rest is as it was')
+            parser.error(
+                f'--cfg-options {key}: only {TRACKER_KEY}.* can be chosen after the training, the rest is as it was'
+            )
     return args
 
 
@@ -101,7 +138,9 @@ def weights_of(cfg: Config, checkpoint: str, which: Any, half: bool) -> dict[str
         if half and stored.is_floating_point():
             stored = stored.half()
         if not stored.isfinite().all():
-            raise CheckpointError(checkpoint, f'{name} is not finite' + (' in float16' if half else ''))
+            raise CheckpointError(
+                checkpoint, f'{name} is not finite' + (' in float16' if half else '')
+            )
         state[name] = stored
     return state
 
@@ -119,17 +158,28 @@ def pack(args: argparse.Namespace) -> None:
         'data': [*map(table_record, args.table), *map(sequences_record, args.sequences)],
         'clips': clips,
         'weights': args.weights,
-        'packed_at': {'code': code_version(), 'usot_plugin': usot_plugin.__version__, 'torch': str(torch.__version__)},
+        'packed_at': {
+            'code': code_version(),
+            'usot_plugin': usot_plugin.__version__,
+            'torch': str(torch.__version__),
+        },
     }
     write_packed(args, {RECORD_KEY: record, 'state_dict': state})
     gone = [clip for clip, digest in clips.items() if digest is None]
     if gone:
-        print(f'warning: {len(gone)} of {len(clips)} clips are not there any more and have no hash, e.g. {gone[0]}', file=sys.stderr)
+        print(
+            f'warning: {len(gone)} of {len(clips)} clips are not there any more and have no hash, e.g. {gone[0]}',
+            file=sys.stderr,
+        )
 
 
 def start_record(load_from: str | None) -> dict[str, str]:
     """SHA-256 of the weights that the run began with, where they are still there."""
-    return {'load_from_sha256': file_hash(Path(load_from))} if load_from and Path(load_from).is_file() else {}
+    return (
+        {'load_from_sha256': file_hash(Path(load_from))}
+        if load_from and Path(load_from).is_file()
+        else {}
+    )
 
 
 def write_packed(args: argparse.Namespace, packed: dict[str, Any]) -> None:
@@ -139,16 +189,22 @@ def write_packed(args: argparse.Namespace, packed: dict[str, Any]) -> None:
         ConfigError: It would be too large.
         CheckpointError: Nobody could load it.
     """
-    content = io.BytesIO()  # on a full disk torch.save itself fails with a message about its own file format
+    content = (
+        io.BytesIO()
+    )  # on a full disk torch.save itself fails with a message about its own file format
     torch.save(packed, content)
     size_mb = len(content.getbuffer()) / 1e6
     if size_mb > args.max_mb:
         hint = '' if args.half else '; --half stores it in half the size'
-        raise ConfigError(f'{args.out}: would have {size_mb:.2f} MB, more than {args.max_mb:g} MB{hint}')
+        raise ConfigError(
+            f'{args.out}: would have {size_mb:.2f} MB, more than {args.max_mb:g} MB{hint}'
+        )
     with whole_file(args.out) as temporary:
         temporary.write_bytes(content.getbuffer())
         packed_config(temporary)  # what nobody can load is not kept
-    print(f'{args.out}: {len(packed["state_dict"])} tensors, {size_mb:.2f} MB, code {packed[RECORD_KEY]["packed_at"]["code"]}')
+    print(
+        f'{args.out}: {len(packed["state_dict"])} tensors, {size_mb:.2f} MB, code {packed[RECORD_KEY]["packed_at"]["code"]}'
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

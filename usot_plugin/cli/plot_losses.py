@@ -13,9 +13,19 @@ from usot_plugin.visualization.loss_curves import ScalarsError, plot_losses, rea
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = OneLineParser(description='Draw the loss curves of one or several runs.')
-    parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR', help='folder given to tools/train.py --work-dir')
-    parser.add_argument('--labels', nargs='+', help='legend, one a folder (default: the names of the folders)')
-    parser.add_argument('--out', type=Path, default=Path('losses.png'), help='PNG to write (default: losses.png)')
+    parser.add_argument(
+        'work_dirs',
+        nargs='+',
+        type=Path,
+        metavar='WORK_DIR',
+        help='folder given to tools/train.py --work-dir',
+    )
+    parser.add_argument(
+        '--labels', nargs='+', help='legend, one a folder (default: the names of the folders)'
+    )
+    parser.add_argument(
+        '--out', type=Path, default=Path('losses.png'), help='PNG to write (default: losses.png)'
+    )
     return parser.parse_args(argv)
 
 
@@ -24,7 +34,9 @@ def draw(args: argparse.Namespace) -> None:
     labels = args.labels or [folder.name for folder in args.work_dirs]
     if len(labels) != len(args.work_dirs):
         raise ScalarsError(f'{len(labels)} labels for {len(args.work_dirs)} folders')
-    runs = {label: read_scalars(folder) for label, folder in zip(labels, args.work_dirs, strict=True)}
+    runs = {
+        label: read_scalars(folder) for label, folder in zip(labels, args.work_dirs, strict=True)
+    }
     plot_losses(runs, args.out)
     print(args.out)
 

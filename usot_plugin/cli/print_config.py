@@ -22,8 +22,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--save', metavar='FILE', help=f'write it to a file, too ({", ".join(FORMATS)})')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--save', metavar='FILE', help=f'write it to a file, too ({", ".join(FORMATS)})'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     args = parser.parse_args(argv)
     if args.save and Path(args.save).suffix not in FORMATS:
         parser.error(f'--save {args.save}: the name ends in one of {", ".join(FORMATS)}')

@@ -35,20 +35,55 @@ PRETRAINED, NO_CHECKPOINT = 'pretrained', 'none'
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; every number of re-labelling is an option."""
-    statuses = {FINE: 'all clips done', PARTIAL: 'some clips could not be read', USER_ERROR: 'wrong arguments, config, weights or table'}
+    statuses = {
+        FINE: 'all clips done',
+        PARTIAL: 'some clips could not be read',
+        USER_ERROR: 'wrong arguments, config, weights or table',
+    }
     parser = tool_parser(__doc__, statuses)
     parser.add_argument('config', help='config with model and tracker')
-    parser.add_argument('checkpoint', help=f"weights; '{PRETRAINED}' for those of the package, '{NO_CHECKPOINT}' for a tracker without any")
+    parser.add_argument(
+        'checkpoint',
+        help=f"weights; '{PRETRAINED}' for those of the package, '{NO_CHECKPOINT}' for a tracker without any",
+    )
     parser.add_argument('table', help='pseudo-box table: folder of parts or .parquet file')
     parser.add_argument('--out', required=True, metavar='NEWTABLE', help='folder of the new table')
-    parser.add_argument('--workers', type=int, default=0, metavar='N', help='clips at once, on the CPU (default: 0, in this process)')
-    parser.add_argument('--tracker', help="replaces the config's tracker: StandStill, my.py:function, ...")
-    parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
-    parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one; the CPU with --workers)')
-    parser.add_argument('--video-root', metavar='DIR', help='where the clips are now (default: where they were at discovery)')
-    parser.add_argument('--overwrite', action='store_true', help='make the clips anew that NEWTABLE has already')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=0,
+        metavar='N',
+        help='clips at once, on the CPU (default: 0, in this process)',
+    )
+    parser.add_argument(
+        '--tracker', help="replaces the config's tracker: StandStill, my.py:function, ..."
+    )
+    parser.add_argument(
+        '--weights',
+        choices=['saved', 'ema', 'raw'],
+        default='saved',
+        help='which weights of the checkpoint',
+    )
+    parser.add_argument(
+        '--device',
+        help='cpu, cuda:0, ... (default: the GPU if there is one; the CPU with --workers)',
+    )
+    parser.add_argument(
+        '--video-root',
+        metavar='DIR',
+        help='where the clips are now (default: where they were at discovery)',
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='make the clips anew that NEWTABLE has already'
+    )
     parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     parser.add_argument(
         '--clip-timeout',
         type=float,
@@ -58,7 +93,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     for one in fields(RelabelConfig):
         parser.add_argument(
-            f'--{one.name.replace("_", "-")}', type=type(one.default), default=one.default, metavar='X', help=f'(default: {one.default})'
+            f'--{one.name.replace("_", "-")}',
+            type=type(one.default),
+            default=one.default,
+            metavar='X',
+            help=f'(default: {one.default})',
         )
     args = parser.parse_args(argv)
     if args.workers < 0:
@@ -78,15 +117,29 @@ def build(args: argparse.Namespace) -> tuple[Tracker, dict[str, Any]]:
     cfg = load_config(args.config, args.cfg_options)
     options = dict(type=args.tracker) if args.tracker else (cfg.get('model') or {}).get('test_cfg')
     if not options:
-        raise ConfigError(f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given')
+        raise ConfigError(
+            f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given'
+        )
     about: dict[str, Any] = {'config': Path(args.config).name, 'tracker': tracker_label(options)}
     if not needs_model(options):
         return init_tracker(cfg, None, tracker=options), {'model': about['tracker'], **about}
     if args.checkpoint == NO_CHECKPOINT:
-        raise ConfigError(f'{about["tracker"]} needs weights: give CHECKPOINT, not {NO_CHECKPOINT!r}')
+        raise ConfigError(
+            f'{about["tracker"]} needs weights: give CHECKPOINT, not {NO_CHECKPOINT!r}'
+        )
     # Several weights ship: those of the config's own name.
-    path = pretrained_path(Path(args.config).stem) if args.checkpoint == PRETRAINED else Path(args.checkpoint)
-    tracker = init_tracker(cfg, path, args.device or ('cpu' if args.workers else None), options if args.tracker else None, args.weights)
+    path = (
+        pretrained_path(Path(args.config).stem)
+        if args.checkpoint == PRETRAINED
+        else Path(args.checkpoint)
+    )
+    tracker = init_tracker(
+        cfg,
+        path,
+        args.device or ('cpu' if args.workers else None),
+        options if args.tracker else None,
+        args.weights,
+    )
     about.update(checkpoint=path.name, checkpoint_sha256=file_hash(path), weights=args.weights)
     about['options'] = {key: str(value) for key, value in (args.cfg_options or {}).items()}
     return tracker, {'model': f'{about["config"]} with {path.name}', **about}
@@ -97,7 +150,18 @@ def run(args: argparse.Namespace) -> int:
     numbers = RelabelConfig(**{one.name: getattr(args, one.name) for one in fields(RelabelConfig)})
     tracker, model = build(args)
     seconds = args.clip_timeout or None
-    tally = relabel_table(args.table, args.out, tracker, model, numbers, args.workers, args.video_root, args.overwrite, args.quiet, seconds)
+    tally = relabel_table(
+        args.table,
+        args.out,
+        tracker,
+        model,
+        numbers,
+        args.workers,
+        args.video_root,
+        args.overwrite,
+        args.quiet,
+        seconds,
+    )
     print(tally.summary())
     return PARTIAL if tally.failed else FINE
 
@@ -106,7 +170,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
     args = parse_args(argv)
     mendable = (CheckpointError, TableError, TableWriteError, WorkerStartError)
-    return exit_status(lambda: run(args), mendable, args.out, 'interrupted; finished clips stay, the same command goes on')
+    return exit_status(
+        lambda: run(args),
+        mendable,
+        args.out,
+        'interrupted; finished clips stay, the same command goes on',
+    )
 
 
 if __name__ == '__main__':

@@ -44,11 +44,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('results', nargs='+', metavar='RESULTS', help='result folders')
     parser.add_argument('--out', required=True, metavar='FILE', help='the HTML file')
     parser.add_argument('--title', default='Tracking results', help='heading of the page')
-    parser.add_argument('--published', nargs='*', metavar='BENCHMARK', help='numbers of papers: of the same data, and of these benchmarks')
-    parser.add_argument('--sequences', metavar='ROOT', help='folder of the sequences that were tracked')
-    parser.add_argument('--benchmark', metavar='NAME', help='or the benchmark: configs/_base_/benchmarks/NAME.py')
+    parser.add_argument(
+        '--published',
+        nargs='*',
+        metavar='BENCHMARK',
+        help='numbers of papers: of the same data, and of these benchmarks',
+    )
+    parser.add_argument(
+        '--sequences', metavar='ROOT', help='folder of the sequences that were tracked'
+    )
+    parser.add_argument(
+        '--benchmark', metavar='NAME', help='or the benchmark: configs/_base_/benchmarks/NAME.py'
+    )
     parser.add_argument('--data-root', metavar='DIR', help='folder of the benchmark')
-    parser.add_argument('--failures', type=int, default=8, metavar='N', help='worst failures to show (default: 8)')
+    parser.add_argument(
+        '--failures', type=int, default=8, metavar='N', help='worst failures to show (default: 8)'
+    )
     return parser.parse_args(argv)
 
 
@@ -70,7 +81,9 @@ def open_data(args: argparse.Namespace) -> tuple[Any, Any] | None:
     return DATASETS.build(cfg.test_dataloader.dataset), TASK_UTILS.build(dict(protocol))
 
 
-def worst_failures(group: Sequence[Scores], dataset: Any, protocol: Any, count: int) -> list[FailureStrip]:
+def worst_failures(
+    group: Sequence[Scores], dataset: Any, protocol: Any, count: int
+) -> list[FailureStrip]:
     """Pictures of the longest failures of all trackers, one a sequence at most.
 
     Raises:
@@ -82,7 +95,10 @@ def worst_failures(group: Sequence[Scores], dataset: Any, protocol: Any, count: 
     strips: list[tuple[Failure, str]] = []
     for name in names:
         sequence = dataset.load(name)
-        found = [longest_failure(tracker, sequence, predicted_boxes(folder, sequence)) for tracker, folder in folders.items()]
+        found = [
+            longest_failure(tracker, sequence, predicted_boxes(folder, sequence))
+            for tracker, folder in folders.items()
+        ]
         failures = [failure for failure in found if failure is not None]
         if failures:
             strips.append((max(failures, key=lambda failure: failure.missed), name))
@@ -105,7 +121,10 @@ def predicted_boxes(folder: ResultFolder, sequence: Any) -> np.ndarray:
     sample = folder.finished_sample(sequence)
     boxes = sample.get('boxes_xyxy', sample.get('repetitions_xyxy'))
     if boxes is None:
-        raise ResultError(folder.path, 'failures can be shown of results of one pass only (OPE, GOT10k); leave the data out')
+        raise ResultError(
+            folder.path,
+            'failures can be shown of results of one pass only (OPE, GOT10k); leave the data out',
+        )
     return np.asarray(boxes[0] if isinstance(boxes, list) else boxes)
 
 
@@ -115,12 +134,22 @@ def make_sections(args: argparse.Namespace, published: Sequence[PublishedRow]) -
     data = open_data(args)
     wanted = data[0].metainfo.get('dataset_name') if data else None
     if data and all(group[0].dataset != wanted for group in groups):
-        raise ValueError(f'no results on {wanted!r}; there are results on {", ".join(sorted({group[0].dataset for group in groups}))}')
+        raise ValueError(
+            f'no results on {wanted!r}; there are results on {", ".join(sorted({group[0].dataset for group in groups}))}'
+        )
     sections = []
     for group in groups:
-        strips = worst_failures(group, *data, args.failures) if data and group[0].dataset == wanted else []
+        strips = (
+            worst_failures(group, *data, args.failures)
+            if data and group[0].dataset == wanted
+            else []
+        )
         rows = rows_of(published, group[0].dataset) if args.published is not None else []
-        note = f'No paper in the table reports on {group[0].dataset!r}.' if args.published is not None and not rows else ''
+        note = (
+            f'No paper in the table reports on {group[0].dataset!r}.'
+            if args.published is not None and not rows
+            else ''
+        )
         sections.append(Section(group, rows, strips, note))
     return sections
 
@@ -133,11 +162,15 @@ def run(args: argparse.Namespace) -> None:
         further[name] = rows_of(published, name)
         if not further[name]:
             known = sorted({row.benchmark for row in published})
-            raise ValueError(f'--published {name}: no such benchmark{nearest(name, known) or "; there are " + ", ".join(known)}')
+            raise ValueError(
+                f'--published {name}: no such benchmark{nearest(name, known) or "; there are " + ", ".join(known)}'
+            )
     sections = make_sections(args, published)
     write_text(args.out, report_html(args.title, sections, further))
     trackers = {entry.folder.resolve() for section in sections for entry in section.scores}
-    print(f'{len(trackers)} result folders, {sum(len(section.strips) for section in sections)} failures shown in {args.out}')
+    print(
+        f'{len(trackers)} result folders, {sum(len(section.strips) for section in sections)} failures shown in {args.out}'
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

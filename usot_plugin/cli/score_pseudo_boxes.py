@@ -31,14 +31,23 @@ from pathlib import Path
 import numpy as np
 
 from usot_plugin.datasets import boxes_by_video
-from usot_plugin.datasets.benchmarks.annotations import AnnotationError, parse_boxes_xywh, parse_labels
+from usot_plugin.datasets.benchmarks.annotations import (
+    AnnotationError,
+    parse_boxes_xywh,
+    parse_labels,
+)
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.config_file import load_discovery
 from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
 from usot_plugin.discovery.many_clips.pipeline import RunOptions, TableWriteError, discover_clips
 from usot_plugin.discovery.table.format import TableError, TableInfo
 from usot_plugin.discovery.table.reading import PseudoBoxRow, PseudoBoxTable, read_table
-from usot_plugin.evaluation.pseudo_boxes import SequenceScore, format_scores, score_sequence, total_scores
+from usot_plugin.evaluation.pseudo_boxes import (
+    SequenceScore,
+    format_scores,
+    score_sequence,
+    total_scores,
+)
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import ConfigOptions
@@ -48,16 +57,41 @@ ANNOTATION, ABSENCE, FRAMES = 'groundtruth.txt', 'absence.label', 'img'
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    statuses = {FINE: 'all scored', PARTIAL: 'some sequences could not be read', USER_ERROR: 'wrong arguments, config or table'}
+    statuses = {
+        FINE: 'all scored',
+        PARTIAL: 'some sequences could not be read',
+        USER_ERROR: 'wrong arguments, config or table',
+    }
     parser = tool_parser(__doc__, statuses)
     parser.add_argument('config', help='discovery config')
     parser.add_argument('sequences', help='folder of annotated sequences, or one of them')
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder for the table and the scores')
-    parser.add_argument('--table', help='score this table instead of running discovery (its clips are named like the sequences)')
-    parser.add_argument('--annotation', metavar='FILE', help='boxes of all sequences in one CocoVID file')
-    parser.add_argument('--workers', type=int, metavar='N', help='clips at once (default: one per CPU)')
-    parser.add_argument('--draws', type=int, default=200, metavar='N', help='training groups drawn per sequence (default: 200)')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='e.g. discovery.frames.eval_gap=1')
+    parser.add_argument(
+        '--out', required=True, metavar='DIR', help='folder for the table and the scores'
+    )
+    parser.add_argument(
+        '--table',
+        help='score this table instead of running discovery (its clips are named like the sequences)',
+    )
+    parser.add_argument(
+        '--annotation', metavar='FILE', help='boxes of all sequences in one CocoVID file'
+    )
+    parser.add_argument(
+        '--workers', type=int, metavar='N', help='clips at once (default: one per CPU)'
+    )
+    parser.add_argument(
+        '--draws',
+        type=int,
+        default=200,
+        metavar='N',
+        help='training groups drawn per sequence (default: 200)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='e.g. discovery.frames.eval_gap=1',
+    )
     args = parser.parse_args(argv)
     if args.draws < 1:
         parser.error(f'--draws must be at least 1, not {args.draws}')
@@ -80,8 +114,13 @@ def find_sequences(root: Path) -> dict[str, Path]:
                 below.clear()  # frames, masks
         folders.sort()
     if not folders:
-        raise ValueError(f'{root}: no annotated sequence in it (<sequence>/{ANNOTATION} and <sequence>/{FRAMES}/)')
-    return {folder.name if folder == root else folder.relative_to(root).as_posix(): folder for folder in folders}
+        raise ValueError(
+            f'{root}: no annotated sequence in it (<sequence>/{ANNOTATION} and <sequence>/{FRAMES}/)'
+        )
+    return {
+        folder.name if folder == root else folder.relative_to(root).as_posix(): folder
+        for folder in folders
+    }
 
 
 def frames_of(folder: Path) -> Path:
@@ -106,16 +145,25 @@ def read_truth(folder: Path, frame_count: int) -> np.ndarray:
     return boxes
 
 
-def table_of(args: argparse.Namespace, config: DiscoveryConfig, imports: list[str], folders: dict[str, Path]) -> PseudoBoxTable:
+def table_of(
+    args: argparse.Namespace, config: DiscoveryConfig, imports: list[str], folders: dict[str, Path]
+) -> PseudoBoxTable:
     """The table to score, made where none is given."""
     if args.table is None:
         clips = {name: frames_of(folder) for name, folder in folders.items()}
-        discover_clips(clips, config, Path(args.out) / 'boxes', RunOptions(workers=args.workers, imports=imports))
+        discover_clips(
+            clips,
+            config,
+            Path(args.out) / 'boxes',
+            RunOptions(workers=args.workers, imports=imports),
+        )
         return read_table(Path(args.out) / 'boxes')
     table = read_table(args.table)
     wanted = TableInfo(config.to_dict(), rounds=table.info.rounds)
     if table.info.config_hash != wanted.config_hash:
-        raise TableError(f'{args.table}: made with another discovery config ({"; ".join(table.info.differences(wanted))})')
+        raise TableError(
+            f'{args.table}: made with another discovery config ({"; ".join(table.info.differences(wanted))})'
+        )
     return table
 
 
@@ -128,13 +176,20 @@ def find_rows(table: PseudoBoxTable) -> Callable[[str], list[PseudoBoxRow] | Non
 
     def find(name: str) -> list[PseudoBoxRow] | None:
         alike = last[name.rpartition('/')[2]]
-        return rows.get(name) or rows.get(f'{name}/{FRAMES}') or (rows[alike[0]] if len(alike) == 1 else None)
+        return (
+            rows.get(name)
+            or rows.get(f'{name}/{FRAMES}')
+            or (rows[alike[0]] if len(alike) == 1 else None)
+        )
 
     return find
 
 
 def score_all(
-    table: PseudoBoxTable, folders: dict[str, Path], draws: int, truths: dict[str, np.ndarray] | None = None
+    table: PseudoBoxTable,
+    folders: dict[str, Path],
+    draws: int,
+    truths: dict[str, np.ndarray] | None = None,
 ) -> tuple[list[SequenceScore], int]:
     """Scores of all sequences that can be read, and the number of the others, which are named."""
     rows_of = find_rows(table)
@@ -149,7 +204,10 @@ def score_all(
                 raise AnnotationError(folder, found[0].detail)
             truth = read_truth(folder, frame_count) if truths is None else truths[name]
             if truth.shape[-2] > frame_count:  # with --annotation a frame is its number
-                raise AnnotationError(folder, f'frame {truth.shape[-2] - 1} is annotated, and there are {frame_count} frames')
+                raise AnnotationError(
+                    folder,
+                    f'frame {truth.shape[-2] - 1} is annotated, and there are {frame_count} frames',
+                )
             scores.append(score_sequence(name, found, truth, draws))
         except AnnotationError as error:
             print(f'not scored: {error}', file=sys.stderr)
@@ -157,7 +215,9 @@ def score_all(
     return scores, failed
 
 
-def write_scores(out: Path, scores: list[SequenceScore], total: dict[str, float], config: DiscoveryConfig) -> None:
+def write_scores(
+    out: Path, scores: list[SequenceScore], total: dict[str, float], config: DiscoveryConfig
+) -> None:
     """``scores.json`` and ``scores.csv``."""
     rows = [score.flat() for score in scores]
     report = {'total': total, 'sequences': rows, 'discovery': config.to_dict()}
@@ -186,7 +246,9 @@ def score(args: argparse.Namespace) -> int:
     root = Path(args.sequences)
     folders = find_sequences(root) if truths is None else {name: root / name for name in truths}
     out.mkdir(parents=True, exist_ok=True)
-    scores, failed = score_all(table_of(args, config, imports, folders), folders, args.draws, truths)
+    scores, failed = score_all(
+        table_of(args, config, imports, folders), folders, args.draws, truths
+    )
     if not scores:
         raise ValueError(f'{args.sequences}: no sequence could be scored')
     total = total_scores(scores)
@@ -198,7 +260,11 @@ def score(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
-    return exit_status(lambda: score(args), (AnnotationError, TableError, TableWriteError, WorkerStartError), args.out)
+    return exit_status(
+        lambda: score(args),
+        (AnnotationError, TableError, TableWriteError, WorkerStartError),
+        args.out,
+    )
 
 
 if __name__ == '__main__':

@@ -48,9 +48,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config of the tracker')
     parser.add_argument('checkpoint', help="its weights; 'none' for random ones")
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the study')
-    parser.add_argument('--trials', type=int, default=30, metavar='N', help='settings to try in all (default: 30)')
+    parser.add_argument(
+        '--trials', type=int, default=30, metavar='N', help='settings to try in all (default: 30)'
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the search (default: 0)')
-    parser.add_argument('--space', nargs='+', metavar='OPTION=LOW:HIGH', help='options of the tracker to search, with their limits')
+    parser.add_argument(
+        '--space',
+        nargs='+',
+        metavar='OPTION=LOW:HIGH',
+        help='options of the tracker to search, with their limits',
+    )
     add_data_arguments(parser)
     args = parser.parse_args(argv)
     if args.trials < 1:
@@ -68,7 +75,9 @@ class Search:
         args: The command line.
     """
 
-    def __init__(self, tracker: Tracker, base: Mapping[str, Any], data: TuningSet, args: argparse.Namespace) -> None:
+    def __init__(
+        self, tracker: Tracker, base: Mapping[str, Any], data: TuningSet, args: argparse.Namespace
+    ) -> None:
         self.base, self.data = dict(base), data
         self.model = getattr(tracker, 'model', None)
         self.weights = weights_digest(self.model) if self.model is not None else None
@@ -84,15 +93,21 @@ class Search:
             'protocol': self.data.protocol_cfg,
             'dataset': self.data.title,
             'sequences': self.data.names,
-            'space': {name: [values.low, values.high, values.whole] for name, values in self.space.items()},
+            'space': {
+                name: [values.low, values.high, values.whole] for name, values in self.space.items()
+            },
             'objective': self.data.objective,
         }
 
     def metrics_of(self, values: Mapping[str, float]) -> dict[str, float]:
         """Track with these values, unless that has been done before, and score."""
         options = {**self.base, **values}
-        digest = hashlib.sha1(json.dumps([options, self.weights], sort_keys=True).encode(), usedforsecurity=False).hexdigest()[:12]
-        return self.data.measure(build_tracker(self.model, options), options, self.out / 'results' / digest)
+        digest = hashlib.sha1(
+            json.dumps([options, self.weights], sort_keys=True).encode(), usedforsecurity=False
+        ).hexdigest()[:12]
+        return self.data.measure(
+            build_tracker(self.model, options), options, self.out / 'results' / digest
+        )
 
     def trial(self, trial: optuna.Trial) -> float:
         """One setting, for Optuna."""
@@ -122,11 +137,15 @@ def open_study(search: Search, seed: int) -> optuna.Study:
     try:
         import optuna
     except ImportError as error:
-        raise ConfigError(f"the search needs Optuna ({error}): pip install 'usot_plugin[search]'") from error
+        raise ConfigError(
+            f"the search needs Optuna ({error}): pip install 'usot_plugin[search]'"
+        ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search.out.mkdir(parents=True, exist_ok=True)
     storage = f'sqlite:///{(search.out / "study.db").resolve()}'
-    study = optuna.create_study(study_name='search', storage=storage, direction='maximize', load_if_exists=True)
+    study = optuna.create_study(
+        study_name='search', storage=storage, direction='maximize', load_if_exists=True
+    )
     # Trials that were drawn before must not be drawn again from the same seed.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     identity = json.loads(json.dumps(search.identity()))
@@ -134,13 +153,16 @@ def open_study(search: Search, seed: int) -> optuna.Study:
     if known is None:
         study.set_user_attr('identity', identity)
         inside = all(
-            value is not None and search.space[name].low <= value <= search.space[name].high for name, value in search.defaults.items()
+            value is not None and search.space[name].low <= value <= search.space[name].high
+            for name, value in search.defaults.items()
         )
         if inside:
             study.enqueue_trial(dict(search.defaults))
     elif known != identity:
         different = ', '.join(sorted(key for key in identity if identity[key] != known.get(key)))
-        raise ConfigError(f'{search.out}: holds another search (different: {different}); choose another --out')
+        raise ConfigError(
+            f'{search.out}: holds another search (different: {different}); choose another --out'
+        )
     return study
 
 
@@ -162,12 +184,18 @@ def summary(search: Search, study: optuna.Study, args: argparse.Namespace) -> di
     }
 
 
-def write_found(search: Search, row: Mapping[str, Any], args: argparse.Namespace, in_loop: bool) -> None:
+def write_found(
+    search: Search, row: Mapping[str, Any], args: argparse.Namespace, in_loop: bool
+) -> None:
     """``best.json``, and ``best.py`` that inherits from the config."""
     write_text(search.out / 'best.json', json.dumps(row, indent=1) + '\n')
     base = os.path.relpath(Path(args.config).resolve(), search.out.resolve())
     tracker = dict(row['found'])
-    part = f'test_cfg = dict(tracker={tracker!r})' if in_loop else f'model = dict(test_cfg={tracker!r})'
+    part = (
+        f'test_cfg = dict(tracker={tracker!r})'
+        if in_loop
+        else f'model = dict(test_cfg={tracker!r})'
+    )
     tuned = row['tuned_on']
     warning = ' TUNED ON A TEST SPLIT.' if tuned['test_split'] else ''
     text = (
@@ -203,7 +231,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
     mendable = (CheckpointError, AnnotationError, ClipError, ResultError)
-    return exit_status(lambda: run(args), mendable, args.out, 'interrupted; finished trials stay, the same command goes on')
+    return exit_status(
+        lambda: run(args),
+        mendable,
+        args.out,
+        'interrupted; finished trials stay, the same command goes on',
+    )
 
 
 if __name__ == '__main__':

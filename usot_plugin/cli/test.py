@@ -24,7 +24,12 @@ from mmengine.runner import Runner
 import usot_plugin  # registers everything
 from usot_plugin.apis.inference import usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
-from usot_plugin.engine.distributed import PATIENCE_S, LaunchError, end_process_group, prepare_launcher
+from usot_plugin.engine.distributed import (
+    PATIENCE_S,
+    LaunchError,
+    end_process_group,
+    prepare_launcher,
+)
 from usot_plugin.evaluation.reports.comparison import has_scores, write_plots
 from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.evaluation.running.run_config import (
@@ -51,26 +56,86 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line of OpenMMLab's testing tools, and what tracking adds."""
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', nargs='?', help=f"weights; '{NO_CHECKPOINT}' for random ones; not needed with --score-only")
-    parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<name of the config>)')
-    parser.add_argument('--out', metavar='DIR', help='folder for results and report (default: <work dir>/results)')
-    parser.add_argument('--sequences', metavar='ROOT', help="folder of <sequence>/{img/, groundtruth.txt}; replaces the config's test data")
-    parser.add_argument('--benchmark', metavar='NAME', help='data, protocol and metrics of configs/_base_/benchmarks/NAME.py')
-    parser.add_argument('--data-root', metavar='DIR', help="folder of the benchmark, or of the config's own test data")
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help=f"weights; '{NO_CHECKPOINT}' for random ones; not needed with --score-only",
+    )
+    parser.add_argument(
+        '--work-dir', help='folder for logs (default: work_dirs/<name of the config>)'
+    )
+    parser.add_argument(
+        '--out', metavar='DIR', help='folder for results and report (default: <work dir>/results)'
+    )
+    parser.add_argument(
+        '--sequences',
+        metavar='ROOT',
+        help="folder of <sequence>/{img/, groundtruth.txt}; replaces the config's test data",
+    )
+    parser.add_argument(
+        '--benchmark',
+        metavar='NAME',
+        help='data, protocol and metrics of configs/_base_/benchmarks/NAME.py',
+    )
+    parser.add_argument(
+        '--data-root',
+        metavar='DIR',
+        help="folder of the benchmark, or of the config's own test data",
+    )
     parser.add_argument('--only', nargs='+', metavar='NAME', help='track these sequences only')
-    parser.add_argument('--tracker', help="replaces the config's tracker: StandStill, my.py:function, ...")
-    parser.add_argument('--name', help='folder name of the results (default: the class name of the tracker)')
-    parser.add_argument('--convention', help='how absent frames and the like are counted: got10k, pysot, otb_matlab, lasot')
-    parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
-    parser.add_argument('--workers', type=int, help='processes that track side by side (they share the cores: speeds are lower)')
-    parser.add_argument('--batch-sequences', type=int, metavar='B', help='sequences that are tracked as one batch, with the same boxes')
-    parser.add_argument('--threads', type=int, help='CPU threads of PyTorch in each tracking process')
+    parser.add_argument(
+        '--tracker', help="replaces the config's tracker: StandStill, my.py:function, ..."
+    )
+    parser.add_argument(
+        '--name', help='folder name of the results (default: the class name of the tracker)'
+    )
+    parser.add_argument(
+        '--convention',
+        help='how absent frames and the like are counted: got10k, pysot, otb_matlab, lasot',
+    )
+    parser.add_argument(
+        '--weights',
+        choices=['saved', 'ema', 'raw'],
+        default='saved',
+        help='which weights of the checkpoint',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        help='processes that track side by side (they share the cores: speeds are lower)',
+    )
+    parser.add_argument(
+        '--batch-sequences',
+        type=int,
+        metavar='B',
+        help='sequences that are tracked as one batch, with the same boxes',
+    )
+    parser.add_argument(
+        '--threads', type=int, help='CPU threads of PyTorch in each tracking process'
+    )
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
-    parser.add_argument('--score-only', action='store_true', help='score the results that are there, track nothing')
-    parser.add_argument('--overwrite', action='store_true', help='throw away results that are there')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
-    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
+    parser.add_argument(
+        '--score-only', action='store_true', help='score the results that are there, track nothing'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='throw away results that are there'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='how the processes were started',
+    )
+    parser.add_argument(
+        '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
+    )
     args = parser.parse_intermixed_args(argv)  # CHECKPOINT may come after options
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
@@ -92,18 +157,32 @@ def build_config(args: argparse.Namespace) -> Config:
     loop['out_dir'] = args.out or loop.get('out_dir') or str(Path(cfg.work_dir, 'results'))
     if args.tracker:
         options = dict(loop.get('tracker') or {})
-        loop['tracker'] = {**(options if options.get('type', args.tracker) == args.tracker else {}), 'type': args.tracker}
+        loop['tracker'] = {
+            **(options if options.get('type', args.tracker) == args.tracker else {}),
+            'type': args.tracker,
+        }
     tracker = loop.get('tracker') or (cfg.get('model') or {}).get('test_cfg')
     named = args.name or loop.get('tracker_name')
-    if not tracker and not (named and (args.score_only or loop.get('score_only'))):  # files of a folder need no tracker
-        raise ConfigError(f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given')
+    if not tracker and not (
+        named and (args.score_only or loop.get('score_only'))
+    ):  # files of a folder need no tracker
+        raise ConfigError(
+            f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given'
+        )
     loop['tracker'] = tracker
     loop['tracker_name'] = named or tracker_label(tracker or {})
-    given = {name: getattr(args, name) for name in ('workers', 'threads', 'batch_sequences', 'score_only', 'overwrite')}
-    loop.update({name: value for name, value in given.items() if value is not None and value is not False})
+    given = {
+        name: getattr(args, name)
+        for name in ('workers', 'threads', 'batch_sequences', 'score_only', 'overwrite')
+    }
+    loop.update(
+        {name: value for name, value in given.items() if value is not None and value is not False}
+    )
     cfg.test_cfg = loop
     set_model(cfg, args, loop)
-    prepare_metrics(cfg, Path(loop['out_dir'], loop['tracker_name']), about_run(args), args.convention)
+    prepare_metrics(
+        cfg, Path(loop['out_dir'], loop['tracker_name']), about_run(args), args.convention
+    )
     cfg.resume = False
     prepare_launcher(cfg, args.launcher, PATIENCE_S)
     return cfg
@@ -118,7 +197,9 @@ def set_model(cfg: Config, args: argparse.Namespace, loop: dict[str, Any]) -> No
         cfg.pop('model_wrapper_cfg', None)
         args.checkpoint = NO_CHECKPOINT
     elif args.checkpoint is None:
-        raise ConfigError(f"CHECKPOINT is missing: {loop['tracker']['type']} needs weights (give '{NO_CHECKPOINT}' for random ones)")
+        raise ConfigError(
+            f"CHECKPOINT is missing: {loop['tracker']['type']} needs weights (give '{NO_CHECKPOINT}' for random ones)"
+        )
 
 
 def about_run(args: argparse.Namespace) -> dict[str, Any]:
@@ -128,7 +209,9 @@ def about_run(args: argparse.Namespace) -> dict[str, Any]:
         'checkpoint': args.checkpoint,
         'date': time.strftime('%Y-%m-%d'),
         'software': f'usot_plugin {usot_plugin.__version__}, torch {torch.__version__}',
-        'hardware': torch.cuda.get_device_name() if get_device() == 'cuda' else f'CPU, {os.cpu_count()} cores',
+        'hardware': torch.cuda.get_device_name()
+        if get_device() == 'cuda'
+        else f'CPU, {os.cpu_count()} cores',
     }
 
 
@@ -157,8 +240,21 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
     args = parse_args(argv)
-    mendable = (CheckpointError, AnnotationError, ClipError, ResultError, LaunchError, WorkerLostError, WorkerStartError)
-    return exit_status(lambda: run(args), mendable, args.out, 'interrupted; finished sequences stay, the same command goes on')
+    mendable = (
+        CheckpointError,
+        AnnotationError,
+        ClipError,
+        ResultError,
+        LaunchError,
+        WorkerLostError,
+        WorkerStartError,
+    )
+    return exit_status(
+        lambda: run(args),
+        mendable,
+        args.out,
+        'interrupted; finished sequences stay, the same command goes on',
+    )
 
 
 if __name__ == '__main__':

@@ -51,28 +51,69 @@ from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line; a box with a negative corner is written ``--box=-5,10,40,30``."""
-    parser = OneLineParser(description='Track targets and write the result as a video and as files.')
-    parser.add_argument('input', help='video file, folder of images, number of a camera, or URL (rtsp, http ...)')
-    parser.add_argument('--config', help='config of the model (default: the one that the checkpoint carries)')
+    parser = OneLineParser(
+        description='Track targets and write the result as a video and as files.'
+    )
+    parser.add_argument(
+        'input', help='video file, folder of images, number of a camera, or URL (rtsp, http ...)'
+    )
+    parser.add_argument(
+        '--config', help='config of the model (default: the one that the checkpoint carries)'
+    )
     parser.add_argument(
         '--checkpoint',
         help='weights of the model, or the name of weights that ship (default: without --config usot_mobile, with it random ones)',
     )
     parser.add_argument(
-        '--runtime', choices=['torch', 'onnx'], default='torch', help='onnx: --checkpoint is a folder of tools/export_onnx.py'
+        '--runtime',
+        choices=['torch', 'onnx'],
+        default='torch',
+        help='onnx: --checkpoint is a folder of tools/export_onnx.py',
     )
-    parser.add_argument('--tracker', help="replaces the config's tracker, e.g. StandStill, which needs neither config nor checkpoint")
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
-    parser.add_argument('--box', action='append', default=[], metavar='x,y,w,h', help='a target in the first frame; repeatable')
+    parser.add_argument(
+        '--tracker',
+        help="replaces the config's tracker, e.g. StandStill, which needs neither config nor checkpoint",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
+    parser.add_argument(
+        '--box',
+        action='append',
+        default=[],
+        metavar='x,y,w,h',
+        help='a target in the first frame; repeatable',
+    )
     parser.add_argument('--boxes', metavar='FILE', help='JSON file with [[x, y, w, h], ...]')
-    parser.add_argument('--out', default='demo_out', metavar='DIR', help='output folder (default: %(default)s)')
+    parser.add_argument(
+        '--out', default='demo_out', metavar='DIR', help='output folder (default: %(default)s)'
+    )
     parser.add_argument('--no-video', action='store_true', help='write the result files only')
-    parser.add_argument('--sheet', metavar='FILE', help='also write evenly spaced frames as one picture, e.g. sheet.jpg')
-    parser.add_argument('--sheet-frames', type=int, default=8, metavar='N', help='frames on the sheet (default: %(default)s)')
-    parser.add_argument('--show', action='store_true', help='show the frames in a window; q or ESC ends')
+    parser.add_argument(
+        '--sheet',
+        metavar='FILE',
+        help='also write evenly spaced frames as one picture, e.g. sheet.jpg',
+    )
+    parser.add_argument(
+        '--sheet-frames',
+        type=int,
+        default=8,
+        metavar='N',
+        help='frames on the sheet (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--show', action='store_true', help='show the frames in a window; q or ESC ends'
+    )
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     parser.add_argument(
-        '--drop-frames', action=argparse.BooleanOptionalAction, default=None, help='drop frames of a live source when too slow'
+        '--drop-frames',
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help='drop frames of a live source when too slow',
     )
     parser.add_argument(
         '--reconnect',
@@ -92,7 +133,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--threads', type=int, help='CPU threads of PyTorch')
     args = parser.parse_args(argv)
     if args.reconnect < 0 or not 0 < args.stream_timeout < float('inf'):
-        parser.error(f'needs --reconnect >= 0 and --stream-timeout > 0, got {args.reconnect} and {args.stream_timeout:g}')
+        parser.error(
+            f'needs --reconnect >= 0 and --stream-timeout > 0, got {args.reconnect} and {args.stream_timeout:g}'
+        )
     if args.max_frames is not None and args.max_frames < 1:
         parser.error(f'--max-frames has to be at least 1, got {args.max_frames}')
     if args.sheet_frames < 1:
@@ -109,7 +152,9 @@ def given_boxes(args: argparse.Namespace) -> np.ndarray | None:
     if args.box:
         return np.stack([parse_box_xywh(text) for text in args.box])
     if not has_display():
-        raise InputError('no box given: use --box x,y,w,h or --boxes FILE (drawing with the mouse needs a display, DISPLAY is not set)')
+        raise InputError(
+            'no box given: use --box x,y,w,h or --boxes FILE (drawing with the mouse needs a display, DISPLAY is not set)'
+        )
     return None
 
 
@@ -120,7 +165,9 @@ def build(args: argparse.Namespace) -> Tracker:
     tracker = dict(type=args.tracker) if args.tracker else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
-        built = init_tracker(args.config, args.checkpoint, args.device, tracker, cfg_options=args.cfg_options)
+        built = init_tracker(
+            args.config, args.checkpoint, args.device, tracker, cfg_options=args.cfg_options
+        )
     for warning in caught:
         if 'no checkpoint' in str(warning.message):
             print(f'warning: {warning.message}', file=sys.stderr)
@@ -135,9 +182,13 @@ def build_onnx(args: argparse.Namespace) -> Tracker:
     """
     for option in ('config', 'tracker', 'cfg_options'):
         if getattr(args, option):
-            raise InputError(f'--{option.replace("_", "-")} is not read with --runtime onnx: the export holds all of it')
+            raise InputError(
+                f'--{option.replace("_", "-")} is not read with --runtime onnx: the export holds all of it'
+            )
     if not args.checkpoint:
-        raise InputError('--runtime onnx needs --checkpoint DIR, a folder that tools/export_onnx.py has written')
+        raise InputError(
+            '--runtime onnx needs --checkpoint DIR, a folder that tools/export_onnx.py has written'
+        )
     return onnx_tracker(args.checkpoint)
 
 
@@ -150,7 +201,10 @@ def show_frame(image: np.ndarray) -> bool:
 
 
 def limited(
-    frames: Iterator[tuple[int, np.ndarray]], source: FrameSource, last: int | None, indices: list[int]
+    frames: Iterator[tuple[int, np.ndarray]],
+    source: FrameSource,
+    last: int | None,
+    indices: list[int],
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Frames until the source ends. A source that breaks off or is damaged, or Ctrl-C on a live one, ends the frames; what was tracked so
     far is kept."""
@@ -172,7 +226,10 @@ def limited(
 
 def output_files(args: argparse.Namespace, name: str, targets: int) -> list[Path]:
     """All files that a run writes."""
-    names = [f'{name}.mp4'] * (not args.no_video) + [f'{name}.json', *(f'{name}_target{target}.txt' for target in range(targets))]
+    names = [f'{name}.mp4'] * (not args.no_video) + [
+        f'{name}.json',
+        *(f'{name}_target{target}.txt' for target in range(targets)),
+    ]
     return [*(Path(args.out, file) for file in names), *([Path(args.sheet)] if args.sheet else [])]
 
 
@@ -183,12 +240,20 @@ def refuse_to_replace(given: list[str | None], files: list[Path]) -> None:
         InputError: One of the files is the video or the box file itself.
     """
     for path in given:
-        if path and any(os.path.exists(path) and file.exists() and file.samefile(path) for file in files):
+        if path and any(
+            os.path.exists(path) and file.exists() and file.samefile(path) for file in files
+        ):
             raise InputError(f'{path}: the result would replace it; choose another --out')
 
 
 def write_results(
-    folder: Path, name: str, source: FrameSource, tracker: Tracker, tracks: list[Trajectory], indices: list[int], size: tuple[int, int]
+    folder: Path,
+    name: str,
+    source: FrameSource,
+    tracker: Tracker,
+    tracks: list[Trajectory],
+    indices: list[int],
+    size: tuple[int, int],
 ) -> None:
     """The result files beside the video."""
     targets = []
@@ -196,8 +261,17 @@ def write_results(
         boxes_xywh = xyxy_to_xywh(track.boxes_xyxy)
         with whole_file(folder / f'{name}_target{target}.txt') as temporary:
             np.savetxt(temporary, boxes_xywh, fmt='%.4f', delimiter=',')
-        boxes = [np.round(box, 4).tolist() if np.isfinite(box).all() else None for box in boxes_xywh]
-        targets.append({'id': target, 'boxes_xywh': boxes, 'scores': np.round(track.scores, 6).tolist(), 'lost': track.lost.tolist()})
+        boxes = [
+            np.round(box, 4).tolist() if np.isfinite(box).all() else None for box in boxes_xywh
+        ]
+        targets.append(
+            {
+                'id': target,
+                'boxes_xywh': boxes,
+                'scores': np.round(track.scores, 6).tolist(),
+                'lost': track.lost.tolist(),
+            }
+        )
     content = {
         'input': source.label,
         'tracker': type(tracker).__name__,
@@ -219,12 +293,19 @@ def track(args: argparse.Namespace) -> None:
     folder = Path(args.out)
     if args.sheet:
         check_image_suffix(args.sheet)
-        if Path(args.input).is_dir() and Path(args.sheet).resolve().parent == Path(args.input).resolve():
-            raise InputError(f'{args.sheet}: would lie among the frames of the input; choose another --sheet')
+        if (
+            Path(args.input).is_dir()
+            and Path(args.sheet).resolve().parent == Path(args.input).resolve()
+        ):
+            raise InputError(
+                f'{args.sheet}: would lie among the frames of the input; choose another --sheet'
+            )
     if folder.exists() and not folder.is_dir():
         raise InputError(f'{folder}: is a file, not an output folder')
     remove_abandoned(folder)  # what a killed run has left
-    tracker = build(args)  # before the first frame: a camera does not wait, and the boxes are those of its first frame
+    tracker = build(
+        args
+    )  # before the first frame: a camera does not wait, and the boxes are those of its first frame
     with open_source(args.input, args.drop_frames, args.reconnect, args.stream_timeout) as source:
         frames = iter(source)
         first = next(frames, None)
@@ -253,8 +334,12 @@ def track(args: argparse.Namespace) -> None:
         print(f'note: {source.label}: {note}', file=sys.stderr)
     seconds = float(tracks[0].seconds[1:].sum())
     speed = f', {(len(indices) - 1) / seconds:.1f} frames/s' if seconds > 0 else ''
-    lost = ', '.join(f'#{target} lost in {int(track.lost.sum())}' for target, track in enumerate(tracks))
-    print(f'{source.label}: {len(indices)} frames{speed}; {lost}; wrote {", ".join(map(str, files))}')
+    lost = ', '.join(
+        f'#{target} lost in {int(track.lost.sum())}' for target, track in enumerate(tracks)
+    )
+    print(
+        f'{source.label}: {len(indices)} frames{speed}; {lost}; wrote {", ".join(map(str, files))}'
+    )
 
 
 def on_frame_for(args: argparse.Namespace, writer: VideoWriter | None, sheet: ContactSheet | None):
@@ -264,7 +349,12 @@ def on_frame_for(args: argparse.Namespace, writer: VideoWriter | None, sheet: Co
         if writer is None and sheet is None and not args.show:
             return None
         image = draw_targets(
-            frame, prediction.boxes_xyxy, prediction.scores, prediction.lost, caption=f'frame {index}', regions=prediction.regions
+            frame,
+            prediction.boxes_xyxy,
+            prediction.scores,
+            prediction.lost,
+            caption=f'frame {index}',
+            regions=prediction.regions,
         )
         if writer is not None:
             writer.write(image)

@@ -40,19 +40,38 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config with model, detections and multi_object')
     parser.add_argument('input', help='video file, folder of images, number of a camera, or URL')
     parser.add_argument('--checkpoint', help='weights of the single-object tracker')
-    parser.add_argument('--tracker', help="replaces the config's single-object tracker, e.g. StandStill")
-    parser.add_argument('--out', default='objects_out', metavar='DIR', help='output folder (default: %(default)s)')
+    parser.add_argument(
+        '--tracker', help="replaces the config's single-object tracker, e.g. StandStill"
+    )
+    parser.add_argument(
+        '--out', default='objects_out', metavar='DIR', help='output folder (default: %(default)s)'
+    )
     parser.add_argument('--no-video', action='store_true', help='write the text file only')
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
-    parser.add_argument('--device', help='of the single-object tracker (default: the GPU if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--device', help='of the single-object tracker (default: the GPU if there is one)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     return parser.parse_args(argv)
 
 
 def mot_rows(frame_index: int, objects: TrackedObjects) -> list[str]:
     """Lines of one frame."""
     boxes_xywh = xyxy_to_xywh(objects.found.boxes_xyxy) + (1, 1, 0, 0)
-    columns = zip(objects.ids, boxes_xywh, objects.found.scores, objects.found.labels, objects.carried, strict=True)
+    columns = zip(
+        objects.ids,
+        boxes_xywh,
+        objects.found.scores,
+        objects.found.labels,
+        objects.carried,
+        strict=True,
+    )
     return [
         f'{frame_index + 1},{number + 1},{",".join(f"{value:.2f}" for value in box)},{score:.4f},{label},{int(carried)}'
         for number, box, score, label, carried in columns
@@ -64,10 +83,14 @@ def track(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options)
     missing = [key for key in ('detections', 'multi_object') if key not in cfg]
     if missing:
-        raise ConfigError(f'{args.config}: there is no {missing[0]!r} in it (see configs/mixed/carried_tracks.py)')
+        raise ConfigError(
+            f'{args.config}: there is no {missing[0]!r} in it (see configs/mixed/carried_tracks.py)'
+        )
     detector = TASK_UTILS.build(cfg.detections)
     replaced = dict(type=args.tracker) if args.tracker else None
-    tracker = init_tracker(args.config, args.checkpoint, args.device, replaced, cfg_options=args.cfg_options)
+    tracker = init_tracker(
+        args.config, args.checkpoint, args.device, replaced, cfg_options=args.cfg_options
+    )
     objects: CarriedTracks = TASK_UTILS.build(dict(cfg.multi_object, tracker=tracker))
     rows: list[str] = []
     carried = frames = 0
@@ -75,7 +98,11 @@ def track(args: argparse.Namespace) -> None:
     with ExitStack() as stack:
         source = stack.enter_context(open_source(args.input))
         name = re.sub(r'[^\w.-]', '_', source.name)
-        writer = None if args.no_video else stack.enter_context(VideoWriter(Path(args.out, f'{name}.mp4'), source.fps))
+        writer = (
+            None
+            if args.no_video
+            else stack.enter_context(VideoWriter(Path(args.out, f'{name}.mp4'), source.fps))
+        )
         for index, (_, frame) in enumerate(source):
             if args.max_frames is not None and index >= args.max_frames:
                 break
@@ -86,7 +113,9 @@ def track(args: argparse.Namespace) -> None:
             if writer is not None:
                 writer.write(draw(frame, found, index))
         write_text(Path(args.out, f'{name}.txt'), ''.join(f'{row}\n' for row in rows))
-    print(f'{args.input}: {frames} frames, {len(identities)} objects, {len(rows)} boxes, {carried} of them carried; wrote {args.out}')
+    print(
+        f'{args.input}: {frames} frames, {len(identities)} objects, {len(rows)} boxes, {carried} of them carried; wrote {args.out}'
+    )
 
 
 def draw(frame: np.ndarray, found: TrackedObjects, index: int) -> np.ndarray:

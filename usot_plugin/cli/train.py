@@ -21,7 +21,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line of OpenMMLab's training tools."""
     parser = OneLineParser(description='Train a tracker.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<name of the config>)')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and checkpoints (default: work_dirs/<name of the config>)',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -29,18 +32,35 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from a checkpoint; without a path, from the latest in the work dir',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on CUDA, bfloat16 elsewhere')
     parser.add_argument(
-        '--tf32', choices=['on', 'off'], help='products in float32 on the tensor cores of a GPU (default: convolutions only)'
+        '--amp', action='store_true', help='mixed precision: float16 on CUDA, bfloat16 elsewhere'
     )
     parser.add_argument(
-        '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size (auto_scale_lr of the config)'
+        '--tf32',
+        choices=['on', 'off'],
+        help='products in float32 on the tensor cores of a GPU (default: convolutions only)',
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config, e.g. randomness.seed=1'
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the batch size (auto_scale_lr of the config)',
     )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
-    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config, e.g. randomness.seed=1',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='how the processes were started',
+    )
+    parser.add_argument(
+        '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
+    )
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
@@ -54,7 +74,9 @@ def build_config(args: argparse.Namespace) -> Config:
     """
     cfg = load_config(args.config, args.cfg_options)
     if cfg.get('discrimination'):  # its last stage alone has no table to learn from
-        raise ConfigError(f'{args.config}: trains in three stages: python tools/train_pul.py {args.config}')
+        raise ConfigError(
+            f'{args.config}: trains in three stages: python tools/train_pul.py {args.config}'
+        )
     choose_work_dir(cfg, args.config, args.work_dir)
     if args.amp:
         enable_amp(cfg)
@@ -62,7 +84,9 @@ def build_config(args: argparse.Namespace) -> Config:
         set_tf32(cfg, args.tf32 == 'on')
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise ConfigError(f'{args.config}: --auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config')
+            raise ConfigError(
+                f'{args.config}: --auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config'
+            )
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
         cfg.resume = True

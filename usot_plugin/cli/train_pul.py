@@ -16,7 +16,12 @@ import os
 import sys
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.engine.distributed import PATIENCE_S, end_process_group, prepare_launcher, start_process_group
+from usot_plugin.engine.distributed import (
+    PATIENCE_S,
+    end_process_group,
+    prepare_launcher,
+    start_process_group,
+)
 from usot_plugin.engine.pul_stages import PULStages
 from usot_plugin.engine.training_run import MENDABLE
 from usot_plugin.utils.cli import exit_status, tool_parser
@@ -38,13 +43,31 @@ def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for checkpoints and logs (default: work_dirs/<name of the config>)')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='how the processes were started')
-    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by older launchers')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for checkpoints and logs (default: work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='how the processes were started',
+    )
+    parser.add_argument(
+        '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
+    )
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return exit_status(lambda: run(args), MENDABLE, args.config, 'interrupted; the same command goes on')
+    return exit_status(
+        lambda: run(args), MENDABLE, args.config, 'interrupted; the same command goes on'
+    )
 
 
 if __name__ == '__main__':

@@ -28,26 +28,61 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', nargs='?', help='weights; not needed by a tracker without a network')
-    parser.add_argument('--tracker', help="replaces the config's tracker: StandStill, my.py:function, ...")
-    parser.add_argument('--weights', choices=['saved', 'ema', 'raw'], default='saved', help='which weights of the checkpoint')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='weights; not needed by a tracker without a network'
+    )
+    parser.add_argument(
+        '--tracker', help="replaces the config's tracker: StandStill, my.py:function, ..."
+    )
+    parser.add_argument(
+        '--weights',
+        choices=['saved', 'ema', 'raw'],
+        default='saved',
+        help='which weights of the checkpoint',
+    )
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
-    parser.add_argument('--write-ini', metavar='FILE', help="add an entry to this registry ('trackers.ini') instead of serving")
-    parser.add_argument('--name', default='usot_plugin', help='identifier of the tracker in the workspace')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
+    parser.add_argument(
+        '--write-ini',
+        metavar='FILE',
+        help="add an entry to this registry ('trackers.ini') instead of serving",
+    )
+    parser.add_argument(
+        '--name', default='usot_plugin', help='identifier of the tracker in the workspace'
+    )
     return parser.parse_intermixed_args(argv)
 
 
 def command_of(argv: list[str], args: argparse.Namespace) -> list[str]:
     """The command that starts this server with the same arguments, from whatever folder."""
-    command = [sys.executable, str(packaged_folder('tools') / 'vot_tracker.py'), str(Path(args.config).resolve())]
+    command = [
+        sys.executable,
+        str(packaged_folder('tools') / 'vot_tracker.py'),
+        str(Path(args.config).resolve()),
+    ]
     command += [str(Path(args.checkpoint).resolve())] if args.checkpoint else []
     if args.tracker:
         path, colon, function = args.tracker.rpartition(':')
-        command += ['--tracker', f'{Path(path).resolve()}{colon}{function}' if path.endswith('.py') else args.tracker]
+        command += [
+            '--tracker',
+            f'{Path(path).resolve()}{colon}{function}' if path.endswith('.py') else args.tracker,
+        ]
     if args.cfg_options:
         start = argv.index('--cfg-options') + 1
-        stop = next((index for index in range(start, len(argv)) if '=' not in argv[index] or argv[index].startswith('--')), len(argv))
+        stop = next(
+            (
+                index
+                for index in range(start, len(argv))
+                if '=' not in argv[index] or argv[index].startswith('--')
+            ),
+            len(argv),
+        )
         command += ['--cfg-options', *argv[start:stop]]
     command += ['--device', args.device] if args.device else []
     return [*command, '--weights', args.weights, '--name', args.name]
@@ -62,15 +97,21 @@ def run(argv: list[str], args: argparse.Namespace) -> None:
         return
     tracker = {'type': args.tracker} if args.tracker else None
     with contextlib.redirect_stdout(sys.stderr):  # stdout may be the channel
-        built = init_tracker(args.config, args.checkpoint, args.device, tracker, args.weights, args.cfg_options)
-        serve(built, args.name, f'{tracker_label(tracker or {}, type(built).__name__)} of usot_plugin')
+        built = init_tracker(
+            args.config, args.checkpoint, args.device, tracker, args.weights, args.cfg_options
+        )
+        serve(
+            built, args.name, f'{tracker_label(tracker or {}, type(built).__name__)} of usot_plugin'
+        )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     argv = sys.argv[1:] if argv is None else argv
     args = parse_args(argv)
-    return exit_status(lambda: run(argv, args), (CheckpointError, ClipError, ImportError), args.config)
+    return exit_status(
+        lambda: run(argv, args), (CheckpointError, ClipError, ImportError), args.config
+    )
 
 
 if __name__ == '__main__':

@@ -59,17 +59,27 @@ class CocoVideoBoxes(BoxSource):
     def __init__(self, annotation: str | Path, longest_run: int = 320) -> None:
         self.annotation, self.longest_run = Path(annotation), longest_run
         content = _read(self.annotation)
-        names = {video['id']: str(video.get('name', video['id'])) for video in content.get('videos', ())}
+        names = {
+            video['id']: str(video.get('name', video['id'])) for video in content.get('videos', ())
+        }
         images = {image['id']: image for image in content['images']}
         groups: dict[Any, list[dict]] = defaultdict(list)
         for entry in content['annotations']:
             if not any(entry.get(flag) for flag in ('iscrowd', 'ignore', 'occluded')):
                 groups[self._track_key(entry, images, bool(names))].append(entry)
         parts = [_track_arrays(group, images, self.annotation) for group in groups.values()]
-        kept = [(key, part) for key, part in zip(groups, parts, strict=True) if is_valid(part[1]).any()]
+        kept = [
+            (key, part) for key, part in zip(groups, parts, strict=True) if is_valid(part[1]).any()
+        ]
         if not kept:
             raise AnnotationError(self.annotation, 'no usable box in it')
-        self._clips = np.array([names.get(key[0], str(images.get(key[0], {}).get('file_name', ''))) for key, _ in kept], dtype=np.str_)
+        self._clips = np.array(
+            [
+                names.get(key[0], str(images.get(key[0], {}).get('file_name', '')))
+                for key, _ in kept
+            ],
+            dtype=np.str_,
+        )
         self._object_ids = np.array([key[1] for key, _ in kept], np.int64)
         self._first = np.array([part[0] for _, part in kept], np.int64)
         self._boxes = np.concatenate([part[1] for _, part in kept])
@@ -82,13 +92,22 @@ class CocoVideoBoxes(BoxSource):
     def _track_key(self, entry: dict, images: dict, has_videos: bool) -> tuple[Any, int]:
         """Video and instance, or image and annotation, of an entry."""
         if entry.get('image_id') not in images:
-            raise AnnotationError(self.annotation, f'annotation {entry.get("id")} belongs to no image of the file')
+            raise AnnotationError(
+                self.annotation, f'annotation {entry.get("id")} belongs to no image of the file'
+            )
         if not has_videos:
-            return entry['image_id'], _whole(entry.get('id'), self.annotation, 'id of an annotation')
+            return entry['image_id'], _whole(
+                entry.get('id'), self.annotation, 'id of an annotation'
+            )
         instance = entry.get('instance_id', entry.get('track_id'))
         if instance is None:
-            raise AnnotationError(self.annotation, f'annotation {entry.get("id")} has neither instance_id nor track_id')
-        return images[entry['image_id']].get('video_id'), _whole(instance, self.annotation, f'instance of annotation {entry.get("id")}')
+            raise AnnotationError(
+                self.annotation,
+                f'annotation {entry.get("id")} has neither instance_id nor track_id',
+            )
+        return images[entry['image_id']].get('video_id'), _whole(
+            instance, self.annotation, f'instance of annotation {entry.get("id")}'
+        )
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -115,7 +134,9 @@ class CocoVideoBoxes(BoxSource):
             files=self._files[part],
         )
 
-    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+    def boxes(
+        self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
+    ) -> np.ndarray:
         return np.stack([track.box(index) for index in frames])
 
 
@@ -135,7 +156,10 @@ def boxes_by_video(file: str | Path) -> dict[str, np.ndarray]:
     content = _read(Path(file))
     try:
         names = {video['id']: str(video['name']) for video in content.get('videos', ())}
-        frames = {image['id']: int(image.get('frame_id', image.get('frame_index', 0))) for image in content['images']}
+        frames = {
+            image['id']: int(image.get('frame_id', image.get('frame_index', 0)))
+            for image in content['images']
+        }
         lengths: dict[Any, int] = defaultdict(int)
         for image in content['images']:
             lengths[image['video_id']] = max(lengths[image['video_id']], frames[image['id']] + 1)
@@ -146,10 +170,15 @@ def boxes_by_video(file: str | Path) -> dict[str, np.ndarray]:
             video, instance = entry['video_id'], entry.get('instance_id', entry.get('track_id'))
             if instance not in found[video]:
                 found[video][instance] = np.full((lengths[video], 4), np.nan, np.float32)
-            found[video][instance][frames[entry['image_id']]] = xywh_to_xyxy(np.array(entry['bbox'], np.float64))
+            found[video][instance][frames[entry['image_id']]] = xywh_to_xyxy(
+                np.array(entry['bbox'], np.float64)
+            )
         return {names[video]: np.stack(list(boxes.values())) for video, boxes in found.items()}
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise AnnotationError(file, f'a video, an image or an annotation is malformed ({type(error).__name__}: {error})') from error
+        raise AnnotationError(
+            file,
+            f'a video, an image or an annotation is malformed ({type(error).__name__}: {error})',
+        ) from error
 
 
 class ListedImages(FrameReader):
@@ -186,9 +215,18 @@ class CocoVIDDataset(PseudoBoxDataset):
             and images come from.
     """
 
-    def __init__(self, annotation: str | Path, image_root: str | Path, annotated: bool | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        annotation: str | Path,
+        image_root: str | Path,
+        annotated: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.annotated = annotated
-        super().__init__(box_source=dict(type='CocoVideoBoxes', annotation=str(annotation)), **without_source_keys(type(self), kwargs))
+        super().__init__(
+            box_source=dict(type='CocoVideoBoxes', annotation=str(annotation)),
+            **without_source_keys(type(self), kwargs),
+        )
         self._reader = ListedImages(image_root)
 
 
@@ -202,11 +240,19 @@ def _read(file: Path) -> dict[str, Any]:
             raise AnnotationError(file, f'{part} is a {type(entries).__name__}, not a list')
         for index, entry in enumerate(entries):
             if not isinstance(entry, dict):
-                raise AnnotationError(file, f'{part}[{index}] is a {type(entry).__name__}, not an object')
+                raise AnnotationError(
+                    file, f'{part}[{index}] is a {type(entry).__name__}, not an object'
+                )
             if not isinstance(entry.get(key), int | str):
-                raise AnnotationError(file, f'{part}[{index}]: {key} is a number or a name, got {entry.get(key)!r:.40}')
+                raise AnnotationError(
+                    file,
+                    f'{part}[{index}]: {key} is a number or a name, got {entry.get(key)!r:.40}',
+                )
             if part == 'images' and not isinstance(entry.get('video_id'), int | str | None):
-                raise AnnotationError(file, f'{part}[{index}]: video_id is a number or a name, got {entry["video_id"]!r:.40}')
+                raise AnnotationError(
+                    file,
+                    f'{part}[{index}]: video_id is a number or a name, got {entry["video_id"]!r:.40}',
+                )
     return content
 
 
@@ -225,23 +271,36 @@ def _whole(value: Any, file: Path, where: str) -> int:
     return number
 
 
-def _track_arrays(entries: list[dict], images: dict[Any, dict], file: Path) -> tuple[int, np.ndarray, np.ndarray]:
+def _track_arrays(
+    entries: list[dict], images: dict[Any, dict], file: Path
+) -> tuple[int, np.ndarray, np.ndarray]:
     """First frame, boxes ``(L, 4)`` float32 xyxy and files ``(L,)`` of one track; nan and empty between its frames."""
     try:
         placed = {}
         for entry in entries:
             image = images[entry['image_id']]
-            frame = _whole(image.get('frame_id', image.get('frame_index', 0)), file, f'frame_id of image {image["id"]}')
+            frame = _whole(
+                image.get('frame_id', image.get('frame_index', 0)),
+                file,
+                f'frame_id of image {image["id"]}',
+            )
             if frame in placed:
-                raise AnnotationError(file, f'annotation {entry.get("id")} is the second of its instance in frame {frame}')
+                raise AnnotationError(
+                    file,
+                    f'annotation {entry.get("id")} is the second of its instance in frame {frame}',
+                )
             placed[frame] = (np.array(entry['bbox'], np.float64), os.fsencode(image['file_name']))
         first, length = min(placed), max(placed) - min(placed) + 1
         if first < 0 or length > LONGEST_TRACK:
-            raise AnnotationError(file, f'a track from frame {first} to frame {max(placed)}: impossible frame numbers')
+            raise AnnotationError(
+                file, f'a track from frame {first} to frame {max(placed)}: impossible frame numbers'
+            )
         boxes = np.full((length, 4), np.nan, np.float32)
         files = np.zeros(length, f'S{max(len(name) for _, name in placed.values())}')
         for frame, (box_xywh, name) in placed.items():
             boxes[frame - first], files[frame - first] = xywh_to_xyxy(box_xywh), name
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise AnnotationError(file, f'an annotation or its image is malformed ({type(error).__name__}: {error})') from error
+        raise AnnotationError(
+            file, f'an annotation or its image is malformed ({type(error).__name__}: {error})'
+        ) from error
     return first, boxes, files

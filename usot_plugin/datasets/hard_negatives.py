@@ -44,7 +44,9 @@ class HardNegativePairs(PseudoBoxDataset):
         self.negative_share = negative_share
         super().__init__(**kwargs)
         if 'search' not in self.frame_sampler.view_names:
-            raise ValueError(f"HardNegativePairs: the frame sampler gives no view 'search', only {list(self.frame_sampler.view_names)}")
+            raise ValueError(
+                f"HardNegativePairs: the frame sampler gives no view 'search', only {list(self.frame_sampler.view_names)}"
+            )
 
     def load_data_list(self) -> list[dict]:
         """As in the base; room for a cluster of each track is made here."""
@@ -64,7 +66,9 @@ class HardNegativePairs(PseudoBoxDataset):
             ValueError: Not one cluster for each track.
         """
         if np.shape(clusters) != self.clusters.shape:
-            raise ValueError(f'{len(self.clusters)} tracks need as many clusters, got shape {np.shape(clusters)}')
+            raise ValueError(
+                f'{len(self.clusters)} tracks need as many clusters, got shape {np.shape(clusters)}'
+            )
         self.clusters[:] = clusters
 
     def track_names(self) -> Iterator[str]:
@@ -100,7 +104,12 @@ class HardNegativePairs(PseudoBoxDataset):
             return group
         theirs = super()._group(other, rng)
         views = {**group['views'], 'search': theirs['views']['search']}
-        return {**group, 'clip': f'{group["clip"]} against {theirs["clip"]}', 'views': views, 'absent_views': ('search',)}
+        return {
+            **group,
+            'clip': f'{group["clip"]} against {theirs["clip"]}',
+            'views': views,
+            'absent_views': ('search',),
+        }
 
     def _fellow(self, row: int, rng: np.random.Generator) -> int | None:
         """Another track of the same cluster, for a share of the groups."""

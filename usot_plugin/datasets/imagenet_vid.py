@@ -117,8 +117,12 @@ def read_frame(file: Path) -> tuple[tuple[int, int], list[VIDObject]]:
 def _read_object(node: ElementTree.Element, file: Path) -> VIDObject:
     code = (node.findtext('name') or '').strip()
     if code not in CATEGORY_IDS:
-        raise AnnotationError(file, f'{code!r} is none of the {len(CLASSES)} classes of ImageNet VID')
-    x1, y1, x2, y2 = (_number(node, f'bndbox/{side}', file) for side in ('xmin', 'ymin', 'xmax', 'ymax'))
+        raise AnnotationError(
+            file, f'{code!r} is none of the {len(CLASSES)} classes of ImageNet VID'
+        )
+    x1, y1, x2, y2 = (
+        _number(node, f'bndbox/{side}', file) for side in ('xmin', 'ymin', 'xmax', 'ymax')
+    )
     return VIDObject(
         track=int(_number(node, 'trackid', file)),
         category_id=CATEGORY_IDS[code],
@@ -151,7 +155,9 @@ def find_snippets(root: Path, split: str) -> list[Path]:
     """
     base = root / 'Annotations' / 'VID' / split
     # The snippets of the training set lie in four folders of their own, those of the validation set side by side.
-    found = sorted({file.parent for pattern in ('*/*/*.xml', '*/*.xml') for file in base.glob(pattern)})
+    found = sorted(
+        {file.parent for pattern in ('*/*/*.xml', '*/*.xml') for file in base.glob(pattern)}
+    )
     if not found:
         raise AnnotationError(base, 'no snippet of ImageNet VID in it (<snippet>/000000.xml)')
     if not (root / 'Data' / 'VID' / split).is_dir():
@@ -172,12 +178,23 @@ def convert_vid(root: Path, snippets: Iterator[Path] | list[Path]) -> Conversion
     Returns:
         ``images`` are named below ``Data/VID``; an ``instance_id`` is one track of one snippet.
     """
-    categories = [{'id': CATEGORY_IDS[code], 'name': name, 'encode_name': code} for code, name in CLASSES.items()]
-    content: dict[str, Any] = {'videos': [], 'images': [], 'annotations': [], 'categories': categories}
+    categories = [
+        {'id': CATEGORY_IDS[code], 'name': name, 'encode_name': code}
+        for code, name in CLASSES.items()
+    ]
+    content: dict[str, Any] = {
+        'videos': [],
+        'images': [],
+        'annotations': [],
+        'categories': categories,
+    }
     result = Conversion(content)
     instances: dict[tuple[int, int], int] = {}
     for folder in snippets:
-        video = {'id': len(content['videos']) + 1, 'name': folder.relative_to(root / 'Annotations' / 'VID').as_posix()}
+        video = {
+            'id': len(content['videos']) + 1,
+            'name': folder.relative_to(root / 'Annotations' / 'VID').as_posix(),
+        }
         content['videos'].append(video)
         for frame in _paired_frames(root, folder, str(video['name']), result.problems):
             try:
@@ -185,18 +202,35 @@ def convert_vid(root: Path, snippets: Iterator[Path] | list[Path]) -> Conversion
             except AnnotationError as error:
                 result.problems.append(str(error))
                 continue
-            image = {'id': len(content['images']) + 1, 'video_id': video['id'], 'frame_id': int(frame)}
-            content['images'].append({**image, 'file_name': f'{video["name"]}/{frame}{IMAGE_SUFFIX}', 'width': size[0], 'height': size[1]})
+            image = {
+                'id': len(content['images']) + 1,
+                'video_id': video['id'],
+                'frame_id': int(frame),
+            }
+            content['images'].append(
+                {
+                    **image,
+                    'file_name': f'{video["name"]}/{frame}{IMAGE_SUFFIX}',
+                    'width': size[0],
+                    'height': size[1],
+                }
+            )
             for entry in objects:
                 if min(entry.box_xywh[2:]) <= 0:
                     result.empty_boxes += 1
                     continue
-                instance = instances.setdefault((int(str(video['id'])), entry.track), len(instances) + 1)
-                content['annotations'].append(_annotation(len(content['annotations']) + 1, image, instance, entry))
+                instance = instances.setdefault(
+                    (int(str(video['id'])), entry.track), len(instances) + 1
+                )
+                content['annotations'].append(
+                    _annotation(len(content['annotations']) + 1, image, instance, entry)
+                )
     return result
 
 
-def _annotation(number: int, image: Mapping[str, Any], instance: int, entry: VIDObject) -> dict[str, Any]:
+def _annotation(
+    number: int, image: Mapping[str, Any], instance: int, entry: VIDObject
+) -> dict[str, Any]:
     return {
         'id': number,
         'image_id': image['id'],
@@ -217,7 +251,11 @@ def _paired_frames(root: Path, folder: Path, name: str, problems: list[str]) -> 
     images = {file.stem for file in (root / 'Data' / 'VID' / name).glob(f'*{IMAGE_SUFFIX}')}
     for stems, what in ((annotated - images, 'image'), (images - annotated, 'XML file')):
         if stems:
-            problems.append(f'{name}: {len(stems)} of {len(annotated | images)} frames have no {what}, the first is {min(stems)}')
-    unnumbered = sorted(stem for stem in annotated & images if not stem.isascii() or not stem.isdigit())
+            problems.append(
+                f'{name}: {len(stems)} of {len(annotated | images)} frames have no {what}, the first is {min(stems)}'
+            )
+    unnumbered = sorted(
+        stem for stem in annotated & images if not stem.isascii() or not stem.isdigit()
+    )
     problems += [f'{name}/{stem}.xml: a frame is named by its number' for stem in unnumbered]
     return sorted((annotated & images) - set(unnumbered), key=int)

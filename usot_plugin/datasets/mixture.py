@@ -32,7 +32,9 @@ def is_annotated(part: Any) -> bool | None:
     kind = source.get('type') if isinstance(source, Mapping) else source
     if isinstance(kind, str):
         kind = TASK_UTILS.get(BOX_SOURCES.get(kind, kind))
-    return isinstance(kind, AnnotatedBoxes) or (isinstance(kind, type) and issubclass(kind, AnnotatedBoxes))
+    return isinstance(kind, AnnotatedBoxes) or (
+        isinstance(kind, type) and issubclass(kind, AnnotatedBoxes)
+    )
 
 
 def with_label_share(part: Any, label_share: float, label_seed: int) -> Any:
@@ -59,9 +61,13 @@ def hand_on(quotas: Sequence[int], dropped: Sequence[bool]) -> list[int]:
     Raises:
         ValueError: Nothing is left that could take them over.
     """
-    kept = np.array([0 if gone else quota for quota, gone in zip(quotas, dropped, strict=True)], float)
+    kept = np.array(
+        [0 if gone else quota for quota, gone in zip(quotas, dropped, strict=True)], float
+    )
     if not kept.any():
-        raise ValueError(f'QuotaMixture: without its annotated parts nothing is left to draw from (quotas {list(quotas)})')
+        raise ValueError(
+            f'QuotaMixture: without its annotated parts nothing is left to draw from (quotas {list(quotas)})'
+        )
     ends = np.round(np.cumsum(kept) / kept.sum() * sum(quotas)).astype(int)
     return np.diff(ends, prepend=0).tolist()
 
@@ -98,8 +104,12 @@ class QuotaMixture(ConcatDataset):
         label_share: float | None = None,
         label_seed: int = 0,
     ) -> None:
-        if quotas is not None and (len(quotas) != len(datasets) or min(quotas) < 0 or not any(quotas)):
-            raise ValueError(f'QuotaMixture: {len(datasets)} data sets need as many quotas, one of them above 0, got {list(quotas)}')
+        if quotas is not None and (
+            len(quotas) != len(datasets) or min(quotas) < 0 or not any(quotas)
+        ):
+            raise ValueError(
+                f'QuotaMixture: {len(datasets)} data sets need as many quotas, one of them above 0, got {list(quotas)}'
+            )
         parts = list(datasets)
         if label_share is not None:
             parts, quotas = self._share_labels(parts, quotas, label_share, label_seed)
@@ -107,7 +117,9 @@ class QuotaMixture(ConcatDataset):
         super().__init__([parts[number] for number in numbers], lazy_init=True)
         for number, dataset in zip(numbers, self.datasets, strict=True):
             if not isinstance(dataset, PseudoBoxDataset):
-                raise TypeError(f'QuotaMixture mixes PseudoBoxDataset, got {type(dataset).__name__}')
+                raise TypeError(
+                    f'QuotaMixture mixes PseudoBoxDataset, got {type(dataset).__name__}'
+                )
             dataset.stream = number
             if quotas is not None:
                 dataset.samples_per_epoch = quotas[number]
@@ -115,9 +127,13 @@ class QuotaMixture(ConcatDataset):
             self.full_init()
 
     @staticmethod
-    def _share_labels(parts: list, quotas: Sequence[int] | None, label_share: float, label_seed: int) -> tuple[list, Sequence[int] | None]:
+    def _share_labels(
+        parts: list, quotas: Sequence[int] | None, label_share: float, label_seed: int
+    ) -> tuple[list, Sequence[int] | None]:
         if not 0 <= label_share <= 1:
-            raise ValueError(f'QuotaMixture: label_share must be between 0 and 1, got {label_share}')
+            raise ValueError(
+                f'QuotaMixture: label_share must be between 0 and 1, got {label_share}'
+            )
         annotated = [is_annotated(part) for part in parts]
         if None in annotated:
             where = f'part {annotated.index(None)} ({_dataset_kind(parts[annotated.index(None)]).__name__})'
@@ -126,11 +142,18 @@ class QuotaMixture(ConcatDataset):
                 'annotated=False for exported pseudo boxes'
             )
         if not any(annotated):
-            raise ValueError("QuotaMixture: label_share is given, and no part has labels (box_source='annotated', or annotated=True)")
+            raise ValueError(
+                "QuotaMixture: label_share is given, and no part has labels (box_source='annotated', or annotated=True)"
+            )
         if label_share > 0:
-            return [with_label_share(p, label_share, label_seed) if own else p for p, own in zip(parts, annotated, strict=True)], quotas
+            return [
+                with_label_share(p, label_share, label_seed) if own else p
+                for p, own in zip(parts, annotated, strict=True)
+            ], quotas
         if quotas is None:
-            return [part for part, labelled in zip(parts, annotated, strict=True) if not labelled], None
+            return [
+                part for part, labelled in zip(parts, annotated, strict=True) if not labelled
+            ], None
         return parts, hand_on(quotas, [bool(own) for own in annotated])
 
     def set_epoch(self, epoch: int) -> None:

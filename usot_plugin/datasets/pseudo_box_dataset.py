@@ -122,14 +122,30 @@ class PseudoBoxDataset(BaseDataset):
         if crop_store is not None and frame_root is not None:
             raise ValueError('give crop_store or frame_root, not both')
         self.box_source, self.exclude = box_source, exclude
-        self._source_keys = {'table': table, 'clips': clips, 'images': images, 'video_root': video_root, 'sequences': sequences}
+        self._source_keys = {
+            'table': table,
+            'clips': clips,
+            'images': images,
+            'video_root': video_root,
+            'sequences': sequences,
+        }
         sampler = {'type': 'QualityFrames'} if frame_sampler is None else frame_sampler
-        self.frame_sampler: FrameSampler = TASK_UTILS.build(sampler) if isinstance(sampler, dict) else sampler
+        self.frame_sampler: FrameSampler = (
+            TASK_UTILS.build(sampler) if isinstance(sampler, dict) else sampler
+        )
         self.crop_store = crop_store
-        self._reader: FrameReader = StoredCrops(crop_store) if crop_store is not None else DecodedFrames(frame_root, max_open_clips)
+        self._reader: FrameReader = (
+            StoredCrops(crop_store)
+            if crop_store is not None
+            else DecodedFrames(frame_root, max_open_clips)
+        )
         self.samples_per_epoch, self.seed = samples_per_epoch, seed
         self.min_quality, self.max_corner_share = min_quality, max_corner_share
-        self.redraw_neighbours, self.redraw_radius, self.redraw_tries = redraw_neighbours, redraw_radius, redraw_tries
+        self.redraw_neighbours, self.redraw_radius, self.redraw_tries = (
+            redraw_neighbours,
+            redraw_radius,
+            redraw_tries,
+        )
         self.max_failures = max_failures
         #: Number that tells the parts of a mixture apart; part of every seed.
         self.stream = 0
@@ -138,7 +154,9 @@ class PseudoBoxDataset(BaseDataset):
         self.set_stage(stage)
         self._order: tuple[int, np.ndarray] | None = None
         self._reported: set[str] = set()
-        super().__init__(pipeline=list(pipeline), indices=indices, test_mode=test_mode, lazy_init=lazy_init)
+        super().__init__(
+            pipeline=list(pipeline), indices=indices, test_mode=test_mode, lazy_init=lazy_init
+        )
 
     # --- MMEngine -----------------------------------------------------------------------------------------------------------------------
 
@@ -148,17 +166,23 @@ class PseudoBoxDataset(BaseDataset):
         if self.exclude:
             self.source = RemainingTracks(self.source, self.exclude)
         if self.crop_store is not None and not self.source.fixed:
-            raise ValueError(f'crop_store: {type(self.source).__name__} finds its boxes in full frames, so crops cannot be stored for it')
+            raise ValueError(
+                f'crop_store: {type(self.source).__name__} finds its boxes in full frames, so crops cannot be stored for it'
+            )
         if self.frame_sampler.first_with_mask and self.source.why_no_masks:
             raise ValueError(f'frame_sampler.first_with_mask: {self.source.why_no_masks}')
         margin = self.source.sequence_quality - self.source.corner_share / 3
         if self.min_quality is None and self.max_corner_share is None:
             self._good = self.source.samplable
         else:
-            self._good = (margin >= (self.min_quality or 0)) & (self.source.corner_share < (self.max_corner_share or np.inf))
+            self._good = (margin >= (self.min_quality or 0)) & (
+                self.source.corner_share < (self.max_corner_share or np.inf)
+            )
         self._margin = margin
         if not self._good.any():
-            raise ValueError(f'{type(self.source).__name__}: none of its {len(self.source)} tracks is good enough to be drawn')
+            raise ValueError(
+                f'{type(self.source).__name__}: none of its {len(self.source)} tracks is good enough to be drawn'
+            )
         return [{'row': row} for row in range(len(self.source))]
 
     @property
@@ -187,13 +211,19 @@ class PseudoBoxDataset(BaseDataset):
         self.frame_sampler.set_epoch(epoch)
         for attempt in range(self.max_failures + 1):
             rng = np.random.default_rng([self.seed, self.stream, epoch, idx, attempt])
-            start = self._ordered_track(epoch * len(self) + idx) if attempt == 0 else int(rng.integers(self.track_count))
+            start = (
+                self._ordered_track(epoch * len(self) + idx)
+                if attempt == 0
+                else int(rng.integers(self.track_count))
+            )
             try:
                 return self.pipeline(self._group(self._good_row(start, rng), rng))
             except (ClipError, AnnotationError, NoFrameError) as error:
                 self._report(error)
                 last = error
-        raise NoSampleError(f'{self.max_failures + 1} clips in a row could not be used; the last: {last}') from last
+        raise NoSampleError(
+            f'{self.max_failures + 1} clips in a row could not be used; the last: {last}'
+        ) from last
 
     # --- epoch and stage ----------------------------------------------------------------------------------------------------------------
 
@@ -226,7 +256,11 @@ class PseudoBoxDataset(BaseDataset):
     def _ordered_track(self, position: int) -> int:
         """Track at a position of the endless visiting order: one random permutation after another."""
         round_number, at = divmod(position, self.track_count)
-        if self._order is None or self._order[0] != round_number or len(self._order[1]) != self.track_count:
+        if (
+            self._order is None
+            or self._order[0] != round_number
+            or len(self._order[1]) != self.track_count
+        ):
             rng = np.random.default_rng([self.seed, self.stream, _ORDER_STREAM, round_number])
             self._order = (round_number, rng.permutation(self.track_count).astype(np.int32))
         return int(self._order[1][at])
@@ -238,8 +272,14 @@ class PseudoBoxDataset(BaseDataset):
         for _ in range(self.redraw_tries):
             if self._good[row]:
                 return row
-            low, high = max(0, track_index - self.redraw_radius), min(self.track_count, track_index + self.redraw_radius + 1)
-            drawn = [self.get_data_info(int(i))['row'] for i in rng.integers(low, high, self.redraw_neighbours)]
+            low, high = (
+                max(0, track_index - self.redraw_radius),
+                min(self.track_count, track_index + self.redraw_radius + 1),
+            )
+            drawn = [
+                self.get_data_info(int(i))['row']
+                for i in rng.integers(low, high, self.redraw_neighbours)
+            ]
             row = max(drawn, key=lambda r: self._margin[r])
             best = max(best, row, key=lambda r: (self._good[r], self._margin[r]))
         return best
@@ -249,7 +289,9 @@ class PseudoBoxDataset(BaseDataset):
         track = self._reader.complete(self.source.track(row))
         drawn = self.frame_sampler.draw(track, rng, self.stage)
         frames = list(dict.fromkeys(index for group in drawn.values() for index in group))
-        boxes = self.source.boxes(track, frames, lambda index: self._reader.frame(track, index), rng)
+        boxes = self.source.boxes(
+            track, frames, lambda index: self._reader.frame(track, index), rng
+        )
         if not is_valid(boxes).all():
             raise NoFrameError(f'{track.clip}: empty box in one of the frames {frames}')
         views = self._read(track, dict(zip(frames, boxes, strict=True)))
@@ -263,14 +305,21 @@ class PseudoBoxDataset(BaseDataset):
 
     def _read(self, track: Track, boxes: dict[int, np.ndarray]) -> dict[int, View]:
         # Ascending, because a video is decoded forward from a key frame.
-        return {index: replace(self._reader.view(track, index, boxes[index]), box_mask=track.box_mask(index)) for index in sorted(boxes)}
+        return {
+            index: replace(
+                self._reader.view(track, index, boxes[index]), box_mask=track.box_mask(index)
+            )
+            for index in sorted(boxes)
+        }
 
     def _report(self, error: Exception) -> None:
         """Name each unusable clip once in each process."""
         text = str(error)
         if text not in self._reported:
             self._reported.add(text)
-            print_log(f'training draws another clip: {text}', logger='current', level=logging.WARNING)
+            print_log(
+                f'training draws another clip: {text}', logger='current', level=logging.WARNING
+            )
 
 
 def _build_source(source: str | dict[str, Any] | BoxSource, keys: dict[str, Any]) -> BoxSource:
@@ -279,13 +328,19 @@ def _build_source(source: str | dict[str, Any] | BoxSource, keys: dict[str, Any]
         return source
     if isinstance(source, str):
         if source not in BOX_SOURCES:
-            raise ValueError(f'box_source is one of {sorted(BOX_SOURCES)} or a config, got {source!r}')
+            raise ValueError(
+                f'box_source is one of {sorted(BOX_SOURCES)} or a config, got {source!r}'
+            )
         own, name = {'type': BOX_SOURCES[source]}, source
     else:
         own, name = dict(source), source['type']
     kind = TASK_UTILS.get(own['type']) if isinstance(own['type'], str) else own['type']
     taken = None if kind is None else arguments_of(kind)
-    given = {key: value for key, value in keys.items() if value is not None and (taken is None or key in taken)} | own
+    given = {
+        key: value
+        for key, value in keys.items()
+        if value is not None and (taken is None or key in taken)
+    } | own
     needed = {} if kind is None else inspect.signature(kind).parameters
     for key in keys.keys() & needed.keys() - given.keys():
         if needed[key].default is inspect.Parameter.empty:
@@ -299,7 +354,21 @@ def without_source_keys(owner: type, kwargs: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: One of them says where :class:`PseudoBoxDataset` takes boxes or images from.
     """
-    given = sorted({'box_source', 'table', 'clips', 'images', 'video_root', 'sequences', 'crop_store', 'frame_root'} & kwargs.keys())
+    given = sorted(
+        {
+            'box_source',
+            'table',
+            'clips',
+            'images',
+            'video_root',
+            'sequences',
+            'crop_store',
+            'frame_root',
+        }
+        & kwargs.keys()
+    )
     if given:
-        raise ValueError(f'{owner.__name__} brings its own boxes and images, so it takes no {", ".join(given)}')
+        raise ValueError(
+            f'{owner.__name__} brings its own boxes and images, so it takes no {", ".join(given)}'
+        )
     return kwargs

@@ -64,7 +64,9 @@ def cut_crop(image: np.ndarray, box_xyxy: np.ndarray, crop_px: int = CROP_PX) ->
     factor, (left, top) = crop_geometry(box_xyxy, crop_px)
     matrix = np.array([[factor, 0, -factor * left], [0, factor, -factor * top]])
     fill = mean_color(image).tolist()
-    return cv2.warpAffine(image, matrix, (crop_px, crop_px), borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+    return cv2.warpAffine(
+        image, matrix, (crop_px, crop_px), borderMode=cv2.BORDER_CONSTANT, borderValue=fill
+    )
 
 
 def crop_name(file_number: int, track_number: int) -> str:
@@ -98,7 +100,9 @@ class ReleaseBoxes(BoxSource):
 
     fixed = True
 
-    def __init__(self, annotation: str | Path, min_quality: float = 0.40, max_corner_share: float = 0.25) -> None:
+    def __init__(
+        self, annotation: str | Path, min_quality: float = 0.40, max_corner_share: float = 0.25
+    ) -> None:
         self.annotation = Path(annotation)
         clips: list[str] = []
         rows: list[tuple[int, float, float]] = []
@@ -111,7 +115,9 @@ class ReleaseBoxes(BoxSource):
                 rows.append((number, *meta))
                 parts.append(values)
         if not parts:
-            raise AnnotationError(self.annotation, f'no track in it has all {FRAME_NUMBERS} numbers of a frame')
+            raise AnnotationError(
+                self.annotation, f'no track in it has all {FRAME_NUMBERS} numbers of a frame'
+            )
         # Few large arrays instead of many objects: loader processes share them.
         self._clips = np.array(clips, dtype=np.str_)
         self._numbers = np.array([row[0] for row in rows], np.int32)
@@ -120,7 +126,9 @@ class ReleaseBoxes(BoxSource):
         self.sequence_quality = np.array([row[1] for row in rows], np.float32)
         self.corner_share = np.array([row[2] for row in rows], np.float32)
         margin = self.sequence_quality - self.corner_share / 3
-        self.samplable = (margin >= np.float32(min_quality)) & (self.corner_share < max_corner_share)
+        self.samplable = (margin >= np.float32(min_quality)) & (
+            self.corner_share < max_corner_share
+        )
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -144,7 +152,9 @@ class ReleaseBoxes(BoxSource):
             file_numbers=values[:, 0].astype(np.int64),
         )
 
-    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+    def boxes(
+        self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
+    ) -> np.ndarray:
         return np.stack([track.box(index) for index in frames])
 
 
@@ -175,7 +185,11 @@ class ReleaseCrops(FrameReader):
         image = read_image(file, index)
         height, width = image.shape[:2]
         if height != width or height <= EXEMPLAR_PX:
-            raise ClipError(file, f'a crop is a square of more than {EXEMPLAR_PX} px, this is {width}x{height}', index)
+            raise ClipError(
+                file,
+                f'a crop is a square of more than {EXEMPLAR_PX} px, this is {width}x{height}',
+                index,
+            )
         return View(image, box_in_crop(box_xyxy, width), index, mean_color(image))
 
 
@@ -194,7 +208,10 @@ class USOTCropDataset(PseudoBoxDataset):
     """
 
     def __init__(self, annotation: str | Path, crops: str | Path, **kwargs: Any) -> None:
-        super().__init__(box_source=dict(type='ReleaseBoxes', annotation=str(annotation)), **without_source_keys(type(self), kwargs))
+        super().__init__(
+            box_source=dict(type='ReleaseBoxes', annotation=str(annotation)),
+            **without_source_keys(type(self), kwargs),
+        )
         self._reader = ReleaseCrops(crops)
 
 
@@ -206,7 +223,9 @@ def _tracks(file: Path):
     """Video, track number and frames of each track of a ``train.json``."""
     videos = read_json(file)
     if not isinstance(videos, dict):
-        raise AnnotationError(file, f'expected {{video: {{track: {{frame: [...]}}}}}}, got a {type(videos).__name__}')
+        raise AnnotationError(
+            file, f'expected {{video: {{track: {{frame: [...]}}}}}}, got a {type(videos).__name__}'
+        )
     while videos:  # a file of some hundred MB becomes gigabytes of numbers: let go of each video when it is read
         clip = next(iter(videos))
         tracks = videos.pop(clip)
@@ -224,7 +243,9 @@ def _meta(frames: dict[str, Any], file: Path, where: str) -> tuple[float, float]
     try:
         return float(meta['bbox_picked_freq']), float(meta['corner_bbox_freq'])
     except (TypeError, KeyError, ValueError, OverflowError) as error:
-        raise AnnotationError(file, f"{where}: 'meta' needs the numbers bbox_picked_freq and corner_bbox_freq") from error
+        raise AnnotationError(
+            file, f"{where}: 'meta' needs the numbers bbox_picked_freq and corner_bbox_freq"
+        ) from error
 
 
 def _frame_values(frames: dict[str, Any], file: Path, where: str) -> np.ndarray | None:
@@ -233,14 +254,24 @@ def _frame_values(frames: dict[str, Any], file: Path, where: str) -> np.ndarray 
     if lengths <= {UNFINISHED_NUMBERS}:
         return None
     if lengths != {FRAME_NUMBERS}:
-        raise AnnotationError(file, f'{where}: every frame needs {FRAME_NUMBERS} numbers, got {sorted(lengths)}')
+        raise AnnotationError(
+            file, f'{where}: every frame needs {FRAME_NUMBERS} numbers, got {sorted(lengths)}'
+        )
     try:
         values = np.array([[int(name), *numbers] for name, numbers in frames.items()], np.float32)
     except (TypeError, ValueError, OverflowError) as error:
-        raise AnnotationError(file, f'{where}: a frame is named by a number and holds numbers ({error})') from error
+        raise AnnotationError(
+            file, f'{where}: a frame is named by a number and holds numbers ({error})'
+        ) from error
     if values[:, 0].max() > 999_999:
-        raise AnnotationError(file, f'{where}: crops are named by six digits, so frame {values[:, 0].max():.0f} cannot have one')
+        raise AnnotationError(
+            file,
+            f'{where}: crops are named by six digits, so frame {values[:, 0].max():.0f} cannot have one',
+        )
     at, first, last = np.arange(len(values)), values[:, 7], values[:, 8]
     if not ((first >= 0) & (first <= at) & (at <= last) & (last < len(values))).all():
-        raise AnnotationError(file, f'{where}: T_l and T_u must be positions around their frame among the {len(values)} of the track')
+        raise AnnotationError(
+            file,
+            f'{where}: T_l and T_u must be positions around their frame among the {len(values)} of the track',
+        )
     return values

@@ -51,7 +51,9 @@ class Track:
 
     def usable_frames(self) -> np.ndarray:
         """Frames of the clip that have a box and can be read, ascending int64."""
-        usable = np.ones(self.length, bool) if self.boxes_xyxy is None else is_valid(self.boxes_xyxy)
+        usable = (
+            np.ones(self.length, bool) if self.boxes_xyxy is None else is_valid(self.boxes_xyxy)
+        )
         if self.available is not None:
             usable = usable & self.available
         return np.flatnonzero(usable) + self.first_frame
@@ -75,7 +77,11 @@ class Track:
 
     def box_mask(self, frame_index: int) -> np.ndarray | None:
         """Mask ``(M, M)`` bool on the grid of the box of a frame of the clip; None where it is unknown."""
-        return None if self.mask_runs is None else runs_to_grid(self.mask_runs[frame_index - self.first_frame])
+        return (
+            None
+            if self.mask_runs is None
+            else runs_to_grid(self.mask_runs[frame_index - self.first_frame])
+        )
 
     def masked_frames(self) -> np.ndarray:
         """Frames of the clip whose mask is known, ascending int64."""

@@ -15,7 +15,9 @@ from .config import CandidatesConfig
 def has_salient_motion(distance: np.ndarray, config: CandidatesConfig) -> bool:
     """The release's gate: the scene is still as a whole, or something in it moves far from the mean."""
     mean, peak = float(distance.mean()), float(distance.max())
-    return peak > config.min_peak_px and (mean < config.gate_mean_px or peak > config.gate_peak_ratio * mean)
+    return peak > config.min_peak_px and (
+        mean < config.gate_mean_px or peak > config.gate_peak_ratio * mean
+    )
 
 
 def motion_mask(distance: np.ndarray, alpha: float) -> np.ndarray:
@@ -48,9 +50,13 @@ def region_boxes(mask: np.ndarray, min_area: float) -> np.ndarray:
     return _components(kept, 8, min_area)[0]
 
 
-def _components(mask: np.ndarray, connectivity: int, min_area: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _components(
+    mask: np.ndarray, connectivity: int, min_area: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes of the components of at least ``min_area`` pixels, the label map, and for each label whether it is smaller."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, connectivity, cv2.CV_32S, cv2.CCL_GRANA)
+    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        mask, connectivity, cv2.CV_32S, cv2.CCL_GRANA
+    )
     small = stats[:, cv2.CC_STAT_AREA] < min_area
     small[0] = False  # label 0 is what the mask leaves out
     x, y, w, h = stats[1:, :4][~small[1:]].T
@@ -60,7 +66,9 @@ def _components(mask: np.ndarray, connectivity: int, min_area: float) -> tuple[n
 def _any_nested(boxes_xyxy: np.ndarray) -> bool:
     """Whether a box lies in another one."""
     first, second = boxes_xyxy[:, None], boxes_xyxy[None]
-    inside = (first[..., :2] >= second[..., :2]).all(-1) & (first[..., 2:] <= second[..., 2:]).all(-1)
+    inside = (first[..., :2] >= second[..., :2]).all(-1) & (first[..., 2:] <= second[..., 2:]).all(
+        -1
+    )
     return bool(inside.sum() > len(boxes_xyxy))
 
 
@@ -111,7 +119,9 @@ def score_boxes(
     return np.where(dropped, -np.inf, score)
 
 
-def motion_mask_of(box_xyxy: np.ndarray, distance: np.ndarray, config: CandidatesConfig) -> np.ndarray:
+def motion_mask_of(
+    box_xyxy: np.ndarray, distance: np.ndarray, config: CandidatesConfig
+) -> np.ndarray:
     """The area that a candidate is the rectangle around, holes filled.
 
     Args:
@@ -126,7 +136,9 @@ def motion_mask_of(box_xyxy: np.ndarray, distance: np.ndarray, config: Candidate
     inside = np.s_[y1:y2, x1:x2]
     for alpha in config.alphas:
         mask = motion_mask(distance, alpha)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(
+            mask, connectivity=8, ltype=cv2.CV_32S
+        )
         same = (stats[:, :4] == (x1, y1, x2 - x1, y2 - y1)).all(1)
         same[0] = False
         if same.any():
@@ -136,7 +148,9 @@ def motion_mask_of(box_xyxy: np.ndarray, distance: np.ndarray, config: Candidate
     return motion_mask(distance, min(config.alphas))[inside] > 0
 
 
-def candidate_boxes(distance: np.ndarray, config: CandidatesConfig, unit_xy: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+def candidate_boxes(
+    distance: np.ndarray, config: CandidatesConfig, unit_xy: tuple[float, float] = (1.0, 1.0)
+) -> np.ndarray:
     """The best rectangles of each mask of a distance map.
 
     Args:

@@ -243,7 +243,9 @@ class DiscoveryConfig(Settings):
 
     #: Flow estimator, built through the ``TASK_UTILS`` registry. Release: ARFlow; DIS runs on any
     #: CPU without weights.
-    flow: dict[str, Any] = field(default_factory=lambda: dict(type='DISFlow', preset='fast'), metadata={'rule': _FLOW})
+    flow: dict[str, Any] = field(
+        default_factory=lambda: dict(type='DISFlow', preset='fast'), metadata={'rule': _FLOW}
+    )
     map: MapConfig = group(MapConfig)
     frames: FramesConfig = group(FramesConfig)
     interval: IntervalConfig = group(IntervalConfig)

@@ -84,7 +84,13 @@ def evaluated_frames(length: int, gap: int) -> np.ndarray:
 
 
 def _with_neighbours(
-    clip: Clip, start: int, evaluated: np.ndarray, stop: int, reach: int, size_wh: tuple[int, int], estimator: FlowEstimator
+    clip: Clip,
+    start: int,
+    evaluated: np.ndarray,
+    stop: int,
+    reach: int,
+    size_wh: tuple[int, int],
+    estimator: FlowEstimator,
 ) -> Iterator[tuple[int, dict[int, np.ndarray]]]:
     """Each evaluated frame with all frames within the reach of flow, decoded once and in order."""
     stream = clip.iter_frames(start, stop, size_wh=size_wh, gray=estimator.color == 'gray')
@@ -120,7 +126,12 @@ class FrameEvidence:
 
 
 def watch(
-    clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry
+    clip: Clip,
+    start: int,
+    stop: int,
+    config: DiscoveryConfig,
+    estimator: FlowEstimator,
+    geometry: MapGeometry,
 ) -> Iterator[FrameEvidence]:
     """The evidence of every evaluated frame among ``start <= t < stop``, in order.
 
@@ -130,22 +141,34 @@ def watch(
     length = stop - start
     evaluated = evaluated_frames(length, config.frames.eval_gap)
     interval = config.interval.start
-    for frame, held in _with_neighbours(clip, start, evaluated, stop, config.interval.max, geometry.map_wh, estimator):
+    for frame, held in _with_neighbours(
+        clip, start, evaluated, stop, config.interval.max, geometry.map_wh, estimator
+    ):
         known: dict[tuple[int, int], np.ndarray] = {}
 
-        def flow_over(gap: int, frame: int = frame, held: dict = held, known: dict = known) -> np.ndarray:
+        def flow_over(
+            gap: int, frame: int = frame, held: dict = held, known: dict = known
+        ) -> np.ndarray:
             # Near the ends of the window several intervals mean the same frames: their flow is computed once.
             pair = max(frame - gap, 0), min(frame + gap, length - 1)
             key = pair if estimator.needs_before else (0, pair[1])
             if key not in known:
-                known[key] = estimator.flow(held[frame], held[pair[1]], held[pair[0]] if estimator.needs_before else None)
+                known[key] = estimator.flow(
+                    held[frame], held[pair[1]], held[pair[0]] if estimator.needs_before else None
+                )
             return known[key]
 
         flow_uv, interval = adapt_interval(flow_over, interval, config.interval, geometry.unit_xy)
         distance = distance_map(flow_uv, geometry)
         found = candidate_boxes(distance, config.candidates, geometry.unit_xy)
-        masks = tuple(_mask_runs(box, distance, config.candidates) for box in found) if config.store_masks else ()
-        yield FrameEvidence(frame, interval, flow_uv, distance, map_boxes_to_frame(found, geometry), masks)
+        masks = (
+            tuple(_mask_runs(box, distance, config.candidates) for box in found)
+            if config.store_masks
+            else ()
+        )
+        yield FrameEvidence(
+            frame, interval, flow_uv, distance, map_boxes_to_frame(found, geometry), masks
+        )
 
 
 def _mask_runs(box_xyxy: np.ndarray, distance: np.ndarray, config: CandidatesConfig) -> np.ndarray:
@@ -153,7 +176,14 @@ def _mask_runs(box_xyxy: np.ndarray, distance: np.ndarray, config: CandidatesCon
     return grid_to_runs(grid_from_mask(mask, (0, 0, mask.shape[1], mask.shape[0])))
 
 
-def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry) -> Observation:
+def observe(
+    clip: Clip,
+    start: int,
+    stop: int,
+    config: DiscoveryConfig,
+    estimator: FlowEstimator,
+    geometry: MapGeometry,
+) -> Observation:
     """Candidates of the frames ``start <= t < stop`` of a clip.
 
     Raises:
@@ -168,10 +198,14 @@ def observe(clip: Clip, start: int, stop: int, config: DiscoveryConfig, estimato
     counts = [len(found) for found in boxes]
     candidates = np.concatenate(boxes) if boxes else np.empty((0, 4))
     masks = runs if config.store_masks else None
-    return Observation(start, stop - start, evaluated, candidates, np.repeat(evaluated, counts), masks)
+    return Observation(
+        start, stop - start, evaluated, candidates, np.repeat(evaluated, counts), masks
+    )
 
 
-def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, geometry: MapGeometry) -> PseudoTrack:
+def build_track(
+    seen: Observation, picks: np.ndarray, config: DiscoveryConfig, geometry: MapGeometry
+) -> PseudoTrack:
     """The pseudo track of one trajectory.
 
     Args:
@@ -190,7 +224,9 @@ def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, g
         first = max(0, int(picked_frames[0]) - config.frames.eval_gap)
         stop = min(seen.length, int(picked_frames[-1]) + config.frames.eval_gap + 1)
     length = stop - first
-    filled = fill_boxes(seen.boxes_xyxy[picks], picked_frames - first, length, config.fill, geometry.frame_per_unit)
+    filled = fill_boxes(
+        seen.boxes_xyxy[picks], picked_frames - first, length, config.fill, geometry.frame_per_unit
+    )
     boxes = clip_boxes(filled, *geometry.frame_wh)
     evaluated, picked = np.zeros(length, bool), np.zeros(length, bool)
     evaluated[seen.evaluated[(seen.evaluated >= first) & (seen.evaluated < stop)] - first] = True
@@ -215,7 +251,12 @@ def build_track(seen: Observation, picks: np.ndarray, config: DiscoveryConfig, g
         fragment_first=(fragment_first + offset).astype(np.int32),
         fragment_last=(fragment_last + offset).astype(np.int32),
         sequence_quality=float(picked.sum() / evaluated.sum()),
-        corner_share=corner_share(boxes, borders, config.quality.corner_tolerance_px * geometry.frame_per_unit, config.quality.edge_weight),
+        corner_share=corner_share(
+            boxes,
+            borders,
+            config.quality.corner_tolerance_px * geometry.frame_per_unit,
+            config.quality.edge_weight,
+        ),
         mask_runs=mask_runs,
     )
 
@@ -225,7 +266,9 @@ def frames_needed(config: DiscoveryConfig) -> int:
     return 2 * config.frames.eval_gap + 1
 
 
-def _check_clip(clip: Clip, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry) -> None:
+def _check_clip(
+    clip: Clip, config: DiscoveryConfig, estimator: FlowEstimator, geometry: MapGeometry
+) -> None:
     needed = frames_needed(config)
     if clip.frame_count < needed:
         raise NoMovingObjectError(
@@ -241,7 +284,9 @@ def _check_clip(clip: Clip, config: DiscoveryConfig, estimator: FlowEstimator, g
         )
 
 
-def discover(clip: Clip, config: DiscoveryConfig | None = None, estimator: FlowEstimator | None = None) -> list[PseudoTrack]:
+def discover(
+    clip: Clip, config: DiscoveryConfig | None = None, estimator: FlowEstimator | None = None
+) -> list[PseudoTrack]:
     """The moving objects of one clip.
 
     Args:
@@ -268,10 +313,17 @@ def discover(clip: Clip, config: DiscoveryConfig | None = None, estimator: FlowE
     for start, stop in window_spans(clip.frame_count, config.frames):
         seen = observe(clip, start, stop, config, estimator, geometry)
         evaluated, candidates = evaluated + len(seen.evaluated), candidates + len(seen.frames)
-        tracks += [build_track(seen, picks, config, geometry) for picks in link_objects(seen.boxes_xyxy, seen.frames, config)]
+        tracks += [
+            build_track(seen, picks, config, geometry)
+            for picks in link_objects(seen.boxes_xyxy, seen.frames, config)
+        ]
     if not tracks:
         if candidates:
-            raise NoMovingObjectError(f'no trajectory of at least {config.objects.min_picks} picks among {candidates} candidate boxes')
-        raise NoMovingObjectError(f'nothing moves against the background in any of {evaluated} evaluated frames')
+            raise NoMovingObjectError(
+                f'no trajectory of at least {config.objects.min_picks} picks among {candidates} candidate boxes'
+            )
+        raise NoMovingObjectError(
+            f'nothing moves against the background in any of {evaluated} evaluated frames'
+        )
     tracks.sort(key=lambda track: (-sampling_value(track, config.quality), track.first_frame))
     return [replace(track, object_id=rank) for rank, track in enumerate(tracks)]

@@ -32,7 +32,9 @@ def _walkable_steps(passable: np.ndarray, step: int) -> np.ndarray:
     return (next_closed - row).reshape(-1)[:length]
 
 
-def fragment_bounds(boxes_xyxy: np.ndarray, quality: np.ndarray, config: FragmentsConfig) -> tuple[np.ndarray, np.ndarray]:
+def fragment_bounds(
+    boxes_xyxy: np.ndarray, quality: np.ndarray, config: FragmentsConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """First and last frame of every frame's fragment.
 
     From frame ``t`` the walk goes left and right in steps of ``step``, while neighbours have a reward of at least theta_2 and the
@@ -50,7 +52,10 @@ def fragment_bounds(boxes_xyxy: np.ndarray, quality: np.ndarray, config: Fragmen
     frames = np.arange(length)
     if length > step:
         boxes = np.asarray(boxes_xyxy, np.float64)
-        smooth = transition_reward(boxes[:-step], boxes[step:], config.distance_weight) >= config.min_reward
+        smooth = (
+            transition_reward(boxes[:-step], boxes[step:], config.distance_weight)
+            >= config.min_reward
+        )
         good = np.asarray(quality) > config.min_quality
         to_right = _walkable_steps(smooth & good[step:], step)
         to_left = _walkable_steps((smooth & good[:-step])[::-1], step)[::-1]

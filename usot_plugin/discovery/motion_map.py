@@ -51,8 +51,14 @@ def fit_within(size_wh: tuple[int, int], bound_wh: tuple[int, int]) -> tuple[int
 def map_geometry(frame_wh: tuple[int, int], config: MapConfig) -> MapGeometry:
     """The geometry that a config gives to frames of ``frame_wh`` pixels."""
     map_wh = fit_within(frame_wh, config.size_wh)
-    unit_xy = (1.0, 1.0) if config.pixel_unit == 'flow' else (frame_wh[0] / map_wh[0], frame_wh[1] / map_wh[1])
-    return MapGeometry(frame_wh, map_wh, unit_xy, (int(map_wh[0] * config.margin), int(map_wh[1] * config.margin)))
+    unit_xy = (
+        (1.0, 1.0)
+        if config.pixel_unit == 'flow'
+        else (frame_wh[0] / map_wh[0], frame_wh[1] / map_wh[1])
+    )
+    return MapGeometry(
+        frame_wh, map_wh, unit_xy, (int(map_wh[0] * config.margin), int(map_wh[1] * config.margin))
+    )
 
 
 def adapt_interval(
@@ -114,4 +120,9 @@ def map_boxes_to_frame(boxes_xyxy: np.ndarray, geometry: MapGeometry) -> np.ndar
     """Boxes ``(N, 4)`` of the cut map in pixels of the full frame, float64."""
     scale_x, scale_y = geometry.frame_per_map_xy
     cut_x, cut_y = geometry.cut_xy
-    return (np.asarray(boxes_xyxy, np.float64) + (cut_x, cut_y, cut_x, cut_y)) * (scale_x, scale_y, scale_x, scale_y)
+    return (np.asarray(boxes_xyxy, np.float64) + (cut_x, cut_y, cut_x, cut_y)) * (
+        scale_x,
+        scale_y,
+        scale_x,
+        scale_y,
+    )

@@ -23,7 +23,9 @@ def overlap_of_smaller(a_xyxy: np.ndarray, b_xyxy: np.ndarray) -> np.ndarray:
     return sides[..., 0] * sides[..., 1] / np.where(smaller > 0, smaller, 1)
 
 
-def link_objects(boxes_xyxy: np.ndarray, frames: np.ndarray, config: DiscoveryConfig) -> list[np.ndarray]:
+def link_objects(
+    boxes_xyxy: np.ndarray, frames: np.ndarray, config: DiscoveryConfig
+) -> list[np.ndarray]:
     """Up to ``objects.per_clip`` trajectories, the most rewarding first.
 
     Args:
@@ -43,7 +45,9 @@ def link_objects(boxes_xyxy: np.ndarray, frames: np.ndarray, config: DiscoveryCo
             break
         found.append(path)
         first = frames[path[0]]
-        along = fill_boxes(boxes[path], frames[path] - first, int(frames[path[-1]] - first) + 1, config.fill)
+        along = fill_boxes(
+            boxes[path], frames[path] - first, int(frames[path[-1]] - first) + 1, config.fill
+        )
         inside = (frames[left] >= first) & (frames[left] <= frames[path[-1]])
         beside = along[np.clip(frames[left] - first, 0, len(along) - 1)]
         taken = inside & (overlap_of_smaller(boxes[left], beside) > config.objects.suppress_overlap)

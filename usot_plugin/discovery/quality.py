@@ -16,7 +16,12 @@ from .reasons import Reason
 def cut_borders(frame_wh: tuple[int, int], margin: float) -> tuple[int, int, int, int]:
     """``x1, y1, x2, y2`` of the frame without a share ``margin`` of each side, in whole pixels."""
     width, height = frame_wh
-    return int(margin * width), int(margin * height), int((1 - margin) * width), int((1 - margin) * height)
+    return (
+        int(margin * width),
+        int(margin * height),
+        int((1 - margin) * width),
+        int((1 - margin) * height),
+    )
 
 
 def frame_quality(evaluated: np.ndarray, picked: np.ndarray, radius_frames: int) -> np.ndarray:
@@ -41,7 +46,12 @@ def frame_quality(evaluated: np.ndarray, picked: np.ndarray, radius_frames: int)
     return hits / np.maximum(chances, 1)
 
 
-def corner_share(boxes_xyxy: np.ndarray, borders_xyxy: tuple[int, int, int, int], tolerance_px: float, edge_weight: float) -> float:
+def corner_share(
+    boxes_xyxy: np.ndarray,
+    borders_xyxy: tuple[int, int, int, int],
+    tolerance_px: float,
+    edge_weight: float,
+) -> float:
     """Mean over frames of 1 for a box in a corner, ``edge_weight`` for one at a single border, 0 for the rest.
 
     Args:
@@ -57,7 +67,9 @@ def corner_share(boxes_xyxy: np.ndarray, borders_xyxy: tuple[int, int, int, int]
     return float(np.where(at_x & at_y, 1.0, np.where(at_x | at_y, edge_weight, 0.0)).mean())
 
 
-def centrality(boxes_xyxy: np.ndarray, borders_xyxy: tuple[int, int, int, int], cap: float) -> np.ndarray:
+def centrality(
+    boxes_xyxy: np.ndarray, borders_xyxy: tuple[int, int, int, int], cap: float
+) -> np.ndarray:
     """Bonus for boxes away from the borders: the gap to the nearer border on each axis as a share of the side, capped, summed.
 
     Args:

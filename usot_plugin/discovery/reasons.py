@@ -36,4 +36,9 @@ class Reason(str, Enum):
 
 #: Reasons that another run tries again: the file may have been repaired, the machine may have had a
 #: bad day.
-FAILED_REASONS = (Reason.UNREADABLE, Reason.DECODER_CRASHED, Reason.TIMED_OUT, Reason.INTERNAL_ERROR)
+FAILED_REASONS = (
+    Reason.UNREADABLE,
+    Reason.DECODER_CRASHED,
+    Reason.TIMED_OUT,
+    Reason.INTERNAL_ERROR,
+)

@@ -11,7 +11,9 @@ from ..structures.boxes import centre_penalty, iou
 from .config import FillConfig, TrajectoryConfig
 
 
-def transition_reward(a_xyxy: np.ndarray, b_xyxy: np.ndarray, distance_weight: float, negative_factor: float = 1.0) -> np.ndarray:
+def transition_reward(
+    a_xyxy: np.ndarray, b_xyxy: np.ndarray, distance_weight: float, negative_factor: float = 1.0
+) -> np.ndarray:
     """``R = IoU - weight * d^2 / c^2`` of boxes ``(..., 4)``, times ``negative_factor`` where negative.
 
     Reference:
@@ -27,11 +29,15 @@ def _first_links(frames: np.ndarray, starts: np.ndarray, config: TrajectoryConfi
     if config.link_candidates is not None:
         first = np.maximum(first, starts - config.link_candidates)
     if config.link_frames is not None:
-        first = np.maximum(first, starts[np.maximum(np.arange(len(starts)) - config.link_frames, 0)])
+        first = np.maximum(
+            first, starts[np.maximum(np.arange(len(starts)) - config.link_frames, 0)]
+        )
     return first
 
 
-def best_trajectory(boxes_xyxy: np.ndarray, frames: np.ndarray, config: TrajectoryConfig) -> np.ndarray:
+def best_trajectory(
+    boxes_xyxy: np.ndarray, frames: np.ndarray, config: TrajectoryConfig
+) -> np.ndarray:
     """Pick at most one candidate per frame so that the sum of rewards is largest.
 
     ``V(b_i) = max(K, max_j V(b_j) + R(b_j, b_i) + K)`` over the candidates ``j`` of earlier frames within reach; the path is followed back
@@ -57,10 +63,17 @@ def best_trajectory(boxes_xyxy: np.ndarray, frames: np.ndarray, config: Trajecto
     for first, start, end in zip(_first_links(frames, starts, config), starts, ends, strict=True):
         if first == start:
             continue
-        reward = transition_reward(boxes[start:end, None], boxes[None, first:start], config.distance_weight, config.negative_factor)
+        reward = transition_reward(
+            boxes[start:end, None],
+            boxes[None, first:start],
+            config.distance_weight,
+            config.negative_factor,
+        )
         if config.min_link_reward is not None:
             reward = np.where(reward < config.min_link_reward, -np.inf, reward)
-        through = (value[first:start] + reward + gain)[:, ::-1]  # reversed: argmax then gives the latest of equals
+        through = (value[first:start] + reward + gain)[
+            :, ::-1
+        ]  # reversed: argmax then gives the latest of equals
         best = through.argmax(1)
         reached = through[np.arange(end - start), best]
         linked = reached >= gain
@@ -73,7 +86,11 @@ def best_trajectory(boxes_xyxy: np.ndarray, frames: np.ndarray, config: Trajecto
 
 
 def fill_boxes(
-    picked_xyxy: np.ndarray, picked_frames: np.ndarray, length: int, config: FillConfig, frame_per_unit: float = 1.0
+    picked_xyxy: np.ndarray,
+    picked_frames: np.ndarray,
+    length: int,
+    config: FillConfig,
+    frame_per_unit: float = 1.0,
 ) -> np.ndarray:
     """A box for every frame: linear between picks, the nearest pick before the first and after the last.
 
@@ -90,23 +107,40 @@ def fill_boxes(
     boxes = np.asarray(picked_xyxy, np.float64)
     position = np.arange(length, dtype=np.float64)
     if config.legacy:
-        after = np.searchsorted(picked_frames, position, side='left').clip(1, len(picked_frames) - 1) if len(picked_frames) > 1 else None
+        after = (
+            np.searchsorted(picked_frames, position, side='left').clip(1, len(picked_frames) - 1)
+            if len(picked_frames) > 1
+            else None
+        )
         if after is not None:
-            between = (position > picked_frames[0]) & (position < picked_frames[-1]) & ~np.isin(position, picked_frames)
-            position = np.where(between, picked_frames[after] + picked_frames[after - 1] - position, position)
-    filled = np.stack([np.interp(position, picked_frames, boxes[:, axis]) for axis in range(4)], axis=1)
+            between = (
+                (position > picked_frames[0])
+                & (position < picked_frames[-1])
+                & ~np.isin(position, picked_frames)
+            )
+            position = np.where(
+                between, picked_frames[after] + picked_frames[after - 1] - position, position
+            )
+    filled = np.stack(
+        [np.interp(position, picked_frames, boxes[:, axis]) for axis in range(4)], axis=1
+    )
     if config.end_noise_px > 0:
         _shake_ends(filled, int(picked_frames[0]), int(picked_frames[-1]), config, frame_per_unit)
     return filled
 
 
-def _shake_ends(filled_xyxy: np.ndarray, first: int, last: int, config: FillConfig, frame_per_unit: float) -> None:
+def _shake_ends(
+    filled_xyxy: np.ndarray, first: int, last: int, config: FillConfig, frame_per_unit: float
+) -> None:
     """Add uniform noise to the repeated boxes, in place, where the repeated box lies far enough from the top left corner."""
     rng = np.random.default_rng(config.seed)
     for part, pick, least in (
         (slice(0, first), first, config.end_noise_min_px[0]),
         (slice(last + 1, None), last, config.end_noise_min_px[1]),
     ):
-        noise = rng.uniform(-config.end_noise_px, config.end_noise_px, filled_xyxy[part].shape) * frame_per_unit
+        noise = (
+            rng.uniform(-config.end_noise_px, config.end_noise_px, filled_xyxy[part].shape)
+            * frame_per_unit
+        )
         if filled_xyxy[pick].min() >= least * frame_per_unit:
             filled_xyxy[part] += noise

@@ -34,19 +34,31 @@ def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -
     cfg.launcher = launcher
     if timeout_s is not None:
         environment = ConfigDict(cfg.get('env_cfg') or {})
-        environment.dist_cfg = ConfigDict({'backend': 'nccl', 'timeout': timeout_s, **environment.get('dist_cfg', {})})
+        environment.dist_cfg = ConfigDict(
+            {'backend': 'nccl', 'timeout': timeout_s, **environment.get('dist_cfg', {})}
+        )
         cfg.env_cfg = environment
     if launcher == 'none' or torch.cuda.is_available():
         return
     if launcher != 'pytorch':
-        raise LaunchError(f'--launcher {launcher} needs a CUDA device, this machine has none; use --launcher pytorch (torchrun)')
-    missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT') if name not in os.environ]
+        raise LaunchError(
+            f'--launcher {launcher} needs a CUDA device, this machine has none; use --launcher pytorch (torchrun)'
+        )
+    missing = [
+        name
+        for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
+        if name not in os.environ
+    ]
     if missing:
-        raise LaunchError(f'--launcher pytorch needs {missing[0]} in the environment: start through tools/dist_train.sh or torchrun')
+        raise LaunchError(
+            f'--launcher pytorch needs {missing[0]} in the environment: start through tools/dist_train.sh or torchrun'
+        )
     if not dist.is_initialized():
         dist.init_process_group('gloo', timeout=timedelta(seconds=timeout_s) if timeout_s else None)
     if cfg.get('strategy'):  # of a FlexibleRunner, which wraps the model itself
-        cfg.strategy.model_wrapper = _wrapper_on_cpu(cfg.strategy.get('model_wrapper'), cfg, 'FSDP' in cfg.strategy.type)
+        cfg.strategy.model_wrapper = _wrapper_on_cpu(
+            cfg.strategy.get('model_wrapper'), cfg, 'FSDP' in cfg.strategy.type
+        )
     else:
         cfg.model_wrapper_cfg = _wrapper_on_cpu(cfg.get('model_wrapper_cfg'), cfg)
 
@@ -73,7 +85,9 @@ def end_process_group() -> None:
 def _wrapper_on_cpu(given: ConfigDict | None, cfg: Config, sharded: bool = False) -> ConfigDict:
     """The config of a model wrapper, told to stay on the CPU."""
     wrapper = ConfigDict(given or {})
-    wrapper.setdefault('type', 'MMFullyShardedDataParallel' if sharded else 'MMDistributedDataParallel')
+    wrapper.setdefault(
+        'type', 'MMFullyShardedDataParallel' if sharded else 'MMDistributedDataParallel'
+    )
     if 'Sharded' in wrapper.type:
         wrapper.setdefault('use_orig_params', True)
         wrapper.device_id = 'cpu'
@@ -105,5 +119,7 @@ def enable_amp(cfg: Config) -> None:
 
 def set_tf32(cfg: Config, enabled: bool) -> None:
     """Have ``TensorFloat32Hook`` in ``cfg``, in place of one that is there."""
-    hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.get('type') != 'TensorFloat32Hook']
+    hooks = [
+        hook for hook in cfg.get('custom_hooks') or [] if hook.get('type') != 'TensorFloat32Hook'
+    ]
     cfg.custom_hooks = [*hooks, dict(type='TensorFloat32Hook', enabled=enabled)]

@@ -26,7 +26,10 @@ class AutocastOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """The forward pass in bfloat16, inside the context of gradient accumulation."""
-        with super().optim_context(model), torch.autocast(device_type=get_device(), dtype=torch.bfloat16):
+        with (
+            super().optim_context(model),
+            torch.autocast(device_type=get_device(), dtype=torch.bfloat16),
+        ):
             yield
 
 
@@ -50,15 +53,25 @@ class PartwiseOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         wrapper.update_params = torch.compiler.disable(wrapper.update_params)
         return wrapper
 
-    def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', is_dcn_module: int | float | None = None) -> None:
+    def add_params(
+        self,
+        params: list[dict],
+        module: nn.Module,
+        prefix: str = '',
+        is_dcn_module: int | float | None = None,
+    ) -> None:
         """Append the groups of ``module`` to ``params``, in the order of its parts."""
         parts = self.paramwise_cfg.get('parts', {})
         children = dict(module.named_children())
         for name, settings in parts.items():
             if name not in children:
-                raise ValueError(f'paramwise_cfg.parts: {type(module).__name__} has no part {name!r}; it has {sorted(children)}')
+                raise ValueError(
+                    f'paramwise_cfg.parts: {type(module).__name__} has no part {name!r}; it has {sorted(children)}'
+                )
             if not set(settings) <= {'lr_mult', 'decay_mult'}:
-                raise ValueError(f'paramwise_cfg.parts.{name} knows lr_mult and decay_mult, got {sorted(settings)}')
+                raise ValueError(
+                    f'paramwise_cfg.parts.{name} knows lr_mult and decay_mult, got {sorted(settings)}'
+                )
         owned = {name: list(child.parameters()) for name, child in children.items()}
         owned[''] = list(module.parameters(recurse=False))
         for name, parameters in owned.items():

@@ -61,7 +61,12 @@ class MiningConfig:
 
     def __post_init__(self) -> None:
         whole = (self.anchors, self.clip_frames, self.step_frames)
-        if min(whole) < 1 or self.max_return_px <= 0 or not -1 <= self.min_similarity < 1 or not 0 <= self.window_influence < 1:
+        if (
+            min(whole) < 1
+            or self.max_return_px <= 0
+            or not -1 <= self.min_similarity < 1
+            or not 0 <= self.window_influence < 1
+        ):
             raise ValueError(f'mining: impossible numbers in {self}')
 
 
@@ -83,7 +88,13 @@ class _Search:
 
     def chain(self) -> MinedChain:
         boxes = cxcywh_to_xyxy(np.stack(self.boxes))
-        return MinedChain(np.array(self.frames), boxes, np.array(self.similarity), np.array(self.return_px), self.end)
+        return MinedChain(
+            np.array(self.frames),
+            boxes,
+            np.array(self.similarity),
+            np.array(self.return_px),
+            self.end,
+        )
 
 
 class PairMiner:
@@ -124,17 +135,27 @@ class PairMiner:
                 break
         return [search.chain() for search in searches]
 
-    def _start(self, index: int, frame: np.ndarray, boxes_xyxy: Sequence[np.ndarray]) -> list[_Search]:
-        boxes, fill = [xyxy_to_cxcywh(np.asarray(box, np.float64)) for box in boxes_xyxy], mean_color(frame)
+    def _start(
+        self, index: int, frame: np.ndarray, boxes_xyxy: Sequence[np.ndarray]
+    ) -> list[_Search]:
+        boxes, fill = (
+            [xyxy_to_cxcywh(np.asarray(box, np.float64)) for box in boxes_xyxy],
+            mean_color(frame),
+        )
         kernels, offsets = self._templates(frame, boxes, [fill] * len(boxes))
         windows = [search_window(box, CONTEXT, EXEMPLAR_PX, SEARCH_PX) for box in boxes]
         surroundings = self._features(frame, windows, [fill] * len(boxes))
         parts = zip(windows, boxes, kernels.split(1), offsets, surroundings.split(1), strict=True)
-        return [_Search(window, box, fill, kernel, offset, around, [index], [box]) for window, box, kernel, offset, around in parts]
+        return [
+            _Search(window, box, fill, kernel, offset, around, [index], [box])
+            for window, box, kernel, offset, around in parts
+        ]
 
     def _advance(self, running: list[_Search], index: int, frame: np.ndarray) -> list[_Search]:
         """One more frame; returns the searches that go on after it."""
-        windows = [search_window(search.boxes[-1], CONTEXT, EXEMPLAR_PX, SEARCH_PX) for search in running]
+        windows = [
+            search_window(search.boxes[-1], CONTEXT, EXEMPLAR_PX, SEARCH_PX) for search in running
+        ]
         fills = [search.fill for search in running]
         kernels = torch.cat([search.kernel for search in running])
         places = self._places(self._features(frame, windows, fills), kernels)
@@ -149,7 +170,14 @@ class PairMiner:
         return [search for search in running if search.end == CLIP_END]
 
     def _judge(
-        self, search: _Search, index: int, frame: np.ndarray, box_cxcywh: np.ndarray, places: _Places, number: int, return_px: float
+        self,
+        search: _Search,
+        index: int,
+        frame: np.ndarray,
+        box_cxcywh: np.ndarray,
+        places: _Places,
+        number: int,
+        return_px: float,
     ) -> None:
         """Take the patch into the chain, or end the chain before it."""
         height, width = frame.shape[:2]
@@ -169,39 +197,76 @@ class PairMiner:
             if index + self.config.step_frames > search.frames[0] + self.config.clip_frames:
                 search.end = FULL_LENGTH
 
-    def _returns(self, running: list[_Search], frame: np.ndarray, found: list[np.ndarray]) -> list[float]:
+    def _returns(
+        self, running: list[_Search], frame: np.ndarray, found: list[np.ndarray]
+    ) -> list[float]:
         """How far from each instance the search back from its patch ends, pixels of the search crop; inf where that search says nothing."""
         kernels, offsets = self._templates(frame, found, [search.fill for search in running])
         places = self._places(torch.cat([search.surroundings for search in running]), kernels)
         distances = []
-        for search, shift, offset, flat in zip(running, places.shifts_px, offsets, places.flat, strict=True):
+        for search, shift, offset, flat in zip(
+            running, places.shifts_px, offsets, places.flat, strict=True
+        ):
             true = xyxy_to_cxcywh(search.window.to_crop(cxcywh_to_xyxy(search.box_cxcywh)))[:2]
-            distances.append(float('inf') if flat else float(np.hypot(*(SEARCH_PX / 2 + shift + offset - true))))
+            distances.append(
+                float('inf') if flat else float(np.hypot(*(SEARCH_PX / 2 + shift + offset - true)))
+            )
         return distances
 
-    def _templates(self, frame: np.ndarray, boxes: Sequence[np.ndarray], fills: Sequence[np.ndarray]) -> tuple[Tensor, list[np.ndarray]]:
+    def _templates(
+        self, frame: np.ndarray, boxes: Sequence[np.ndarray], fills: Sequence[np.ndarray]
+    ) -> tuple[Tensor, list[np.ndarray]]:
         """Features of template crops, and where the boxes' centres lie in them, counted from the middle of the crop."""
         windows = [search_window(box, CONTEXT, EXEMPLAR_PX, EXEMPLAR_PX) for box in boxes]
-        centres = [xyxy_to_cxcywh(window.to_crop(cxcywh_to_xyxy(box)))[:2] for window, box in zip(windows, boxes, strict=True)]
-        return self._features(frame, windows, fills), [centre - EXEMPLAR_PX / 2 for centre in centres]
+        centres = [
+            xyxy_to_cxcywh(window.to_crop(cxcywh_to_xyxy(box)))[:2]
+            for window, box in zip(windows, boxes, strict=True)
+        ]
+        return self._features(frame, windows, fills), [
+            centre - EXEMPLAR_PX / 2 for centre in centres
+        ]
 
-    def _features(self, frame: np.ndarray, windows: Sequence[SearchWindow], fills: Sequence[np.ndarray]) -> Tensor:
+    def _features(
+        self, frame: np.ndarray, windows: Sequence[SearchWindow], fills: Sequence[np.ndarray]
+    ) -> Tensor:
         size = (windows[0].crop_px, windows[0].crop_px)
-        crops = np.stack([crop_region(frame, window.region, size, fill) for window, fill in zip(windows, fills, strict=True)])
+        crops = np.stack(
+            [
+                crop_region(frame, window.region, size, fill)
+                for window, fill in zip(windows, fills, strict=True)
+            ]
+        )
         device = next(self.model.parameters()).device
-        return self.model.extract(self.model.data_preprocessor.normalise(torch.from_numpy(crops).to(device).movedim(-1, 1)))
+        return self.model.extract(
+            self.model.data_preprocessor.normalise(
+                torch.from_numpy(crops).to(device).movedim(-1, 1)
+            )
+        )
 
     def _places(self, search: Tensor, kernels: Tensor) -> _Places:
         """Where each template is found in its search area."""
         maps = self.model.compare(search, kernels)
         flat = maps.amax((1, 2, 3)) - maps.amin((1, 2, 3)) < FLAT_SIMILARITY
         side = maps.shape[-1] * UPSAMPLING
-        fine = F.interpolate(maps, size=(side, side), mode='bicubic', align_corners=False)[:, 0].double().cpu().numpy()
+        fine = (
+            F.interpolate(maps, size=(side, side), mode='bicubic', align_corners=False)[:, 0]
+            .double()
+            .cpu()
+            .numpy()
+        )
         influence = self.config.window_influence
-        best = ((1 - influence) * fine + influence * hann_window(side)).reshape(len(fine), -1).argmax(1)
+        best = (
+            ((1 - influence) * fine + influence * hann_window(side))
+            .reshape(len(fine), -1)
+            .argmax(1)
+        )
         row, column = np.divmod(best, side)
         shifts = (np.stack([column, row], -1) - (side - 1) / 2) * (self.model.stride / UPSAMPLING)
-        return _Places(shifts, fine.reshape(len(fine), -1)[np.arange(len(fine)), best], flat.cpu().numpy() | ~np.isfinite(fine).all((1, 2)))
+        return _Places(
+            shifts,
+            fine.reshape(len(fine), -1)[np.arange(len(fine)), best],
+            flat.cpu().numpy() | ~np.isfinite(fine).all((1, 2)),
+        )
 
 
 @dataclass(frozen=True)

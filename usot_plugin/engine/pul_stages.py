@@ -97,7 +97,9 @@ class PULStages:
     def __init__(self, cfg: Config, config: str) -> None:
         missing = [key for key in ('discrimination', 'mining') if not cfg.get(key)]
         if missing:
-            raise ConfigError(f'{config}: no key {missing[0]!r}; train_pul.py takes configs like configs/pul/alexpul.py')
+            raise ConfigError(
+                f'{config}: no key {missing[0]!r}; train_pul.py takes configs like configs/pul/alexpul.py'
+            )
         self.cfg, self.config = cfg, config
         self.shared = Path(cfg.get('shared_dir') or cfg.work_dir)
         options = dict(cfg.mining)
@@ -165,12 +167,16 @@ class PULStages:
             if part.exists():
                 _check_same_mining(part, info)
                 continue
-            rows, chains = _mine_clip(miner, dataset.source, reader, tracks, np.random.default_rng([dataset.seed, number]))
+            rows, chains = _mine_clip(
+                miner, dataset.source, reader, tracks, np.random.default_rng([dataset.seed, number])
+            )
             write_chains(evidence_file(table, name), chains)
             write_bytes(part, part_bytes(rows, info))  # last: it says that the clip is done
             _tell(f'stage 2, {name}: {len(chains)} instances, {sum(map(len, chains))} pairs')
         barrier()
-        self._report(table, [chain for name in clips for chain in read_chains(evidence_file(table, name))])
+        self._report(
+            table, [chain for name in clips for chain in read_chains(evidence_file(table, name))]
+        )
         return table
 
     def _mining_dataset(self) -> PseudoBoxDataset:
@@ -179,23 +185,35 @@ class PULStages:
         try:
             dataset = DATASETS.build({**options, 'pipeline': [], 'crop_store': None})
         except (TypeError, ValueError) as error:
-            raise ConfigError(f'{self.config}: discrimination.train_dataloader.dataset: {error}') from error
+            raise ConfigError(
+                f'{self.config}: discrimination.train_dataloader.dataset: {error}'
+            ) from error
         if not isinstance(dataset, PseudoBoxDataset):
-            raise ConfigError(f'{self.config}: pairs are mined from a PseudoBoxDataset, got {type(dataset).__name__}')
+            raise ConfigError(
+                f'{self.config}: pairs are mined from a PseudoBoxDataset, got {type(dataset).__name__}'
+            )
         return dataset
 
     def _report(self, table: Path, chains: list[MinedChain]) -> None:
         pairs = sum(map(len, chains))
-        ends = ', '.join(f'{count} {end}' for end, count in Counter(chain.end for chain in chains).most_common())
+        ends = ', '.join(
+            f'{count} {end}' for end, count in Counter(chain.end for chain in chains).most_common()
+        )
         if not pairs:
             raise ConfigError(
                 f'{table}: not one pair was mined from {len(chains)} instances (they ended by: {ends or "nothing"}); lower '
                 'mining.min_similarity, raise mining.max_return_px, or train stage 1 for longer'
             )
         if pairs < self.mining.wanted_pairs:
-            _say(f'warning: only {pairs} pairs were mined, mining.wanted_pairs is {self.mining.wanted_pairs}')
-        _say(f'stage 2: {pairs} pairs of {sum(len(chain) > 0 for chain in chains)} of {len(chains)} instances in {table}; ends: {ends}')
-        _say(f'look at them: python tools/analysis/browse_pairs.py {table} --out {table.parent / "pair_gallery"}')
+            _say(
+                f'warning: only {pairs} pairs were mined, mining.wanted_pairs is {self.mining.wanted_pairs}'
+            )
+        _say(
+            f'stage 2: {pairs} pairs of {sum(len(chain) > 0 for chain in chains)} of {len(chains)} instances in {table}; ends: {ends}'
+        )
+        _say(
+            f'look at them: python tools/analysis/browse_pairs.py {table} --out {table.parent / "pair_gallery"}'
+        )
 
     # --- stage 3 ------------------------------------------------------------------------------------------------------------------------
 
@@ -203,7 +221,13 @@ class PULStages:
         """Train on the mined pairs, from the weights of stage 1."""
         cfg = self._without_stage_keys()
         # Before anything is filled in: the mining says what the pairs are, wherever they lie.
-        made_with = _made_with(cfg, {'table of pairs': read_table(pairs).info.config, 'mining.store_crops': self.store_crops})
+        made_with = _made_with(
+            cfg,
+            {
+                'table of pairs': read_table(pairs).info.config,
+                'mining.store_crops': self.store_crops,
+            },
+        )
         if self._finished(cfg, made_with, '--work-dir'):
             _say(f'stage 3 is done: {cfg.work_dir}')
             return
@@ -220,8 +244,12 @@ class PULStages:
             dataset.frame_root = str(self.frame_root)
         if 'alpha_px2' in cfg.model.get('loss', {}) and cfg.model.loss.alpha_px2 is None:
             names = dict.fromkeys(source.track(row).clip for row in range(len(source)))
-            cfg.model.loss.alpha_px2 = estimate_alpha([chain for name in names for chain in read_chains(evidence_file(pairs, name))])
-            _say(f'noise of the mined centres: alpha = {cfg.model.loss.alpha_px2:.1f} squared pixels on each axis')
+            cfg.model.loss.alpha_px2 = estimate_alpha(
+                [chain for name in names for chain in read_chains(evidence_file(pairs, name))]
+            )
+            _say(
+                f'noise of the mined centres: alpha = {cfg.model.loss.alpha_px2:.1f} squared pixels on each axis'
+            )
         cfg.load_from = str(checkpoint)
         self._train(cfg, made_with, 'stage 3, mined pairs')
 
@@ -247,11 +275,15 @@ class PULStages:
             return None  # whatever was tried here before has left nothing
         mend = f'name another {where}, or remove these checkpoints'
         if not (folder / RECORD).is_file():
-            raise ConfigError(f'{folder}: has checkpoints, but no {RECORD} that says what they were made with; {mend}')
+            raise ConfigError(
+                f'{folder}: has checkpoints, but no {RECORD} that says what they were made with; {mend}'
+            )
         known = parse_json((folder / RECORD).read_text(encoding='utf-8'))
         different = [key for key, value in made_with.items() if known.get(key) != value]
         if different:
-            raise ConfigError(f'{folder}: made with another {different[0]} than {self.config} asks for; {mend}')
+            raise ConfigError(
+                f'{folder}: made with another {different[0]} than {self.config} asks for; {mend}'
+            )
         checkpoint = _last_checkpoint(cfg)
         return checkpoint if checkpoint.is_file() else None
 
@@ -274,7 +306,9 @@ class PULStages:
         barrier()  # the first process has written the last checkpoint
         checkpoint = _last_checkpoint(cfg)
         if not checkpoint.is_file():
-            raise ConfigError(f'{self.config}: {title}: left no {checkpoint}; its CheckpointHook has to save the last epoch')
+            raise ConfigError(
+                f'{self.config}: {title}: left no {checkpoint}; its CheckpointHook has to save the last epoch'
+            )
         return checkpoint
 
 
@@ -302,7 +336,11 @@ def _nested(cfg: Any, dotted: str) -> Any:
 
 
 def _mine_clip(
-    miner: PairMiner, source: BoxSource, reader: DecodedFrames, tracks: list[Track], rng: np.random.Generator
+    miner: PairMiner,
+    source: BoxSource,
+    reader: DecodedFrames,
+    tracks: list[Track],
+    rng: np.random.Generator,
 ) -> tuple[list[dict[str, Any]], list[MinedChain]]:
     """Rows and chains of one clip; a clip that cannot be read gives a row that says so."""
     about = {'clip': tracks[0].clip, 'path': tracks[0].path, 'fingerprint': tracks[0].fingerprint}
@@ -318,15 +356,39 @@ def _mine_clip(
         _tell(f'warning: nothing mined: {error}')
         empty = {'width': 0, 'height': 0, 'fps': 0.0, 'frame_count': 0}
         return [_row({**about, **empty}, SKIPPED, 'clip cannot be used', None, str(error))], []
-    size = {'width': clip.size_wh[0], 'height': clip.size_wh[1], 'fps': clip.fps, 'frame_count': clip.frame_count}
-    rows = [_row({**about, **size}, KEPT if len(chain) else DROPPED, chain.end, chain, '', number) for number, chain in enumerate(chains)]
-    return rows or [_row({**about, **size}, SKIPPED, 'no instance', None, 'too short, or no usable box')], chains
+    size = {
+        'width': clip.size_wh[0],
+        'height': clip.size_wh[1],
+        'fps': clip.fps,
+        'frame_count': clip.frame_count,
+    }
+    rows = [
+        _row({**about, **size}, KEPT if len(chain) else DROPPED, chain.end, chain, '', number)
+        for number, chain in enumerate(chains)
+    ]
+    return rows or [
+        _row({**about, **size}, SKIPPED, 'no instance', None, 'too short, or no usable box')
+    ], chains
 
 
-def _row(about: Mapping[str, Any], status: str, reason: str, chain: MinedChain | None, detail: str, number: int = 0) -> dict[str, Any]:
+def _row(
+    about: Mapping[str, Any],
+    status: str,
+    reason: str,
+    chain: MinedChain | None,
+    detail: str,
+    number: int = 0,
+) -> dict[str, Any]:
     track = None if chain is None else chain_track(chain, number)
     kept = status == KEPT
-    return {**about, 'status': status, 'reason': '' if kept else reason, 'detail': detail, 'samplable': kept, **track_columns(track)}
+    return {
+        **about,
+        'status': status,
+        'reason': '' if kept else reason,
+        'detail': detail,
+        'samplable': kept,
+        **track_columns(track),
+    }
 
 
 def _clear_fruitless(table: Path, info: TableInfo) -> None:
@@ -349,7 +411,9 @@ def _check_same_mining(part: Path, info: TableInfo) -> None:
     with open_parquet(part) as file:
         different = read_info(file.schema_arrow, part).differences(info)
     if different:
-        raise ConfigError(f'{part.parent}: pairs of another mining ({different[0]}); name another shared_dir, or remove this folder')
+        raise ConfigError(
+            f'{part.parent}: pairs of another mining ({different[0]}); name another shared_dir, or remove this folder'
+        )
 
 
 def _say(text: str) -> None:

@@ -51,12 +51,18 @@ class LogSpaceLR(LRSchedulerMixin, _ParamScheduler):
         verbose: bool = False,
     ) -> None:
         if start_factor <= 0 or end_factor <= 0:
-            raise ValueError(f'factors of LogSpaceLR must be positive, got {start_factor} and {end_factor}')
+            raise ValueError(
+                f'factors of LogSpaceLR must be positive, got {start_factor} and {end_factor}'
+            )
         if end == INF or end - begin < 2:
-            raise ValueError(f'LogSpaceLR needs an end at least two steps after its begin, got {begin} and {end}')
+            raise ValueError(
+                f'LogSpaceLR needs an end at least two steps after its begin, got {begin} and {end}'
+            )
         self.start_factor = start_factor
         self.step_factor = (end_factor / start_factor) ** (1 / (end - begin - 1))
-        super().__init__(optimizer, begin=begin, end=end, last_step=last_step, by_epoch=by_epoch, verbose=verbose)
+        super().__init__(
+            optimizer, begin=begin, end=end, last_step=last_step, by_epoch=by_epoch, verbose=verbose
+        )
 
     @classmethod
     def build_iter_from_epoch(
@@ -74,8 +80,16 @@ class LogSpaceLR(LRSchedulerMixin, _ParamScheduler):
             ValueError: The schedule is not epoch-based or ``epoch_length`` is missing.
         """
         if not by_epoch or not epoch_length:
-            raise ValueError(f'only an epoch-based schedule with a known epoch length can be converted, got {by_epoch}, {epoch_length}')
-        return cls(optimizer, begin=begin * epoch_length, end=end if end == INF else end * epoch_length, by_epoch=False, **kwargs)
+            raise ValueError(
+                f'only an epoch-based schedule with a known epoch length can be converted, got {by_epoch}, {epoch_length}'
+            )
+        return cls(
+            optimizer,
+            begin=begin * epoch_length,
+            end=end if end == INF else end * epoch_length,
+            by_epoch=False,
+            **kwargs,
+        )
 
     def _get_value(self) -> list[float]:
         factor = self.start_factor if self.last_step == 0 else self.step_factor

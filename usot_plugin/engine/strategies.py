@@ -28,10 +28,16 @@ class ResumableFSDPStrategy(FSDPStrategy):
         super().__init__(state_dict_cfg='full', **kwargs)
         if get_device() == 'cpu':
             # Moving a gathered tensor to where it is copies nothing; PyTorch then frees what is about to be saved (seen in 2.13).
-            self.state_dict_config: StateDictConfig = replace(self.state_dict_config, offload_to_cpu=False)
-            self.optim_state_dict_config: OptimStateDictConfig = replace(self.optim_state_dict_config, offload_to_cpu=False)
+            self.state_dict_config: StateDictConfig = replace(
+                self.state_dict_config, offload_to_cpu=False
+            )
+            self.optim_state_dict_config: OptimStateDictConfig = replace(
+                self.optim_state_dict_config, offload_to_cpu=False
+            )
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
         """Load the optimizer's state, as :meth:`optim_state_dict` gave it."""
         optimizer = self.optim_wrapper.optimizer
-        self.optim_wrapper.load_state_dict(FullyShardedDataParallel.optim_state_dict_to_load(self.model, optimizer, state_dict))
+        self.optim_wrapper.load_state_dict(
+            FullyShardedDataParallel.optim_state_dict_to_load(self.model, optimizer, state_dict)
+        )

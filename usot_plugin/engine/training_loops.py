@@ -68,7 +68,9 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         """Batches of this epoch that the resumed checkpoint has learnt."""
         length = len(self.dataloader)
         done = self._iter - self._epoch * length
-        if 0 <= done <= length:  # all of them where it was saved after the last batch, before the epoch was closed
+        if (
+            0 <= done <= length
+        ):  # all of them where it was saved after the last batch, before the epoch was closed
             return done
         print_log(
             f'iteration {self._iter} lies outside epoch {self._epoch + 1} of {length} batches (data, batch size or number of processes '
@@ -83,13 +85,18 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         if not done:
             yield from enumerate(self.dataloader)
             return
-        print_log(f'epoch {self._epoch + 1} goes on after batch {done} of {len(self.dataloader)}', logger='current')
+        print_log(
+            f'epoch {self._epoch + 1} goes on after batch {done} of {len(self.dataloader)}',
+            logger='current',
+        )
         yield from enumerate(remaining_batches(self.dataloader, done), done)
 
     def run_iter(self, idx: int, data_batch: Any) -> None:
         """One step, its randomness a matter of the iteration."""
         if self.seed_iterations and self.runner.seed is not None:
-            state = np.random.SeedSequence([self.runner.seed, self._iter, get_rank()]).generate_state(2)
+            state = np.random.SeedSequence(
+                [self.runner.seed, self._iter, get_rank()]
+            ).generate_state(2)
             torch.manual_seed(int(state[0]))
             np.random.seed(int(state[1]))
         super().run_iter(idx, data_batch)

@@ -69,7 +69,9 @@ def build_runner(cfg: Config, config: str) -> Runner:
     elif local and cfg.get('runner_type'):
         extract_state_dict(load_checkpoint(local), local)
     try:
-        if cfg.get('runner_type'):  # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
+        if cfg.get(
+            'runner_type'
+        ):  # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
             runner = RUNNERS.build(cfg)
             drop_host_notices(runner.logger)
             return runner
@@ -107,7 +109,11 @@ def compile_parts(model: nn.Module, **options: Any) -> list[str]:
     Raises:
         ConfigError: The model has neither.
     """
-    parts = {name: getattr(model, name) for name in ('backbone', 'neck') if isinstance(getattr(model, name, None), nn.Module)}
+    parts = {
+        name: getattr(model, name)
+        for name in ('backbone', 'neck')
+        if isinstance(getattr(model, name, None), nn.Module)
+    }
     if not parts:
         raise ConfigError(f'compile: {type(model).__name__} has neither backbone nor neck')
     for part in parts.values():

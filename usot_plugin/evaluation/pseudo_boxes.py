@@ -66,7 +66,12 @@ class SequenceScore:
 
 
 def score_sequence(
-    name: str, rows: Sequence[PseudoBoxRow], truth_xyxy: np.ndarray, draws: int = 200, sampler: QualityFrames | None = None, seed: int = 0
+    name: str,
+    rows: Sequence[PseudoBoxRow],
+    truth_xyxy: np.ndarray,
+    draws: int = 200,
+    sampler: QualityFrames | None = None,
+    seed: int = 0,
 ) -> SequenceScore:
     """Hold the tracks of one sequence against its annotation.
 
@@ -87,7 +92,10 @@ def score_sequence(
     overlaps: dict[str, list[np.ndarray]] = {key: [np.empty(0)] for key in FRAME_SETS}
     lengths: list[int] = []
     intervals: list[int] = []
-    kept = sorted((row for row in rows if row.status == KEPT), key=lambda row: -row.track.sequence_quality if row.track else 0.0)
+    kept = sorted(
+        (row for row in rows if row.status == KEPT),
+        key=lambda row: -row.track.sequence_quality if row.track else 0.0,
+    )
     for row in kept:
         track = track_of_row(row)
         assert row.track is not None
@@ -97,8 +105,16 @@ def score_sequence(
             groups = [sampler.draw(track, random, 'cycle') for _ in range(draws)]
             chosen['template'] = np.array([group['template'][0] for group in groups])
             chosen['memory'] = np.array([frame for group in groups for frame in group['memory']])
-            lengths += [track.fragment(group['template'][0])[1] - track.fragment(group['template'][0])[0] + 1 for group in groups]
-            intervals += [max(group['template'] + group['memory']) - min(group['template'] + group['memory']) for group in groups]
+            lengths += [
+                track.fragment(group['template'][0])[1]
+                - track.fragment(group['template'][0])[0]
+                + 1
+                for group in groups
+            ]
+            intervals += [
+                max(group['template'] + group['memory']) - min(group['template'] + group['memory'])
+                for group in groups
+            ]
         for key, frames in chosen.items():
             overlaps[key].append(_overlaps(track, frames, truth_xyxy))
     joined = {key: np.concatenate(parts) for key, parts in overlaps.items()}
@@ -110,7 +126,11 @@ def score_sequence(
         samplable=any(row.samplable for row in kept),
         quality=head.track.sequence_quality if head.track is not None else float('nan'),
         frames={key: len(values) for key, values in joined.items()},
-        success={f'{key}@{level}': _mean(values > level) for key, values in joined.items() for level in THRESHOLDS},
+        success={
+            f'{key}@{level}': _mean(values > level)
+            for key, values in joined.items()
+            for level in THRESHOLDS
+        },
         mean_iou={key: _mean(values) for key, values in joined.items()},
         fragment_length=_mean(lengths),
         interval=_mean(intervals),
@@ -121,7 +141,10 @@ def _overlaps(track: Track, frames: np.ndarray, truth_xyxy: np.ndarray) -> np.nd
     assert track.boxes_xyxy is not None
     truths = truth_xyxy[None] if truth_xyxy.ndim == 2 else truth_xyxy
     frames = frames[frames < truths.shape[1]]
-    values = iou(np.asarray(track.boxes_xyxy, np.float64)[None, frames - track.first_frame], truths[:, frames])
+    values = iou(
+        np.asarray(track.boxes_xyxy, np.float64)[None, frames - track.first_frame],
+        truths[:, frames],
+    )
     best = np.where(np.isfinite(values), values, -1.0).max(axis=0, initial=-1.0)
     return best[best >= 0]
 
@@ -137,10 +160,15 @@ def total_scores(scores: Sequence[SequenceScore]) -> dict[str, float]:
         ``kept`` and ``samplable`` as shares of all sequences; ``template@0.3`` ... and ``template_mean_iou`` ... over the sequences that
         have such frames; ``fragment_length`` and ``interval`` over the samplable ones. nan where there is none.
     """
-    total = {'kept': _mean([score.status == KEPT for score in scores]), 'samplable': _mean([score.samplable for score in scores])}
+    total = {
+        'kept': _mean([score.status == KEPT for score in scores]),
+        'samplable': _mean([score.samplable for score in scores]),
+    }
     for key in FRAME_SETS:
         for level in THRESHOLDS:
-            total[f'{key}@{level}'] = _finite_mean([score.success[f'{key}@{level}'] for score in scores])
+            total[f'{key}@{level}'] = _finite_mean(
+                [score.success[f'{key}@{level}'] for score in scores]
+            )
         total[f'{key}_mean_iou'] = _finite_mean([score.mean_iou[key] for score in scores])
     for name in ('fragment_length', 'interval'):
         total[name] = _finite_mean([getattr(score, name) for score in scores])
@@ -154,33 +182,65 @@ def _finite_mean(values: Sequence[float]) -> float:
 def format_scores(scores: Sequence[SequenceScore], total: Mapping[str, float]) -> str:
     """The per-sequence and the total table as text, the paper's numbers beside."""
     width = max([8, *(len(score.name) for score in scores)])
-    head = f'{"sequence":{width}s}  {"status":8s}  Q_v    ' + '  '.join(f'{f"{key} .3/.5":>14s}' for key in FRAME_SETS) + '  fragment'
+    head = (
+        f'{"sequence":{width}s}  {"status":8s}  Q_v    '
+        + '  '.join(f'{f"{key} .3/.5":>14s}' for key in FRAME_SETS)
+        + '  fragment'
+    )
     lines = [head, '-' * len(head)]
     for score in sorted(scores, key=lambda score: score.name):
-        rates = [f'{_percent(score.success[f"{key}@0.3"])} / {_percent(score.success[f"{key}@0.5"])}' for key in FRAME_SETS]
+        rates = [
+            f'{_percent(score.success[f"{key}@0.3"])} / {_percent(score.success[f"{key}@0.5"])}'
+            for key in FRAME_SETS
+        ]
         status = score.status if score.status != KEPT or score.samplable else 'kept (-)'
         values = '  '.join(f'{rate:>14s}' for rate in rates)
         line = f'{score.name:{width}s}  {status:8s}  {_number(score.quality)}   {values}  {_number(score.fragment_length, 8, 1)}'
         lines.append(line + (f'  {score.reason}' if score.reason else ''))
     lines += ['', f'{"total (mean over sequences)":50s}  {"here":>7s}   paper GOT-10k / VID']
     for label, value, paper in _total_rows(total):
-        lines.append(f'{label:50s}  {value:>7s}   ' + (f'{paper[0]:5.1f} / {paper[1]:4.1f}' if paper else '').rstrip())
+        lines.append(
+            f'{label:50s}  {value:>7s}   '
+            + (f'{paper[0]:5.1f} / {paper[1]:4.1f}' if paper else '').rstrip()
+        )
     lines += ['', 'kept (-) = kept, but not good enough to be sampled']
     return '\n'.join(line.rstrip() for line in lines)
 
 
 def _total_rows(total: Mapping[str, float]) -> list[tuple[str, str, tuple[float, float] | None]]:
-    sets = {'template': 'template frames of samplable videos', 'memory': 'memory frames of samplable videos'}
+    sets = {
+        'template': 'template frames of samplable videos',
+        'memory': 'memory frames of samplable videos',
+    }
     sets |= {'picked': 'picked frames of kept videos', 'all': 'all frames of kept videos'}
     rows: list[tuple[str, str, tuple[float, float] | None]] = [
         ('videos kept, %', _percent(total['kept']), None),
-        ('videos good enough to be sampled, %', _percent(total['samplable']), PAPER['samplable', None]),
+        (
+            'videos good enough to be sampled, %',
+            _percent(total['samplable']),
+            PAPER['samplable', None],
+        ),
     ]
     for key, label in sets.items():
-        rows += [(f'{label}, IoU > {level}, %', _percent(total[f'{key}@{level}']), PAPER.get((key, level))) for level in THRESHOLDS]
+        rows += [
+            (
+                f'{label}, IoU > {level}, %',
+                _percent(total[f'{key}@{level}']),
+                PAPER.get((key, level)),
+            )
+            for level in THRESHOLDS
+        ]
         rows.append((f'{label}, mean IoU', _number(total[f'{key}_mean_iou'], 5), None))
-    rows.append(('mean fragment length at template frames', _number(total['fragment_length'], 5, 1), None))
-    rows.append(('mean frame interval of a training group', _number(total['interval'], 5, 1), PAPER['interval', None]))
+    rows.append(
+        ('mean fragment length at template frames', _number(total['fragment_length'], 5, 1), None)
+    )
+    rows.append(
+        (
+            'mean frame interval of a training group',
+            _number(total['interval'], 5, 1),
+            PAPER['interval', None],
+        )
+    )
     return rows
 
 

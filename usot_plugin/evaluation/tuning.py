@@ -60,16 +60,22 @@ def search_space(tracker_class: Any, asked: Sequence[str] | None = None) -> dict
     if not asked:
         space = {name: values for name, values in SPACE.items() if name in options}
         if not space:
-            raise ValueError(f'{tracker_class.__name__} has none of the options {", ".join(SPACE)}; name some with --space')
+            raise ValueError(
+                f'{tracker_class.__name__} has none of the options {", ".join(SPACE)}; name some with --space'
+            )
         return space
     space = {}
     for text in asked:
         name, _, limits = text.partition('=')
         if name not in options:
-            raise ValueError(f'--space {text}: {tracker_class.__name__} has no option {name!r}{nearest(name, options)}')
+            raise ValueError(
+                f'--space {text}: {tracker_class.__name__} has no option {name!r}{nearest(name, options)}'
+            )
         low, _, high = limits.partition(':')
         try:
-            space[name] = Range(float(low), float(high), whole=not any(mark in limits for mark in '.e'))
+            space[name] = Range(
+                float(low), float(high), whole=not any(mark in limits for mark in '.e')
+            )
         except ValueError as error:
             raise ValueError(f'--space {text}: expected option=low:high') from error
         if not space[name].low < space[name].high:
@@ -85,7 +91,11 @@ def reported_split_reason(dataset: Any) -> str | None:
     """
     metainfo: Mapping[str, Any] = getattr(dataset, 'metainfo', {})
     if 'tuning_allowed' in metainfo:
-        return None if metainfo['tuning_allowed'] else f'{metainfo.get("dataset_name", type(dataset).__name__)} says so itself'
+        return (
+            None
+            if metainfo['tuning_allowed']
+            else f'{metainfo.get("dataset_name", type(dataset).__name__)} says so itself'
+        )
     name, kind = str(metainfo.get('dataset_name', '')), type(dataset).__name__
     if kind != 'SequenceFolderDataset':
         subset = getattr(dataset, 'subset', None)
@@ -95,7 +105,11 @@ def reported_split_reason(dataset: Any) -> str | None:
 
 
 def choose_sequences(
-    names: Sequence[str], listed: str | Path | None = None, every: int = 1, offset: int = 0, only: Sequence[str] | None = None
+    names: Sequence[str],
+    listed: str | Path | None = None,
+    every: int = 1,
+    offset: int = 0,
+    only: Sequence[str] | None = None,
 ) -> list[str]:
     """The sequences to tune on.
 
@@ -112,14 +126,24 @@ def choose_sequences(
     wanted = list(only or ())
     if listed is not None:
         try:
-            wanted += [line.strip() for line in Path(listed).read_text(encoding='utf-8').splitlines() if line.strip()]
+            wanted += [
+                line.strip()
+                for line in Path(listed).read_text(encoding='utf-8').splitlines()
+                if line.strip()
+            ]
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f'{listed}: cannot be read as a list of sequences ({error})') from error
+            raise ValueError(
+                f'{listed}: cannot be read as a list of sequences ({error})'
+            ) from error
     for name in wanted:
         if name not in names:
-            raise ValueError(f'no sequence {name!r}{nearest(name, names) or f" among {len(names)}"}')
+            raise ValueError(
+                f'no sequence {name!r}{nearest(name, names) or f" among {len(names)}"}'
+            )
     if every < 1 or not 0 <= offset < every:
-        raise ValueError(f'--every has to be at least 1 and --offset below it, got {every} and {offset}')
+        raise ValueError(
+            f'--every has to be at least 1 and --offset below it, got {every} and {offset}'
+        )
     chosen = [name for name in names[offset::every] if not wanted or name in wanted]
     if not chosen:
         raise ValueError('no sequence is left to tune on')

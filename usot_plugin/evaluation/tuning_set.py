@@ -25,18 +25,38 @@ OBJECTIVES = ('vot/eao', 'got10k/ao', 'sot/success', 'vos/j_and_f')
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that name a :class:`TuningSet`, and how to track it."""
     parser.add_argument(
-        '--objective', metavar='METRIC', help=f'what to make large (default: the first there is of {", ".join(OBJECTIVES)})'
+        '--objective',
+        metavar='METRIC',
+        help=f'what to make large (default: the first there is of {", ".join(OBJECTIVES)})',
     )
     data = parser.add_argument_group('what it is tuned on')
-    data.add_argument('--sequences', metavar='ROOT', help='folder of sequences; needs --tune-on, --only or --every')
+    data.add_argument(
+        '--sequences',
+        metavar='ROOT',
+        help='folder of sequences; needs --tune-on, --only or --every',
+    )
     data.add_argument('--benchmark', metavar='NAME', help='or configs/_base_/benchmarks/NAME.py')
     data.add_argument('--data-root', metavar='DIR', help='folder of the benchmark')
     data.add_argument('--tune-on', metavar='FILE', help='list of sequences, one a line')
     data.add_argument('--only', nargs='+', metavar='NAME', help='these sequences')
     data.add_argument('--every', type=int, metavar='N', help='every N-th sequence ...')
-    data.add_argument('--offset', type=int, default=0, metavar='I', help='... from the I-th on, 0-based (default: 0)')
-    data.add_argument('--allow-test-split', action='store_true', help='tune on a test split all the same')
-    parser.add_argument('--batch-sequences', type=int, default=1, metavar='B', help='sequences that are tracked as one batch')
+    data.add_argument(
+        '--offset',
+        type=int,
+        default=0,
+        metavar='I',
+        help='... from the I-th on, 0-based (default: 0)',
+    )
+    data.add_argument(
+        '--allow-test-split', action='store_true', help='tune on a test split all the same'
+    )
+    parser.add_argument(
+        '--batch-sequences',
+        type=int,
+        default=1,
+        metavar='B',
+        help='sequences that are tracked as one batch',
+    )
     parser.add_argument('--threads', type=int, help='CPU threads of PyTorch')
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
 
@@ -61,16 +81,28 @@ class TuningSet:
         self.dataset = DATASETS.build(cfg.test_dataloader.dataset)
         reason = reported_split_reason(self.dataset)
         if reason and not args.allow_test_split:
-            raise ConfigError(f'this is a test split ({reason}): tune on something else, or say --allow-test-split')
+            raise ConfigError(
+                f'this is a test split ({reason}): tune on something else, or say --allow-test-split'
+            )
         folder = type(self.dataset).__name__ == 'SequenceFolderDataset'
         if folder and not (args.tune_on or args.only or args.every):
-            raise ConfigError('say which sequences of the folder are for tuning: --tune-on FILE, --only NAME ..., or --every N')
-        self.names = choose_sequences(self.dataset.names, args.tune_on, args.every or 1, args.offset, args.only)
+            raise ConfigError(
+                'say which sequences of the folder are for tuning: --tune-on FILE, --only NAME ..., or --every N'
+            )
+        self.names = choose_sequences(
+            self.dataset.names, args.tune_on, args.every or 1, args.offset, args.only
+        )
         self.protocol_cfg = dict((cfg.get('test_cfg') or {}).get('protocol') or dict(type='OPE'))
         self.protocol = TASK_UTILS.build(dict(self.protocol_cfg))
         metrics = cfg.get('test_evaluator') or dict(type='SOTMetric')
-        self.metrics = [dict(metric) for metric in (metrics if isinstance(metrics, list | tuple) else [metrics])]
-        self.threads, self.batch_sequences, self.objective = args.threads, args.batch_sequences, args.objective
+        self.metrics = [
+            dict(metric) for metric in (metrics if isinstance(metrics, list | tuple) else [metrics])
+        ]
+        self.threads, self.batch_sequences, self.objective = (
+            args.threads,
+            args.batch_sequences,
+            args.objective,
+        )
 
     @property
     def title(self) -> str:
@@ -82,7 +114,9 @@ class TuningSet:
         test_split = reported_split_reason(self.dataset) is not None
         return {'dataset': self.title, 'sequences': self.names, 'test_split': test_split}
 
-    def measure(self, tracker: Tracker, options: Mapping[str, Any], folder: Path) -> dict[str, float]:
+    def measure(
+        self, tracker: Tracker, options: Mapping[str, Any], folder: Path
+    ) -> dict[str, float]:
         """Track what has no result file in ``folder`` yet, and score.
 
         Args:
@@ -98,11 +132,15 @@ class TuningSet:
         results = self.protocol.result_folder(folder)
         results.claim({'tracker': dict(options), 'protocol': self.protocol_cfg, 'weights': weights})
         sequences = (self.dataset.load(name) for name in self.names)
-        run_sequences(tracker, self.protocol, sequences, results, 0, self.threads, None, self.batch_sequences)
+        run_sequences(
+            tracker, self.protocol, sequences, results, 0, self.threads, None, self.batch_sequences
+        )
         evaluator = Evaluator([dict(metric) for metric in self.metrics])
         evaluator.dataset_meta = self.dataset.metainfo
         for name in self.names:
-            evaluator.process(data_samples=[results.finished_sample(self.dataset.load(name))], data_batch=[])
+            evaluator.process(
+                data_samples=[results.finished_sample(self.dataset.load(name))], data_batch=[]
+            )
         return evaluator.evaluate(len(self.names))
 
     def objective_of(self, metrics: Mapping[str, float]) -> str:

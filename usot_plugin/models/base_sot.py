@@ -75,7 +75,9 @@ class BaseSOTModel(BaseModel):
         """Parameters that take no part in the loss of an epoch, counted from 0; None where that is not known."""
         return None
 
-    def forward(self, inputs: dict[str, Tensor], data_samples: list | None = None, mode: str = 'tensor') -> Any:
+    def forward(
+        self, inputs: dict[str, Tensor], data_samples: list | None = None, mode: str = 'tensor'
+    ) -> Any:
         """MMEngine's entry.
 
         Args:
@@ -90,7 +92,9 @@ class BaseSOTModel(BaseModel):
             return self.loss(inputs, data_samples or [])
         if mode == 'tensor':
             return self.raw_maps(inputs, data_samples or [])
-        raise ValueError(f"mode {mode!r}: a SOT model knows 'loss' and 'tensor'; build a tracker to predict over a video")
+        raise ValueError(
+            f"mode {mode!r}: a SOT model knows 'loss' and 'tensor'; build a tracker to predict over a video"
+        )
 
     @abstractmethod
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:

@@ -33,9 +33,19 @@ def check_hops(hops: Sequence[int]) -> tuple[int, ...]:
         ValueError: They do not lead from frame 1 to other frames and back on the same way.
     """
     path = tuple(hops)
-    whole = all(isinstance(frame, int) and not isinstance(frame, bool) and frame >= 1 for frame in path)
-    if len(path) < 3 or not whole or path[0] != 1 or path != path[::-1] or any(a == b for a, b in zip(path, path[1:], strict=False)):
-        raise ValueError(f'hops lead from frame 1 to other frames and back on the same way, like (1, 2, 3, 2, 1); got {path}')
+    whole = all(
+        isinstance(frame, int) and not isinstance(frame, bool) and frame >= 1 for frame in path
+    )
+    if (
+        len(path) < 3
+        or not whole
+        or path[0] != 1
+        or path != path[::-1]
+        or any(a == b for a, b in zip(path, path[1:], strict=False))
+    ):
+        raise ValueError(
+            f'hops lead from frame 1 to other frames and back on the same way, like (1, 2, 3, 2, 1); got {path}'
+        )
     return path
 
 
@@ -62,7 +72,14 @@ class CycleSiam(SiamRPN):
 
     default_train_cfg = CYCLESIAM_TRAIN_CFG
 
-    def __init__(self, backbone: dict, neck: dict | Sequence[dict], rpn_head: dict, train_cfg: dict | None = None, **kwargs) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | Sequence[dict],
+        rpn_head: dict,
+        train_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(backbone, neck, rpn_head, train_cfg=train_cfg, **kwargs)
         self.hops = check_hops(self.train_cfg['hops'])
 
@@ -91,7 +108,9 @@ class CycleSiam(SiamRPN):
         if start is not None and (self.epoch or 0) >= start:
             frames, needed = inputs['hops'], max(self.hops) - 1
             if frames.shape[1] < needed:
-                raise ValueError(f'hops {self.hops} visit {needed} other frames, the batch holds {frames.shape[1]}')
+                raise ValueError(
+                    f'hops {self.hops} visit {needed} other frames, the batch holds {frames.shape[1]}'
+                )
             boxes = self.stack_boxes(data_samples, 'template_box_xyxy', template)
             with torch.no_grad():
                 areas = [inputs['search'], *frames[:, :needed].unbind(1)]
@@ -118,7 +137,12 @@ class CycleSiam(SiamRPN):
             cfg, crop_px = self.train_cfg, crops.shape[-1]
             scores = logits.float().softmax(1)[:, 1]
             choice = choose_anchors(
-                scores, self.boxes(codes, crop_px), target_wh, cfg['penalty_k'], cfg['window_influence'], cfg['context']
+                scores,
+                self.boxes(codes, crop_px),
+                target_wh,
+                cfg['penalty_k'],
+                cfg['window_influence'],
+                cfg['context'],
             )
             # A network that says nothing: the target stays in the middle, as large as it was.
             middle = torch.cat([torch.full_like(target_wh, crop_px / 2), target_wh], 1)
@@ -127,7 +151,9 @@ class CycleSiam(SiamRPN):
         return template
 
 
-def cut_templates(crops: Tensor, boxes_cxcywh: Tensor, size_px: int, context: float = 0.5) -> tuple[Tensor, Tensor]:
+def cut_templates(
+    crops: Tensor, boxes_cxcywh: Tensor, size_px: int, context: float = 0.5
+) -> tuple[Tensor, Tensor]:
     """Template crops around boxes in search areas, zero (the mean colour of normalised crops) outside.
 
     Args:
@@ -146,6 +172,11 @@ def cut_templates(crops: Tensor, boxes_cxcywh: Tensor, size_px: int, context: fl
     steps = (torch.arange(size_px, dtype=crops.dtype, device=crops.device) + 0.5) / size_px - 0.5
     # Coordinates of grid_sample run from -1 to 1 between the outer edges of the crop.
     axes = (centre[:, None] + side[:, None, None] * steps[None, :, None]) * (2 / crop_px) - 1
-    grid = torch.stack([axes[:, None, :, 0].expand(-1, size_px, -1), axes[:, :, None, 1].expand(-1, -1, size_px)], -1)
-    cut = F.grid_sample(crops, grid.to(crops.dtype), mode='bilinear', padding_mode='zeros', align_corners=False)
+    grid = torch.stack(
+        [axes[:, None, :, 0].expand(-1, size_px, -1), axes[:, :, None, 1].expand(-1, -1, size_px)],
+        -1,
+    )
+    cut = F.grid_sample(
+        crops, grid.to(crops.dtype), mode='bilinear', padding_mode='zeros', align_corners=False
+    )
     return cut, wh * (size_px / side)[:, None]

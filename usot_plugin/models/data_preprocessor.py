@@ -38,8 +38,12 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
         self.normalises = mean is not None
         self.bgr_to_rgb = bgr_to_rgb
         if mean is not None and std is not None:
-            self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False)
-            self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False)
+            self.register_buffer(
+                'mean', torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False
+            )
+            self.register_buffer(
+                'std', torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False
+            )
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """``(..., 3, H, W)`` BGR of any dtype to float32, normalised, BGR or RGB."""
@@ -64,6 +68,9 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
             keys = set.intersection(*(set(group) for group in inputs))
             inputs = {key: [group[key] for group in inputs] for key in inputs[0] if key in keys}
         batch = {
-            key: self.normalise(crops if isinstance(crops, torch.Tensor) else torch.stack(list(crops))) for key, crops in inputs.items()
+            key: self.normalise(
+                crops if isinstance(crops, torch.Tensor) else torch.stack(list(crops))
+            )
+            for key, crops in inputs.items()
         }
         return {'inputs': batch, 'data_samples': data.get('data_samples')}

@@ -34,8 +34,12 @@ class BackgroundDiscriminator(SiamFC):
 
     default_train_cfg = dict(SIAMFC_TRAIN_CFG, background_from_px=32.0)
 
-    def __init__(self, backbone: dict, loss: dict | None = None, train_cfg: dict | None = None, **kwargs) -> None:
-        super().__init__(backbone, loss or dict(type='InstanceContrastLoss'), train_cfg=train_cfg, **kwargs)
+    def __init__(
+        self, backbone: dict, loss: dict | None = None, train_cfg: dict | None = None, **kwargs
+    ) -> None:
+        super().__init__(
+            backbone, loss or dict(type='InstanceContrastLoss'), train_cfg=train_cfg, **kwargs
+        )
         # Without a response norm in the loss its weights would stay without gradient, which parallel wrappers mind.
         self.response_norm.requires_grad_(False)
 
@@ -47,11 +51,18 @@ class BackgroundDiscriminator(SiamFC):
         """``loss_contrast`` of a batch."""
         kernel, search = self.extract(inputs['template']), self.extract(inputs['search'])
         similarity = self.compare(search, kernel)[:, 0]
-        offsets = mined_offsets(self.stack_boxes(data_samples, 'search_box_xyxy', similarity), similarity, inputs, self.stride)
+        offsets = mined_offsets(
+            self.stack_boxes(data_samples, 'search_box_xyxy', similarity),
+            similarity,
+            inputs,
+            self.stride,
+        )
         distance2 = offsets[:, 1, :, None].square() + offsets[:, 0, None, :].square()
         at = distance2.flatten(1).argmin(1)
         positive = similarity.flatten(1).gather(1, at[:, None])[:, 0]
-        others = _cross_similarity(kernel, search, at).masked_fill(_same_instance(data_samples).to(at.device), -torch.inf)
+        others = _cross_similarity(kernel, search, at).masked_fill(
+            _same_instance(data_samples).to(at.device), -torch.inf
+        )
         near = distance2 < self.train_cfg['background_from_px'] ** 2
         background = similarity.masked_fill(near, -torch.inf).flatten(1)
         return {'loss_contrast': self.response_loss(positive, others, background)}
@@ -84,11 +95,18 @@ class NoiseRobustSiamFC(SiamFC):
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """``loss_response`` of a batch."""
         responses = self.raw_maps(inputs, data_samples)[:, 0]
-        offsets = mined_offsets(self.stack_boxes(data_samples, 'search_box_xyxy', responses), responses, inputs, self.stride)
+        offsets = mined_offsets(
+            self.stack_boxes(data_samples, 'search_box_xyxy', responses),
+            responses,
+            inputs,
+            self.stride,
+        )
         return {'loss_response': self.response_loss(responses, offsets)}
 
 
-def mined_offsets(boxes_xyxy: Tensor, maps: Tensor, inputs: dict[str, Tensor], stride: int) -> Tensor:
+def mined_offsets(
+    boxes_xyxy: Tensor, maps: Tensor, inputs: dict[str, Tensor], stride: int
+) -> Tensor:
     """``(B, 2, n)`` x of the columns and y of the rows of maps ``(B, n, n)``, counted from the centres of boxes ``(B, 4)``."""
     axis = response_axis(maps.shape[-1], inputs['search'].shape[-1], stride, boxes_xyxy)
     return axis - (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]).unsqueeze(-1) / 2
@@ -98,11 +116,19 @@ def _cross_similarity(kernel: Tensor, search: Tensor, at: Tensor) -> Tensor:
     """``(B, B)`` cosines of each template with the patch at cell ``at`` of each search map."""
     side, width = kernel.shape[-1], search.shape[-1] - kernel.shape[-1] + 1
     corners = zip((at // width).tolist(), (at % width).tolist(), strict=True)
-    patches = torch.stack([features[:, y : y + side, x : x + side] for features, (y, x) in zip(search, corners, strict=True)])
+    patches = torch.stack(
+        [
+            features[:, y : y + side, x : x + side]
+            for features, (y, x) in zip(search, corners, strict=True)
+        ]
+    )
     return F.normalize(kernel.flatten(1), dim=1) @ F.normalize(patches.flatten(1), dim=1).T
 
 
 def _same_instance(data_samples: list) -> Tensor:
     """``(B, B)`` bool: pairs of one object, itself included; other frames of it are no negatives."""
-    keys = [(sample.get('clip', number), sample.get('object_id', 0)) for number, sample in enumerate(data_samples)]
+    keys = [
+        (sample.get('clip', number), sample.get('object_id', 0))
+        for number, sample in enumerate(data_samples)
+    ]
     return torch.tensor([[one == other for other in keys] for one in keys])

@@ -38,10 +38,14 @@ class S2SiamFC(SiamFC):
 
     default_train_cfg = S2SIAMFC_TRAIN_CFG
 
-    def __init__(self, backbone: dict, loss: dict | None = None, train_cfg: dict | None = None, **kwargs) -> None:
+    def __init__(
+        self, backbone: dict, loss: dict | None = None, train_cfg: dict | None = None, **kwargs
+    ) -> None:
         super().__init__(backbone, loss, train_cfg=train_cfg, **kwargs)
         if self.train_cfg['masks'] < 0:
-            raise ValueError(f'train_cfg of S2SiamFC: masks is at least 0, got {self.train_cfg["masks"]}')
+            raise ValueError(
+                f'train_cfg of S2SiamFC: masks is at least 0, got {self.train_cfg["masks"]}'
+            )
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """Losses of the raw and of the masked templates, already weighted.
@@ -64,7 +68,9 @@ class S2SiamFC(SiamFC):
         return {'loss_raw': weight * raw, 'loss_masked': (1 - weight) * torch.stack(masked).sum()}
 
     @torch.no_grad()
-    def mask_templates(self, template: Tensor, kernel: Tensor, search_features: Tensor, positive: Tensor) -> list[Tensor]:
+    def mask_templates(
+        self, template: Tensor, kernel: Tensor, search_features: Tensor, positive: Tensor
+    ) -> list[Tensor]:
         """The template with one, two, ... salient regions erased (Eq. 10 and 11); PyTorch's global generator draws them.
 
         Args:
@@ -81,7 +87,11 @@ class S2SiamFC(SiamFC):
         regions = salient_regions(saliency, template.shape[-1], cfg['mask_threshold'])
         templates = [template]
         for _ in range(cfg['masks']):
-            templates.append(erase(templates[-1], choose_region(regions, largest_share=cfg['mask_largest_share'])))
+            templates.append(
+                erase(
+                    templates[-1], choose_region(regions, largest_share=cfg['mask_largest_share'])
+                )
+            )
         return templates[1:]
 
     def _response_sign(self) -> Tensor | float:

@@ -52,12 +52,16 @@ class SiamFC(BaseSOTModel):
         known = self.default_train_cfg
         unknown = sorted(set(train_cfg or {}) - set(known))
         if unknown:
-            raise ValueError(f'unknown keys in train_cfg of {type(self).__name__}: {unknown}; known are {sorted(known)}')
+            raise ValueError(
+                f'unknown keys in train_cfg of {type(self).__name__}: {unknown}; known are {sorted(known)}'
+            )
         super().__init__(data_preprocessor, {**known, **(train_cfg or {})}, test_cfg, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.response_loss = MODELS.build(loss or dict(type='PairwiseBCELoss'))
         self.response_scale = response_scale
-        self.response_norm: nn.Module = nn.BatchNorm2d(1) if response_scale is None else nn.Identity()
+        self.response_norm: nn.Module = (
+            nn.BatchNorm2d(1) if response_scale is None else nn.Identity()
+        )
 
     @property
     def stride(self) -> int:
@@ -82,7 +86,9 @@ class SiamFC(BaseSOTModel):
             SiamFC, Eq. 2; S2SiamFC, Eq. 1.
         """
         response = correlate_full(search_features, template_features)
-        return self.response_norm(response if self.response_scale is None else self.response_scale * response)
+        return self.response_norm(
+            response if self.response_scale is None else self.response_scale * response
+        )
 
     def raw_maps(self, inputs: dict[str, Tensor], data_samples: list) -> Tensor:
         """Logits ``(B, 1, h, w)`` of a batch."""
@@ -91,7 +97,9 @@ class SiamFC(BaseSOTModel):
     def labels(self, data_samples: list, logits: Tensor, crop_px: int) -> Tensor:
         """What the logits ``(B, 1, h, w)`` are asked for, ``(B, h, w)``; all 0 for a sample whose search box is nan."""
         boxes = self.stack_boxes(data_samples, 'search_box_xyxy', logits)
-        return disc_labels(boxes, logits.shape[-1], crop_px, self.stride, self.train_cfg['label_radius_px'])
+        return disc_labels(
+            boxes, logits.shape[-1], crop_px, self.stride, self.train_cfg['label_radius_px']
+        )
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """``loss_response`` of a batch."""

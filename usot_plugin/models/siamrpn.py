@@ -115,19 +115,29 @@ class SiamRPN(BaseSOTModel):
     ) -> None:
         unknown = sorted(set(train_cfg or {}) - set(self.default_train_cfg))
         if unknown:
-            raise ValueError(f'unknown keys in train_cfg of {type(self).__name__}: {unknown}; known are {sorted(self.default_train_cfg)}')
-        super().__init__(data_preprocessor, {**self.default_train_cfg, **(train_cfg or {})}, test_cfg, init_cfg)
+            raise ValueError(
+                f'unknown keys in train_cfg of {type(self).__name__}: {unknown}; known are {sorted(self.default_train_cfg)}'
+            )
+        super().__init__(
+            data_preprocessor, {**self.default_train_cfg, **(train_cfg or {})}, test_cfg, init_cfg
+        )
         self.backbone = MODELS.build(backbone)
-        self.necks = nn.ModuleList(MODELS.build(cfg) for cfg in ([neck] if isinstance(neck, Mapping) else neck))
+        self.necks = nn.ModuleList(
+            MODELS.build(cfg) for cfg in ([neck] if isinstance(neck, Mapping) else neck)
+        )
         self.rpn_head: SiamRPNHead = MODELS.build(rpn_head)
         self.mask_head: SiamMaskHead | None = None if mask_head is None else MODELS.build(mask_head)
-        self.refine_head: SiamMaskRefiner | None = None if refine_head is None else MODELS.build(refine_head)
+        self.refine_head: SiamMaskRefiner | None = (
+            None if refine_head is None else MODELS.build(refine_head)
+        )
         self.anchors = AnchorGrid(**(anchors or {}))
         self.grid = CellGrid(self.anchors.stride)
         if self.refine_head is not None and self.mask_head is None:
             raise ValueError('refine_head refines the masks of mask_head: give both')
         if self.anchors.count != self.rpn_head.anchors:
-            raise ValueError(f'rpn_head.anchors is {self.rpn_head.anchors}, but anchors gives {self.anchors.count} to a cell')
+            raise ValueError(
+                f'rpn_head.anchors is {self.rpn_head.anchors}, but anchors gives {self.anchors.count} to a cell'
+            )
 
     def idle_parameters(self, epoch: int) -> list[nn.Parameter] | None:
         return [] if self.mask_head is None else None  # masks are learnt where a batch holds any
@@ -136,7 +146,9 @@ class SiamRPN(BaseSOTModel):
         """Features of normalised crops ``(B, 3, S, S)``."""
         maps = self.backbone(crops)
         stages = [maps] if isinstance(maps, Tensor) else list(maps)
-        levels = [neck(stage) for neck, stage in zip(self.necks, stages[-len(self.necks) :], strict=True)]
+        levels = [
+            neck(stage) for neck, stage in zip(self.necks, stages[-len(self.necks) :], strict=True)
+        ]
         return FeatureMaps(levels, stages if len(stages) > 1 else [])
 
     def encode_template(self, crops: Tensor) -> TemplateCodes:
@@ -159,7 +171,13 @@ class SiamRPN(BaseSOTModel):
         return decode_boxes(codes, self.anchors.boxes(codes.shape[-2], crop_px, codes))
 
     def masks(
-        self, template: TemplateCodes, search: FeatureMaps, images: Tensor, rows: Tensor, columns: Tensor, refined: bool = True
+        self,
+        template: TemplateCodes,
+        search: FeatureMaps,
+        images: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        refined: bool = True,
     ) -> list[Tensor]:
         """Mask logits of cells, each covering a window of 127 px: ``(P, 63, 63)`` and, where refined, ``(P, 127, 127)``.
 
@@ -176,7 +194,9 @@ class SiamRPN(BaseSOTModel):
 
     def raw_maps(self, inputs: dict[str, Tensor], data_samples: list) -> tuple[Tensor, Tensor]:
         """Score logits and box codes of a batch, see :meth:`predict`."""
-        return self.predict(self.encode_template(inputs['template']), self.extract(inputs['search']))
+        return self.predict(
+            self.encode_template(inputs['template']), self.extract(inputs['search'])
+        )
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """Losses of pairs of template and search area.
@@ -184,9 +204,13 @@ class SiamRPN(BaseSOTModel):
         Returns:
             ``loss_score``, ``loss_box`` and, with a mask head, ``loss_mask`` and ``loss_refined``, already weighted.
         """
-        return self.search_losses(self.encode_template(inputs['template']), inputs['search'], data_samples)
+        return self.search_losses(
+            self.encode_template(inputs['template']), inputs['search'], data_samples
+        )
 
-    def search_losses(self, template: TemplateCodes, search: Tensor, data_samples: list) -> dict[str, Tensor]:
+    def search_losses(
+        self, template: TemplateCodes, search: Tensor, data_samples: list
+    ) -> dict[str, Tensor]:
         """Losses of search areas ``(B, 3, S, S)`` whose boxes are known (CycleSiam, Eq. 7 and 9).
 
         Args:
@@ -203,22 +227,37 @@ class SiamRPN(BaseSOTModel):
         labels = assign_anchors(boxes, anchors, cfg['positive_iou'], cfg['negative_iou'])
         losses = {
             'loss_score': cfg['score_weight'] * anchor_score_loss(logits, labels),
-            'loss_box': cfg['box_weight'] * anchor_box_loss(codes, anchor_targets(boxes, anchors), labels),
+            'loss_box': cfg['box_weight']
+            * anchor_box_loss(codes, anchor_targets(boxes, anchors), labels),
         }
         if self.mask_head is not None:
             losses.update(self._mask_losses(template, maps, labels, data_samples, crop_px))
         return losses
 
     def _mask_losses(
-        self, template: TemplateCodes, maps: FeatureMaps, labels: Tensor, data_samples: list, crop_px: int
+        self,
+        template: TemplateCodes,
+        maps: FeatureMaps,
+        labels: Tensor,
+        data_samples: list,
+        crop_px: int,
     ) -> dict[str, Tensor]:
         """Mask losses over the positive cells of the samples whose mask is known."""
         known = [sample.get('search_mask') for sample in data_samples]
-        masks = torch.stack([labels.new_zeros(crop_px, crop_px) if mask is None else mask.to(labels) for mask in known])
+        masks = torch.stack(
+            [
+                labels.new_zeros(crop_px, crop_px) if mask is None else mask.to(labels)
+                for mask in known
+            ]
+        )
         positive = (labels == 1).any(1) & masks.flatten(1).any(1)[:, None, None]
         cells = positive.nonzero()
-        if len(cells) > self.train_cfg['mask_cells']:  # evenly spread over the batch, so that no sample is left out
-            at = torch.linspace(0, len(cells) - 1, self.train_cfg['mask_cells'], device=cells.device).long()
+        if (
+            len(cells) > self.train_cfg['mask_cells']
+        ):  # evenly spread over the batch, so that no sample is left out
+            at = torch.linspace(
+                0, len(cells) - 1, self.train_cfg['mask_cells'], device=cells.device
+            ).long()
             cells = cells[at]
         images, rows, columns = cells.unbind(1)
         windows = mask_windows(masks, images, rows, columns, self.anchors.stride)
@@ -236,4 +275,6 @@ def enlarge_masks(logits: Tensor) -> Tensor:
         return logits
     if not len(logits):  # the sum keeps the graph: no cell is gradient 0, not no gradient
         return logits.new_zeros(0, WINDOW_PX, WINDOW_PX) + logits.sum()
-    return F.interpolate(logits[:, None], size=(WINDOW_PX, WINDOW_PX), mode='bilinear', align_corners=True)[:, 0]
+    return F.interpolate(
+        logits[:, None], size=(WINDOW_PX, WINDOW_PX), mode='bilinear', align_corners=True
+    )[:, 0]

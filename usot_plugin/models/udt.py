@@ -53,7 +53,9 @@ class DCFNet(BaseSOTModel):
         init_cfg: dict | None = None,
     ) -> None:
         if train_cfg:
-            raise ValueError(f'{type(self).__name__} has no keys in train_cfg, got {sorted(train_cfg)}')
+            raise ValueError(
+                f'{type(self).__name__} has no keys in train_cfg, got {sorted(train_cfg)}'
+            )
         super().__init__(data_preprocessor, None, test_cfg, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.filter = CorrelationFilter(regularisation, normalise)
@@ -64,7 +66,9 @@ class DCFNet(BaseSOTModel):
 
     def label_sigma(self, crop_px: int) -> float:
         """Standard deviation in pixels of the label of a square crop; 4.1667 for 125 px."""
-        target_px = crop_px // math.floor(1 + self.padding) if self.legacy else crop_px / (1 + self.padding)
+        target_px = (
+            crop_px // math.floor(1 + self.padding) if self.legacy else crop_px / (1 + self.padding)
+        )
         return self.sigma_factor * target_px
 
     def extract_frames(self, frames: Tensor) -> Tensor:
@@ -73,7 +77,9 @@ class DCFNet(BaseSOTModel):
 
     def labels(self, shift_rc: Tensor, features: Tensor, crop_px: int) -> Tensor:
         """Labels ``(B, h, w)`` with their peaks at shifts ``(B, 2)`` in pixels, rows first."""
-        return gaussian_label((features.shape[-2], features.shape[-1]), self.label_sigma(crop_px), shift_rc, features)
+        return gaussian_label(
+            (features.shape[-2], features.shape[-1]), self.label_sigma(crop_px), shift_rc, features
+        )
 
     def raw_maps(self, inputs: dict[str, Tensor], data_samples: list) -> Tensor:
         """Responses ``(B, N - 1, h, w)`` of the first frame's filter to the others."""
@@ -81,7 +87,13 @@ class DCFNet(BaseSOTModel):
         features = self.extract_frames(frames)
         label = self.labels(features.new_zeros(1, 2), features, frames.shape[-1])
         filters = self.filter.learn(features[:, 0], label)
-        return torch.stack([self.filter.respond(filters, features[:, index]) for index in range(1, frames.shape[1])], 1)
+        return torch.stack(
+            [
+                self.filter.respond(filters, features[:, index])
+                for index in range(1, frames.shape[1])
+            ],
+            1,
+        )
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """Mean squared distance to the labels of the known boxes.
@@ -101,10 +113,16 @@ class DCFNet(BaseSOTModel):
         boxes = self.stack_boxes(data_samples, 'frames_boxes_xyxy', frames)
         centres = (boxes[..., :2] + boxes[..., 2:]) / 2
         shifts = (centres - frames.shape[-1] / 2).flip(-1)
-        labels = [self.labels(shifts[:, index], features, frames.shape[-1]) for index in range(frames.shape[1])]
+        labels = [
+            self.labels(shifts[:, index], features, frames.shape[-1])
+            for index in range(frames.shape[1])
+        ]
         filters = self.filter.learn(features[:, 0], labels[0])
         pairs = range(1, frames.shape[1])
-        distances = [squared_distances(self.filter.respond(filters, features[:, index]), labels[index]) for index in pairs]
+        distances = [
+            squared_distances(self.filter.respond(filters, features[:, index]), labels[index])
+            for index in pairs
+        ]
         return {'loss_response': torch.stack(distances).mean()}
 
 
@@ -139,14 +157,18 @@ class UDT(DCFNet):
         frames = inputs['frames']
         ends = self.extract_frames(frames[:, [0, -1]])
         initial = self.labels(ends.new_zeros(len(frames), 2), ends, frames.shape[-1])
-        with torch.no_grad():  # only the way back has a gradient, and it does not touch the frames between
+        with (
+            torch.no_grad()
+        ):  # only the way back has a gradient, and it does not touch the frames between
             between = self.extract_frames(frames[:, 1:-1]) if frames.shape[1] > 2 else ends[:, :0]
             features = torch.cat([ends[:, :1], between, ends[:, 1:]], 1)
             last_label, motion = self.track_forward(features, initial, frames.shape[-1])
         backward = self.filter(ends[:, 1], ends[:, 0], last_label)
         return {'loss_consistency': self.consistency(backward, initial, motion)}
 
-    def track_forward(self, features: Tensor, initial: Tensor, crop_px: int) -> tuple[Tensor, Tensor]:
+    def track_forward(
+        self, features: Tensor, initial: Tensor, crop_px: int
+    ) -> tuple[Tensor, Tensor]:
         """From the first frame to the last, each step with the pseudo label of the one before.
 
         Args:

@@ -20,7 +20,11 @@ USOT_TRAIN_CFG = dict(
     naive_cls_weight=0.2,  # lambda_1 of Eq. 6
     cls_weight=[(0, 0.30), (7, 0.275), (9, 0.25)],  # lambda_1 of Eq. 9
     cls_and_memory_weight=0.9,  # lambda_1 + lambda_2 of Eq. 9
-    forward_cls_ratio=[(0, 0.6), (7, 0.5), (10, 0.4)],  # share of the off-line score that picks the forward boxes
+    forward_cls_ratio=[
+        (0, 0.6),
+        (7, 0.5),
+        (10, 0.4),
+    ],  # share of the off-line score that picks the forward boxes
     label_radius_cells=2,
     label_rounding='truncate',
     memory_margin_cells=2.0,  # how far outside the map a forward box may be pooled
@@ -60,8 +64,12 @@ class USOT(BaseSOTModel):
     ) -> None:
         unknown = set(train_cfg or {}) - set(USOT_TRAIN_CFG)
         if unknown:
-            raise ValueError(f'unknown keys in train_cfg of USOT: {sorted(unknown)}; known are {sorted(USOT_TRAIN_CFG)}')
-        super().__init__(data_preprocessor, {**USOT_TRAIN_CFG, **(train_cfg or {})}, test_cfg, init_cfg)
+            raise ValueError(
+                f'unknown keys in train_cfg of USOT: {sorted(unknown)}; known are {sorted(USOT_TRAIN_CFG)}'
+            )
+        super().__init__(
+            data_preprocessor, {**USOT_TRAIN_CFG, **(train_cfg or {})}, test_cfg, init_cfg
+        )
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.head = MODELS.build(head)
@@ -99,7 +107,11 @@ class USOT(BaseSOTModel):
 
     def pool_template(self, features: Tensor, boxes_xyxy: Tensor, crop_px: int) -> Tensor:
         """Template features ``(B, C, 7, 7)`` inside boxes ``(B, 4)`` in pixels of the template crop."""
-        return prroi_pool(features, self.grid.template_box_to_cells(boxes_xyxy, crop_px), self.train_cfg['pool_size'])
+        return prroi_pool(
+            features,
+            self.grid.template_box_to_cells(boxes_xyxy, crop_px),
+            self.train_cfg['pool_size'],
+        )
 
     def encode_template(self, crops: Tensor, boxes_xyxy: Tensor) -> HeadCodes:
         """Codes of normalised template crops ``(B, 3, S, S)`` with boxes ``(B, 4)`` in their pixels."""
@@ -108,7 +120,9 @@ class USOT(BaseSOTModel):
             return self.head.encode_template(kernel, boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
         return self.head.encode_template(kernel)
 
-    def pool_search(self, features: Tensor, boxes_xyxy: Tensor, crop_px: int, margin_cells: float = 0.0) -> Tensor:
+    def pool_search(
+        self, features: Tensor, boxes_xyxy: Tensor, crop_px: int, margin_cells: float = 0.0
+    ) -> Tensor:
         """Template-sized features ``(B, C, 7, 7)`` inside boxes ``(B, 4)`` in pixels of the search crop."""
         cells = self.grid.search_box_to_cells(boxes_xyxy, crop_px, margin_cells)
         return prroi_pool(features, cells, self.train_cfg['pool_size'])
@@ -134,7 +148,9 @@ class USOT(BaseSOTModel):
         template, search = inputs['template'], inputs['search']
         template_boxes = self.stack_boxes(data_samples, 'template_box_xyxy', search)
         # An absent target (nan) is put far outside: no cell is positive, and nothing is nan in the gradient.
-        search_boxes = self.stack_boxes(data_samples, 'search_box_xyxy', search).nan_to_num(nan=ABSENT_PX)
+        search_boxes = self.stack_boxes(data_samples, 'search_box_xyxy', search).nan_to_num(
+            nan=ABSENT_PX
+        )
         crop_px = search.shape[-1]
 
         template_codes = self.encode_template(template, template_boxes)
@@ -144,7 +160,14 @@ class USOT(BaseSOTModel):
 
         cells = logits.shape[-1]
         cfg = self.train_cfg
-        label = class_labels(search_boxes, cells, crop_px, self.grid, cfg['label_radius_cells'], cfg['label_rounding'])
+        label = class_labels(
+            search_boxes,
+            cells,
+            crop_px,
+            self.grid,
+            cfg['label_radius_cells'],
+            cfg['label_rounding'],
+        )
         targets, positive = regression_targets(search_boxes, cells, self.grid)
         if getattr(self.head.loss_cls, 'overlap_labels', False):
             label = label * ltrb_overlap(ltrb.detach(), targets)
@@ -156,10 +179,16 @@ class USOT(BaseSOTModel):
             losses['loss_cls'] = cfg['naive_cls_weight'] * losses['loss_cls']
             return losses
         if 'memory' not in inputs:
-            raise KeyError('the cycle stage has begun and the batch holds no memory frames: set the data set to the cycle stage')
-        memory_logits = self.track_cycle(inputs['memory'], search_features, search_codes, template_codes, search_boxes, crop_px)
+            raise KeyError(
+                'the cycle stage has begun and the batch holds no memory frames: set the data set to the cycle stage'
+            )
+        memory_logits = self.track_cycle(
+            inputs['memory'], search_features, search_codes, template_codes, search_boxes, crop_px
+        )
         losses['loss_cls'] = self.cls_weight * losses['loss_cls']
-        losses['loss_mem'] = (cfg['cls_and_memory_weight'] - self.cls_weight) * self.head.loss_cls(memory_logits[:, 0], label)
+        losses['loss_mem'] = (cfg['cls_and_memory_weight'] - self.cls_weight) * self.head.loss_cls(
+            memory_logits[:, 0], label
+        )
         return losses
 
     def track_cycle(
@@ -188,8 +217,12 @@ class USOT(BaseSOTModel):
         entries = memory.shape[1]
         memory_features = self.extract(memory.flatten(0, 1))
         with torch.no_grad():
-            boxes = self.forward_boxes(memory_features, search_features, template_codes, search_boxes, entries, crop_px)
-        kernels = self.pool_search(memory_features, boxes, crop_px, self.train_cfg['memory_margin_cells'])
+            boxes = self.forward_boxes(
+                memory_features, search_features, template_codes, search_boxes, entries, crop_px
+            )
+        kernels = self.pool_search(
+            memory_features, boxes, crop_px, self.train_cfg['memory_margin_cells']
+        )
         return self.head.predict_memory(search_codes, self.head.encode_memory(kernels), entries)
 
     def forward_boxes(

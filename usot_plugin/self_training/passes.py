@@ -40,14 +40,18 @@ class Way:
         self.scores.append(score)
 
 
-def frames_forward(clip: Clip, first: int, last: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+def frames_forward(
+    clip: Clip, first: int, last: int, step: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """The frames ``first <= index <= last`` of a clip that are multiples of ``step``."""
     for index, frame in clip.iter_frames(first, last + 1):
         if index % step == 0:
             yield index, frame
 
 
-def frames_backward(clip: Clip, first: int, last: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+def frames_backward(
+    clip: Clip, first: int, last: int, step: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """The same from the last to the first; few frames are in memory at a time."""
     stop = last + 1
     while stop > first:
@@ -56,7 +60,9 @@ def frames_backward(clip: Clip, first: int, last: int, step: int) -> Iterator[tu
         stop = start
 
 
-def follow(tracker: Tracker, frames: Iterable[tuple[int, np.ndarray]], starts: Sequence[Start]) -> list[Way]:
+def follow(
+    tracker: Tracker, frames: Iterable[tuple[int, np.ndarray]], starts: Sequence[Start]
+) -> list[Way]:
     """Track from many starts through one run of frames; all targets that are under way in a frame are one batch.
 
     Args:
@@ -80,10 +86,18 @@ def follow(tracker: Tracker, frames: Iterable[tuple[int, np.ndarray]], starts: S
             for target, number in enumerate(under_way):
                 if prediction.lost[target] or not is_valid(prediction.boxes_xyxy[target]):
                     continue
-                ways[number].add(index, prediction.boxes_xyxy[target], float(prediction.scores[target]))
+                ways[number].add(
+                    index, prediction.boxes_xyxy[target], float(prediction.scores[target])
+                )
                 if index != starts[number].until:
                     goes_on.append(target)
-            state = state if len(goes_on) == len(under_way) else tracker.select(state, goes_on) if goes_on else None
+            state = (
+                state
+                if len(goes_on) == len(under_way)
+                else tracker.select(state, goes_on)
+                if goes_on
+                else None
+            )
             under_way = [under_way[target] for target in goes_on]
         begin = [number for number in waiting.get(index, ()) if starts[number].until != index]
         if begin:
@@ -119,7 +133,15 @@ def there_and_back(tracker: Tracker, clip: Clip, starts: Sequence[Start], step: 
     backward = [*earlier, *_ways_back(there, clip.size_wh)]
     seen = follow(tracker, frames_backward(clip, first, last, step), backward)
     there_earlier, back = seen[: len(earlier)], seen[len(earlier) :]
-    back_earlier = follow(tracker, frames_forward(clip, first, last, step), _ways_back(there_earlier, clip.size_wh)) if earlier else []
+    back_earlier = (
+        follow(
+            tracker,
+            frames_forward(clip, first, last, step),
+            _ways_back(there_earlier, clip.size_wh),
+        )
+        if earlier
+        else []
+    )
     ways = zip(later + earlier, there + there_earlier, back + back_earlier, strict=True)
     return [_compare(start, way, its_return, step) for start, way, its_return in ways]
 
@@ -128,7 +150,9 @@ def _ways_back(ways: Sequence[Way], size_wh: tuple[int, int]) -> list[Start]:
     """From the last usable box of each way to its start; a way of one frame has none, and goes nowhere."""
     starts = []
     for way in ways:
-        last = max(at for at, box in enumerate(way.boxes_xyxy) if at == 0 or can_start(box, size_wh))
+        last = max(
+            at for at, box in enumerate(way.boxes_xyxy) if at == 0 or can_start(box, size_wh)
+        )
         starts.append(Start(way.frames[last], way.boxes_xyxy[last], way.frames[0]))
     return starts
 
@@ -143,12 +167,22 @@ def _compare(start: Start, way: Way, back: Way, step: int) -> Pass:
 
     In the frame of the start the box is that of the way back: the tracker's own word, not the one that it was given.
     """
-    frames = np.arange(start.frame, start.until + np.sign(start.until - start.frame), step if start.until > start.frame else -step)
-    boxes, scores, agreement = np.full((len(frames), 4), np.nan), np.zeros(len(frames)), np.zeros(len(frames))
+    frames = np.arange(
+        start.frame,
+        start.until + np.sign(start.until - start.frame),
+        step if start.until > start.frame else -step,
+    )
+    boxes, scores, agreement = (
+        np.full((len(frames), 4), np.nan),
+        np.zeros(len(frames)),
+        np.zeros(len(frames)),
+    )
     boxes[: len(way.frames)], scores[: len(way.frames)] = way.boxes_xyxy, way.scores
     reached = len(back.frames)  # the way back walks over the same frames
     end = way.frames.index(back.frames[0])
-    agreement[end - reached + 1 : end + 1] = iou(boxes[end - reached + 1 : end + 1], np.stack(back.boxes_xyxy)[::-1])
+    agreement[end - reached + 1 : end + 1] = iou(
+        boxes[end - reached + 1 : end + 1], np.stack(back.boxes_xyxy)[::-1]
+    )
     # Where the way back begins it agrees with itself: the frame says as much as its neighbour.
     agreement[end] = agreement[end - 1] if end else 0.0
     if end and reached > end:

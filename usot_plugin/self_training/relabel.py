@@ -109,7 +109,9 @@ def relabel_table(
         under_way: dict[str, list[dict[str, Any]]] = {}
         jobs = _jobs(old, set(finished), labeller if workers == 0 else None, under_way)
         payload = pickle.dumps(labeller) if workers else b''
-        with closing(run_jobs(_relabel_job, jobs, workers, _prepare_worker, (payload,), timeout_s)) as results:
+        with closing(
+            run_jobs(_relabel_job, jobs, workers, _prepare_worker, (payload,), timeout_s)
+        ) as results:
             for name, result in results:
                 rows = under_way.pop(name)
                 if isinstance(result, LostJob):
@@ -120,14 +122,19 @@ def relabel_table(
         if parts.needs_merge():
             progress.line(f'merged into {parts.merge()}')
     except OSError as error:
-        raise TableWriteError(f'{parts.folder}: cannot be written ({error.strerror or error})') from error
+        raise TableWriteError(
+            f'{parts.folder}: cannot be written ({error.strerror or error})'
+        ) from error
     finally:
         progress.close()
     return progress.tally
 
 
 def _jobs(
-    table: PseudoBoxTable, finished: set[str], labeller: Labeller | None, under_way: dict[str, list[dict[str, Any]]]
+    table: PseudoBoxTable,
+    finished: set[str],
+    labeller: Labeller | None,
+    under_way: dict[str, list[dict[str, Any]]],
 ) -> Iterator[tuple[str, tuple]]:
     """The rows of each clip that is still to do; rows of one clip are neighbours."""
     for name, rows in groupby(table.rows, key=lambda row: row.clip):
@@ -138,7 +145,19 @@ def _jobs(
 
 def _without_map(rows: list[PseudoBoxRow]) -> list[dict[str, Any]]:
     """Rows as plain values: those of a mapped table do not travel to a worker."""
-    plain = ('clip', 'path', 'fingerprint', 'width', 'height', 'fps', 'frame_count', 'status', 'reason', 'detail', 'samplable')
+    plain = (
+        'clip',
+        'path',
+        'fingerprint',
+        'width',
+        'height',
+        'fps',
+        'frame_count',
+        'status',
+        'reason',
+        'detail',
+        'samplable',
+    )
     return [{**{name: getattr(row, name) for name in plain}, 'track': row.track} for row in rows]
 
 
@@ -180,17 +199,36 @@ def relabel_clip(rows: Sequence[dict[str, Any]], labeller: Labeller) -> ClipResu
 def _lost(rows: Sequence[dict[str, Any]], job: LostJob, labeller: Labeller) -> ClipResult:
     """The new part of a clip whose worker died or hung."""
     reason = Reason.TIMED_OUT if job.timed_out else Reason.DECODER_CRASHED
-    return _result(rows, _all_dropped(rows, reason, f'{rows[0]["path"]}: the worker process that read it {job.cause}'), labeller)
+    return _result(
+        rows,
+        _all_dropped(
+            rows, reason, f'{rows[0]["path"]}: the worker process that read it {job.cause}'
+        ),
+        labeller,
+    )
 
 
-def _all_dropped(rows: Sequence[dict[str, Any]], reason: Reason, detail: str) -> list[dict[str, Any]]:
-    return [_dropped(row, reason, ' '.join(detail.split())) if row['status'] == KEPT else row for row in rows]
+def _all_dropped(
+    rows: Sequence[dict[str, Any]], reason: Reason, detail: str
+) -> list[dict[str, Any]]:
+    return [
+        _dropped(row, reason, ' '.join(detail.split())) if row['status'] == KEPT else row
+        for row in rows
+    ]
 
 
-def _result(rows: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]], labeller: Labeller, seconds: float = 0.0) -> ClipResult:
+def _result(
+    rows: Sequence[dict[str, Any]],
+    changed: Sequence[dict[str, Any]],
+    labeller: Labeller,
+    seconds: float = 0.0,
+) -> ClipResult:
     kept = [row for row in changed if row['status'] == KEPT]
     head = (kept or changed)[0]
-    plain = [{**{k: v for k, v in row.items() if k != 'track'}, **track_columns(row['track'])} for row in changed]
+    plain = [
+        {**{k: v for k, v in row.items() if k != 'track'}, **track_columns(row['track'])}
+        for row in changed
+    ]
     return ClipResult(
         clip=head['clip'],
         status=head['status'],
@@ -204,23 +242,34 @@ def _result(rows: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]], l
     )
 
 
-def _label(head: dict[str, Any], tracks: Sequence[PseudoTrack], labeller: Labeller) -> list[PseudoTrack | None]:
+def _label(
+    head: dict[str, Any], tracks: Sequence[PseudoTrack], labeller: Labeller
+) -> list[PseudoTrack | None]:
     """New tracks of a clip, None for one without a box.
 
     Raises:
         ClipError: The clip cannot be read, or is not the one that discovery saw.
     """
-    path = head['path'] if labeller.video_root is None else clip_path(labeller.video_root, head['clip'])
+    path = (
+        head['path']
+        if labeller.video_root is None
+        else clip_path(labeller.video_root, head['clip'])
+    )
     if head['fingerprint'] and fingerprint_of(path) != head['fingerprint']:
         raise ClipError(path, 'another version of the clip than the one that discovery saw')
     clip = open_clip(path)
     passes = track_passes(labeller.tracker, clip, tracks, labeller.config)
     discovery = DiscoveryConfig.from_dict(labeller.info.config)
     pairs = zip(tracks, passes, strict=True)
-    return [relabelled_track(track, mine, labeller.config, discovery, clip.size_wh) for track, mine in pairs]
+    return [
+        relabelled_track(track, mine, labeller.config, discovery, clip.size_wh)
+        for track, mine in pairs
+    ]
 
 
-def track_passes(tracker: Tracker, clip: Clip, tracks: Sequence[PseudoTrack], config: RelabelConfig) -> list[list[Pass]]:
+def track_passes(
+    tracker: Tracker, clip: Clip, tracks: Sequence[PseudoTrack], config: RelabelConfig
+) -> list[list[Pass]]:
     """Follow every track of a clip from its anchors, both ways in time and back; all of them as batches.
 
     Raises:
@@ -238,8 +287,14 @@ def track_passes(tracker: Tracker, clip: Clip, tracks: Sequence[PseudoTrack], co
                     starts.append(Start(anchor, box, until))
                     owners.append(number)
     passes: list[list[Pass]] = [[] for _ in tracks]
-    ordered = sorted(range(len(starts)), key=lambda at: starts[at].until < starts[at].frame)  # as there_and_back gives them
-    for at, one in zip(ordered, there_and_back(tracker, clip, [starts[at] for at in ordered], config.step_frames), strict=True):
+    ordered = sorted(
+        range(len(starts)), key=lambda at: starts[at].until < starts[at].frame
+    )  # as there_and_back gives them
+    for at, one in zip(
+        ordered,
+        there_and_back(tracker, clip, [starts[at] for at in ordered], config.step_frames),
+        strict=True,
+    ):
         passes[owners[at]].append(one)
     return passes
 
@@ -249,7 +304,9 @@ def _row(row: dict[str, Any], track: PseudoTrack | None, labeller: Labeller) -> 
     discovery = DiscoveryConfig.from_dict(labeller.info.config)
     if track is None:
         model = labeller.info.rounds[-1].get('model', 'the tracker')
-        return _dropped(row, Reason.NO_AGREEMENT, f'no frame on which {model} agrees with itself there and back')
+        return _dropped(
+            row, Reason.NO_AGREEMENT, f'no frame on which {model} agrees with itself there and back'
+        )
     why = drop_reason(track, discovery.quality)
     if why is not None:
         return {**_dropped(row, *why), 'track': track}

@@ -127,13 +127,19 @@ def choose_anchors(track: PseudoTrack, config: RelabelConfig) -> np.ndarray:
     for number in np.unique(stretch):
         of = np.flatnonzero(stretch == number)
         odd_size = np.abs(log_wh[of] - np.median(log_wh[of], axis=0)).sum(1)
-        score = track.frame_quality[at[of]] + track.centrality[at[of]] - odd_size + track.picked[at[of]]
+        score = (
+            track.frame_quality[at[of]] + track.centrality[at[of]] - odd_size + track.picked[at[of]]
+        )
         anchors.append(grid[of[np.argmax(score)]])
     return np.asarray(anchors, np.int64)
 
 
 def relabelled_track(
-    track: PseudoTrack, passes: Sequence[Pass], config: RelabelConfig, discovery: DiscoveryConfig, frame_wh: tuple[int, int]
+    track: PseudoTrack,
+    passes: Sequence[Pass],
+    config: RelabelConfig,
+    discovery: DiscoveryConfig,
+    frame_wh: tuple[int, int],
 ) -> PseudoTrack | None:
     """The track that the passes of a tracker make of another.
 
@@ -156,8 +162,12 @@ def relabelled_track(
     for frame, seen in _by_frame(passes, _usual_score(passes), config).items():
         at = frame - track.first_frame
         old = track.boxes_xyxy[at].astype(np.float64)
-        boxes[at], quality[at] = fuse_frame(seen, old, config.old_weight * float(track.frame_quality[at]), config.min_agreement)
-    bad = (quality < max(config.min_quality, 1e-6)) | (_support(track, boxes, config.support_frames) < config.min_support)
+        boxes[at], quality[at] = fuse_frame(
+            seen, old, config.old_weight * float(track.frame_quality[at]), config.min_agreement
+        )
+    bad = (quality < max(config.min_quality, 1e-6)) | (
+        _support(track, boxes, config.support_frames) < config.min_support
+    )
     boxes[bad], quality[bad] = np.nan, 0.0
     picked = ~bad
     _fill_between(boxes, quality, grid - track.first_frame)
@@ -168,7 +178,9 @@ def relabelled_track(
     evaluated = np.zeros(len(track), bool)
     evaluated[grid - track.first_frame] = True
     borders = cut_borders(frame_wh, discovery.map.margin)
-    tolerance = discovery.quality.corner_tolerance_px * map_geometry(frame_wh, discovery.map).frame_per_unit
+    tolerance = (
+        discovery.quality.corner_tolerance_px * map_geometry(frame_wh, discovery.map).frame_per_unit
+    )
     with np.errstate(invalid='ignore'):
         # Q_f counts picks and this quality does not, so theta_3 has no meaning here: a frame with a box may be walked over.
         first, last = fragment_bounds(boxes, quality, replace(discovery.fragments, min_quality=0.0))
@@ -188,7 +200,9 @@ def relabelled_track(
     )
 
 
-def fuse_frame(seen: Sightings, old_xyxy: np.ndarray, old_weight: float, min_agreement: float) -> tuple[np.ndarray, float]:
+def fuse_frame(
+    seen: Sightings, old_xyxy: np.ndarray, old_weight: float, min_agreement: float
+) -> tuple[np.ndarray, float]:
     """One box from what several passes say of a frame.
 
     The tracked box with the most support (sum over all boxes of weight x IoU) leads; what overlaps it by half or more, the old box
@@ -209,7 +223,10 @@ def fuse_frame(seen: Sightings, old_xyxy: np.ndarray, old_weight: float, min_agr
         return np.full(4, np.nan), 0.0
     good, good_weights = seen.boxes_xyxy[held], np.maximum(seen.weights[held], 1e-9)
     if is_valid(old_xyxy):
-        good, good_weights = np.concatenate([good, old_xyxy[None]]), np.append(good_weights, old_weight)
+        good, good_weights = (
+            np.concatenate([good, old_xyxy[None]]),
+            np.append(good_weights, old_weight),
+        )
     overlaps = iou(good[: held.sum(), None], good[None])
     leader = np.argmax(overlaps @ good_weights)
     members = overlaps[leader] >= 0.5
@@ -222,7 +239,9 @@ def _support(track: PseudoTrack, boxes_xyxy: np.ndarray, radius_frames: int) -> 
     """Share of the old picks around each frame that lie on the new boxes, ``(L,)``; 0 where there is none to ask."""
     asked = track.picked & is_valid(track.boxes_xyxy) & is_valid(boxes_xyxy)
     held = np.zeros(len(track), bool)
-    held[asked] = overlap_of_smaller(track.boxes_xyxy[asked].astype(np.float64), boxes_xyxy[asked]) >= 0.5
+    held[asked] = (
+        overlap_of_smaller(track.boxes_xyxy[asked].astype(np.float64), boxes_xyxy[asked]) >= 0.5
+    )
     return frame_quality(asked, held, radius_frames)
 
 
@@ -241,8 +260,16 @@ def _by_frame(passes: Sequence[Pass], usual: float, config: RelabelConfig) -> di
     nearness = 0.5 ** (distance / config.horizon_frames)
     agreement = np.concatenate([one.agreement for one in passes])
     confidence = np.clip(np.concatenate([one.scores for one in passes]) / usual, 0, 1)
-    columns = (np.concatenate([one.boxes_xyxy for one in passes]), confidence * agreement * nearness, agreement, nearness)
-    return {int(frame): Sightings(*(column[frames == frame] for column in columns)) for frame in np.unique(frames)}
+    columns = (
+        np.concatenate([one.boxes_xyxy for one in passes]),
+        confidence * agreement * nearness,
+        agreement,
+        nearness,
+    )
+    return {
+        int(frame): Sightings(*(column[frames == frame] for column in columns))
+        for frame in np.unique(frames)
+    }
 
 
 def _fill_between(boxes: np.ndarray, quality: np.ndarray, grid: np.ndarray) -> None:
@@ -258,7 +285,9 @@ def _fill_between(boxes: np.ndarray, quality: np.ndarray, grid: np.ndarray) -> N
                 quality[at] = min(quality[left], quality[right])
 
 
-def _drop_short(boxes: np.ndarray, quality: np.ndarray, picked: np.ndarray, least_frames: int) -> None:
+def _drop_short(
+    boxes: np.ndarray, quality: np.ndarray, picked: np.ndarray, least_frames: int
+) -> None:
     """Take out stretches of frames with boxes that are shorter than ``least_frames``, in place."""
     edges = np.flatnonzero(np.diff(np.r_[False, quality > 0, False].astype(np.int8)))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):

@@ -26,7 +26,9 @@ from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 TABLE_SOURCE = 'DiscoveredBoxes'
 
 
-def plan_rounds(cfg: Config, config: str, discovery: DiscoveryConfig, rounds: int) -> tuple[str, str]:
+def plan_rounds(
+    cfg: Config, config: str, discovery: DiscoveryConfig, rounds: int
+) -> tuple[str, str]:
     """How to train a config round after round.
 
     Args:
@@ -42,7 +44,11 @@ def plan_rounds(cfg: Config, config: str, discovery: DiscoveryConfig, rounds: in
         ConfigError: The data set takes no table and crop store, or needs what the tables do not hold.
     """
     staged = bool(cfg.get('discrimination'))
-    tool, key = ('tools/train_pul.py', 'discrimination.train_dataloader') if staged else ('tools/train.py', 'train_dataloader')
+    tool, key = (
+        ('tools/train_pul.py', 'discrimination.train_dataloader')
+        if staged
+        else ('tools/train.py', 'train_dataloader')
+    )
     loader = (cfg.discrimination if staged else cfg).get('train_dataloader') or {}
     if not loader.get('dataset'):
         raise ConfigError(f'{config}: no {key}.dataset, so there is nothing to train')
@@ -50,7 +56,9 @@ def plan_rounds(cfg: Config, config: str, discovery: DiscoveryConfig, rounds: in
         dataset = _table_dataset(loader['dataset'])
         _check_masks(dataset, discovery, rounds)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f'{config}: cannot be trained in rounds: {key}.dataset: {error}') from error
+        raise ConfigError(
+            f'{config}: cannot be trained in rounds: {key}.dataset: {error}'
+        ) from error
     return tool, f'{key}.dataset'
 
 
@@ -62,14 +70,22 @@ def _table_dataset(options: dict[str, Any]) -> PseudoBoxDataset:
     """
     kind = DATASETS.get(options['type'])
     if kind is None or not issubclass(kind, PseudoBoxDataset):
-        raise ValueError(f'{options["type"]} takes no table and crop store, only a PseudoBoxDataset does')
+        raise ValueError(
+            f'{options["type"]} takes no table and crop store, only a PseudoBoxDataset does'
+        )
     if options.get('frame_root') is not None:
         raise ValueError('frame_root and a crop store exclude each other')
     given = {key: value for key, value in options.items() if key != '_delete_'}
-    dataset = DATASETS.build({**given, 'table': 'table', 'crop_store': None, 'pipeline': [], 'lazy_init': True})
-    source = dataset.box_source if isinstance(dataset.box_source, str) else dataset.box_source['type']
+    dataset = DATASETS.build(
+        {**given, 'table': 'table', 'crop_store': None, 'pipeline': [], 'lazy_init': True}
+    )
+    source = (
+        dataset.box_source if isinstance(dataset.box_source, str) else dataset.box_source['type']
+    )
     if BOX_SOURCES.get(source, source) != TABLE_SOURCE:
-        raise ValueError(f'its boxes are those of box_source {source!r}, so no table of better ones would change anything')
+        raise ValueError(
+            f'its boxes are those of box_source {source!r}, so no table of better ones would change anything'
+        )
     return dataset
 
 
@@ -77,7 +93,9 @@ def _check_masks(dataset: PseudoBoxDataset, discovery: DiscoveryConfig, rounds: 
     if not getattr(dataset.frame_sampler, 'first_with_mask', False):
         return
     if not discovery.store_masks or rounds > 1:
-        raise ValueError('needs masks, which re-labelled tables never have: DISCOVERY=configs/discovery/masks.py ROUNDS=1')
+        raise ValueError(
+            'needs masks, which re-labelled tables never have: DISCOVERY=configs/discovery/masks.py ROUNDS=1'
+        )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -92,7 +110,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config', help='config of the training')
     parser.add_argument('discovery', help='config of discovery')
     parser.add_argument('--rounds', type=int, default=2, metavar='N', help='trainings (default: 2)')
-    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help='override keys of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override keys of the config',
+    )
     args = parser.parse_args(argv)
     return exit_status(lambda: run(args), where=args.config)
 

@@ -5,4 +5,14 @@ from .pseudo_track import PseudoTrack
 from .trajectory import Prediction, Trajectory
 from .video_clip import VideoClip
 
-__all__ = ['ArrayClip', 'Clip', 'ClipError', 'FolderClip', 'Prediction', 'PseudoTrack', 'Trajectory', 'VideoClip', 'open_clip']
+__all__ = [
+    'ArrayClip',
+    'Clip',
+    'ClipError',
+    'FolderClip',
+    'Prediction',
+    'PseudoTrack',
+    'Trajectory',
+    'VideoClip',
+    'open_clip',
+]

@@ -14,7 +14,9 @@ from .regions import MaskRegion, run_lengths
 MASK_CELLS = 64
 
 
-def resample_box(image: np.ndarray, box_xyxy: Sequence[float] | np.ndarray, out_wh: tuple[int, int]) -> np.ndarray:
+def resample_box(
+    image: np.ndarray, box_xyxy: Sequence[float] | np.ndarray, out_wh: tuple[int, int]
+) -> np.ndarray:
     """The part of an image inside a box, resampled bilinearly, zero outside the image.
 
     Args:
@@ -30,10 +32,14 @@ def resample_box(image: np.ndarray, box_xyxy: Sequence[float] | np.ndarray, out_
     # OpenCV counts from the centres of pixels.
     inverse = np.array([[scale_x, 0, x1 + scale_x / 2 - 0.5], [0, scale_y, y1 + scale_y / 2 - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(image, inverse, out_wh, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return cv2.warpAffine(
+        image, inverse, out_wh, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
 
 
-def paste_in_box(grid: np.ndarray, box_xyxy: Sequence[float] | np.ndarray, width: int, height: int) -> tuple[int, int, np.ndarray]:
+def paste_in_box(
+    grid: np.ndarray, box_xyxy: Sequence[float] | np.ndarray, width: int, height: int
+) -> tuple[int, int, np.ndarray]:
     """A grid of values stretched over its box, as far as it lies in the frame.
 
     Args:
@@ -54,10 +60,16 @@ def paste_in_box(grid: np.ndarray, box_xyxy: Sequence[float] | np.ndarray, width
         return 0, 0, np.zeros((0, 0), np.float32)
     across, down = grid.shape[1] / (x2 - x1), grid.shape[0] / (y2 - y1)
     window = ((left - x1) * across, (top - y1) * down, (right - x1) * across, (bottom - y1) * down)
-    return left, top, resample_box(np.asarray(grid, np.float32), window, (right - left, bottom - top))
+    return (
+        left,
+        top,
+        resample_box(np.asarray(grid, np.float32), window, (right - left, bottom - top)),
+    )
 
 
-def grid_from_mask(mask: np.ndarray, box_xyxy: Sequence[float] | np.ndarray, cells: int = MASK_CELLS) -> np.ndarray:
+def grid_from_mask(
+    mask: np.ndarray, box_xyxy: Sequence[float] | np.ndarray, cells: int = MASK_CELLS
+) -> np.ndarray:
     """A frame's mask ``(H, W)`` on the grid of a box, ``(cells, cells)`` bool."""
     return resample_box(np.asarray(mask, np.float32), box_xyxy, (cells, cells)) >= 0.5
 

@@ -67,7 +67,12 @@ def own_boxes(boxes: Any) -> np.ndarray:
 def _on_cpu(value: Any) -> Any:
     """Tensors, alone or in lists, as arrays of doubles."""
     if isinstance(value, Tensor):
-        return value.detach().to('cpu', torch.float64 if not value.is_complex() else None).numpy().copy()
+        return (
+            value.detach()
+            .to('cpu', torch.float64 if not value.is_complex() else None)
+            .numpy()
+            .copy()
+        )
     return [_on_cpu(one) for one in value] if isinstance(value, list | tuple) else value
 
 
@@ -99,7 +104,9 @@ def clip_boxes(boxes_xyxy: ArrayT, width: float, height: float) -> ArrayT:
     """Boxes ``(..., 4)`` cut at the borders of a ``width x height`` frame; nan stays nan."""
     x1, y1, x2, y2 = (boxes_xyxy[..., i] for i in range(4))
     clip = torch.clamp if isinstance(boxes_xyxy, Tensor) else np.clip
-    return _stack([clip(x1, 0, width), clip(y1, 0, height), clip(x2, 0, width), clip(y2, 0, height)])
+    return _stack(
+        [clip(x1, 0, width), clip(y1, 0, height), clip(x2, 0, width), clip(y2, 0, height)]
+    )
 
 
 def box_areas(boxes_xyxy: ArrayT) -> ArrayT:
@@ -134,7 +141,9 @@ def centre_penalty(a_xyxy: ArrayT, b_xyxy: ArrayT) -> ArrayT:
         DIoU (arXiv:1911.08287), Eq. 6; ``R_DIoU`` of the USOT paper, Eq. 3.
     """
     distance = (a_xyxy[..., :2] + a_xyxy[..., 2:] - b_xyxy[..., :2] - b_xyxy[..., 2:]) / 2
-    enclosing = _maximum(a_xyxy[..., 2:], b_xyxy[..., 2:]) - _minimum(a_xyxy[..., :2], b_xyxy[..., :2])
+    enclosing = _maximum(a_xyxy[..., 2:], b_xyxy[..., 2:]) - _minimum(
+        a_xyxy[..., :2], b_xyxy[..., :2]
+    )
     diagonal2 = (enclosing**2).sum(-1)
     distance2 = (distance**2).sum(-1)
     if isinstance(diagonal2, Tensor):
@@ -144,13 +153,24 @@ def centre_penalty(a_xyxy: ArrayT, b_xyxy: ArrayT) -> ArrayT:
 
 def scale_boxes(boxes: ArrayT, factor_x: float, factor_y: float) -> ArrayT:
     """Boxes ``(..., 4)`` of either corner format after the frame is resized by the two factors."""
-    return _stack([boxes[..., 0] * factor_x, boxes[..., 1] * factor_y, boxes[..., 2] * factor_x, boxes[..., 3] * factor_y])
+    return _stack(
+        [
+            boxes[..., 0] * factor_x,
+            boxes[..., 1] * factor_y,
+            boxes[..., 2] * factor_x,
+            boxes[..., 3] * factor_y,
+        ]
+    )
 
 
 def is_valid(boxes_xyxy: np.ndarray) -> np.ndarray:
     """Whether each box ``(..., 4)`` is finite and has a positive area."""
     finite = np.isfinite(boxes_xyxy).all(-1)
-    return finite & (boxes_xyxy[..., 2] > boxes_xyxy[..., 0]) & (boxes_xyxy[..., 3] > boxes_xyxy[..., 1])
+    return (
+        finite
+        & (boxes_xyxy[..., 2] > boxes_xyxy[..., 0])
+        & (boxes_xyxy[..., 3] > boxes_xyxy[..., 1])
+    )
 
 
 def start_problem(box_xyxy: np.ndarray, size_wh: tuple[int, int]) -> str | None:

@@ -102,7 +102,9 @@ class ClipError(RuntimeError):
 
 def natural_key(text: str) -> list:
     """Sort key that puts ``frame_9`` before ``frame_10``; only decimal digits count, of any script and in any number."""
-    return [Decimal(part) if part.isdecimal() else part.lower() for part in re.split(r'(\d+)', text)]
+    return [
+        Decimal(part) if part.isdecimal() else part.lower() for part in re.split(r'(\d+)', text)
+    ]
 
 
 def resize_within(frame: np.ndarray, size_wh: tuple[int, int] | None) -> np.ndarray:
@@ -143,7 +145,11 @@ def fingerprint_of(path: str | Path) -> str:
 
 def images_of(folder: Path) -> list[Path]:
     """The images of a folder in natural order."""
-    names = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.')]
+    names = [
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.')
+    ]
     return sorted(names, key=lambda p: natural_key(p.name))
 
 
@@ -162,12 +168,18 @@ def read_image(file: Path, index: int | None = None, gray: bool = False) -> np.n
     if file.exists() and not file.is_file():
         raise ClipError(file, NOT_A_FILE, index)
     try:
-        data = np.fromfile(file, np.uint8)  # cv2.imread loses the reason and non-ASCII paths on Windows
+        data = np.fromfile(
+            file, np.uint8
+        )  # cv2.imread loses the reason and non-ASCII paths on Windows
     except OSError as error:
         raise ClipError(file, f'cannot be opened ({error.strerror})', index) from error
     flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
-    whole = data.size > 0 and not (data[:2].tobytes() == JPEG_START and JPEG_END not in data.tobytes())
-    frame = cv2.imdecode(data, flag) if whole else None  # OpenCV 4 fills what a JPEG lacks with grey and says nothing
+    whole = data.size > 0 and not (
+        data[:2].tobytes() == JPEG_START and JPEG_END not in data.tobytes()
+    )
+    frame = (
+        cv2.imdecode(data, flag) if whole else None
+    )  # OpenCV 4 fills what a JPEG lacks with grey and says nothing
     if frame is None:
         raise ClipError(file, 'not an image that OpenCV can decode', index)
     return frame
@@ -206,7 +218,11 @@ class Clip(ABC):
 
     @abstractmethod
     def iter_frames(
-        self, start: int = 0, stop: int | None = None, size_wh: tuple[int, int] | None = None, gray: bool = False
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        size_wh: tuple[int, int] | None = None,
+        gray: bool = False,
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Frames ``start <= index < stop`` in order, decoded once each.
 
@@ -250,7 +266,8 @@ class FolderClip(Clip):
         for one, other in zip(self.files, self.files[1:], strict=False):
             if natural_key(one.stem) == natural_key(other.stem):
                 raise ClipError(
-                    self.path, f'{one.name} and {other.name} have the same number: frames and masks, or two exports, in one folder'
+                    self.path,
+                    f'{one.name} and {other.name} have the same number: frames and masks, or two exports, in one folder',
                 )
         self.frame_count = len(self.files)
         first = self._decode(0, gray=False)
@@ -274,7 +291,9 @@ class FolderClip(Clip):
         return self._checked(index, gray=False)
 
     def iter_frames(self, start=0, stop=None, size_wh=None, gray=False):
-        for index in range(start, self.frame_count if stop is None else min(stop, self.frame_count)):
+        for index in range(
+            start, self.frame_count if stop is None else min(stop, self.frame_count)
+        ):
             yield index, resize_within(self._checked(index, gray), size_wh)
 
     def fingerprint(self) -> str:
@@ -297,15 +316,25 @@ class ArrayClip(Clip):
 
     def read(self, index: int) -> np.ndarray:
         self._check_index(index)
-        return self.frames[index].copy()  # the caller's own array, and readers may draw on what they get
+        return self.frames[
+            index
+        ].copy()  # the caller's own array, and readers may draw on what they get
 
     def iter_frames(self, start=0, stop=None, size_wh=None, gray=False):
-        for index in range(start, self.frame_count if stop is None else min(stop, self.frame_count)):
-            frame = cv2.cvtColor(self.frames[index], cv2.COLOR_BGR2GRAY) if gray else self.frames[index].copy()
+        for index in range(
+            start, self.frame_count if stop is None else min(stop, self.frame_count)
+        ):
+            frame = (
+                cv2.cvtColor(self.frames[index], cv2.COLOR_BGR2GRAY)
+                if gray
+                else self.frames[index].copy()
+            )
             yield index, resize_within(frame, size_wh)
 
     def fingerprint(self) -> str:
-        return hashlib.sha1(np.ascontiguousarray(self.frames).data, usedforsecurity=False).hexdigest()
+        return hashlib.sha1(
+            np.ascontiguousarray(self.frames).data, usedforsecurity=False
+        ).hexdigest()
 
 
 def open_clip(path: str | Path) -> Clip:

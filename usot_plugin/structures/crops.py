@@ -46,11 +46,15 @@ def square_region(center_xy: Sequence[float] | np.ndarray, side_px: float) -> Re
     return rect_region(center_xy, (side_px, side_px))
 
 
-def rect_region(center_xy: Sequence[float] | np.ndarray, size_wh: Sequence[float] | np.ndarray) -> Region:
+def rect_region(
+    center_xy: Sequence[float] | np.ndarray, size_wh: Sequence[float] | np.ndarray
+) -> Region:
     """:func:`square_region` with two side lengths."""
     values = (*center_xy, *size_wh)
     if not all(math.isfinite(v) for v in values):
-        raise ValueError(f'a crop needs finite numbers, got centre {tuple(center_xy)} and size {tuple(size_wh)}')
+        raise ValueError(
+            f'a crop needs finite numbers, got centre {tuple(center_xy)} and size {tuple(size_wh)}'
+        )
     width, height = round(size_wh[0]), round(size_wh[1])
     if width < 1 or height < 1:
         raise ValueError(f'a crop needs at least one pixel, got size {tuple(size_wh)}')
@@ -64,7 +68,9 @@ def mean_color(image: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.mean(image)[: image.shape[2]])
 
 
-def crop_region(image: np.ndarray, region: Region, out_wh: tuple[int, int], fill: Sequence[float] | np.ndarray) -> np.ndarray:
+def crop_region(
+    image: np.ndarray, region: Region, out_wh: tuple[int, int], fill: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Cut a region that may reach outside the frame and resize it bilinearly.
 
     Only the visible part is touched and only the outside is padded: the cost follows the region, never the frame.
@@ -87,14 +93,20 @@ def crop_region(image: np.ndarray, region: Region, out_wh: tuple[int, int], fill
         return np.full((out_wh[1], out_wh[0], 3), color, np.uint8)
     patch = image[y1 + top : y2 - bottom, x1 + left : x2 - right]
     if left or top or right or bottom:
-        patch = cv2.copyMakeBorder(patch, top, bottom, left, right, cv2.BORDER_CONSTANT, value=color)
+        patch = cv2.copyMakeBorder(
+            patch, top, bottom, left, right, cv2.BORDER_CONSTANT, value=color
+        )
     if (x2 - x1, y2 - y1) == out_wh:
         return patch.copy() if np.shares_memory(patch, image) else patch
     return cv2.resize(patch, out_wh, interpolation=cv2.INTER_LINEAR)
 
 
 def crop_square(
-    image: np.ndarray, center_xy: Sequence[float] | np.ndarray, side_px: float, out_px: int, fill: Sequence[float] | np.ndarray
+    image: np.ndarray,
+    center_xy: Sequence[float] | np.ndarray,
+    side_px: float,
+    out_px: int,
+    fill: Sequence[float] | np.ndarray,
 ) -> np.ndarray:
     """The square of ``side_px`` around a centre, resized to ``out_px``.
 

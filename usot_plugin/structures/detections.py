@@ -25,7 +25,9 @@ class Detections:
     labels: np.ndarray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, 'boxes_xyxy', np.asarray(self.boxes_xyxy, np.float64).reshape(-1, 4))
+        object.__setattr__(
+            self, 'boxes_xyxy', np.asarray(self.boxes_xyxy, np.float64).reshape(-1, 4)
+        )
         object.__setattr__(self, 'scores', np.asarray(self.scores, np.float64))
         object.__setattr__(self, 'labels', np.asarray(self.labels, np.int64))
         lengths = {len(self.boxes_xyxy), len(self.scores), len(self.labels)}

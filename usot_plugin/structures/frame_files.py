@@ -28,7 +28,9 @@ class FrameFilesClip(FolderClip):
         ClipError: No file is given.
     """
 
-    def __init__(self, path: str | Path, file_names: Sequence[str], name: str | None = None, fps: float = 0.0) -> None:
+    def __init__(
+        self, path: str | Path, file_names: Sequence[str], name: str | None = None, fps: float = 0.0
+    ) -> None:
         self.path = Path(path)
         self.name = name or self.path.name
         self.fps = fps

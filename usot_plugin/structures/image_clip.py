@@ -8,7 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .clip import IMAGE_SUFFIXES, Clip, ClipError, fingerprint_of, open_clip, read_image, resize_within
+from .clip import (
+    IMAGE_SUFFIXES,
+    Clip,
+    ClipError,
+    fingerprint_of,
+    open_clip,
+    read_image,
+    resize_within,
+)
 
 
 class ImageClip(Clip):
@@ -40,9 +48,14 @@ class ImageClip(Clip):
         return read_image(self.path)
 
     def iter_frames(self, start=0, stop=None, size_wh=None, gray=False):
-        for index in range(start, self.frame_count if stop is None else min(stop, self.frame_count)):
+        for index in range(
+            start, self.frame_count if stop is None else min(stop, self.frame_count)
+        ):
             frame = self.read(index)
-            yield index, resize_within(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if gray else frame, size_wh)
+            yield (
+                index,
+                resize_within(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if gray else frame, size_wh),
+            )
 
     def fingerprint(self) -> str:
         return fingerprint_of(self.path)
@@ -54,4 +67,8 @@ def open_clip_or_image(path: str | Path) -> Clip:
     Raises:
         ClipError: Nothing there, or nothing that can be read.
     """
-    return ImageClip(path) if Path(path).suffix.lower() in IMAGE_SUFFIXES and not Path(path).is_dir() else open_clip(path)
+    return (
+        ImageClip(path)
+        if Path(path).suffix.lower() in IMAGE_SUFFIXES and not Path(path).is_dir()
+        else open_clip(path)
+    )

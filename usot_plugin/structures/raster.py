@@ -37,7 +37,10 @@ def polygon_spans(
         pending[repeated] += 1
         filled = np.flatnonzero(turn & ~repeated)
         pending[filled] += 2
-        first, last = np.maximum(crossings[filled, k], covered[filled] + 1), crossings[filled, k + 1]
+        first, last = (
+            np.maximum(crossings[filled, k], covered[filled] + 1),
+            crossings[filled, k + 1],
+        )
         firsts[filled, found[filled]], lasts[filled, found[filled]] = first, last
         covered[filled] = last
         found[filled] += 1
@@ -46,7 +49,9 @@ def polygon_spans(
     return firsts, lasts
 
 
-def clip_spans(firsts: np.ndarray, lasts: np.ndarray, width: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+def clip_spans(
+    firsts: np.ndarray, lasts: np.ndarray, width: np.ndarray | int
+) -> tuple[np.ndarray, np.ndarray]:
     """Spans cut to the columns ``0 .. width - 1``; ``width`` is a number or ``(R, 1)``."""
     return np.maximum(firsts, 0), np.minimum(lasts, width - 1)
 
@@ -65,10 +70,14 @@ def rasterise_polygon(points_xy: np.ndarray, width: int, height: int) -> np.ndar
     """One polygon ``(N, 2)`` in a frame as ``(height, width)`` bool, as the VOT toolkit does: single precision, half to even."""
     points = np.round(np.asarray(points_xy, np.float32)).astype(np.float64)
     rows = np.arange(height)
-    return spans_to_mask(*polygon_spans(np.broadcast_to(points, (height, *points.shape)), rows), width)
+    return spans_to_mask(
+        *polygon_spans(np.broadcast_to(points, (height, *points.shape)), rows), width
+    )
 
 
-def _crossings(points_xy: np.ndarray, rows: np.ndarray, horizontal_edges: bool) -> tuple[np.ndarray, np.ndarray]:
+def _crossings(
+    points_xy: np.ndarray, rows: np.ndarray, horizontal_edges: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Sorted columns ``(R, N)`` where edges meet the rows, ends of edges included, and how many of them count."""
     x, y = points_xy[..., 0], points_xy[..., 1]
     x_before, y_before = np.roll(x, 1, axis=1), np.roll(y, 1, axis=1)
@@ -79,6 +88,8 @@ def _crossings(points_xy: np.ndarray, rows: np.ndarray, horizontal_edges: bool) 
         meets &= rise != 0
     safe_rise = np.where(rise == 0, 1, rise)
     # The order of operations and the cut towards zero are the toolkits'; another one moves single pixels.
-    columns = np.trunc(x + np.where(rise == 0, 0, (row - y) / safe_rise) * (x_before - x)).astype(np.int64)
+    columns = np.trunc(x + np.where(rise == 0, 0, (row - y) / safe_rise) * (x_before - x)).astype(
+        np.int64
+    )
     columns[~meets] = np.iinfo(np.int64).max
     return np.sort(columns, axis=1), meets.sum(1)

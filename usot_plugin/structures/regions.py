@@ -41,7 +41,9 @@ class BoxRegion:
     def __post_init__(self) -> None:
         box = np.asarray(self.box_xyxy, np.float64)
         if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] < box[:2]).any():
-            raise ValueError(f'a box region has finite corners and no negative size, got x1, y1, x2, y2 = {box.tolist()}')
+            raise ValueError(
+                f'a box region has finite corners and no negative size, got x1, y1, x2, y2 = {box.tolist()}'
+            )
         object.__setattr__(self, 'box_xyxy', box)
 
     def to_mask(self, width: int, height: int) -> np.ndarray:
@@ -67,8 +69,15 @@ class PolygonRegion:
 
     def __post_init__(self) -> None:
         points = np.asarray(self.points_xy, np.float64)
-        if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
-            raise ValueError(f'a polygon has three or more finite vertices (N, 2), got {points.tolist()}')
+        if (
+            points.ndim != 2
+            or points.shape[1] != 2
+            or len(points) < 3
+            or not np.isfinite(points).all()
+        ):
+            raise ValueError(
+                f'a polygon has three or more finite vertices (N, 2), got {points.tolist()}'
+            )
         object.__setattr__(self, 'points_xy', points)
 
     @property
@@ -102,7 +111,9 @@ class MaskRegion:
         object.__setattr__(self, 'mask', mask)
 
     @classmethod
-    def from_runs(cls, runs: Sequence[int], width: int, height: int, left: int = 0, top: int = 0) -> MaskRegion:
+    def from_runs(
+        cls, runs: Sequence[int], width: int, height: int, left: int = 0, top: int = 0
+    ) -> MaskRegion:
         """A mask from the lengths of its runs of equal pixels, row by row, beginning with zeros; a missing end is zeros.
 
         Raises:
@@ -121,15 +132,30 @@ class MaskRegion:
         rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
         if not len(rows):
             return np.full(4, np.nan)
-        return np.array([self.left + columns[0], self.top + rows[0], self.left + columns[-1] + 1, self.top + rows[-1] + 1], np.float64)
+        return np.array(
+            [
+                self.left + columns[0],
+                self.top + rows[0],
+                self.left + columns[-1] + 1,
+                self.top + rows[-1] + 1,
+            ],
+            np.float64,
+        )
 
     def to_mask(self, width: int, height: int) -> np.ndarray:
         """Pixels in a frame, ``(height, width)`` bool."""
         frame = np.zeros((height, width), bool)
         h, w = self.mask.shape
-        x1, y1, x2, y2 = max(self.left, 0), max(self.top, 0), min(self.left + w, width), min(self.top + h, height)
+        x1, y1, x2, y2 = (
+            max(self.left, 0),
+            max(self.top, 0),
+            min(self.left + w, width),
+            min(self.top + h, height),
+        )
         if x2 > x1 and y2 > y1:
-            frame[y1:y2, x1:x2] = self.mask[y1 - self.top : y2 - self.top, x1 - self.left : x2 - self.left]
+            frame[y1:y2, x1:x2] = self.mask[
+                y1 - self.top : y2 - self.top, x1 - self.left : x2 - self.left
+            ]
         return frame
 
 
@@ -175,7 +201,9 @@ def parse_frame(text: str) -> Region | FrameCode:
             raise ValueError(f'a code is 0, 1 or 2, got {_short(text)!r}')
         return FrameCode(int(values[0]))
     if len(values) < 4 or len(values) % 2:
-        raise ValueError(f'a region has 4 numbers or 3 and more vertices, got {len(values)} numbers')
+        raise ValueError(
+            f'a region has 4 numbers or 3 and more vertices, got {len(values)} numbers'
+        )
     if any(math.isnan(value) for value in values):
         return FrameCode.UNKNOWN
     if len(values) > 4:
@@ -189,7 +217,10 @@ def format_region(region: Region | FrameCode | int | None, decimals: int = 4) ->
     """The line of a VOT file for a region; None is the code 0. Inverse of :func:`parse_frame` up to rounding."""
     if isinstance(region, MaskRegion):
         height, width = region.mask.shape
-        return 'm' + ','.join(str(int(value)) for value in (region.left, region.top, width, height, *run_lengths(region.mask)))
+        return 'm' + ','.join(
+            str(int(value))
+            for value in (region.left, region.top, width, height, *run_lengths(region.mask))
+        )
     if isinstance(region, PolygonRegion):
         return ','.join(f'{value:.{decimals}f}' for value in region.points_xy.ravel())
     if isinstance(region, BoxRegion):
@@ -201,7 +232,9 @@ def _parse_mask(text: str) -> MaskRegion:
     try:
         left, top, width, height, *runs = (int(value) for value in text.split(','))
     except ValueError as error:
-        raise ValueError(f'a mask is mX,Y,W,H,run,... in whole numbers, got {_short("m" + text)!r}') from error
+        raise ValueError(
+            f'a mask is mX,Y,W,H,run,... in whole numbers, got {_short("m" + text)!r}'
+        ) from error
     if width < 0 or height < 0 or any(run < 0 for run in runs):
         raise ValueError(f'negative size or run length in mask {_short("m" + text)!r}')
     return MaskRegion.from_runs(runs, width, height, left, top)

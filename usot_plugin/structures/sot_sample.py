@@ -39,9 +39,13 @@ class SOTSample(BaseDataElement):
         dims = {'_box_xyxy': 1, '_boxes_xyxy': 2}
         wanted = [dim for suffix, dim in dims.items() if name.endswith(suffix)]
         if not wanted:
-            raise ValueError(f"a box field is called <view>_box_xyxy or <view>_boxes_xyxy, got '{name}'")
+            raise ValueError(
+                f"a box field is called <view>_box_xyxy or <view>_boxes_xyxy, got '{name}'"
+            )
         if boxes.ndim != wanted[0] or boxes.shape[-1] != 4:
-            raise ValueError(f"'{name}' needs shape {'(4,)' if wanted[0] == 1 else '(N, 4)'}, got {tuple(boxes.shape)}")
+            raise ValueError(
+                f"'{name}' needs shape {'(4,)' if wanted[0] == 1 else '(N, 4)'}, got {tuple(boxes.shape)}"
+            )
         self.set_field(boxes, name, dtype=Tensor)
 
 
@@ -56,4 +60,6 @@ class StackedSamples:
 
     def to(self, *args: Any, **kwargs: Any) -> StackedSamples:
         """The same on another device."""
-        return StackedSamples({name: value.to(*args, **kwargs) for name, value in self.fields.items()})
+        return StackedSamples(
+            {name: value.to(*args, **kwargs) for name, value in self.fields.items()}
+        )

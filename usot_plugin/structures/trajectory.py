@@ -37,10 +37,22 @@ class Prediction:
     @classmethod
     def concat(cls, predictions: Sequence[Prediction]) -> Prediction:
         """One prediction of all targets, in order; with regions where any of them has regions."""
-        boxes, scores, lost = (np.concatenate([getattr(entry, name) for entry in predictions]) for name in ('boxes_xyxy', 'scores', 'lost'))
+        boxes, scores, lost = (
+            np.concatenate([getattr(entry, name) for entry in predictions])
+            for name in ('boxes_xyxy', 'scores', 'lost')
+        )
         if all(entry.regions is None for entry in predictions):
             return cls(boxes, scores, lost)
-        return cls(boxes, scores, lost, [entry.region(target) for entry in predictions for target in range(len(entry.boxes_xyxy))])
+        return cls(
+            boxes,
+            scores,
+            lost,
+            [
+                entry.region(target)
+                for entry in predictions
+                for target in range(len(entry.boxes_xyxy))
+            ],
+        )
 
     def region(self, target: int) -> Region | None:
         """What the tracker says of one target: its region where there are regions, else its box; None for a box without area."""
@@ -72,7 +84,9 @@ class Trajectory:
         lengths = {len(self.boxes_xyxy), len(self.scores), len(self.lost), len(self.seconds)}
         lengths |= set() if self.regions is None else {len(self.regions)}
         if len(lengths) != 1:
-            raise ValueError(f'a trajectory needs equally long columns, got lengths {sorted(lengths)}')
+            raise ValueError(
+                f'a trajectory needs equally long columns, got lengths {sorted(lengths)}'
+            )
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy)

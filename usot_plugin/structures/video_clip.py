@@ -43,7 +43,20 @@ MAX_STAND_INS = 50
 
 #: Pixel formats whose first plane is luminance in bytes.
 LUMA_FIRST_FORMATS = frozenset(
-    {'yuv420p', 'yuv422p', 'yuv444p', 'yuv440p', 'yuv411p', 'yuvj420p', 'yuvj422p', 'yuvj444p', 'yuvj440p', 'nv12', 'nv21', 'gray'}
+    {
+        'yuv420p',
+        'yuv422p',
+        'yuv444p',
+        'yuv440p',
+        'yuv411p',
+        'yuvj420p',
+        'yuvj422p',
+        'yuvj444p',
+        'yuvj440p',
+        'nv12',
+        'nv21',
+        'gray',
+    }
 )
 
 #: Video keeps luminance in 16..235 unless it says otherwise.
@@ -53,8 +66,12 @@ STUDIO_TO_FULL_RANGE = np.clip((np.arange(256) - 16.0) * (255 / 219) + 0.5, 0, 2
 def _luminance(frame: av.VideoFrame, size_wh: tuple[int, int]) -> np.ndarray:
     """The 8-bit luma plane at a size, ``(H, W)`` uint8 over the full range 0..255; no colour is converted on the way."""
     plane = frame.planes[0]
-    luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-    full_range = frame.format.name.startswith(('yuvj', 'gray')) or frame.color_range == ColorRange.JPEG
+    luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
+        : frame.height, : frame.width
+    ]
+    full_range = (
+        frame.format.name.startswith(('yuvj', 'gray')) or frame.color_range == ColorRange.JPEG
+    )
     luma = resize_within(luma, size_wh)
     return luma.copy() if full_range else cv2.LUT(luma, STUDIO_TO_FULL_RANGE)
 
@@ -107,7 +124,11 @@ class VideoClip(Clip):
         self._index, self.frame_count = index, len(index)
         self._restart(0)
         place, first = self._peek()
-        good = first is not None and place == 0 and not (first.is_corrupt or first.interlaced_frame or self._problems)
+        good = (
+            first is not None
+            and place == 0
+            and not (first.is_corrupt or first.interlaced_frame or self._problems)
+        )
         if not good:
             self._let_go()
         return good
@@ -152,10 +173,15 @@ class VideoClip(Clip):
             if frame is None:
                 self._ahead = self.frame_count, None
             elif self._index.sums is not None and (self._shown is not None or not self._seeked):
-                self._ahead = (self._shown[0] + 1 if self._shown else 0), frame  # places of a pass, counted on
+                self._ahead = (
+                    (self._shown[0] + 1 if self._shown else 0),
+                    frame,
+                )  # places of a pass, counted on
             else:
                 place = self._index.place_of(frame)
-                if place is not None:  # otherwise a frame that a pass does not have: broken references after a seek
+                if (
+                    place is not None
+                ):  # otherwise a frame that a pass does not have: broken references after a seek
                     self._ahead = place, frame
         return self._ahead
 
@@ -169,24 +195,35 @@ class VideoClip(Clip):
             return index == wanted and not self._index.is_frame(index, frame)
         if self._shown is None and index > self._sought:
             return True
-        return bool(self._problems) or frame.is_corrupt  # what stands for lost parts depends on what was decoded before
+        return (
+            bool(self._problems) or frame.is_corrupt
+        )  # what stands for lost parts depends on what was decoded before
 
     def _frames(self, start: int, stop: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decoded frames ``start <= index < stop``; keeps the decoder for the next call."""
         wanted, keys_back = start, 0
-        near = self._container is not None and self._next_index <= start <= self._next_index + STEP_FORWARD_FRAMES
+        near = (
+            self._container is not None
+            and self._next_index <= start <= self._next_index + STEP_FORWARD_FRAMES
+        )
         expected = self._next_index if near else None
         while wanted < stop:
             if self._container is None or self._next_index != expected:
-                self._reopen(wanted, 0)  # a jump, or another reader moved the decoder between two frames of this one
+                self._reopen(
+                    wanted, 0
+                )  # a jump, or another reader moved the decoder between two frames of this one
                 keys_back, expected = 0, self._next_index
             index, frame = self._peek()
             if self._is_astray(index, frame, wanted):
                 # Some containers seek by decoding time and land behind the frame: go further back, in the end to the start.
                 # A trusted clock lands on the key frame; if it does not come out, the key frames are none (a stream with intra refresh).
-                landed_behind = self._shown is None and index > wanted and self._index.sums is not None
+                landed_behind = (
+                    self._shown is None and index > wanted and self._index.sums is not None
+                )
                 keys_back = 2 * keys_back + 1
-                self._reopen(wanted, keys_back if landed_behind and keys_back < MAX_KEYS_BACK else None)
+                self._reopen(
+                    wanted, keys_back if landed_behind and keys_back < MAX_KEYS_BACK else None
+                )
                 expected = self._next_index
                 continue
             if index > wanted:
@@ -207,23 +244,40 @@ class VideoClip(Clip):
             self._restart(index, keys_back)
         except (av.error.FFmpegError, OSError) as error:
             self._let_go()
-            raise ClipError(self.path, f'cannot be opened again ({reason_of(error)})', index) from error
+            raise ClipError(
+                self.path, f'cannot be opened again ({reason_of(error)})', index
+            ) from error
 
     def _stand_in(self, wanted: int, following: int) -> av.VideoFrame:
         """The frame before, for one that cannot be decoded."""
         cause = f' ({self._problems[-1]})' if self._problems else ''
         if self._shown is None or following - self._shown[0] - 1 > MAX_STAND_INS:
             last = following - 1
-            raise ClipError(self.path, f'cannot be decoded, nor can the frames up to {last}{cause}', wanted)
+            raise ClipError(
+                self.path, f'cannot be decoded, nor can the frames up to {last}{cause}', wanted
+            )
         if wanted not in self._lost:
             self._lost = sorted([*self._lost, wanted])
-            places = ', '.join(map(str, self._lost[:SHOWN_LOST])) + (' ...' if len(self._lost) > SHOWN_LOST else '')
-            which = f'frame {wanted}' if len(self._lost) == 1 else f'{len(self._lost)} frames ({places})'
-            self.notes = (*self._index.notes, f'{which} cannot be decoded{cause}; the frame before stands in')
+            places = ', '.join(map(str, self._lost[:SHOWN_LOST])) + (
+                ' ...' if len(self._lost) > SHOWN_LOST else ''
+            )
+            which = (
+                f'frame {wanted}'
+                if len(self._lost) == 1
+                else f'{len(self._lost)} frames ({places})'
+            )
+            self.notes = (
+                *self._index.notes,
+                f'{which} cannot be decoded{cause}; the frame before stands in',
+            )
         return self._shown[1]
 
-    def _to_array(self, frame: av.VideoFrame, size_wh: tuple[int, int] | None, gray: bool) -> np.ndarray:
-        if self._orientation is None or frame.key_frame:  # it can change where a stream begins anew; asking costs 0.05 ms
+    def _to_array(
+        self, frame: av.VideoFrame, size_wh: tuple[int, int] | None, gray: bool
+    ) -> np.ndarray:
+        if (
+            self._orientation is None or frame.key_frame
+        ):  # it can change where a stream begins anew; asking costs 0.05 ms
             self._orientation = orientation_of(frame)
         orientation = self._orientation
         width, height = size_wh or self.size_wh
@@ -233,9 +287,13 @@ class VideoClip(Clip):
             array = _luminance(frame, (width, height))
         else:
             if self._scaler is None:
-                self._scaler = VideoReformatter()  # a frame's own reformat() plans the conversion anew, 2 ms for each frame
+                self._scaler = (
+                    VideoReformatter()
+                )  # a frame's own reformat() plans the conversion anew, 2 ms for each frame
             filter_name = 'BICUBIC' if (width, height) == (frame.width, frame.height) else 'AREA'
-            array = self._scaler.reformat(frame, width=width, height=height, format='bgr24', interpolation=filter_name).to_ndarray()
+            array = self._scaler.reformat(
+                frame, width=width, height=height, format='bgr24', interpolation=filter_name
+            ).to_ndarray()
             if gray:
                 array = cv2.cvtColor(array, cv2.COLOR_BGR2GRAY)
         return upright(array, orientation)

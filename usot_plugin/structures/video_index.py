@@ -97,7 +97,9 @@ def main_stream(container: av.container.InputContainer) -> av.video.stream.Video
     return max(films, key=rank, default=None)
 
 
-def decoded(container: av.container.InputContainer, stream: av.video.stream.VideoStream, problems: list[str]) -> Iterator[av.VideoFrame]:
+def decoded(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, problems: list[str]
+) -> Iterator[av.VideoFrame]:
     """Frames from the container's position on. A packet that cannot be decoded is left out; its cause goes to ``problems``."""
     packets = container.demux(stream)
     while True:
@@ -118,7 +120,9 @@ def decoded(container: av.container.InputContainer, stream: av.video.stream.Vide
         yield from frames
 
 
-def packet_index(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> VideoIndex | None:
+def packet_index(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> VideoIndex | None:
     """The index by the clock of the packets; None where this clock does not tell the order and number of the frames."""
     if container.format.name not in CLOCKED_FORMATS:
         return None
@@ -144,7 +148,12 @@ def packet_index(container: av.container.InputContainer, stream: av.video.stream
     complete = stream.frames <= read  # Matroska announces none
     if not sound or not one_each or not complete or len(ordered) != len(times):
         return None
-    return VideoIndex(stream.index, _rate_of(stream), ordered, np.searchsorted(ordered, np.sort(np.asarray(keys, np.int64))))
+    return VideoIndex(
+        stream.index,
+        _rate_of(stream),
+        ordered,
+        np.searchsorted(ordered, np.sort(np.asarray(keys, np.int64))),
+    )
 
 
 def decoded_index(path: str | Path) -> VideoIndex | None:
@@ -177,14 +186,18 @@ def _decoded_index(path: str, *_: int) -> VideoIndex | None:
             sums.append(picture_sum(frame))
         notes = [f'{len(problems)} packets cannot be decoded ({problems[0]})'] if problems else []
         clock = [time for time in times if time != NO_TIME]
-        back = next((index for index in range(1, len(clock)) if clock[index] <= clock[index - 1]), None)
+        back = next(
+            (index for index in range(1, len(clock)) if clock[index] <= clock[index - 1]), None
+        )
         if back is not None:
             notes.append(f'the clock starts again at frame {back}')
         if stream.frames > len(times):
             notes.append(f'{len(times)} of {stream.frames} frames that it announces can be read')
         number, fps = stream.index, _rate_of(stream)
     as_sums = np.asarray(sums, np.int64)
-    return VideoIndex(number, fps, np.asarray(times, np.int64), np.asarray(keys, np.int64), as_sums, tuple(notes))
+    return VideoIndex(
+        number, fps, np.asarray(times, np.int64), np.asarray(keys, np.int64), as_sums, tuple(notes)
+    )
 
 
 def one_thread(stream: av.video.stream.VideoStream) -> None:
@@ -192,7 +205,9 @@ def one_thread(stream: av.video.stream.VideoStream) -> None:
     stream.thread_type = 'SLICE'
     stream.codec_context.thread_count = 1
     if stream.codec_context.codec.canonical_name == 'mjpeg':
-        stream.codec_context.options = {'err_detect': 'explode'}  # otherwise it leaves undefined memory in a damaged picture
+        stream.codec_context.options = {
+            'err_detect': 'explode'
+        }  # otherwise it leaves undefined memory in a damaged picture
 
 
 def picture_sum(frame: av.VideoFrame) -> int:
@@ -204,7 +219,9 @@ def picture_sum(frame: av.VideoFrame) -> int:
         else:
             bits = frame.format.padded_bits_per_pixel
         used = min(plane.line_size, (plane.width * bits + 7) // 8) or plane.line_size
-        lines = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size].reshape(plane.height, -1)
+        lines = np.frombuffer(memoryview(plane), np.uint8)[
+            : plane.height * plane.line_size
+        ].reshape(plane.height, -1)
         total = zlib.crc32(np.ascontiguousarray(lines[:, :used]).data, total)
     return total
 

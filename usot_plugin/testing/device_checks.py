@@ -46,7 +46,12 @@ BOX_BOUND_PX = 0.05
 #: Batches of a short training.
 STEPS = 4
 #: What a process should not say; looked for in its output.
-NOISE = ('destroy_process_group', 'find_unused_parameters=True was', '"FileClient" will', 'TensorFloat32')
+NOISE = (
+    'destroy_process_group',
+    'find_unused_parameters=True was',
+    '"FileClient" will',
+    'TensorFloat32',
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,9 @@ FAMILIES = {
     'udt': Family('configs/quick/udt_quick.py'),
     'siamfc': Family('configs/quick/s2siamfc_quick_siamfc-discovered.py'),
     's2siamfc': Family('configs/quick/s2siamfc_quick.py'),
-    'siamrpn': Family('configs/quick/cyclesiam_quick.py', {'model.train_cfg.cycle_start_epoch': None}),
+    'siamrpn': Family(
+        'configs/quick/cyclesiam_quick.py', {'model.train_cfg.cycle_start_epoch': None}
+    ),
     'cyclesiam': Family('configs/quick/cyclesiam_quick.py', epoch=4),
     'pul-discrimination': Family('configs/quick/pul_quick.py', part='discrimination'),
     'pul': Family('configs/quick/pul_quick.py', {'model.loss.alpha_px2': 16.0}, sampler=_PAIRS),
@@ -99,7 +106,12 @@ class Bench:
     """
 
     def __init__(self, folder: Path, device: str, batch: int, limit_s: float) -> None:
-        self.folder, self.device, self.batch, self.limit_s = folder, torch.device(device), batch, limit_s
+        self.folder, self.device, self.batch, self.limit_s = (
+            folder,
+            torch.device(device),
+            batch,
+            limit_s,
+        )
         self._groups: dict[str, list[dict]] = {}
         self._float32_losses: dict[str, list[float]] = {}
 
@@ -132,8 +144,16 @@ class Bench:
             if about.part:
                 cfg.merge_from_dict(cfg[about.part])
             dataset = cfg.train_dataloader.dataset.to_dict()
-            groups = rendered_groups(self.table(), dataset['pipeline'], about.sampler or dataset['frame_sampler'], about.stage)
-            self._groups[family] = [pseudo_collate([groups[step * size + i] for i in range(size)]) for step in range(STEPS)]
+            groups = rendered_groups(
+                self.table(),
+                dataset['pipeline'],
+                about.sampler or dataset['frame_sampler'],
+                about.stage,
+            )
+            self._groups[family] = [
+                pseudo_collate([groups[step * size + i] for i in range(size)])
+                for step in range(STEPS)
+            ]
         return copy.deepcopy(self._groups[family])
 
     def float32_losses(self, family: str) -> list[float]:
@@ -147,7 +167,9 @@ class Bench:
 # --- losses and gradients -------------------------------------------------------------------------------------------------------------
 
 
-def loss_and_gradient(model: Any, batch: dict, dtype: torch.dtype, device: torch.device) -> tuple[float, Tensor]:
+def loss_and_gradient(
+    model: Any, batch: dict, dtype: torch.dtype, device: torch.device
+) -> tuple[float, Tensor]:
     """Sum of the losses of one batch, and all gradients in one vector; both come back to the CPU in float64."""
     model = copy.deepcopy(model).to(device)
     data = model.data_preprocessor(copy.deepcopy(batch), True)
@@ -157,20 +179,26 @@ def loss_and_gradient(model: Any, batch: dict, dtype: torch.dtype, device: torch
     total = torch.stack([value for name, value in losses.items() if 'loss' in name]).sum()
     total.backward()
     gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in model.parameters()]
-    return float(total.detach()), torch.cat([gradient.detach().cpu().double().flatten() for gradient in gradients])
+    return float(total.detach()), torch.cat(
+        [gradient.detach().cpu().double().flatten() for gradient in gradients]
+    )
 
 
 def check_losses(bench: Bench, family: str) -> Outcome:
     """Loss and gradient in float32 on the device against the CPU in float64, or in float32 where that is nearer."""
     model, batch = bench.model(family), bench.batches(family)[0]
     cpu = torch.device('cpu')
-    exact, plain = (loss_and_gradient(model, batch, dtype, cpu) for dtype in (torch.float64, torch.float32))
+    exact, plain = (
+        loss_and_gradient(model, batch, dtype, cpu) for dtype in (torch.float64, torch.float32)
+    )
     with tensor_float32(False, False):
         found = loss_and_gradient(model, batch, torch.float32, bench.device)
 
     def difference(one: tuple[float, Tensor], other: tuple[float, Tensor]) -> tuple[float, float]:
         loss, gradient = other
-        return abs(one[0] - loss) / max(abs(loss), 1e-12), float((one[1] - gradient).norm() / gradient.norm().clamp(min=1e-12))
+        return abs(one[0] - loss) / max(abs(loss), 1e-12), float(
+            (one[1] - gradient).norm() / gradient.norm().clamp(min=1e-12)
+        )
 
     own, there = difference(plain, exact), difference(found, exact)
     # A network that chooses (the best cell, an anchor) may choose otherwise in float32: then the CPU's own float32 is the measure.
@@ -193,7 +221,9 @@ def optim_wrapper(bench: Bench, optimizer: torch.optim.Optimizer, precision: str
     if precision in ('float16', 'bfloat16'):
         if bench.device.type == 'cuda':
             scale = dict(loss_scale='dynamic') if precision == 'float16' else dict(loss_scale=1.0)
-            return OPTIM_WRAPPERS.build(dict(type='AmpOptimWrapper', dtype=precision, optimizer=optimizer, **scale))
+            return OPTIM_WRAPPERS.build(
+                dict(type='AmpOptimWrapper', dtype=precision, optimizer=optimizer, **scale)
+            )
         if precision == 'float16':
             raise NotHereError('float16 needs a GPU')
         return OPTIM_WRAPPERS.build(dict(type='AutocastOptimWrapper', optimizer=optimizer))
@@ -205,14 +235,22 @@ def optim_wrapper(bench: Bench, optimizer: torch.optim.Optimizer, precision: str
 def prepare(model: Any, device: torch.device, precision: str) -> Any:
     """The model on the device, in channels-last layout where that is asked for."""
     model = model.to(device)
-    return model.to(memory_format=torch.channels_last) if precision.endswith('channels-last') else model
+    return (
+        model.to(memory_format=torch.channels_last)
+        if precision.endswith('channels-last')
+        else model
+    )
 
 
 def short_training(bench: Bench, family: str, precision: str) -> list[float]:
     """The loss of each of a few steps of AdamW."""
     batches = bench.batches(family)
     model = prepare(bench.model(family), bench.device, precision)
-    wrapper = optim_wrapper(bench, torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4), precision)
+    wrapper = optim_wrapper(
+        bench,
+        torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4),
+        precision,
+    )
     losses = []
     for number, batch in enumerate(batches):
         torch.manual_seed(number)
@@ -268,7 +306,9 @@ def train_here(bench: Bench, name: str, *arguments: str, config: str | None = No
         tool = load_tool(packaged_folder('tools') / 'train.py')
         status = tool.main([str(path), '--work-dir', str(work_dir), *arguments])
         if status:
-            raise RuntimeError(f'tools/train.py ended with status {status}; its message is in the log')
+            raise RuntimeError(
+                f'tools/train.py ended with status {status}; its message is in the log'
+            )
     return tool_losses(work_dir)
 
 
@@ -280,7 +320,12 @@ def relative(losses: np.ndarray, others: np.ndarray) -> float:
 def check_amp_tool(bench: Bench) -> Outcome:
     """``tools/train.py --amp`` against the same command without."""
     plain, reduced = train_here(bench, 'plain'), train_here(bench, 'amp', '--amp')
-    return agreement(relative(reduced, plain), STEP_BOUNDS['float16'], '', f'last loss {reduced[-1]:.4f}, float32 {plain[-1]:.4f}')
+    return agreement(
+        relative(reduced, plain),
+        STEP_BOUNDS['float16'],
+        '',
+        f'last loss {reduced[-1]:.4f}, float32 {plain[-1]:.4f}',
+    )
 
 
 def check_resume_amp(bench: Bench) -> Outcome:
@@ -288,7 +333,12 @@ def check_resume_amp(bench: Bench) -> Outcome:
     whole = train_here(bench, 'amp', '--amp')
     saved = bench.folder / 'work' / 'amp' / 'epoch_1.pth'
     resumed = train_here(bench, 'amp_resumed', '--amp', '--resume', str(saved), config='amp')
-    return agreement(relative(resumed[-STEPS:], whole[-STEPS:]), 1e-3, '', f'{len(resumed)} steps after the first epoch')
+    return agreement(
+        relative(resumed[-STEPS:], whole[-STEPS:]),
+        1e-3,
+        '',
+        f'{len(resumed)} steps after the first epoch',
+    )
 
 
 def train_as_process(bench: Bench, name: str, changes: Mapping[str, Any]) -> tuple[np.ndarray, str]:
@@ -298,14 +348,32 @@ def train_as_process(bench: Bench, name: str, changes: Mapping[str, Any]) -> tup
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    script = ['bash', str(packaged_folder('tools') / 'dist_train.sh'), str(path), '1', '--work-dir', str(work_dir)]
+    script = [
+        'bash',
+        str(packaged_folder('tools') / 'dist_train.sh'),
+        str(path),
+        '1',
+        '--work-dir',
+        str(work_dir),
+    ]
     where = f'{Path(sys.executable).parent}:'
     script = ['env', f'PORT={port}', 'bash', '-c', f'PATH={where}$PATH exec "$@"', 'sh', *script]
-    done = subprocess.run(script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=self_limit(bench), check=False)
+    done = subprocess.run(
+        script,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=self_limit(bench),
+        check=False,
+    )
     print(done.stdout, flush=True)
     if done.returncode:
-        last = [line for line in done.stdout.splitlines() if re.search(r'error', line, re.IGNORECASE)]
-        raise RuntimeError(f'exit status {done.returncode}: {last[-1].strip() if last else done.stdout[-200:]}')
+        last = [
+            line for line in done.stdout.splitlines() if re.search(r'error', line, re.IGNORECASE)
+        ]
+        raise RuntimeError(
+            f'exit status {done.returncode}: {last[-1].strip() if last else done.stdout[-200:]}'
+        )
     return tool_losses(work_dir), done.stdout
 
 
@@ -320,18 +388,26 @@ def check_distributed(bench: Bench, name: str, changes: Mapping[str, Any]) -> Ou
     begin = time.perf_counter()
     losses, said = train_as_process(bench, name, changes)
     noise = [word for word in NOISE if word in said]
-    detail = f'{time.perf_counter() - begin:.0f} s as a process, ' + (f'it says: {", ".join(noise)}' if noise else 'no warning')
+    detail = f'{time.perf_counter() - begin:.0f} s as a process, ' + (
+        f'it says: {", ".join(noise)}' if noise else 'no warning'
+    )
     return agreement(relative(losses, plain), 0.01, '', detail)
 
 
 def check_ddp(bench: Bench) -> Outcome:
     """DDP with SyncBN, which needs a GPU; on a CPU with plain batch norm."""
-    return check_distributed(bench, 'ddp', {'sync_bn': 'torch'} if bench.device.type == 'cuda' else {})
+    return check_distributed(
+        bench, 'ddp', {'sync_bn': 'torch'} if bench.device.type == 'cuda' else {}
+    )
 
 
 def check_fsdp(bench: Bench) -> Outcome:
     """Fully sharded parameters."""
-    return check_distributed(bench, 'fsdp', {'runner_type': 'FlexibleRunner', 'strategy': dict(type='ResumableFSDPStrategy')})
+    return check_distributed(
+        bench,
+        'fsdp',
+        {'runner_type': 'FlexibleRunner', 'strategy': dict(type='ResumableFSDPStrategy')},
+    )
 
 
 # --- tracking --------------------------------------------------------------------------------------------------------------------------
@@ -374,8 +450,23 @@ def check_batches(bench: Bench) -> Outcome:
     found = []
     for name, more in (('single', []), ('batched', ['--batch-sequences', '3'])):
         out = bench.folder / 'results' / name
-        common = ['configs/pretrained/usot_small.py', str(pretrained_path('usot_small')), '--sequences', str(sequences)]
-        status = tool.main([*common, '--out', str(out), '--work-dir', str(bench.folder / 'work' / name), '--overwrite', *more])
+        common = [
+            'configs/pretrained/usot_small.py',
+            str(pretrained_path('usot_small')),
+            '--sequences',
+            str(sequences),
+        ]
+        status = tool.main(
+            [
+                *common,
+                '--out',
+                str(out),
+                '--work-dir',
+                str(bench.folder / 'work' / name),
+                '--overwrite',
+                *more,
+            ]
+        )
         if status:
             raise RuntimeError(f'tools/test.py ended with status {status}')
         files = sorted(out.glob('*/s?.txt'))
@@ -406,8 +497,12 @@ def check_speed(bench: Bench, stage: str, mode: str, seconds: float = 2.0) -> Ou
     torch.manual_seed(0)
     model = prepare(MODELS.build(cfg), bench.device, mode).train()
     model.set_epoch(model.train_cfg['cycle_start_epoch'] if stage == 'cycle' else 0)
-    wrapper = optim_wrapper(bench, torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9), precision)
-    data = pseudo_collate([random_group(seed, 4 if stage == 'cycle' else 0) for seed in range(bench.batch)])
+    wrapper = optim_wrapper(
+        bench, torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9), precision
+    )
+    data = pseudo_collate(
+        [random_group(seed, 4 if stage == 'cycle' else 0) for seed in range(bench.batch)]
+    )
     with tensor_float32(matmul, convolution):
         for _ in range(3 if bench.device.type == 'cuda' else 1):
             model.train_step(data, wrapper)
@@ -418,9 +513,18 @@ def check_speed(bench: Bench, stage: str, mode: str, seconds: float = 2.0) -> Ou
             done += 1
             bench.synchronise()
         rate = done / (time.perf_counter() - begin)
-    peak = f'{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB' if bench.device.type == 'cuda' else 'of a CPU not counted'
+    peak = (
+        f'{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB'
+        if bench.device.type == 'cuda'
+        else 'of a CPU not counted'
+    )
     detail = f'{bench.batch} groups a step, peak memory {peak}, loss {float(loss.detach()):.3f}'
-    return Outcome('ok' if bool(torch.isfinite(loss)) else 'failed: the loss is not finite', rate, 'steps/s', detail)
+    return Outcome(
+        'ok' if bool(torch.isfinite(loss)) else 'failed: the loss is not finite',
+        rate,
+        'steps/s',
+        detail,
+    )
 
 
 def check_compile(bench: Bench, whole: bool) -> Outcome:
@@ -448,11 +552,22 @@ def check_compile(bench: Bench, whole: bool) -> Outcome:
     difference = relative(np.array(losses), np.array(plain))
     later = ', '.join(f'{seconds:.2f}' for seconds in marks[1:])
     detail = f'{backend}; the next steps {later} s; losses differ by {difference:.1e}'
-    return Outcome(agreement(difference, STEP_BOUNDS['channels-last']).result, marks[0], 's to the first step', detail)
+    return Outcome(
+        agreement(difference, STEP_BOUNDS['channels-last']).result,
+        marks[0],
+        's to the first step',
+        detail,
+    )
 
 
-def _steps(families: tuple[str, ...], precisions: tuple[str, ...]) -> dict[str, Callable[[Bench], Outcome]]:
-    return {f'steps-{f}-{p}': partial(check_steps, family=f, precision=p) for f in families for p in precisions}
+def _steps(
+    families: tuple[str, ...], precisions: tuple[str, ...]
+) -> dict[str, Callable[[Bench], Outcome]]:
+    return {
+        f'steps-{f}-{p}': partial(check_steps, family=f, precision=p)
+        for f in families
+        for p in precisions
+    }
 
 
 #: All checks by name, the most informative first.
@@ -462,11 +577,18 @@ CHECKS: dict[str, Callable[[Bench], Outcome]] = {
     'train-amp': check_amp_tool,
     'train-resume-amp': check_resume_amp,
     'train-ddp-syncbn': check_ddp,
-    **{f'r50-{s}-{m}': partial(check_speed, stage=s, mode=m) for s in ('cycle', 'naive') for m in SPEED_MODES},
+    **{
+        f'r50-{s}-{m}': partial(check_speed, stage=s, mode=m)
+        for s in ('cycle', 'naive')
+        for m in SPEED_MODES
+    },
     'test-batch-sequences': check_batches,
     'track-usot': partial(check_tracking, what='usot'),
     'track-usot-torch-default': partial(check_tracking, what='usot', plain_float32=False),
-    **{f'track-{family}': partial(check_tracking, what=family) for family in ('udt', 'siamfc', 'siamrpn')},
+    **{
+        f'track-{family}': partial(check_tracking, what=family)
+        for family in ('udt', 'siamfc', 'siamrpn')
+    },
     'train-fsdp': check_fsdp,
     **_steps(('udt', 'cyclesiam', 'siamfc', 's2siamfc', 'pul'), ('float16', 'bfloat16')),
     'compile-parts': partial(check_compile, whole=False),

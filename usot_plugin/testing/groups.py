@@ -14,7 +14,9 @@ from ..structures.sot_sample import SOTSample
 from .tables import pseudo_track, write_table_part
 
 
-def rendered_table(folder: str | Path, clips: int = 4, frames: int = 60, size_wh: tuple[int, int] = (640, 360)) -> Path:
+def rendered_table(
+    folder: str | Path, clips: int = 4, frames: int = 60, size_wh: tuple[int, int] = (640, 360)
+) -> Path:
     """Render clips below ``folder`` and write the table of their exact boxes; what is there already stays.
 
     Returns:
@@ -26,12 +28,17 @@ def rendered_table(folder: str | Path, clips: int = 4, frames: int = 60, size_wh
         if not path.exists():
             video, boxes = render_clip(number, frames, size_wh, occluders=0)
             write_clip(path, video)
-            write_table_part(table, path.name, path, pseudo_track(boxes[0], number), size_wh=size_wh)
+            write_table_part(
+                table, path.name, path, pseudo_track(boxes[0], number), size_wh=size_wh
+            )
     return table
 
 
 def rendered_groups(
-    table: str | Path, pipeline: Sequence[Mapping], sampler: Mapping | None = None, stage: str = 'naive'
+    table: str | Path,
+    pipeline: Sequence[Mapping],
+    sampler: Mapping | None = None,
+    stage: str = 'naive',
 ) -> PseudoBoxDataset:
     """Crops and augmentation of a config on rendered clips.
 
@@ -43,14 +50,23 @@ def rendered_groups(
     """
     options: dict[str, Any] = dict(sampler or dict(type='QualityFrames'))
     steps = [dict(step) for step in pipeline]
-    return PseudoBoxDataset(table=table, frame_sampler=options, samples_per_epoch=1 << 20, stage=stage, pipeline=steps)
+    return PseudoBoxDataset(
+        table=table, frame_sampler=options, samples_per_epoch=1 << 20, stage=stage, pipeline=steps
+    )
 
 
 def random_group(seed: int, memory: int) -> dict:
     """A training group of noise with its boxes in the middle, and so many memory frames."""
     generator = torch.Generator().manual_seed(seed)
-    views = {'template': (3, 127, 127), 'search': (3, 255, 255), **({'memory': (memory, 3, 255, 255)} if memory else {})}
-    inputs = {name: torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator) for name, shape in views.items()}
+    views = {
+        'template': (3, 127, 127),
+        'search': (3, 255, 255),
+        **({'memory': (memory, 3, 255, 255)} if memory else {}),
+    }
+    inputs = {
+        name: torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        for name, shape in views.items()
+    }
     sample = SOTSample()
     sample.set_boxes('template_box_xyxy', [40, 40, 88, 88])
     sample.set_boxes('search_box_xyxy', [96, 96, 160, 160])

@@ -72,7 +72,9 @@ def serve(connection: Connection, build: Callable[[], Checks], log: str) -> None
             outcome = Outcome(f'skipped: {error}')
         except Exception as error:  # whatever a check runs into is its result
             traceback.print_exc()
-            outcome = Outcome(f'failed: {type(error).__name__}: {" ".join(str(error).split())[:200]}')
+            outcome = Outcome(
+                f'failed: {type(error).__name__}: {" ".join(str(error).split())[:200]}'
+            )
         print(outcome, flush=True)
         connection.send(outcome)
 

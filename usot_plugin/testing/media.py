@@ -20,7 +20,11 @@ _MP4_MATRICES = {
 
 
 def moving_square_frames(
-    count: int, size_wh: tuple[int, int] = (96, 72), side_px: int = 20, step_px: float = 3.0, seed: int = 0
+    count: int,
+    size_wh: tuple[int, int] = (96, 72),
+    side_px: int = 20,
+    step_px: float = 3.0,
+    seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A textured square that crosses a textured, still ground.
 
@@ -37,7 +41,9 @@ def moving_square_frames(
     width, height = size_wh
     random = np.random.default_rng(seed)
     ground = cv2.GaussianBlur(random.integers(0, 160, (height, width, 3), np.uint8), (0, 0), 1.5)
-    square = cv2.GaussianBlur(random.integers(60, 256, (side_px, side_px, 3), np.uint8), (0, 0), 1.0)
+    square = cv2.GaussianBlur(
+        random.integers(60, 256, (side_px, side_px, 3), np.uint8), (0, 0), 1.0
+    )
     square[[0, -1]] = square[:, [0, -1]] = 255
     room = width - side_px
     frames, boxes = np.empty((count, height, width, 3), np.uint8), np.empty((count, 4))
@@ -79,7 +85,9 @@ def write_video(
             if not index:
                 stream.height, stream.width = frame.shape[:2]
                 stream.pix_fmt = pixel_format
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='bgr24').reformat(format=pixel_format)
+            picture = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(frame), format='bgr24'
+            ).reformat(format=pixel_format)
             if times is not None:
                 picture.pts, picture.time_base = int(times[index]), Fraction(1, fps)
             container.mux(stream.encode(picture))
@@ -102,12 +110,16 @@ def set_mp4_rotation(path: str | Path, degrees: int) -> Path:
     matrix_at = start + 4 + (32 if version == 1 else 20) + 16
     for index, value in enumerate(_MP4_MATRICES[degrees]):
         unit = 1 << 30 if index % 3 == 2 else 1 << 16
-        data[matrix_at + 4 * index : matrix_at + 4 * index + 4] = (value * unit).to_bytes(4, 'big', signed=True)
+        data[matrix_at + 4 * index : matrix_at + 4 * index + 4] = (value * unit).to_bytes(
+            4, 'big', signed=True
+        )
     path.write_bytes(data)
     return path
 
 
-def write_frames(folder: str | Path, frames: Iterable[np.ndarray], pattern: str = '{:05d}.png', first: int = 1) -> Path:
+def write_frames(
+    folder: str | Path, frames: Iterable[np.ndarray], pattern: str = '{:05d}.png', first: int = 1
+) -> Path:
     """Write frames (any depth and channel count OpenCV can encode) as a folder of images."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

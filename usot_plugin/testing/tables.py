@@ -40,7 +40,14 @@ def pseudo_track(
         **columns,
     }
     boxes = np.asarray(boxes_xyxy, np.float32)
-    return PseudoTrack(0, first_frame, boxes, sequence_quality=sequence_quality, corner_share=corner_share, **values)
+    return PseudoTrack(
+        0,
+        first_frame,
+        boxes,
+        sequence_quality=sequence_quality,
+        corner_share=corner_share,
+        **values,
+    )
 
 
 def write_table_part(
@@ -92,5 +99,7 @@ def write_table_part(
     ]
     file = Path(table) / part_name(clip)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(part_bytes(rows, TableInfo({'made_for': 'a test'} if config is None else config)))
+    file.write_bytes(
+        part_bytes(rows, TableInfo({'made_for': 'a test'} if config is None else config))
+    )
     return file

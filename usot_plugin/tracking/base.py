@@ -58,7 +58,9 @@ class Tracker(ABC):
         """
 
     @abstractmethod
-    def update(self, frames: np.ndarray | Sequence[np.ndarray], state: Any) -> tuple[Prediction, Any]:
+    def update(
+        self, frames: np.ndarray | Sequence[np.ndarray], state: Any
+    ) -> tuple[Prediction, Any]:
         """Find the targets in the next frame; returns the prediction and the new state. The given state stays usable."""
 
     def select(self, state: Any, indices: Sequence[int]) -> Any:
@@ -74,7 +76,9 @@ class Tracker(ABC):
             return [state[index] for index in indices]
         if isinstance(state, np.ndarray):
             return state[list(indices)]
-        raise ValueError(f'{type(self).__name__}: its state is a {type(state).__name__}, so it has to override Tracker.select and concat')
+        raise ValueError(
+            f'{type(self).__name__}: its state is a {type(state).__name__}, so it has to override Tracker.select and concat'
+        )
 
     def concat(self, states: Sequence[Any]) -> Any:
         """One state of all targets of ``states``, in their order; the counterpart of :meth:`select`.
@@ -87,7 +91,9 @@ class Tracker(ABC):
         if states and all(isinstance(state, np.ndarray) for state in states):
             return np.concatenate(states)
         forms = ', '.join(sorted({type(state).__name__ for state in states})) or 'nothing'
-        raise ValueError(f'{type(self).__name__}: its states are {forms}, so it has to override Tracker.select and concat')
+        raise ValueError(
+            f'{type(self).__name__}: its states are {forms}, so it has to override Tracker.select and concat'
+        )
 
 
 def target_count(boxes_xyxy: Any) -> int:
@@ -102,15 +108,23 @@ def target_count(boxes_xyxy: Any) -> int:
         raise TargetBoxError(str(error)) from error
 
 
-def frames_per_target(frames: np.ndarray | Sequence[np.ndarray], target_count: int) -> list[np.ndarray]:
+def frames_per_target(
+    frames: np.ndarray | Sequence[np.ndarray], target_count: int
+) -> list[np.ndarray]:
     """One frame per target, whatever form the caller used.
 
     Raises:
         ValueError: A wrong number of frames or a frame that is not ``(H, W, 3)`` uint8.
     """
-    per_target = [frames] * target_count if isinstance(frames, np.ndarray) and frames.ndim == 3 else list(frames)
+    per_target = (
+        [frames] * target_count
+        if isinstance(frames, np.ndarray) and frames.ndim == 3
+        else list(frames)
+    )
     if len(per_target) != target_count:
-        raise ValueError(f'{len(per_target)} frames for {target_count} targets: give one frame or one per target')
+        raise ValueError(
+            f'{len(per_target)} frames for {target_count} targets: give one frame or one per target'
+        )
     for frame in per_target:
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise ValueError(f'a frame is (H, W, 3) uint8 BGR, got {frame.shape} {frame.dtype}')

@@ -43,7 +43,9 @@ def boxes_from_json(path: str | Path) -> np.ndarray:
         raise InputError(f'{path}: not JSON ({error})') from error
     boxes = content.get('boxes_xywh') if isinstance(content, dict) else content
     if not isinstance(boxes, list) or not boxes or not all(isinstance(box, list) for box in boxes):
-        raise InputError(f'{path}: expected [[x, y, w, h], ...] or {{"boxes_xywh": [[x, y, w, h], ...]}}')
+        raise InputError(
+            f'{path}: expected [[x, y, w, h], ...] or {{"boxes_xywh": [[x, y, w, h], ...]}}'
+        )
     return np.stack([_as_box(box, f'{path}: box {index}') for index, box in enumerate(boxes)])
 
 
@@ -57,7 +59,9 @@ def _as_box(values: list, where: str) -> np.ndarray:
     if not np.isfinite(box).all():
         raise InputError(f'{where}: the box has to be finite')
     if (box[2:] <= 0).any():
-        raise InputError(f'{where}: width and height have to be positive, got {box[2]:g} x {box[3]:g}')
+        raise InputError(
+            f'{where}: width and height have to be positive, got {box[2]:g} x {box[3]:g}'
+        )
     return xywh_to_xyxy(box)
 
 
@@ -80,10 +84,14 @@ def check_boxes_in_frame(boxes_xyxy: Any, size_wh: tuple[int, int], source: str)
 
 def has_display() -> bool:
     """Whether a window can be opened; always assumed on Windows and macOS."""
-    return not sys.platform.startswith('linux') or bool(os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY'))
+    return not sys.platform.startswith('linux') or bool(
+        os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
+    )
 
 
-def select_boxes(frame: np.ndarray, title: str = 'Draw boxes: drag, ENTER after each, ESC when done') -> np.ndarray:
+def select_boxes(
+    frame: np.ndarray, title: str = 'Draw boxes: drag, ENTER after each, ESC when done'
+) -> np.ndarray:
     """Let the user draw boxes with the mouse; ``(B, 4)`` xyxy.
 
     Raises:

@@ -45,7 +45,10 @@ def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -
     unknown = sorted(set(options) - set(parameters))
     if unknown:
         near = get_close_matches(unknown[0], parameters, 1)
-        raise ValueError(f'{cls.__name__} has no option {unknown[0]!r}' + (f', did you mean {near[0]!r}?' if near else ''))
+        raise ValueError(
+            f'{cls.__name__} has no option {unknown[0]!r}'
+            + (f', did you mean {near[0]!r}?' if near else '')
+        )
     if 'model' not in parameters:
         return cls(**options)
     if model is None:
@@ -65,7 +68,9 @@ def _resolved(test_cfg: Mapping[str, Any]) -> tuple[Callable[..., Tracker], dict
         cls = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
     if not _is_tracker(cls):
         known = sorted(name for name, entry in TASK_UTILS.module_dict.items() if _is_tracker(entry))
-        raise ValueError(f'{kind!r} is no tracker; known are {", ".join(known)} (key model.test_cfg.type)')
+        raise ValueError(
+            f'{kind!r} is no tracker; known are {", ".join(known)} (key model.test_cfg.type)'
+        )
     return cls, options
 
 

@@ -31,7 +31,9 @@ def as_bgr_u8(image: np.ndarray | Tensor) -> np.ndarray:
         or (image.ndim == 3 and image.shape[2] not in (1, 3, 4))
         or not image.size
     ):
-        raise ValueError(f'an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got {getattr(image, "shape", type(image).__name__)}')
+        raise ValueError(
+            f'an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got {getattr(image, "shape", type(image).__name__)}'
+        )
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.dtype != np.uint8:

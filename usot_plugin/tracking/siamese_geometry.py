@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from usot_plugin.structures.crops import Region, boxes_from_crop, boxes_to_crop, context_side, rect_region
+from usot_plugin.structures.crops import (
+    Region,
+    boxes_from_crop,
+    boxes_to_crop,
+    context_side,
+    rect_region,
+)
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,14 @@ class SearchWindow:
         """Boxes ``(..., 4)`` of the crop in frame pixels."""
         if not self.legacy:
             return boxes_from_crop(boxes_xyxy, self.region, (self.crop_px, self.crop_px))
-        return (np.asarray(boxes_xyxy, np.float64) - self.crop_px // 2) / self.scale + np.array(self.centre_xy * 2)
+        return (np.asarray(boxes_xyxy, np.float64) - self.crop_px // 2) / self.scale + np.array(
+            self.centre_xy * 2
+        )
 
 
-def search_window(box_cxcywh: np.ndarray, context: float, exemplar_px: int, crop_px: int, legacy: bool = False) -> SearchWindow:
+def search_window(
+    box_cxcywh: np.ndarray, context: float, exemplar_px: int, crop_px: int, legacy: bool = False
+) -> SearchWindow:
     """The square around a target that shows it at the scale of the exemplar crop.
 
     Args:
@@ -68,7 +78,9 @@ def change_ratio(values: np.ndarray) -> np.ndarray:
     return np.maximum(values, 1 / values)
 
 
-def scale_ratio_penalty(boxes_wh: np.ndarray, target_wh: np.ndarray, k: float, context: float = 0.5) -> np.ndarray:
+def scale_ratio_penalty(
+    boxes_wh: np.ndarray, target_wh: np.ndarray, k: float, context: float = 0.5
+) -> np.ndarray:
     """Penalty ``exp(-(s_c * r_c - 1) k)`` on a change of scale and of aspect ratio.
 
     Args:

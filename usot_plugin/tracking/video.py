@@ -51,7 +51,10 @@ def track_video(
 
 
 def track_frames(
-    tracker: Tracker, frames: Iterable[tuple[int, np.ndarray]], boxes_xyxy: np.ndarray | list, on_frame: OnFrame | None = None
+    tracker: Tracker,
+    frames: Iterable[tuple[int, np.ndarray]],
+    boxes_xyxy: np.ndarray | list,
+    on_frame: OnFrame | None = None,
 ) -> list[Trajectory]:
     """The same for any numbered frames, also those of a live source; ends with them or when ``on_frame`` says ``False``.
 
@@ -73,4 +76,7 @@ def track_frames(
     boxes = np.stack([prediction.boxes_xyxy for prediction in predictions], 1)
     scores = np.stack([prediction.scores for prediction in predictions], 1)
     lost = np.stack([prediction.lost for prediction in predictions], 1)
-    return [Trajectory(boxes[target], scores[target], lost[target], np.array(seconds)) for target in range(len(boxes))]
+    return [
+        Trajectory(boxes[target], scores[target], lost[target], np.array(seconds))
+        for target in range(len(boxes))
+    ]

@@ -39,7 +39,16 @@ def crop_window(
     else:
         # OpenCV counts from pixel centres; continuous coordinates lie half a pixel beside them.
         scales = [out / size for out, size in zip(out_wh, size_wh, strict=True)]
-        offsets = [scale * (0.5 - corner) - 0.5 for scale, corner in zip(scales, (left, top), strict=True)]
+        offsets = [
+            scale * (0.5 - corner) - 0.5 for scale, corner in zip(scales, (left, top), strict=True)
+        ]
     matrix = np.array([[scales[0], 0, offsets[0]], [0, scales[1], offsets[1]]])
     color = tuple(int(value) for value in fill)
-    return cv2.warpAffine(image, matrix, out_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=color)
+    return cv2.warpAffine(
+        image,
+        matrix,
+        out_wh,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=color,
+    )

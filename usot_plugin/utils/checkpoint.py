@@ -65,7 +65,15 @@ NUMPY_MODULES = ('numpy.core.multiarray', 'numpy._core.multiarray')
 DTYPE_CODE = re.compile(r'[?bBhHiIlLqQefdgFDGO]|[biufcO]\d{1,2}')
 
 #: What the unpickler stumbles over in a file of another kind.
-NOT_A_CHECKPOINT = (ValueError, LookupError, AttributeError, TypeError, OverflowError, AssertionError, struct.error)
+NOT_A_CHECKPOINT = (
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    OverflowError,
+    AssertionError,
+    struct.error,
+)
 #: The records of a checkpoint are not compressed; one that has more bytes than this many times the file's is meant to fill the memory.
 MOST_GROWTH = 20
 #: How the state of a big-endian dtype begins in a pickle: version 3, ``'>'``.
@@ -93,9 +101,19 @@ def safe_globals() -> list[Any]:
     """Every class and function that a checkpoint of MMEngine's Runner names beside tensors, each harmless, with its name in a pickle."""
     HistoryBuffer()  # registers its default statistics
     multiarray = (getattr(np, '_core', None) or np.core).multiarray
-    arrays = [(getattr(multiarray, name), f'{module}.{name}') for module in NUMPY_MODULES for name in ('_reconstruct', 'scalar')]
-    dtypes = sorted({type(np.dtype(code)) for code in '?bBhHiIlLqQefdgFDGO'}, key=lambda kind: kind.__name__)
-    functions = [(_plain_dtype, 'numpy.dtype'), (_no_bytes, 'builtins.bytes'), (_history_statistic, 'builtins.getattr')]
+    arrays = [
+        (getattr(multiarray, name), f'{module}.{name}')
+        for module in NUMPY_MODULES
+        for name in ('_reconstruct', 'scalar')
+    ]
+    dtypes = sorted(
+        {type(np.dtype(code)) for code in '?bBhHiIlLqQefdgFDGO'}, key=lambda kind: kind.__name__
+    )
+    functions = [
+        (_plain_dtype, 'numpy.dtype'),
+        (_no_bytes, 'builtins.bytes'),
+        (_history_statistic, 'builtins.getattr'),
+    ]
     return [*arrays, *functions, np.ndarray, *dtypes, HistoryBuffer, slice]
 
 
@@ -107,10 +125,14 @@ def load_checkpoint(path: str | Path, map_location: str | torch.device | None = 
     """
     file = Path(path).expanduser()
     if not file.is_file():
-        raise CheckpointError(path, 'is a folder, not a checkpoint' if file.is_dir() else 'no such checkpoint')
+        raise CheckpointError(
+            path, 'is a folder, not a checkpoint' if file.is_dir() else 'no such checkpoint'
+        )
     try:
         with torch.serialization.safe_globals(safe_globals()), warnings.catch_warnings():
-            warnings.filterwarnings('ignore', message='Detected pickle protocol')  # a file of another kind; the refusal below says so
+            warnings.filterwarnings(
+                'ignore', message='Detected pickle protocol'
+            )  # a file of another kind; the refusal below says so
             _check_archive(file)
             try:
                 content = torch.load(file, map_location=map_location, weights_only=True)
@@ -127,7 +149,9 @@ def load_checkpoint(path: str | Path, map_location: str | torch.device | None = 
     except zipfile.BadZipFile as error:
         raise CheckpointError(path, f'damaged: {error}') from error
     except (EOFError, RuntimeError, MemoryError, RecursionError) as error:
-        raise CheckpointError(path, 'cut short or damaged: PyTorch finds no complete checkpoint in it') from error
+        raise CheckpointError(
+            path, 'cut short or damaged: PyTorch finds no complete checkpoint in it'
+        ) from error
     except NOT_A_CHECKPOINT as error:
         raise CheckpointError(path, 'not a PyTorch checkpoint') from error
 
@@ -156,14 +180,18 @@ def _check_archive(file: Path) -> None:
 def _refusal(error: pickle.UnpicklingError) -> str:
     """PyTorch's page of advice as one line: which global was refused, or that this is no pickle of tensors."""
     text = str(error)
-    found = re.search(r'GLOBAL (numpy\.dtype\(.*?\)|\S+)', text) or re.search(r"attribute ('\w+' of .*?) is not allowed", text)
+    found = re.search(r'GLOBAL (numpy\.dtype\(.*?\)|\S+)', text) or re.search(
+        r"attribute ('\w+' of .*?) is not allowed", text
+    )
     if found:
         return f'refused: it holds the Python object {found[1]}, and loading that could run code; save tensors only'
     detail = text.partition('WeightsUnpickler error:')[2].strip() or text
     return f'refused: not a checkpoint of tensors only ({detail.splitlines()[0]})'
 
 
-def extract_state_dict(checkpoint: Any, path: str | Path, which: Which = 'saved') -> dict[str, Tensor]:
+def extract_state_dict(
+    checkpoint: Any, path: str | Path, which: Which = 'saved'
+) -> dict[str, Tensor]:
     """The weights in a loaded checkpoint, ``module.`` prefixes of parallel wrappers taken off.
 
     Args:
@@ -177,16 +205,24 @@ def extract_state_dict(checkpoint: Any, path: str | Path, which: Which = 'saved'
     """
     if not isinstance(checkpoint, Mapping):
         raise CheckpointError(path, f'holds a {type(checkpoint).__name__}, not named tensors')
-    state = next((checkpoint[key] for key in STATE_KEYS if isinstance(checkpoint.get(key), Mapping)), checkpoint)
+    state = next(
+        (checkpoint[key] for key in STATE_KEYS if isinstance(checkpoint.get(key), Mapping)),
+        checkpoint,
+    )
     swapped = checkpoint.get('ema_state_dict')
     if which == 'raw' and isinstance(swapped, Mapping):
         state = swapped
     elif which == 'ema' and not isinstance(swapped, Mapping):
-        averaged = next((checkpoint[key] for key in AVERAGED_KEYS if isinstance(checkpoint.get(key), Mapping)), None)
+        averaged = next(
+            (checkpoint[key] for key in AVERAGED_KEYS if isinstance(checkpoint.get(key), Mapping)),
+            None,
+        )
         if averaged is None:
             raise CheckpointError(path, 'no averaged (EMA) weights in this file')
         state = averaged
-    tensors = {_without_module(key): value for key, value in state.items() if isinstance(value, Tensor)}
+    tensors = {
+        _without_module(key): value for key, value in state.items() if isinstance(value, Tensor)
+    }
     if which == 'raw' and state is swapped:
         tensors.pop('steps', None)  # the averaged model's own counter
     if not tensors:
@@ -208,10 +244,15 @@ def refuse_non_finite(state: Mapping[str, Any], path: str | Path) -> None:
     tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
     larger = [key for key, value in tensors.items() if _exceeds_storage(value)]
     if larger:
-        raise CheckpointError(path, f'{len(larger)} of {len(tensors)} weights are larger than what is stored of them ({_named(larger)})')
+        raise CheckpointError(
+            path,
+            f'{len(larger)} of {len(tensors)} weights are larger than what is stored of them ({_named(larger)})',
+        )
     wrong = [key for key, value in tensors.items() if not _is_finite(value)]
     if wrong:
-        raise CheckpointError(path, f'{len(wrong)} of {len(tensors)} weights are not finite ({_named(wrong)})')
+        raise CheckpointError(
+            path, f'{len(wrong)} of {len(tensors)} weights are not finite ({_named(wrong)})'
+        )
 
 
 def _exceeds_storage(value: Tensor) -> bool:
@@ -240,9 +281,18 @@ def check_resumable(checkpoint: Any, path: str | Path) -> None:
         CheckpointError: Weights only, without epoch and optimizer, or weights that are not finite.
     """
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
-    counted = isinstance(meta, Mapping) and all(isinstance(meta.get(key), int) for key in ('epoch', 'iter'))
-    if not counted or not isinstance(checkpoint.get('message_hub'), Mapping) or 'optimizer' not in checkpoint:
-        raise CheckpointError(path, f'holds weights only, no training to go on with; use --cfg-options load_from={path}')
+    counted = isinstance(meta, Mapping) and all(
+        isinstance(meta.get(key), int) for key in ('epoch', 'iter')
+    )
+    if (
+        not counted
+        or not isinstance(checkpoint.get('message_hub'), Mapping)
+        or 'optimizer' not in checkpoint
+    ):
+        raise CheckpointError(
+            path,
+            f'holds weights only, no training to go on with; use --cfg-options load_from={path}',
+        )
     for key in ('state_dict', 'ema_state_dict'):  # MMEngine's EMAHook goes on from both
         state = checkpoint.get(key)
         refuse_non_finite(state if isinstance(state, Mapping) else {}, path)
@@ -253,7 +303,9 @@ def _without_module(key: str) -> str:
 
 
 def _named(keys: list[str]) -> str:
-    return ', '.join(str(key) for key in keys[:NAMED_KEYS]) + (', ...' if len(keys) > NAMED_KEYS else '')
+    return ', '.join(str(key) for key in keys[:NAMED_KEYS]) + (
+        ', ...' if len(keys) > NAMED_KEYS else ''
+    )
 
 
 def describe_misfit(model: nn.Module, state: Mapping[str, Tensor]) -> str | None:
@@ -268,8 +320,13 @@ def describe_misfit(model: nn.Module, state: Mapping[str, Tensor]) -> str | None
     if unexpected:
         parts.append(f'{len(unexpected)} are unknown to it ({_named(unexpected)})')
     if reshaped:
-        shapes = [f'{key} {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the model' for key in reshaped]
-        parts.append(f'{len(reshaped)} have another shape ({"; ".join(shapes[:NAMED_KEYS])}{"; ..." if len(shapes) > NAMED_KEYS else ""})')
+        shapes = [
+            f'{key} {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the model'
+            for key in reshaped
+        ]
+        parts.append(
+            f'{len(reshaped)} have another shape ({"; ".join(shapes[:NAMED_KEYS])}{"; ..." if len(shapes) > NAMED_KEYS else ""})'
+        )
     return '; '.join(parts) or None
 
 
@@ -331,7 +388,9 @@ def check_pretrained(module: nn.Module, init_cfg: Any) -> None:
         if cfg.get('prefix'):
             continue
         counters = {key: value for key, value in own.items() if key.endswith('num_batches_tracked')}
-        misfit = describe_misfit(module, {**counters, **{key: value for key, value in state.items() if key in own}})
+        misfit = describe_misfit(
+            module, {**counters, **{key: value for key, value in state.items() if key in own}}
+        )
         if misfit is not None:
             hint = 'tools/convert_checkpoint.py makes weights of this form from published ones'
             raise CheckpointError(path, f'does not fit {type(module).__name__}: {misfit}; {hint}')
@@ -394,5 +453,7 @@ def weights_digest(model: nn.Module) -> str:
     digest = hashlib.sha1(usedforsecurity=False)
     for name, value in model.state_dict().items():
         digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(
+            value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()[:16]

@@ -36,15 +36,23 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(USER_ERROR, f'error: {message} (see --help)\n')
 
 
-def tool_parser(description: str | None, statuses: Mapping[int, str] | None = None) -> OneLineParser:
+def tool_parser(
+    description: str | None, statuses: Mapping[int, str] | None = None
+) -> OneLineParser:
     """The parser of a tool.
 
     Args:
         description: The tool's ``__doc__``, shown as it is.
         statuses: What each exit status means, for the end of ``--help``.
     """
-    epilog = 'exit code: ' + '; '.join(f'{status} = {meaning}' for status, meaning in statuses.items()) if statuses else None
-    return OneLineParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=epilog)
+    epilog = (
+        'exit code: ' + '; '.join(f'{status} = {meaning}' for status, meaning in statuses.items())
+        if statuses
+        else None
+    )
+    return OneLineParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=epilog
+    )
 
 
 def exit_status(
@@ -68,12 +76,20 @@ def exit_status(
     print_any_name()
     try:
         return run() or FINE
-    except UnicodeEncodeError as error:  # a file name in bytes that are not UTF-8, where only text can be written
-        return _stop(USER_ERROR, f'{shown_name(error.object)[:LONGEST_NAME]}: the name is not UTF-8; rename the file')
+    except (
+        UnicodeEncodeError
+    ) as error:  # a file name in bytes that are not UTF-8, where only text can be written
+        return _stop(
+            USER_ERROR,
+            f'{shown_name(error.object)[:LONGEST_NAME]}: the name is not UTF-8; rename the file',
+        )
     except known as error:
         return _stop(USER_ERROR, ' '.join(str(error).split()))
     except OSError as error:
-        return _stop(USER_ERROR, f'{error.filename or where or type(error).__name__}: {error.strerror or error}')
+        return _stop(
+            USER_ERROR,
+            f'{error.filename or where or type(error).__name__}: {error.strerror or error}',
+        )
     except KeyboardInterrupt:
         return _stop(INTERRUPTED, interrupted)
 

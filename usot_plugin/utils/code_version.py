@@ -16,11 +16,16 @@ def code_version(file: str | Path = __file__) -> str:
     A package installed into an environment that lies inside another project's clone is not of that clone: the file has to be tracked.
     """
     path = Path(file).resolve()
-    environment = {**os.environ, 'GIT_OPTIONAL_LOCKS': '0'}  # reading only: another git may be at work in the clone
+    environment = {
+        **os.environ,
+        'GIT_OPTIONAL_LOCKS': '0',
+    }  # reading only: another git may be at work in the clone
 
     def git(*arguments: str) -> str:
         command = ['git', '-C', str(path.parent), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, env=environment
+        ).stdout.strip()
 
     try:
         git('ls-files', '--error-unmatch', path.name)

@@ -11,11 +11,23 @@ from importlib.util import find_spec
 import torch
 from torch import distributed
 
-from usot_plugin.utils.host import HostError, check_host, distribution_version, has_full_host, host_level, installed_stacks
+from usot_plugin.utils.host import (
+    HostError,
+    check_host,
+    distribution_version,
+    has_full_host,
+    host_level,
+    installed_stacks,
+)
 from usot_plugin.version import __version__
 
 #: Distributions of OpenCV, each as good as the others here.
-OPENCV = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')
+OPENCV = (
+    'opencv-python',
+    'opencv-python-headless',
+    'opencv-contrib-python',
+    'opencv-contrib-python-headless',
+)
 #: Distributions whose version decides about behaviour, besides the host stack.
 DISTRIBUTIONS = ('numpy', 'av', 'pyarrow', 'scipy', 'lap', 'lmdb', 'ray', 'onnx', 'onnxruntime')
 
@@ -31,7 +43,9 @@ def collect_env() -> dict[str, str]:
     }
     stacks = installed_stacks()
     for stack, versions in stacks.items():
-        info[f'Host ({stack})'] = ', '.join(f'{name} {version}' for name, version in versions.items())
+        info[f'Host ({stack})'] = ', '.join(
+            f'{name} {version}' for name, version in versions.items()
+        )
     if not stacks:
         info['Host'] = 'none'
     try:
@@ -40,9 +54,17 @@ def collect_env() -> dict[str, str]:
         info['Problem'] = str(error)
     info['Compiled mmcv ops'] = 'yes' if has_full_host() else 'no (not needed by this package)'
     info['Level'], info['It allows'] = host_level()
-    info['CUDA'] = f'{torch.version.cuda}, {_cuda_devices()}' if torch.cuda.is_available() else 'not available'
-    backends = [name for name in ('gloo', 'nccl', 'mpi') if distributed.is_available() and distributed.is_backend_available(name)]
-    info['Distributed'] = f'{", ".join(backends)} (processes: {_processes()})' if backends else 'not available'
+    info['CUDA'] = (
+        f'{torch.version.cuda}, {_cuda_devices()}' if torch.cuda.is_available() else 'not available'
+    )
+    backends = [
+        name
+        for name in ('gloo', 'nccl', 'mpi')
+        if distributed.is_available() and distributed.is_backend_available(name)
+    ]
+    info['Distributed'] = (
+        f'{", ".join(backends)} (processes: {_processes()})' if backends else 'not available'
+    )
     info['MPS'] = 'available' if torch.backends.mps.is_available() else 'not available'
     info['OpenCV'] = _opencv()
     for name in DISTRIBUTIONS:
@@ -52,7 +74,11 @@ def collect_env() -> dict[str, str]:
 
 def _opencv() -> str:
     """The distribution that provides ``cv2``; several of them write the same files."""
-    found = [f'{name} {version}' for name in OPENCV if (version := distribution_version(name)) is not None]
+    found = [
+        f'{name} {version}'
+        for name in OPENCV
+        if (version := distribution_version(name)) is not None
+    ]
     if len(found) > 1:
         return f'{" and ".join(found)}: the same files, keep one of them'
     if found:
@@ -66,22 +92,30 @@ def _processes() -> str:
     """Where several processes of a training can run here."""
     if not torch.cuda.is_available():
         return 'on the CPU over Gloo'
-    return f'up to {torch.cuda.device_count()} on GPUs' + (' over NCCL' if distributed.is_nccl_available() else ' over Gloo')
+    return f'up to {torch.cuda.device_count()} on GPUs' + (
+        ' over NCCL' if distributed.is_nccl_available() else ' over Gloo'
+    )
 
 
 def _cuda_devices() -> str:
-    return ', '.join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+    return ', '.join(
+        torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
     """Print the environment, one item a line; ``--brief`` prints one line in all."""
     parser = argparse.ArgumentParser(description='Print the versions that a bug report needs.')
-    parser.add_argument('--brief', action='store_true', help='one line: this package, Python, torch and the host')
+    parser.add_argument(
+        '--brief', action='store_true', help='one line: this package, Python, torch and the host'
+    )
     args = parser.parse_args(argv)
     info = collect_env()
     if args.brief:
         host = ' and '.join(value for key, value in info.items() if key.startswith('Host'))
-        print(f'usot_plugin {info["usot_plugin"]}, Python {platform.python_version()}, torch {info["torch"]}, {host}')
+        print(
+            f'usot_plugin {info["usot_plugin"]}, Python {platform.python_version()}, torch {info["torch"]}, {host}'
+        )
         return
     width = max(map(len, info))
     for name, value in info.items():

@@ -39,7 +39,12 @@ EXTRA_RUNNER_KEYS = frozenset(
 #: A key this similar to one that means something is a slip, not a variable of the config's own.
 SLIP_SIMILARITY = 0.9
 #: Classes whose arguments are compared with the config: ours and the parts of MMEngine that are built from nothing else.
-CHECKED_MODULES = ('usot_plugin.', 'mmengine.hooks.', 'mmengine.runner.loops', 'mmengine.optim.scheduler.')
+CHECKED_MODULES = (
+    'usot_plugin.',
+    'mmengine.hooks.',
+    'mmengine.runner.loops',
+    'mmengine.optim.scheduler.',
+)
 #: Keys that registries and the Runner take out before the class sees them.
 BUILD_KEYS = frozenset({'type', '_scope_', 'priority', 'convert_to_iter_based', '_delete_'})
 #: Characters of the cause in a message.
@@ -48,11 +53,35 @@ LONGEST_CAUSE = 300
 
 #: What MMEngine's Runner takes each key for; several are read before anything is built.
 KEY_FORMS: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(('model', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'default_hooks', 'env_cfg', 'randomness'), (dict,)),
-    **dict.fromkeys(('train_dataloader', 'val_dataloader', 'test_dataloader', 'auto_scale_lr', 'visualizer', 'log_processor'), (dict,)),
+    **dict.fromkeys(
+        (
+            'model',
+            'train_cfg',
+            'val_cfg',
+            'test_cfg',
+            'optim_wrapper',
+            'default_hooks',
+            'env_cfg',
+            'randomness',
+        ),
+        (dict,),
+    ),
+    **dict.fromkeys(
+        (
+            'train_dataloader',
+            'val_dataloader',
+            'test_dataloader',
+            'auto_scale_lr',
+            'visualizer',
+            'log_processor',
+        ),
+        (dict,),
+    ),
     **dict.fromkeys(('val_evaluator', 'test_evaluator', 'param_scheduler'), (dict, list, tuple)),
     **dict.fromkeys(('custom_hooks', 'vis_backends'), (list, tuple)),
-    **dict.fromkeys(('work_dir', 'load_from', 'default_scope', 'launcher', 'experiment_name'), (str,)),
+    **dict.fromkeys(
+        ('work_dir', 'load_from', 'default_scope', 'launcher', 'experiment_name'), (str,)
+    ),
 }
 
 
@@ -64,13 +93,27 @@ class ConfigOptions(DictAction):
     """MMEngine's parser of ``--cfg-options KEY=VALUE``; what it cannot take is one line instead of a traceback."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
     ) -> None:
         try:
             super().__call__(parser, namespace, values, option_string)
-        except (ValueError, AssertionError, IndexError, KeyError, TypeError, RecursionError, SyntaxError) as error:
+        except (
+            ValueError,
+            AssertionError,
+            IndexError,
+            KeyError,
+            TypeError,
+            RecursionError,
+            SyntaxError,
+        ) as error:
             given = ' '.join(str(value) for value in values)[:LONGEST_CAUSE]
-            raise argparse.ArgumentError(self, f'{given!r} is no list of KEY=VALUE ({_first_line(error)})') from error
+            raise argparse.ArgumentError(
+                self, f'{given!r} is no list of KEY=VALUE ({_first_line(error)})'
+            ) from error
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -96,15 +139,29 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     try:
         cfg = Config.fromfile(path)
     except (Exception, SystemExit) as error:  # a config is a program, which may raise anything
-        raise ConfigError(f'{path}: cannot be read as a config: {type(error).__name__}: {_first_line(error)}') from error
+        raise ConfigError(
+            f'{path}: cannot be read as a config: {type(error).__name__}: {_first_line(error)}'
+        ) from error
     known = {*cfg, *runner_keys()}
     for key in options or {}:
         if key.split('.')[0] not in known:
-            raise ConfigError(f'--cfg-options {key}: {path} has no key {key.split(".")[0]!r}{nearest(key.split(".")[0], known)}')
+            raise ConfigError(
+                f'--cfg-options {key}: {path} has no key {key.split(".")[0]!r}{nearest(key.split(".")[0], known)}'
+            )
     try:
         cfg.merge_from_dict(dict(options or {}))
-    except (KeyError, TypeError, IndexError, AssertionError, ValueError, AttributeError, RecursionError) as error:
-        raise ConfigError(f'--cfg-options {" ".join(options or {})}: {_first_line(error)}') from error
+    except (
+        KeyError,
+        TypeError,
+        IndexError,
+        AssertionError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise ConfigError(
+            f'--cfg-options {" ".join(options or {})}: {_first_line(error)}'
+        ) from error
     try:
         import_scope(cfg.get('default_scope'))
     except HostError as error:
@@ -130,12 +187,20 @@ def refuse_base_loops(path: Path, above: tuple[Path, ...] = ()) -> None:
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return
     for node in tree.body if tree is not None else ():
-        if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == '_base_' for name in node.targets):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(name, ast.Name) and name.id == '_base_' for name in node.targets
+        ):
             try:
                 bases = ast.literal_eval(node.value)
             except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 continue
-            for base in [bases] if isinstance(bases, str) else bases if isinstance(bases, list | tuple) else ():
+            for base in (
+                [bases]
+                if isinstance(bases, str)
+                else bases
+                if isinstance(bases, list | tuple)
+                else ()
+            ):
                 if isinstance(base, str) and '::' not in base and '://' not in base:
                     refuse_base_loops(here.parent / base, (*above, here))
 
@@ -146,12 +211,17 @@ def choose_work_dir(cfg: Config, path: str | Path, given: str | None) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    return ' '.join(str(error).strip().partition('\n')[0].split())[:LONGEST_CAUSE] or type(error).__name__
+    return (
+        ' '.join(str(error).strip().partition('\n')[0].split())[:LONGEST_CAUSE]
+        or type(error).__name__
+    )
 
 
 def runner_keys() -> set[str]:
     """Every top-level key that means something to MMEngine's Runner."""
-    return (set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}) | EXTRA_RUNNER_KEYS
+    return (
+        set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+    ) | EXTRA_RUNNER_KEYS
 
 
 def check_config(cfg: Config, path: str | Path) -> None:
@@ -178,12 +248,17 @@ def check_config(cfg: Config, path: str | Path) -> None:
         _check_arguments({'type': kind, **short}, registered[kind], 'train_cfg', path)
     for where, node in nodes:
         name = node['type']
-        if isinstance(name, int | float | list | tuple | dict) and where.partition('.')[0] in KEY_FORMS:
+        if (
+            isinstance(name, int | float | list | tuple | dict)
+            and where.partition('.')[0] in KEY_FORMS
+        ):
             raise ConfigError(f'{path}: {where}.type is a {type(name).__name__}, not a name')
         if isinstance(name, str):
             plain = name.rsplit('.', 1)[-1]
             if plain not in registered:
-                raise ConfigError(f'{path}: {where}.type = {name!r} is not registered{nearest(plain, registered)}')
+                raise ConfigError(
+                    f'{path}: {where}.type = {name!r} is not registered{nearest(plain, registered)}'
+                )
             _check_arguments(node, registered[plain], where, path)
         for index, step in enumerate(node.get('pipeline') or ()):
             if isinstance(step, str):
@@ -196,7 +271,11 @@ def _check_forms(cfg: Config, path: str | Path) -> None:
     """Refuse lists where dicts belong and the like; None stands for a key that is not used."""
     for key, forms in KEY_FORMS.items():
         value = cfg.get(key)
-        if value is not None and not isinstance(value, forms) and not callable(getattr(value, 'build', None)):
+        if (
+            value is not None
+            and not isinstance(value, forms)
+            and not callable(getattr(value, 'build', None))
+        ):
             wanted = ' or '.join(form.__name__ for form in forms if form is not tuple)
             raise ConfigError(f'{path}: {key} is a {type(value).__name__}, not a {wanted}')
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -205,14 +284,20 @@ def _check_forms(cfg: Config, path: str | Path) -> None:
             raise ConfigError(f'{path}: {key}.dataset is a {type(dataset).__name__}, not a dict')
         pipeline = (dataset or {}).get('pipeline')
         if pipeline is not None and not isinstance(pipeline, list | tuple):
-            raise ConfigError(f'{path}: {key}.dataset.pipeline is a {type(pipeline).__name__}, not a list')
+            raise ConfigError(
+                f'{path}: {key}.dataset.pipeline is a {type(pipeline).__name__}, not a list'
+            )
 
 
 def _scopes(cfg: Config, nodes: list[tuple[str, dict]]) -> set[str]:
     """Scopes that a config takes parts from: its own, those before the dot of a type (``mmdet.ResNet``) and ``_scope_`` beside one."""
     names = [node['type'] for _, node in nodes if isinstance(node['type'], str)]
     beside = {node['_scope_'] for _, node in nodes if '_scope_' in node}
-    return {cfg.get('default_scope') or 'mmengine', *(name.partition('.')[0] for name in names if '.' in name), *beside}
+    return {
+        cfg.get('default_scope') or 'mmengine',
+        *(name.partition('.')[0] for name in names if '.' in name),
+        *beside,
+    }
 
 
 def _registered(scopes: set[str]) -> dict[str, Any]:
@@ -230,7 +315,9 @@ def _import_registries(scope: str) -> None:
     try:
         import_module(f'{scope}.registry')
     except ImportError as error:
-        print_log(f'{scope}: its registries cannot be imported here ({error})', 'current', logging.DEBUG)
+        print_log(
+            f'{scope}: its registries cannot be imported here ({error})', 'current', logging.DEBUG
+        )
 
 
 def _collect(registry: Registry, scopes: set[str], entries: dict[str, Any]) -> None:
@@ -240,11 +327,17 @@ def _collect(registry: Registry, scopes: set[str], entries: dict[str, Any]) -> N
         if registry.parent is None:
             raise
         # A host without compiled ops: what it could not import cannot be named in a config, either.
-        print_log(f'{registry.scope}: {registry.name} has parts that cannot be imported here ({error})', 'current', logging.DEBUG)
+        print_log(
+            f'{registry.scope}: {registry.name} has parts that cannot be imported here ({error})',
+            'current',
+            logging.DEBUG,
+        )
     for name, target in registry.module_dict.items():
         entries.setdefault(name, target)
     for scope, child in registry.children.items():
-        if scope in scopes:  # other hosts that happen to be loaded: importing all their parts takes seconds and prints
+        if (
+            scope in scopes
+        ):  # other hosts that happen to be loaded: importing all their parts takes seconds and prints
             _collect(child, scopes, entries)
 
 
@@ -271,16 +364,26 @@ def _check_arguments(node: dict, target: Any, where: str, path: str | Path) -> N
     built = BUILD_KEYS | ({'constructor', 'paramwise_cfg'} if where == 'optim_wrapper' else set())
     for key in node:
         if key not in arguments and key not in built:
-            raise ConfigError(f'{path}: {where}.{key}: {node["type"]} has no argument {key!r}{nearest(key, arguments)}')
+            raise ConfigError(
+                f'{path}: {where}.{key}: {node["type"]} has no argument {key!r}{nearest(key, arguments)}'
+            )
 
 
 def arguments_of(target: Any) -> set[str] | None:
     """Names of all arguments, those that ``**kwargs`` hands to base classes included; None where they cannot be known."""
     names: set[str] = set()
-    constructors = [vars(cls)['__init__'] for cls in target.__mro__ if '__init__' in vars(cls)] if inspect.isclass(target) else [target]
+    constructors = (
+        [vars(cls)['__init__'] for cls in target.__mro__ if '__init__' in vars(cls)]
+        if inspect.isclass(target)
+        else [target]
+    )
     for constructor in constructors:
         parameters = inspect.signature(constructor).parameters.values()
-        names |= {parameter.name for parameter in parameters if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)}
+        names |= {
+            parameter.name
+            for parameter in parameters
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        }
         if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
             return names - {'self'}
     return None

@@ -40,7 +40,12 @@ def installed_stacks() -> dict[str, dict[str, str]]:
     """The installed distributions of each stack: ``{'onedl': {'onedl-mmengine': '0.10.12', ...}}``; a stack without any is left out."""
     found: dict[str, dict[str, str]] = {}
     for stack, modules in STACKS.items():
-        versions = {name: version for names in modules for name in names if (version := distribution_version(name)) is not None}
+        versions = {
+            name: version
+            for names in modules
+            for name in names
+            if (version := distribution_version(name)) is not None
+        }
         if versions:
             found[stack] = versions
     return found
@@ -48,7 +53,11 @@ def installed_stacks() -> dict[str, dict[str, str]]:
 
 def describe_stacks() -> str:
     """What is installed of either stack, and where, in words."""
-    versions = [f'{name} {version}' for found in installed_stacks().values() for name, version in found.items()]
+    versions = [
+        f'{name} {version}'
+        for found in installed_stacks().values()
+        for name, version in found.items()
+    ]
     return f'{", ".join(versions) or "nothing of a host"} in {sys.prefix}'
 
 
@@ -59,8 +68,14 @@ def check_host() -> None:
         HostError: mmengine is missing, or two installed distributions provide the same module (their files overwrite each other).
     """
     stacks = installed_stacks()
-    for module, onedl_names, openmmlab_names in zip(HOST_MODULES, STACKS['onedl'], STACKS['openmmlab'], strict=True):
-        providers = [name for name in (*onedl_names, *openmmlab_names) if any(name in versions for versions in stacks.values())]
+    for module, onedl_names, openmmlab_names in zip(
+        HOST_MODULES, STACKS['onedl'], STACKS['openmmlab'], strict=True
+    ):
+        providers = [
+            name
+            for name in (*onedl_names, *openmmlab_names)
+            if any(name in versions for versions in stacks.values())
+        ]
         if len(providers) > 1:
             raise HostError(
                 f'{" and ".join(providers)} are both installed and both provide the module {module!r} (found: {describe_stacks()}): '
@@ -97,7 +112,10 @@ def host_level() -> tuple[str, str]:
             "everything, and default_scope = 'mmdet': backbones, losses, detectors and ByteTrack of mmdet (configs/mixed)",
         )
     if find_spec('mmdet') is None:
-        return f'{name} without mmdet', 'the whole of this package; no structures, visualizers or models of mmdet'
+        return (
+            f'{name} without mmdet',
+            'the whole of this package; no structures, visualizers or models of mmdet',
+        )
     return (
         f'{name} without compiled ops',
         "the whole of this package, and mmdet's structures and visualizers; not mmdet.models, so no default_scope = 'mmdet'",
@@ -117,8 +135,12 @@ def import_scope(scope: str | None) -> None:
         return
     if scope == 'mmdet' and not has_full_host():
         level, allowed = host_level()
-        raise HostError(f"default_scope = 'mmdet' needs mmdet and mmcv with compiled ops; this host ({level}) allows {allowed}")
+        raise HostError(
+            f"default_scope = 'mmdet' needs mmdet and mmcv with compiled ops; this host ({level}) allows {allowed}"
+        )
     try:
         import_module(f'{scope}.registry')
     except ImportError as error:
-        raise HostError(f'default_scope = {scope!r}: its registries cannot be imported ({error})') from error
+        raise HostError(
+            f'default_scope = {scope!r}: its registries cannot be imported ({error})'
+        ) from error

@@ -54,16 +54,22 @@ class _View:
 
     __slots__ = ('offset', 'shape', 'storage', 'stride')
 
-    def __init__(self, storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> None:
+    def __init__(
+        self, storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
+    ) -> None:
         self.storage, self.offset, self.shape, self.stride = storage, offset, shape, stride
 
     def tensor(self) -> Tensor:
         counts = [*self.shape, *self.stride, self.offset]
-        if not all(isinstance(count, int) and count >= 0 for count in counts) or len(self.shape) != len(self.stride):
+        if not all(isinstance(count, int) and count >= 0 for count in counts) or len(
+            self.shape
+        ) != len(self.stride):
             raise pickle.UnpicklingError('a tensor of impossible shape')
         if math.prod(self.shape) > self.storage.count:
             raise pickle.UnpicklingError('a tensor larger than its storage')
-        last = self.offset + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
+        last = self.offset + sum(
+            (size - 1) * step for size, step in zip(self.shape, self.stride, strict=True)
+        )
         if 0 not in self.shape and last >= self.storage.count:
             raise pickle.UnpicklingError('a tensor that reaches beyond its storage')
         return torch.as_strided(self.storage.tensor, self.shape, self.stride, self.offset).clone()
@@ -127,10 +133,20 @@ class _DataUnpickler(pickle._Unpickler):  # the one in Python, whose BUILD can b
             raise pickle.UnpicklingError(f'GLOBAL {module}.{name} is not allowed') from None
 
     def persistent_load(self, pid: Any) -> _Storage:
-        if not isinstance(pid, tuple) or len(pid) != STORAGE_ID_LENGTH or pid[0] != 'storage' or pid[5] is not None:
+        if (
+            not isinstance(pid, tuple)
+            or len(pid) != STORAGE_ID_LENGTH
+            or pid[0] != 'storage'
+            or pid[5] is not None
+        ):
             raise pickle.UnpicklingError('an unknown kind of persistent id')
         entry, key, count = pid[1], str(pid[2]), pid[4]
-        if not isinstance(entry, _Entry) or not isinstance(dtype := entry(), torch.dtype) or not isinstance(count, int) or count < 0:
+        if (
+            not isinstance(entry, _Entry)
+            or not isinstance(dtype := entry(), torch.dtype)
+            or not isinstance(count, int)
+            or count < 0
+        ):
             raise pickle.UnpicklingError('an unknown kind of storage')
         return self.storages.setdefault(key, _Storage(dtype, count))
 
@@ -192,7 +208,12 @@ def _fill(storage: _Storage, file: BinaryIO, order: str) -> None:
         raise EOFError('cut short')
     if count:
         elements = torch.frombuffer(bytearray(raw), dtype=torch.uint8).reshape(count, -1)
-        storage.tensor = (elements if order == '<' else elements.flip(1)).contiguous().reshape(-1).view(storage.dtype)
+        storage.tensor = (
+            (elements if order == '<' else elements.flip(1))
+            .contiguous()
+            .reshape(-1)
+            .view(storage.dtype)
+        )
 
 
 def _resolve(value: Any, done: dict[int, Any]) -> Any:
@@ -228,7 +249,9 @@ def refuse_endless(content: Any) -> None:
             open_ids.discard(id(value))
             sizes[id(value)] = 1 + sum(sizes.get(id(part), 1) for part in parts)
             if sizes[id(value)] > MOST_VALUES:
-                raise pickle.UnpicklingError(f'its containers hold more than {MOST_VALUES} values, shared ones counted each time')
+                raise pickle.UnpicklingError(
+                    f'its containers hold more than {MOST_VALUES} values, shared ones counted each time'
+                )
         elif id(value) not in sizes:
             if id(value) in open_ids or len(open_ids) > MOST_DEPTH:
                 raise pickle.UnpicklingError('its containers are nested in themselves or too deep')

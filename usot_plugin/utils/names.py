@@ -26,8 +26,14 @@ def path_below(root: str | Path, name: str | Path, what: str = 'name') -> Path:
         UnsafeNameError: Empty, absolute, with a drive or a NUL, or with ``.`` or ``..`` as a part, of either system's paths.
     """
     text = str(name)
-    if '\0' in text or re.match(r'[A-Za-z]:([/\\]|$)', text) or {'', '.', '..'} & set(re.split(r'[/\\]', text)):
-        raise UnsafeNameError(f'{what} {shown_name(text)!r}: not used, because it is no plain name of a file below {root}')
+    if (
+        '\0' in text
+        or re.match(r'[A-Za-z]:([/\\]|$)', text)
+        or {'', '.', '..'} & set(re.split(r'[/\\]', text))
+    ):
+        raise UnsafeNameError(
+            f'{what} {shown_name(text)!r}: not used, because it is no plain name of a file below {root}'
+        )
     return Path(root, *text.split('/'))
 
 
@@ -41,7 +47,9 @@ def shown_name(text: object) -> str:
         name = os.fsencode(name).decode('utf-8', 'backslashreplace')
     except UnicodeEncodeError:  # half a character, out of JSON: no file can have this name
         name = name.encode('utf-8', 'backslashreplace').decode('utf-8')
-    return ''.join(one if one.isprintable() else one.encode('unicode_escape').decode('ascii') for one in name)
+    return ''.join(
+        one if one.isprintable() else one.encode('unicode_escape').decode('ascii') for one in name
+    )
 
 
 def is_utf8(text: object) -> bool:

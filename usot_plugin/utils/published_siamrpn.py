@@ -49,11 +49,15 @@ def convert_siamrpn(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             if count:
                 break
         else:
-            raise UnknownCheckpointError(f'no rule for key {key!r}: not a published SiamRPN++ or SiamMask checkpoint')
+            raise UnknownCheckpointError(
+                f'no rule for key {key!r}: not a published SiamRPN++ or SiamMask checkpoint'
+            )
         if not name.startswith('backbone.'):
             for pattern, replacement in INNER_RULES:
                 name = re.sub(pattern, replacement, name)
-            name = re.sub(r'(?<=^refine_head\.)post\d', lambda found: MERGES.get(found[0], found[0]), name)
+            name = re.sub(
+                r'(?<=^refine_head\.)post\d', lambda found: MERGES.get(found[0], found[0]), name
+            )
             name = LEVEL.sub(lambda found: f'{found[1]}.{int(found[2]) - 2}.', name)
         converted[name] = value
     return converted
@@ -61,4 +65,6 @@ def convert_siamrpn(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def is_siamrpn(state: Mapping[str, Tensor]) -> bool:
     """Whether the keys are those of a published SiamRPN++ or SiamMask checkpoint."""
-    return any(re.match(r'rpn_(model|head)\.(rpn\d\.)?(cls|loc)\.conv_kernel\.', key) for key in state)
+    return any(
+        re.match(r'rpn_(model|head)\.(rpn\d\.)?(cls|loc)\.conv_kernel\.', key) for key in state
+    )

@@ -41,7 +41,9 @@ DCFNET_KEY = re.compile(r'^(?:feature\.){1,2}([02])\.(weight|bias)$')
 DCFNET_LAYERS = {'0': 'conv1', '2': 'conv2'}
 
 #: Layers of a SiamFC-AlexNet in the common PyTorch ports, and the batch norm of the response in those that have one.
-SIAMFC_LAYER = re.compile(r'^(?:(?:features?|backbone|feature_extraction|model)\.)*(conv[1-5])\.([01])\.(\w+)$')
+SIAMFC_LAYER = re.compile(
+    r'^(?:(?:features?|backbone|feature_extraction|model)\.)*(conv[1-5])\.([01])\.(\w+)$'
+)
 SIAMFC_NORM = re.compile(r'^(?:head\.)?(?:match_batchnorm|bn_adjust|response_norm)\.(\w+)$')
 
 #: MobileNetV2 and EfficientNet-Lite; the first block with an expansion, or a block's depth-wise layer, tells them from other networks.
@@ -69,7 +71,9 @@ def convert_usot(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 converted[name] = value
                 break
         else:
-            raise UnknownCheckpointError(f'no rule for key {key!r}: not a published USOT checkpoint')
+            raise UnknownCheckpointError(
+                f'no rule for key {key!r}: not a published USOT checkpoint'
+            )
     return converted
 
 
@@ -88,7 +92,11 @@ def convert_resnet(state: Mapping[str, Tensor], widen_shortcuts: bool = True) ->
         name = RESNET_PREFIX.sub('', key)
         if key.startswith(('encoder_k.', 'queue')) or name.startswith(RESNET_UNUSED):
             continue
-        if widen_shortcuts and re.fullmatch(r'layer[23]\.0\.downsample\.0\.weight', name) and value.shape[-1] == 1:
+        if (
+            widen_shortcuts
+            and re.fullmatch(r'layer[23]\.0\.downsample\.0\.weight', name)
+            and value.shape[-1] == 1
+        ):
             wide = value.new_zeros(*value.shape[:2], 3, 3)
             wide[:, :, 1, 1] = value[:, :, 0, 0]
             value = wide
@@ -108,7 +116,9 @@ def convert_dcfnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key, value in state.items():
         found = DCFNET_KEY.match(key)
         if not found:
-            raise UnknownCheckpointError(f'no rule for key {key!r}: not a published UDT or DCFNet network')
+            raise UnknownCheckpointError(
+                f'no rule for key {key!r}: not a published UDT or DCFNet network'
+            )
         converted[f'backbone.{DCFNET_LAYERS[found[1]]}.{found[2]}'] = value
     return converted
 
@@ -125,7 +135,9 @@ def convert_mobile(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if name.startswith(MOBILE_UNUSED):
             continue
         if not MOBILE_KEY.match(name):
-            raise UnknownCheckpointError(f'no rule for key {key!r}: neither MobileNetV2 nor EfficientNet-Lite')
+            raise UnknownCheckpointError(
+                f'no rule for key {key!r}: neither MobileNetV2 nor EfficientNet-Lite'
+            )
         converted[name] = value
     return converted
 
@@ -164,10 +176,18 @@ def convert_siamfc(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif norm:
             converted[f'response_norm.{norm[1]}'] = value
         else:
-            raise UnknownCheckpointError(f'no rule for key {key!r}: not a published SiamFC with AlexNet')
-    missing = [f'conv{number}' for number in range(1, 6) if f'backbone.conv{number}.0.weight' not in converted]
+            raise UnknownCheckpointError(
+                f'no rule for key {key!r}: not a published SiamFC with AlexNet'
+            )
+    missing = [
+        f'conv{number}'
+        for number in range(1, 6)
+        if f'backbone.conv{number}.0.weight' not in converted
+    ]
     if missing:
-        raise UnknownCheckpointError(f'no layer {missing[0]!r}: not a published SiamFC with AlexNet')
+        raise UnknownCheckpointError(
+            f'no layer {missing[0]!r}: not a published SiamFC with AlexNet'
+        )
     return converted
 
 

@@ -19,5 +19,7 @@ def value_at(schedule: float | Sequence[tuple[int, float]], epoch: int) -> float
         return float(schedule)
     epochs = [step for step, _ in schedule]
     if not epochs or epochs[0] != 0 or epochs != sorted(set(epochs)):
-        raise ValueError(f'a schedule is (first epoch, value) pairs from epoch 0 upwards, got {list(schedule)}')
+        raise ValueError(
+            f'a schedule is (first epoch, value) pairs from epoch 0 upwards, got {list(schedule)}'
+        )
     return [value for step, value in schedule if step <= epoch][-1]

@@ -115,7 +115,9 @@ class _Worker:
 class _Crew:
     """Workers and what each of them does."""
 
-    def __init__(self, function, workers, prepare, prepare_args, timeout_s, preload, on_silent) -> None:
+    def __init__(
+        self, function, workers, prepare, prepare_args, timeout_s, preload, on_silent
+    ) -> None:
         self.on_silent = on_silent or (lambda name, seconds: None)
         self.start = function, prepare, prepare_args
         self.workers, self.timeout_s = workers, timeout_s
@@ -178,7 +180,10 @@ class _Crew:
                 worker.process.kill()  # also ends one that was stopped
                 job = self._bury(worker)
                 assert job is not None
-                yield job[0], LostJob(f'gave no sign of life for {self.timeout_s:g} seconds', timed_out=True)
+                yield (
+                    job[0],
+                    LostJob(f'gave no sign of life for {self.timeout_s:g} seconds', timed_out=True),
+                )
 
     def _hire(self, job: tuple[str, tuple]) -> None:
         ours, theirs = self.context.Pipe()
@@ -219,7 +224,9 @@ class _Crew:
         del self.crew[worker.connection]
         if not worker.ready:
             code = worker.process.exitcode
-            raise WorkerStartError(f'a worker process ended with code {code} before its first job; its message is above')
+            raise WorkerStartError(
+                f'a worker process ended with code {code} before its first job; its message is above'
+            )
         return worker.job
 
     def end(self) -> None:
@@ -251,10 +258,14 @@ class _Wire:
             self.send('life')
 
 
-def _work(connection: Connection, function: Callable, prepare: Callable | None, prepare_args: tuple) -> None:
+def _work(
+    connection: Connection, function: Callable, prepare: Callable | None, prepare_args: tuple
+) -> None:
     """Main function of a worker process."""
     global _wire
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the parent ends its workers
     end_with_parent()
     _wire = _Wire(connection)
     if prepare is not None:
@@ -299,5 +310,7 @@ def how_it_died(exit_code: int | None) -> str:
     if exit_code is None:
         return 'died'
     if exit_code < 0:
-        return f'died with {signal.Signals(-exit_code).name}' + (' (out of memory?)' if exit_code == -9 else '')
+        return f'died with {signal.Signals(-exit_code).name}' + (
+            ' (out of memory?)' if exit_code == -9 else ''
+        )
     return f'died with exit code {exit_code}'

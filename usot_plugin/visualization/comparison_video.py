@@ -22,7 +22,9 @@ CURVES_PX, DPI = 240, 100
 VEIL = 0.72
 
 
-def write_comparison(path: str | Path, sequence: AnnotatedSequence, boxes_xyxy: Mapping[str, np.ndarray]) -> None:
+def write_comparison(
+    path: str | Path, sequence: AnnotatedSequence, boxes_xyxy: Mapping[str, np.ndarray]
+) -> None:
     """Write the video of :func:`comparison_frames`; it is there whole or not at all.
 
     Raises:
@@ -35,7 +37,9 @@ def write_comparison(path: str | Path, sequence: AnnotatedSequence, boxes_xyxy: 
             writer.write(picture)
 
 
-def comparison_frames(sequence: AnnotatedSequence, boxes_xyxy: Mapping[str, np.ndarray]) -> Iterator[np.ndarray]:
+def comparison_frames(
+    sequence: AnnotatedSequence, boxes_xyxy: Mapping[str, np.ndarray]
+) -> Iterator[np.ndarray]:
     """Pictures of several trackers on one clip.
 
     A panel holds the tracker's box in its colour, the annotation in white, and the overlap. Below
@@ -78,7 +82,9 @@ def overlaps_of(sequence: AnnotatedSequence, boxes_xyxy: np.ndarray) -> np.ndarr
         ValueError: Not one box a frame.
     """
     if boxes_xyxy.shape != sequence.boxes_xyxy.shape:
-        raise ValueError(f'{sequence.name}: {len(boxes_xyxy)} boxes for {len(sequence.boxes_xyxy)} frames')
+        raise ValueError(
+            f'{sequence.name}: {len(boxes_xyxy)} boxes for {len(sequence.boxes_xyxy)} frames'
+        )
     overlaps = np.nan_to_num(iou(boxes_xyxy, sequence.boxes_xyxy))
     overlaps[~sequence.present] = np.nan
     return overlaps
@@ -121,7 +127,9 @@ def _grid(panels: list[np.ndarray]) -> np.ndarray:
     return cv2.copyMakeBorder(grid, 0, 0, 0, missing, cv2.BORDER_CONSTANT, value=(128, 128, 128))
 
 
-def _curves(overlaps: Mapping[str, np.ndarray], title: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _curves(
+    overlaps: Mapping[str, np.ndarray], title: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The picture of all curves, BGR, the same with pale curves, and the horizontal place of each frame in them."""
     figure, axes = new_figure((WIDTH_PX / DPI, CURVES_PX / DPI), DPI)
     count = len(next(iter(overlaps.values())))

@@ -68,7 +68,12 @@ class ContactSheet:
             ValueError: There is no such format, or no frame was added.
             OSError: It cannot be written.
         """
-        write_bytes(path, cv2.imencode(check_image_suffix(path), self.draw(), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes())
+        write_bytes(
+            path,
+            cv2.imencode(
+                check_image_suffix(path), self.draw(), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+            )[1].tobytes(),
+        )
 
 
 def check_image_suffix(path: str | Path) -> str:

@@ -56,7 +56,11 @@ def gallery_html(
         '</button>'
         for status, count in counts.most_common()
     ]
-    folded = f'<details><summary>config</summary><pre>{html.escape(json.dumps(notes, indent=2))}</pre></details>' if notes else ''
+    folded = (
+        f'<details><summary>config</summary><pre>{html.escape(json.dumps(notes, indent=2))}</pre></details>'
+        if notes
+        else ''
+    )
     header = _HEADER.format(buttons=''.join(buttons), folded=folded)
     body = _BODY.format(legend=_legend(legend), cards='\n'.join(map(_card, ordered)))
     return page_html(title, header, body, _STYLE, _SCRIPT)
@@ -65,7 +69,9 @@ def gallery_html(
 def _legend(entries: Sequence[tuple[str, str]]) -> str:
     if not entries:
         return ''
-    items = ''.join(f'<dt>{html.escape(word)}</dt><dd>{html.escape(text)}</dd>' for word, text in entries)
+    items = ''.join(
+        f'<dt>{html.escape(word)}</dt><dd>{html.escape(text)}</dd>' for word, text in entries
+    )
     return f'<details class="legend" open><summary>How to read this page</summary><dl>{items}</dl></details>'
 
 

@@ -71,7 +71,9 @@ def plot_losses(runs: Mapping[str, Mapping[str, np.ndarray]], path: str | Path) 
         axes = figure.add_subplot(1, len(names), panel)
         for index, (label, run) in enumerate(runs.items()):
             if name in run:
-                axes.plot(run[name][:, 0], run[name][:, 1], label=label, color=f'C{index}', linewidth=1.4)
+                axes.plot(
+                    run[name][:, 0], run[name][:, 1], label=label, color=f'C{index}', linewidth=1.4
+                )
         axes.set_title(name)
         axes.set_xlabel('step')
         axes.set_ylim(bottom=0)

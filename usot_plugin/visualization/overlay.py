@@ -68,12 +68,18 @@ def draw_targets(
         is_lost = bool(lost[index]) if lost is not None else False
         color = LOST_BGR if is_lost else target_color(target_id)
         if draw_box(canvas, box, color, dashed=is_lost):
-            parts = [f'#{target_id}', lost_label if is_lost else '', f'{scores[index]:.2f}' if scores is not None else '']
+            parts = [
+                f'#{target_id}',
+                lost_label if is_lost else '',
+                f'{scores[index]:.2f}' if scores is not None else '',
+            ]
             labels.append((' '.join(part for part in parts if part), box, color))
     for text, box, color in labels:  # after all boxes, so that no line crosses a text
         _label_box(canvas, text, box, color)
     if caption:
-        write_plate(canvas, caption, (0, canvas.shape[0] - _text_size(canvas, caption)[1]), (32, 32, 32))
+        write_plate(
+            canvas, caption, (0, canvas.shape[0] - _text_size(canvas, caption)[1]), (32, 32, 32)
+        )
     return canvas
 
 
@@ -100,26 +106,48 @@ def draw_box(
     # OpenCV takes int coordinates of pixel centres; far-away ones would overflow them.
     height, width = canvas.shape[:2]
     limit = 4 * max(height, width)
-    x1, y1, x2, y2 = (int(value) for value in np.clip(np.round(box_xyxy - (0, 0, 1, 1)), -limit, limit))
+    x1, y1, x2, y2 = (
+        int(value) for value in np.clip(np.round(box_xyxy - (0, 0, 1, 1)), -limit, limit)
+    )
     if not dashed:
         cv2.rectangle(canvas, (x1, y1), (max(x1, x2), max(y1, y2)), color, line, cv2.LINE_AA)
         return True
-    for start, end in (((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))):
+    for start, end in (
+        ((x1, y1), (x2, y1)),
+        ((x2, y1), (x2, y2)),
+        ((x2, y2), (x1, y2)),
+        ((x1, y2), (x1, y1)),
+    ):
         _dashed_line(canvas, start, end, color, line)
     return True
 
 
-def _dashed_line(canvas: np.ndarray, start: tuple[int, int], end: tuple[int, int], color: tuple[int, int, int], line: int) -> None:
+def _dashed_line(
+    canvas: np.ndarray,
+    start: tuple[int, int],
+    end: tuple[int, int],
+    color: tuple[int, int, int],
+    line: int,
+) -> None:
     a, b = np.array(start, np.float64), np.array(end, np.float64)
     length = float(np.hypot(*(b - a)))
     dash = 4 * line + 2
     for position in np.arange(0, max(length, 1), 2 * dash):
         stop = min(position + dash, length)
         ends = [a + (b - a) * (at / max(length, 1)) for at in (position, stop)]
-        cv2.line(canvas, tuple(int(v) for v in ends[0]), tuple(int(v) for v in ends[1]), color, line, cv2.LINE_AA)
+        cv2.line(
+            canvas,
+            tuple(int(v) for v in ends[0]),
+            tuple(int(v) for v in ends[1]),
+            color,
+            line,
+            cv2.LINE_AA,
+        )
 
 
-def _label_box(canvas: np.ndarray, text: str, box_xyxy: np.ndarray, color: tuple[int, int, int]) -> None:
+def _label_box(
+    canvas: np.ndarray, text: str, box_xyxy: np.ndarray, color: tuple[int, int, int]
+) -> None:
     """The text above the box, or inside it where there is no room above; always inside the frame."""
     width, height = _text_size(canvas, text)
     x = int(np.clip(box_xyxy[0], 0, max(0, canvas.shape[1] - width)))
@@ -139,7 +167,9 @@ def _text_size(canvas: np.ndarray, text: str) -> tuple[int, int]:
     return width + 4, height + baseline + 4
 
 
-def write_plate(canvas: np.ndarray, text: str, left_top: tuple[int, int], background: tuple[int, int, int]) -> None:
+def write_plate(
+    canvas: np.ndarray, text: str, left_top: tuple[int, int], background: tuple[int, int, int]
+) -> None:
     """Text on a filled plate, black or white, whichever can be read on it."""
     scale, line = _font(canvas)
     width, height = _text_size(canvas, text)

@@ -45,7 +45,9 @@ def page_html(title: str, header: str, body: str, style: str = '', script: str =
         style: CSS after the common one.
         script: JavaScript that runs when the page is there.
     """
-    return _PAGE.format(title=html.escape(title), header=header, body=body, style=_STYLE + style, script=script)
+    return _PAGE.format(
+        title=html.escape(title), header=header, body=body, style=_STYLE + style, script=script
+    )
 
 
 def image_html(data: bytes, kind: str, alt: str) -> str:

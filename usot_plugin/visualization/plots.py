@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 
 #: Colours of trackers, in the order in which they are given; the line style changes after the last one.
-TRACKER_COLORS = ('#1f77b4', '#d62728', '#2ca02c', '#ff7f0e', '#9467bd', '#17becf', '#8c564b', '#e377c2', '#bcbd22', '#7f7f7f')
+TRACKER_COLORS = (
+    '#1f77b4',
+    '#d62728',
+    '#2ca02c',
+    '#ff7f0e',
+    '#9467bd',
+    '#17becf',
+    '#8c564b',
+    '#e377c2',
+    '#bcbd22',
+    '#7f7f7f',
+)
 _STYLES = ('-', '--', '-.', ':')
 
 
@@ -58,7 +69,9 @@ def draw_curves(curves: Sequence[Curve], title: str, x_label: str, y_label: str)
     if not curves:
         raise ValueError('no curve to plot')
     figure, axes = new_figure((6.4, 4.8))
-    ranked = sorted(enumerate(curves), key=lambda entry: -np.nan_to_num(entry[1].number, nan=-np.inf))
+    ranked = sorted(
+        enumerate(curves), key=lambda entry: -np.nan_to_num(entry[1].number, nan=-np.inf)
+    )
     for index, curve in ranked:
         style = _STYLES[index // len(TRACKER_COLORS) % len(_STYLES)]
         label = f'{curve.label} [{curve.text}]'

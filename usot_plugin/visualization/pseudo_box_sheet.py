@@ -94,13 +94,27 @@ class ClipEvidence:
 def frames_to_show(clip: Clip, config: DiscoveryConfig, count: int) -> list[int]:
     """Evaluated frames, evenly spread over what discovery looks at; any frames where the clip is too short to have some."""
     windows = window_spans(clip.frame_count, config.frames)
-    frames = np.unique(np.concatenate([start + evaluated_frames(stop - start, config.frames.eval_gap) for start, stop in windows]))
+    frames = np.unique(
+        np.concatenate(
+            [
+                start + evaluated_frames(stop - start, config.frames.eval_gap)
+                for start, stop in windows
+            ]
+        )
+    )
     if not len(frames):
         frames = np.arange(windows[-1][1])
-    return np.unique(frames[np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)]).tolist()
+    return np.unique(
+        frames[np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)]
+    ).tolist()
 
 
-def gather_evidence(clip: Clip, config: DiscoveryConfig, shown: Sequence[int], estimator: FlowEstimator | None = None) -> ClipEvidence:
+def gather_evidence(
+    clip: Clip,
+    config: DiscoveryConfig,
+    shown: Sequence[int],
+    estimator: FlowEstimator | None = None,
+) -> ClipEvidence:
     """Run the first half of discovery again, exactly as it was run.
 
     Args:
@@ -128,7 +142,13 @@ def gather_evidence(clip: Clip, config: DiscoveryConfig, shown: Sequence[int], e
     return ClipEvidence(kept, np.asarray(frames, int), np.concatenate(boxes))
 
 
-def draw_sheet(clip: Clip, rows: Sequence[PseudoBoxRow], config: DiscoveryConfig, columns: int = 6, maps: bool = True) -> Figure:
+def draw_sheet(
+    clip: Clip,
+    rows: Sequence[PseudoBoxRow],
+    config: DiscoveryConfig,
+    columns: int = 6,
+    maps: bool = True,
+) -> Figure:
     """The sheet of one clip.
 
     Args:
@@ -144,7 +164,11 @@ def draw_sheet(clip: Clip, rows: Sequence[PseudoBoxRow], config: DiscoveryConfig
     """
     tracks = [row.track for row in rows if row.track is not None]
     frames = frames_to_show(clip, config, columns)
-    evidence = gather_evidence(clip, config, frames) if maps else ClipEvidence({}, np.empty(0, int), np.empty((0, 4)))
+    evidence = (
+        gather_evidence(clip, config, frames)
+        if maps
+        else ClipEvidence({}, np.empty(0, int), np.empty((0, 4)))
+    )
     return _Sheet(clip, rows, tracks, config, evidence, frames).draw()
 
 
@@ -160,7 +184,14 @@ class _Sheet:
         evidence: ClipEvidence,
         frames: list[int],
     ) -> None:
-        self.clip, self.rows, self.tracks, self.config, self.evidence, self.frames = clip, rows, tracks, config, evidence, frames
+        self.clip, self.rows, self.tracks, self.config, self.evidence, self.frames = (
+            clip,
+            rows,
+            tracks,
+            config,
+            evidence,
+            frames,
+        )
         self.geometry: MapGeometry = map_geometry(clip.size_wh, config.map)
 
     def draw(self) -> Figure:
@@ -172,7 +203,13 @@ class _Sheet:
         figure = Figure(figsize=(width, sum(heights)), dpi=DPI, facecolor='white')
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
-            len(heights), 1, height_ratios=heights, left=MARGIN_IN / width, right=1 - MARGIN_IN / width, top=1, bottom=0.45 / sum(heights)
+            len(heights),
+            1,
+            height_ratios=heights,
+            left=MARGIN_IN / width,
+            right=1 - MARGIN_IN / width,
+            top=1,
+            bottom=0.45 / sum(heights),
         )
         self._header(figure.add_subplot(grid[0]))
         for row in range(1 + map_rows):
@@ -180,7 +217,9 @@ class _Sheet:
             for column, frame in enumerate(self.frames):
                 axes = figure.add_subplot(tiles[column])
                 (self._frame, self._flow, self._distance)[row](axes, frame)
-        curves = grid[len(heights) - 1].subgridspec(1, 3, width_ratios=[1.15, 1.5, 1.5], wspace=0.16)
+        curves = grid[len(heights) - 1].subgridspec(
+            1, 3, width_ratios=[1.15, 1.5, 1.5], wspace=0.16
+        )
         self._path(figure.add_subplot(curves[0]))
         self._positions(figure.add_subplot(curves[1]))
         self._quality(figure.add_subplot(curves[2]))
@@ -190,17 +229,43 @@ class _Sheet:
         axes.axis('off')
         head = self.rows[0]
         words = head.status.upper() + (f'  ({head.reason})' if head.reason else '')
-        axes.text(0, 0.62, self.clip_title(), fontsize=17, weight='bold', color=INK, va='center', transform=axes.transAxes)
-        status = axes.text(
-            0, 0.1, words, fontsize=13, weight='bold', color=STATUS_COLORS[head.status], va='baseline', transform=axes.transAxes
+        axes.text(
+            0,
+            0.62,
+            self.clip_title(),
+            fontsize=17,
+            weight='bold',
+            color=INK,
+            va='center',
+            transform=axes.transAxes,
         )
-        axes.annotate(self._numbers(), (1, 0), (18, 2.5), xycoords=status, textcoords='offset points', fontsize=12, color=INK)
+        status = axes.text(
+            0,
+            0.1,
+            words,
+            fontsize=13,
+            weight='bold',
+            color=STATUS_COLORS[head.status],
+            va='baseline',
+            transform=axes.transAxes,
+        )
+        axes.annotate(
+            self._numbers(),
+            (1, 0),
+            (18, 2.5),
+            xycoords=status,
+            textcoords='offset points',
+            fontsize=12,
+            color=INK,
+        )
         handles = [
             Line2D([], [], color=PICKED, lw=2.5, label='picked'),
             Line2D([], [], color=FILLED, lw=2.5, ls='--', label='interpolated'),
             Line2D([], [], color=CANDIDATE, lw=1.5, label='candidate (white on maps)'),
         ]
-        axes.legend(handles=handles, loc='upper right', ncols=3, frameon=False, fontsize=12, borderaxespad=0)
+        axes.legend(
+            handles=handles, loc='upper right', ncols=3, frameon=False, fontsize=12, borderaxespad=0
+        )
 
     def clip_title(self) -> str:
         """Name of the clip, its end where it is long."""
@@ -209,7 +274,11 @@ class _Sheet:
 
     def _numbers(self) -> str:
         width, height = self.clip.size_wh
-        parts = [f'{width} x {height}', f'{self.clip.frame_count} frames' + (f' at {self.clip.fps:.3g} fps' if self.clip.fps else '')]
+        parts = [
+            f'{width} x {height}',
+            f'{self.clip.frame_count} frames'
+            + (f' at {self.clip.fps:.3g} fps' if self.clip.fps else ''),
+        ]
         if self.tracks:
             best = self.tracks[0]
             parts += [
@@ -233,40 +302,77 @@ class _Sheet:
             spine.set_color(FAINT)
         axes.set_title(title, fontsize=12, color=INK, pad=4)
 
-    def _image(self, axes: Axes, image: np.ndarray, box: tuple[float, float, float, float] | None = None, **options) -> None:
+    def _image(
+        self,
+        axes: Axes,
+        image: np.ndarray,
+        box: tuple[float, float, float, float] | None = None,
+        **options,
+    ) -> None:
         """An image that covers ``box`` (the whole frame by default) of the frame's pixels."""
         x1, y1, x2, y2 = box or (0, 0, *self.clip.size_wh)
-        axes.imshow(image, extent=(x1, x2, y2, y1), interpolation='bilinear', aspect='auto', **options)
+        axes.imshow(
+            image, extent=(x1, x2, y2, y1), interpolation='bilinear', aspect='auto', **options
+        )
 
     def _thumbnail(self, frame: int) -> np.ndarray:
         image = self.clip.read(frame)
         scale = min(1.0, THUMBNAIL_PX / image.shape[1])
-        return cv2.cvtColor(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(
+            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA),
+            cv2.COLOR_BGR2RGB,
+        )
 
     def _boxes(self, axes: Axes, frame: int) -> None:
         for track in self.tracks:
             at = frame - track.first_frame
             if 0 <= at < len(track):
                 picked = bool(track.picked[at])
-                _rectangle(axes, track.boxes_xyxy[at], PICKED if picked else FILLED, 2.2, '-' if picked else (0, (4, 2)))
+                _rectangle(
+                    axes,
+                    track.boxes_xyxy[at],
+                    PICKED if picked else FILLED,
+                    2.2,
+                    '-' if picked else (0, (4, 2)),
+                )
                 if len(self.tracks) > 1:
                     x1, y1 = track.boxes_xyxy[at][:2]
-                    plate = {'facecolor': PICKED if picked else FILLED, 'edgecolor': 'none', 'pad': 1}
-                    axes.text(x1, y1, f'#{track.object_id}', fontsize=10, color='white', va='bottom', bbox=plate)
+                    plate = {
+                        'facecolor': PICKED if picked else FILLED,
+                        'edgecolor': 'none',
+                        'pad': 1,
+                    }
+                    axes.text(
+                        x1,
+                        y1,
+                        f'#{track.object_id}',
+                        fontsize=10,
+                        color='white',
+                        va='bottom',
+                        bbox=plate,
+                    )
 
     def _frame(self, axes: Axes, frame: int) -> None:
         self._image(axes, self._thumbnail(frame))
         self._boxes(axes, frame)
         covering = [t for t in self.tracks if 0 <= frame - t.first_frame < len(t)]
-        quality = f'   Q_f {covering[0].frame_quality[frame - covering[0].first_frame]:.2f}' if covering else ''
+        quality = (
+            f'   Q_f {covering[0].frame_quality[frame - covering[0].first_frame]:.2f}'
+            if covering
+            else ''
+        )
         self._tile(axes, f'frame {frame}{quality}')
 
     def _flow(self, axes: Axes, frame: int) -> None:
         evidence = self.evidence.shown[frame]
-        speed = float(np.percentile(np.hypot(evidence.flow_uv[..., 0], evidence.flow_uv[..., 1]), 99))
+        speed = float(
+            np.percentile(np.hypot(evidence.flow_uv[..., 0], evidence.flow_uv[..., 1]), 99)
+        )
         self._image(axes, flow_to_color(evidence.flow_uv, speed))
         if frame == self.frames[0]:
-            wheel = axes.inset_axes((0.01, 0.02, 0.2 * self.clip.size_wh[1] / self.clip.size_wh[0], 0.2))
+            wheel = axes.inset_axes(
+                (0.01, 0.02, 0.2 * self.clip.size_wh[1] / self.clip.size_wh[0], 0.2)
+            )
             wheel.imshow(color_wheel(64))
             wheel.axis('off')
         gap = f'{evidence.interval} frame{"s" if evidence.interval > 1 else ""}'
@@ -277,7 +383,12 @@ class _Sheet:
         scale_x, scale_y = self.geometry.frame_per_map_xy
         cut_x, cut_y = self.geometry.cut_xy
         height, width = evidence.distance.shape
-        inner = (cut_x * scale_x, cut_y * scale_y, (cut_x + width) * scale_x, (cut_y + height) * scale_y)
+        inner = (
+            cut_x * scale_x,
+            cut_y * scale_y,
+            (cut_x + width) * scale_x,
+            (cut_y + height) * scale_y,
+        )
         axes.set_facecolor('black')
         self._image(axes, evidence.distance, inner, cmap='magma')
         for box in evidence.boxes_xyxy:
@@ -300,7 +411,16 @@ class _Sheet:
             index = np.arange(len(track)) + track.first_frame
             axes.plot(*centres.T, color=INK, lw=0.8, alpha=0.5)
             x, y = centres[track.picked].T
-            axes.scatter(x, y, c=index[track.picked], cmap='viridis', s=16, lw=0, vmin=0, vmax=self.clip.frame_count)
+            axes.scatter(
+                x,
+                y,
+                c=index[track.picked],
+                cmap='viridis',
+                s=16,
+                lw=0,
+                vmin=0,
+                vmax=self.clip.frame_count,
+            )
         axes.set_aspect('equal')
         self._tile(axes, 'box centres, dark: early, bright: late')
 
@@ -310,33 +430,77 @@ class _Sheet:
         centres = (self.evidence.boxes_xyxy[:, :2] + self.evidence.boxes_xyxy[:, 2:]) / 2
         # The vertical half is drawn downwards like the picture.
         for axis, (scale, offset) in enumerate(((1 / width, 1.08), (-1 / height, 1.0))):
-            axes.scatter(self.evidence.frames, centres[:, axis] * scale + offset, s=7, color=CANDIDATE, lw=0)
+            axes.scatter(
+                self.evidence.frames, centres[:, axis] * scale + offset, s=7, color=CANDIDATE, lw=0
+            )
             for track in self.tracks:
-                middle = (track.boxes_xyxy[:, axis] + track.boxes_xyxy[:, axis + 2]) / 2 * scale + offset
+                middle = (
+                    track.boxes_xyxy[:, axis] + track.boxes_xyxy[:, axis + 2]
+                ) / 2 * scale + offset
                 index = np.arange(len(track)) + track.first_frame
                 axes.plot(index, middle, color=FILLED, lw=1.2)
-                axes.scatter(index[track.picked], middle[track.picked], s=13, color=PICKED, lw=0, zorder=3)
+                axes.scatter(
+                    index[track.picked], middle[track.picked], s=13, color=PICKED, lw=0, zorder=3
+                )
         axes.axhline(1.04, color=INK, lw=0.6)
         axes.set_ylim(0, 2.08)
-        axes.set_yticks([0.5, 1.58], ['bottom - top', 'left - right'], fontsize=11, rotation=90, va='center')
+        axes.set_yticks(
+            [0.5, 1.58], ['bottom - top', 'left - right'], fontsize=11, rotation=90, va='center'
+        )
         self._curve(axes, 'candidates and chosen path')
 
     def _quality(self, axes: Axes) -> None:
         for track in self.tracks:
             index = np.arange(len(track)) + track.first_frame
-            axes.plot(index, track.frame_quality, color=INK, lw=1.4, alpha=1 if track is self.tracks[0] else 0.4)
+            axes.plot(
+                index,
+                track.frame_quality,
+                color=INK,
+                lw=1.4,
+                alpha=1 if track is self.tracks[0] else 0.4,
+            )
         if self.tracks:
             best = self.tracks[0]
             index = np.arange(len(best)) + best.first_frame
             missed = best.evaluated & ~best.picked
             bad = best.frame_quality <= self.config.fragments.min_quality
-            axes.fill_between(index, 0, 1, where=bad.tolist(), color='#e5484d', alpha=0.10, lw=0, step='mid')
-            axes.scatter(index[best.picked], np.full(best.picked.sum(), -0.06), marker='|', s=40, color=PICKED)
-            axes.scatter(index[missed], np.full(missed.sum(), -0.06), marker='|', s=40, color=FILLED)
-            axes.axhline(best.sequence_quality, color='#3e63dd', lw=1, ls='-', label=f'Q_v {best.sequence_quality:.2f}')
-        axes.axhline(self.config.fragments.min_quality, color='#e5484d', lw=1, ls='--', label='fragments end below')
+            axes.fill_between(
+                index, 0, 1, where=bad.tolist(), color='#e5484d', alpha=0.10, lw=0, step='mid'
+            )
+            axes.scatter(
+                index[best.picked],
+                np.full(best.picked.sum(), -0.06),
+                marker='|',
+                s=40,
+                color=PICKED,
+            )
+            axes.scatter(
+                index[missed], np.full(missed.sum(), -0.06), marker='|', s=40, color=FILLED
+            )
+            axes.axhline(
+                best.sequence_quality,
+                color='#3e63dd',
+                lw=1,
+                ls='-',
+                label=f'Q_v {best.sequence_quality:.2f}',
+            )
+        axes.axhline(
+            self.config.fragments.min_quality,
+            color='#e5484d',
+            lw=1,
+            ls='--',
+            label='fragments end below',
+        )
         axes.set_ylim(-0.12, 1.05)
-        axes.legend(loc='lower right', bbox_to_anchor=(1, 0.09), fontsize=11, frameon=True, framealpha=0.85, edgecolor='none', ncols=2)
+        axes.legend(
+            loc='lower right',
+            bbox_to_anchor=(1, 0.09),
+            fontsize=11,
+            frameon=True,
+            framealpha=0.85,
+            edgecolor='none',
+            ncols=2,
+        )
         self._curve(axes, 'frame quality Q_f; ticks: picked or not')
 
     def _curve(self, axes: Axes, title: str) -> None:
@@ -350,6 +514,8 @@ class _Sheet:
             axes.spines[side].set_visible(False)
 
 
-def _rectangle(axes: Axes, box_xyxy: np.ndarray, color: str, width: float, style: str | tuple = '-') -> None:
+def _rectangle(
+    axes: Axes, box_xyxy: np.ndarray, color: str, width: float, style: str | tuple = '-'
+) -> None:
     x1, y1, x2, y2 = box_xyxy
     axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=color, lw=width, ls=style))

@@ -49,7 +49,9 @@ class VideoWriter:
         VideoWriteError: The folder is not writable, the container is unknown, or a frame has another size than the first.
     """
 
-    def __init__(self, path: str | Path, fps: float = DEFAULT_FPS, encoder: str | None = None) -> None:
+    def __init__(
+        self, path: str | Path, fps: float = DEFAULT_FPS, encoder: str | None = None
+    ) -> None:
         self.path = Path(path)
         self.fps = fps if np.isfinite(fps) and fps > 0 else DEFAULT_FPS
         self.encoder = encoder or available_encoder()
@@ -65,7 +67,9 @@ class VideoWriter:
             self._container = av.open(str(temporary), 'w')
         except (OSError, av.error.FFmpegError, ValueError) as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
-            raise VideoWriteError(self.path, f'cannot be written ({getattr(error, "strerror", None) or error})') from error
+            raise VideoWriteError(
+                self.path, f'cannot be written ({getattr(error, "strerror", None) or error})'
+            ) from error
         return self
 
     def _open_stream(self, frame: np.ndarray) -> av.video.stream.VideoStream:
@@ -89,17 +93,29 @@ class VideoWriter:
             if self._stream is None:
                 self._stream, self._size_wh = self._open_stream(frame), size
             elif size != self._size_wh:
-                raise VideoWriteError(self.path, f'frame {self.frame_count} is {size[0]}x{size[1]}, the first is {self._size_wh}')
+                raise VideoWriteError(
+                    self.path,
+                    f'frame {self.frame_count} is {size[0]}x{size[1]}, the first is {self._size_wh}',
+                )
             padded = (
-                cv2.copyMakeBorder(frame, 0, size[1] % 2, 0, size[0] % 2, cv2.BORDER_REPLICATE) if size[0] % 2 or size[1] % 2 else frame
+                cv2.copyMakeBorder(frame, 0, size[1] % 2, 0, size[0] % 2, cv2.BORDER_REPLICATE)
+                if size[0] % 2 or size[1] % 2
+                else frame
             )
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format='bgr24')
             self._container.mux(self._stream.encode(picture))
         except (OSError, av.error.FFmpegError) as error:
-            raise VideoWriteError(self.path, f'cannot be written ({getattr(error, "strerror", None) or error})') from error
+            raise VideoWriteError(
+                self.path, f'cannot be written ({getattr(error, "strerror", None) or error})'
+            ) from error
         self.frame_count += 1
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         failure = error
         container, self._container = self._container, None
         try:
@@ -108,7 +124,9 @@ class VideoWriter:
                     container.mux(self._stream.encode())
                 container.close()
         except (OSError, av.error.FFmpegError, ValueError) as closing:
-            failure = failure or VideoWriteError(self.path, f'cannot be written ({getattr(closing, "strerror", None) or closing})')
+            failure = failure or VideoWriteError(
+                self.path, f'cannot be written ({getattr(closing, "strerror", None) or closing})'
+            )
         if failure is None and self.frame_count == 0:
             failure = VideoWriteError(self.path, 'no frame to write')
         if failure is not None:
@@ -128,7 +146,10 @@ def available_encoder() -> str:
     for name, _ in ENCODERS:
         if name in av.codecs_available and _can_encode(name):
             return name
-    raise VideoWriteError('video', f'this build of FFmpeg has none of the encoders {", ".join(name for name, _ in ENCODERS)}')
+    raise VideoWriteError(
+        'video',
+        f'this build of FFmpeg has none of the encoders {", ".join(name for name, _ in ENCODERS)}',
+    )
 
 
 def _can_encode(name: str) -> bool:

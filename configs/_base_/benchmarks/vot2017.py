@@ -2,5 +2,7 @@
 
 _base_ = ['./vot2016.py']
 
-test_dataloader = dict(dataset=dict(data_root='data/VOT2017', metainfo=dict(dataset_name='VOT2017')))
+test_dataloader = dict(
+    dataset=dict(data_root='data/VOT2017', metainfo=dict(dataset_name='VOT2017'))
+)
 test_evaluator = dict(eao_low=100, eao_high=356)

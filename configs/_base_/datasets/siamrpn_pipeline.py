@@ -3,8 +3,12 @@
 # Two frames of one object, at most 100 apart.
 pair_sampler = dict(type='WindowFrames', count=2, span=100, views=dict(template=[0], search=[1]))
 # The first frame twice, as template and as search area, and the frames that a cycle passes.
-cycle_121_sampler = dict(type='WindowFrames', count=2, span=20, views=dict(template=[0], search=[0], hops=[1]))
-cycle_12321_sampler = dict(type='WindowFrames', count=3, span=20, views=dict(template=[0], search=[0], hops=[1, 2]))
+cycle_121_sampler = dict(
+    type='WindowFrames', count=2, span=20, views=dict(template=[0], search=[0], hops=[1])
+)
+cycle_12321_sampler = dict(
+    type='WindowFrames', count=3, span=20, views=dict(template=[0], search=[0], hops=[1, 2])
+)
 
 pair_pipeline = [
     dict(type='SiameseCrop', views=['template'], size=127, exemplar=127, shift_px=4, scale=0.05),

@@ -18,7 +18,12 @@ train_dataloader = dict(
         type='QuotaMixture',
         quotas=[14_000, 19_000, 13_000, 4_000],
         datasets=[
-            dict(type='PseudoBoxDataset', table=tables + name, frame_sampler=frame_sampler, pipeline={{_base_.train_pipeline}})
+            dict(
+                type='PseudoBoxDataset',
+                table=tables + name,
+                frame_sampler=frame_sampler,
+                pipeline={{_base_.train_pipeline}},
+            )
             for name in ('imagenet_vid', 'got10k', 'lasot', 'youtube_vos')
         ],
     ),

@@ -3,7 +3,9 @@
 model = dict(
     type='SiamFC',
     # Statistics of ImageNet: there are no pretrained weights that want raw pixels.
-    data_preprocessor=dict(type='SOTDataPreprocessor', mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]),
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor', mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]
+    ),
     backbone=dict(type='SiamFCAlexNet'),
     loss=dict(type='PairwiseBCELoss'),
     train_cfg=dict(label_radius_px=16.0),

@@ -3,7 +3,9 @@
 model = dict(
     type='SiamRPN',
     # Statistics of ImageNet: without pretrained weights, raw pixels learn slowly.
-    data_preprocessor=dict(type='SOTDataPreprocessor', mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]),
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor', mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]
+    ),
     backbone=dict(type='SiameseResNet', blocks='basic', stage_blocks=(1, 1, 1), base_channels=16),
     neck=dict(type='AdjustNeck', in_channels=64, out_channels=48),
     rpn_head=dict(type='SiamRPNHead', in_channels=48),

@@ -3,10 +3,18 @@
 model = dict(
     type='USOT',
     # Statistics of ImageNet: without pretrained weights, raw pixels learn slowly.
-    data_preprocessor=dict(type='SOTDataPreprocessor', mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]),
+    data_preprocessor=dict(
+        type='SOTDataPreprocessor', mean=[103.53, 116.28, 123.675], std=[57.375, 57.12, 58.395]
+    ),
     backbone=dict(type='SiameseResNet', blocks='basic', stage_blocks=(1, 1, 1), base_channels=16),
     neck=dict(type='AdjustNeck', in_channels=64, out_channels=48),
-    head=dict(type='USOTHead', channels=48, tower_depth=2, initial_distance_px=32.0, memory=dict(type='CycleMemoryNeck')),
+    head=dict(
+        type='USOTHead',
+        channels=48,
+        tower_depth=2,
+        initial_distance_px=32.0,
+        memory=dict(type='CycleMemoryNeck'),
+    ),
     train_cfg=dict(
         cycle_start_epoch=6,
         naive_cls_weight=0.2,

@@ -34,5 +34,12 @@ model = dict(
         cls_and_memory_weight=0.9,
         forward_cls_ratio=[(0, 0.6), (7, 0.5), (10, 0.4)],
     ),
-    test_cfg=dict(type='USOTTracker', penalty_k=0.021, size_lr=0.730, window_influence=0.321, memory_size=7, memory_weight=0.7),
+    test_cfg=dict(
+        type='USOTTracker',
+        penalty_k=0.021,
+        size_lr=0.730,
+        window_influence=0.321,
+        memory_size=7,
+        memory_weight=0.7,
+    ),
 )

@@ -16,7 +16,9 @@ param_scheduler = [
 ]
 
 # legacy=True repeats two quirks of the release: batch norm of the frozen backbone moves, and momentum is lost when it begins to learn.
-custom_hooks = [dict(type='FrozenBackboneHook', train_from_epoch=9, trained=('layer1', 'layer2', 'layer3'))]
+custom_hooks = [
+    dict(type='FrozenBackboneHook', train_from_epoch=9, trained=('layer1', 'layer2', 'layer3'))
+]
 
 # 12 training groups on each of 4 GPUs; used with --auto-scale-lr.
 auto_scale_lr = dict(base_batch_size=48)

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from tests.evaluation.tiny_benchmark import write_benchmark
-from usot_plugin.datasets.benchmarks import DAVISDataset, LaSOTDataset, OTB100Dataset, SequenceFolderDataset, VOTDataset
+from usot_plugin.datasets.benchmarks import (
+    DAVISDataset,
+    LaSOTDataset,
+    OTB100Dataset,
+    SequenceFolderDataset,
+    VOTDataset,
+)
 from usot_plugin.datasets.benchmarks.checking import check_sequence, count_problem
 from usot_plugin.testing.benchmarks import write_davis, write_lasot, write_otb, write_vot
 
@@ -30,7 +36,11 @@ def test_all_problems_of_a_sequence_are_found(lasot):
     (folder / 'full_occlusion.txt').write_text('0,0,2')
     (lasot.data_root / 'att/airplane-1.txt').unlink()
     problems = check_sequence(lasot, 'airplane-1').problems
-    words = ['img: 2 of the frames 1 to 8 are missing: 2, 5', 'groundtruth.txt, line 1: negative', 'airplane-1.txt: cannot be read']
+    words = [
+        'img: 2 of the frames 1 to 8 are missing: 2, 5',
+        'groundtruth.txt, line 1: negative',
+        'airplane-1.txt: cannot be read',
+    ]
     words += ['full_occlusion.txt: a label is 0 or 1', 'out_of_view.txt: cannot be read']
     assert len(problems) == len(words)
     assert all(word in problem for word, problem in zip(words, problems, strict=True)), problems
@@ -40,7 +50,9 @@ def test_all_problems_of_a_sequence_are_found(lasot):
 def test_a_missing_sequence_is_one_problem(tmp_path):
     write_otb(tmp_path, ['Deer'])
     found = check_sequence(OTB100Dataset(tmp_path), 'Basketball')
-    assert len(found.problems) == 1 and found.problems[0].endswith('Basketball/img: the sequence is missing')
+    assert len(found.problems) == 1 and found.problems[0].endswith(
+        'Basketball/img: the sequence is missing'
+    )
 
 
 def test_every_broken_image_is_named(lasot):
@@ -49,7 +61,10 @@ def test_every_broken_image_is_named(lasot):
     (images / '00000006.jpg').write_bytes(b'')
     assert not check_sequence(lasot, 'airplane-1').problems
     problems = check_sequence(lasot, 'airplane-1', decode=True).problems
-    assert [problem.split(':')[0].rpartition('/')[2] for problem in problems] == ['00000003.jpg, frame 2', '00000006.jpg, frame 5']
+    assert [problem.split(':')[0].rpartition('/')[2] for problem in problems] == [
+        '00000003.jpg, frame 2',
+        '00000006.jpg, frame 5',
+    ]
 
 
 def test_boxes_outside_the_image(tmp_path):
@@ -66,7 +81,11 @@ def test_masks(tmp_path):
     (masks / '00001.png').unlink()
     (masks / '00004.png').write_bytes(b'x')
     problems = check_sequence(dataset, 'blackswan').problems
-    assert '1 of 6 masks are missing: 1' in problems[0] and '00004.png: not an image' in problems[1] and len(problems) == 2
+    assert (
+        '1 of 6 masks are missing: 1' in problems[0]
+        and '00004.png: not an image' in problems[1]
+        and len(problems) == 2
+    )
 
 
 def test_other_data_sets_are_loaded(tmp_path):
@@ -91,8 +110,14 @@ def test_absent_boxes_are_not_outside(lasot):
 @pytest.mark.parametrize(
     ('line', 'problem'),
     [
-        ('0.15,0.2,0.3,0.25', 'no tracker starts from the box of index 0: 0.15,0.2,0.3,0.25 is less than 1 px wide or high'),
-        ('0,0,6400,4800', 'no tracker starts from the box of index 0: 0,0,6400,4800 is more than 2 times the'),
+        (
+            '0.15,0.2,0.3,0.25',
+            'no tracker starts from the box of index 0: 0.15,0.2,0.3,0.25 is less than 1 px wide or high',
+        ),
+        (
+            '0,0,6400,4800',
+            'no tracker starts from the box of index 0: 0,0,6400,4800 is more than 2 times the',
+        ),
         ('1000,1000,20,15', '6 boxes lie outside the image'),
     ],
 )

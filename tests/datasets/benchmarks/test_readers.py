@@ -18,28 +18,60 @@ from usot_plugin.testing import benchmarks as tiny
 
 #: Class, writer with its options, options of the data set.
 READERS = {
-    'otb': ('OTB100Dataset', tiny.write_otb, {'names': ['Deer', 'Football1', 'Tiger1', 'KiteSurf', 'Jogging.1', 'Jogging.2']}, {}),
+    'otb': (
+        'OTB100Dataset',
+        tiny.write_otb,
+        {'names': ['Deer', 'Football1', 'Tiger1', 'KiteSurf', 'Jogging.1', 'Jogging.2']},
+        {},
+    ),
     'otb2013': ('OTB100Dataset', tiny.write_otb, {'names': ['Deer']}, {'subset': 'otb2013'}),
     'lasot': ('LaSOTDataset', tiny.write_lasot, {}, {}),
-    'lasot_train': ('LaSOTDataset', tiny.write_lasot, {'names': ['airplane-2']}, {'subset': 'train'}),
-    'lasot_extension': ('LaSOTDataset', tiny.write_lasot, {'names': ['atv-10']}, {'subset': 'extension'}),
+    'lasot_train': (
+        'LaSOTDataset',
+        tiny.write_lasot,
+        {'names': ['airplane-2']},
+        {'subset': 'train'},
+    ),
+    'lasot_extension': (
+        'LaSOTDataset',
+        tiny.write_lasot,
+        {'names': ['atv-10']},
+        {'subset': 'extension'},
+    ),
     'got10k_val': ('GOT10kDataset', tiny.write_got10k, {}, {}),
     'got10k_test': ('GOT10kDataset', tiny.write_got10k, {'subset': 'test'}, {'subset': 'test'}),
     'trackingnet': ('TrackingNetDataset', tiny.write_trackingnet, {}, {}),
-    'trackingnet_train': ('TrackingNetDataset', tiny.write_trackingnet, {'subset': 'TRAIN_3'}, {'subset': 'TRAIN_3'}),
+    'trackingnet_train': (
+        'TrackingNetDataset',
+        tiny.write_trackingnet,
+        {'subset': 'TRAIN_3'},
+        {'subset': 'TRAIN_3'},
+    ),
     'uav123': ('UAV123Dataset', tiny.write_uav123, {'names': ['uav6', 'uav2']}, {}),
     'nfs240': ('NFSDataset', tiny.write_nfs, {}, {'subset': '240'}),
     'tcolor128': ('TColor128Dataset', tiny.write_tcolor128, {}, {}),
     'vot_boxes': ('VOTDataset', tiny.write_vot, {}, {}),
-    'vot_polygons': ('VOTDataset', tiny.write_vot, {'regions': 'polygon', 'color_folder': True}, {}),
-    'vot_masks': ('VOTDataset', tiny.write_vot, {'regions': 'mask', 'color_folder': True, 'anchors': {0: 1, 5: 1, 11: -1}}, {}),
+    'vot_polygons': (
+        'VOTDataset',
+        tiny.write_vot,
+        {'regions': 'polygon', 'color_folder': True},
+        {},
+    ),
+    'vot_masks': (
+        'VOTDataset',
+        tiny.write_vot,
+        {'regions': 'mask', 'color_folder': True, 'anchors': {0: 1, 5: 1, 11: -1}},
+        {},
+    ),
     'davis2017': ('DAVISDataset', tiny.write_davis, {}, {}),
     'davis2016': ('DAVISDataset', tiny.write_davis, {'year': 2016}, {'subset': '2016'}),
 }
 
 
 def build(kind: str, root: Path, written, **options):
-    return DATASETS.build({'type': kind, 'data_root': str(root), 'sequences': list(written), **options})
+    return DATASETS.build(
+        {'type': kind, 'data_root': str(root), 'sequences': list(written), **options}
+    )
 
 
 @pytest.mark.parametrize('key', READERS)
@@ -48,16 +80,24 @@ def test_reads_frames_and_boxes(key, tmp_path):
     written = write(tmp_path, **how)
     dataset = build(kind, tmp_path, written, **options)
     dataset.full_init()
-    assert dataset.names == list(written) and dataset.metainfo['convention'] in CONVENTIONS and dataset.metainfo['dataset_name']
+    assert (
+        dataset.names == list(written)
+        and dataset.metainfo['convention'] in CONVENTIONS
+        and dataset.metainfo['dataset_name']
+    )
     for sequence in dataset:
         np.testing.assert_allclose(sequence.boxes_xyxy, written[sequence.name], atol=0.01)
         assert sequence.clip.size_wh == tiny.SIZE_WH and sequence.clip.frame_count == len(sequence)
         box = sequence.boxes_xyxy[0].round().astype(int)
         border = sequence.clip.read(0)[box[1] : box[3], box[0]].astype(int)
-        assert border.mean() > 150 or key in ('davis2016', 'otb'), 'the bright border of the square lies on the box'
+        assert border.mean() > 150 or key in ('davis2016', 'otb'), (
+            'the bright border of the square lies on the box'
+        )
         assert np.isin(list(sequence.frame_attributes.values()), (True, False)).all()
         again = pickle.loads(pickle.dumps(sequence))
-        np.testing.assert_array_equal(again.clip.read(len(again) - 1), sequence.clip.read(len(sequence) - 1))
+        np.testing.assert_array_equal(
+            again.clip.read(len(again) - 1), sequence.clip.read(len(sequence) - 1)
+        )
 
 
 @pytest.mark.parametrize('key', READERS)
@@ -83,7 +123,17 @@ def test_origin_goes_out_as_it_came_in(origin):
 
 @pytest.mark.parametrize(
     ('kind', 'origin'),
-    [('OTB100', 1), ('LaSOT', 1), ('UAV123', 1), ('TColor128', 1), ('GOT10k', 0), ('TrackingNet', 0), ('NFS', 0), ('VOT', 0), ('DAVIS', 0)],
+    [
+        ('OTB100', 1),
+        ('LaSOT', 1),
+        ('UAV123', 1),
+        ('TColor128', 1),
+        ('GOT10k', 0),
+        ('TrackingNet', 0),
+        ('NFS', 0),
+        ('VOT', 0),
+        ('DAVIS', 0),
+    ],
 )
 def test_each_class_states_its_origin(kind, origin):
     assert DATASETS.get(f'{kind}Dataset').origin == origin
@@ -94,7 +144,9 @@ def test_nothing_is_decoded_or_listed_twice(tmp_path, monkeypatch):
     listed, decoded = [], []
     real = os.listdir
     monkeypatch.setattr(os, 'listdir', lambda path: listed.append(Path(path)) or real(path))
-    monkeypatch.setattr('usot_plugin.structures.clip.read_image', lambda *args: decoded.append(args))
+    monkeypatch.setattr(
+        'usot_plugin.structures.clip.read_image', lambda *args: decoded.append(args)
+    )
     dataset = build('UAV123Dataset', tmp_path, written)
     dataset.full_init()
     assert [len(sequence) for sequence in dataset] == [253, 703]
@@ -154,7 +206,9 @@ def test_a_sequence_can_be_read_without_its_attributes(tmp_path):
 
 def test_frame_attributes(tmp_path):
     got10k = build('GOT10kDataset', tmp_path, tiny.write_got10k(tmp_path))[0].frame_attributes
-    assert np.flatnonzero(~got10k['cover']).tolist() == [4, 6] and np.flatnonzero(got10k['cut_by_image']).tolist() == [1]
+    assert np.flatnonzero(~got10k['cover']).tolist() == [4, 6] and np.flatnonzero(
+        got10k['cut_by_image']
+    ).tolist() == [1]
     vot = build('VOTDataset', tmp_path, tiny.write_vot(tmp_path))[0].frame_attributes
     assert {name: np.flatnonzero(values).tolist() for name, values in vot.items()} == {
         'camera_motion': [1, 2],
@@ -167,7 +221,9 @@ def test_frame_attributes(tmp_path):
 
 def test_first_boxes_only(tmp_path):
     dataset = build('GOT10kDataset', tmp_path, tiny.write_got10k(tmp_path, 'test'), subset='test')
-    assert dataset.metainfo['first_box_only'] and dataset[0].present.tolist() == [True] + 7 * [False]
+    assert dataset.metainfo['first_box_only'] and dataset[0].present.tolist() == [True] + 7 * [
+        False
+    ]
 
 
 def test_negative_boxes_of_got10k_are_absent(tmp_path):
@@ -175,7 +231,11 @@ def test_negative_boxes_of_got10k_are_absent(tmp_path):
     file = tmp_path / 'val/GOT-10k_Val_000001/groundtruth.txt'
     lines = file.read_text().splitlines()
     file.write_text('\n'.join([*lines[:2], '-1,-1,-1,-1', *lines[3:]]))
-    assert np.flatnonzero(~build('GOT10kDataset', tmp_path, written)[0].present).tolist() == [2, 4, 6]
+    assert np.flatnonzero(~build('GOT10kDataset', tmp_path, written)[0].present).tolist() == [
+        2,
+        4,
+        6,
+    ]
 
 
 @pytest.mark.parametrize('lines', [40, 41, 33])
@@ -186,7 +246,11 @@ def test_nfs_at_30_takes_every_eighth_line(lines, tmp_path):
     file.write_text('\n'.join([*text, text[-1]][:lines]))
     sequence = build('NFSDataset', tmp_path, written)[0]
     np.testing.assert_array_equal(sequence.boxes_xyxy, written['car_jumping'][::8])
-    assert sequence.clip.fps == 30 and not sequence.present[1] and sequence.frame_attributes['occluded'].tolist() == [0, 0, 0, 0, 0]
+    assert (
+        sequence.clip.fps == 30
+        and not sequence.present[1]
+        and sequence.frame_attributes['occluded'].tolist() == [0, 0, 0, 0, 0]
+    )
 
 
 def test_nfs_at_30_leaves_out_a_frame_without_line(tmp_path):
@@ -196,23 +260,40 @@ def test_nfs_at_30_leaves_out_a_frame_without_line(tmp_path):
     assert len(build('NFSDataset', tmp_path, written)[0]) == 4
 
 
-@pytest.mark.parametrize(('regions', 'kind'), [('box', BoxRegion), ('polygon', PolygonRegion), ('mask', MaskRegion)])
+@pytest.mark.parametrize(
+    ('regions', 'kind'), [('box', BoxRegion), ('polygon', PolygonRegion), ('mask', MaskRegion)]
+)
 def test_regions_and_anchors_of_vot(regions, kind, tmp_path):
-    written = tiny.write_vot(tmp_path, ['bag'], regions=regions, anchors={0: 1, 6: 3, 11: -2}, color_folder=regions == 'mask')
+    written = tiny.write_vot(
+        tmp_path,
+        ['bag'],
+        regions=regions,
+        anchors={0: 1, 6: 3, 11: -2},
+        color_folder=regions == 'mask',
+    )
     file = tmp_path / 'bag/groundtruth.txt'
     lines = file.read_text().splitlines()
     file.write_text('\n'.join([*lines[:4], '0', *lines[5:]]))
     sequence = build('VOTDataset', tmp_path, written)[0]
-    assert [region is None for region in sequence.regions] == (~sequence.present).tolist() == [index == 4 for index in range(12)]
+    assert (
+        [region is None for region in sequence.regions]
+        == (~sequence.present).tolist()
+        == [index == 4 for index in range(12)]
+    )
     assert isinstance(sequence.regions[0], kind)
-    assert np.flatnonzero(sequence.anchors).tolist() == [0, 6, 11] and sequence.anchors[[0, 6, 11]].tolist() == [1, 1, -1]
+    assert np.flatnonzero(sequence.anchors).tolist() == [0, 6, 11] and sequence.anchors[
+        [0, 6, 11]
+    ].tolist() == [1, 1, -1]
 
 
 def test_short_tag_files_of_vot_are_filled_up(tmp_path):
     written = tiny.write_vot(tmp_path, ['bag'])
     (tmp_path / 'bag/occlusion.tag').write_text('1\n1\n')
     sequence = build('VOTDataset', tmp_path, written)[0]
-    assert sequence.frame_attributes['occlusion'].tolist() == 2 * [True] + 10 * [False] and sequence.anchors is None
+    assert (
+        sequence.frame_attributes['occlusion'].tolist() == 2 * [True] + 10 * [False]
+        and sequence.anchors is None
+    )
 
 
 def test_objects_of_davis(tmp_path):
@@ -256,45 +337,149 @@ def _remove(path: str):
 
 #: Reader, what breaks its folder, and the words of the line that names it.
 BROKEN = {
-    'missing frames': ('otb', _remove('Deer/img/0004.jpg'), 'Deer/img: 1 of the frames 1 to 71 are missing: 4'),
+    'missing frames': (
+        'otb',
+        _remove('Deer/img/0004.jpg'),
+        'Deer/img: 1 of the frames 1 to 71 are missing: 4',
+    ),
     'missing last frame': ('otb', _remove('Deer/img/0071.jpg'), 'frames 1 to 71 are missing: 71'),
-    'missing first frame': ('lasot', _remove('airplane/airplane-1/img/00000001.jpg'), 'frames 1 to 8 are missing: 1'),
-    'one frame too few': ('lasot', _remove('airplane/airplane-1/img/00000008.jpg'), 'groundtruth.txt: 8 boxes for 7 frames in'),
-    'line count of the list': ('otb', _rewrite('Deer/groundtruth_rect.txt', '1,1,9,9\n'), '1 boxes for 71 listed frames'),
+    'missing first frame': (
+        'lasot',
+        _remove('airplane/airplane-1/img/00000001.jpg'),
+        'frames 1 to 8 are missing: 1',
+    ),
+    'one frame too few': (
+        'lasot',
+        _remove('airplane/airplane-1/img/00000008.jpg'),
+        'groundtruth.txt: 8 boxes for 7 frames in',
+    ),
+    'line count of the list': (
+        'otb',
+        _rewrite('Deer/groundtruth_rect.txt', '1,1,9,9\n'),
+        '1 boxes for 71 listed frames',
+    ),
     'image without number': (
         'lasot',
         _rewrite('airplane/airplane-1/img/cover.jpg', ''),
         '1 images are not named by a frame number',
     ),
-    'two images of a number': ('lasot', _rewrite('airplane/airplane-1/img/1.png', ''), '9 images for 8 frame numbers'),
-    'no annotation': ('otb', _remove('Deer/groundtruth_rect.txt'), 'groundtruth_rect.txt: cannot be read'),
-    'absence': ('lasot', _remove('airplane/airplane-1/out_of_view.txt'), 'out_of_view.txt: cannot be read'),
-    'absence length': ('lasot', _rewrite('airplane/airplane-1/out_of_view.txt', '0,1'), 'out_of_view.txt: 2 labels for 8 boxes'),
-    'flags': ('lasot', _rewrite('att/airplane-1.txt', '0,1'), 'airplane-1.txt: 2 flags for 14 attributes'),
-    'no start': ('uav123', _rewrite('anno/UAV123/uav6.txt', 'nan,nan,nan,nan\n' * 109), 'the first frame has no box to start from'),
-    'cover': ('got10k_val', _rewrite('val/GOT-10k_Val_000001/cover.label', '9\n' * 8), 'a cover label is a whole number from 0 to 8'),
-    'cover length': ('got10k_val', _rewrite('val/GOT-10k_Val_000001/cover.label', '8\n'), '1 labels for 8 boxes'),
-    'no cover': ('got10k_val', _remove('val/GOT-10k_Val_000001/cover.label'), 'cover.label: cannot be read'),
-    'meta': ('got10k_val', _rewrite('val/GOT-10k_Val_000001/meta_info.ini', 'a'), 'meta_info.ini: not a meta file'),
-    'empty meta': ('got10k_val', _rewrite('val/GOT-10k_Val_000001/meta_info.ini', ''), 'without a section'),
-    'several boxes in a test set': ('trackingnet', _rewrite('TEST/anno/-A_1.txt', '1,1,5,5\n' * 3), '3 boxes for 12 frames'),
-    'no frames': ('trackingnet', lambda root: [file.unlink() for file in (root / 'TEST/frames/-A_1').iterdir()], 'no image in this folder'),
-    'nfs words': ('nfs240', _rewrite('car_jumping/240/car_jumping.txt', '0 a 1 1 1 1 0 0 0 "x"\n'), 'line 1: not a number'),
-    'nfs columns': ('nfs240', _rewrite('car_jumping/240/car_jumping.txt', '0 1 2\n'), 'a line has 9 numbers and a class, got 3'),
+    'two images of a number': (
+        'lasot',
+        _rewrite('airplane/airplane-1/img/1.png', ''),
+        '9 images for 8 frame numbers',
+    ),
+    'no annotation': (
+        'otb',
+        _remove('Deer/groundtruth_rect.txt'),
+        'groundtruth_rect.txt: cannot be read',
+    ),
+    'absence': (
+        'lasot',
+        _remove('airplane/airplane-1/out_of_view.txt'),
+        'out_of_view.txt: cannot be read',
+    ),
+    'absence length': (
+        'lasot',
+        _rewrite('airplane/airplane-1/out_of_view.txt', '0,1'),
+        'out_of_view.txt: 2 labels for 8 boxes',
+    ),
+    'flags': (
+        'lasot',
+        _rewrite('att/airplane-1.txt', '0,1'),
+        'airplane-1.txt: 2 flags for 14 attributes',
+    ),
+    'no start': (
+        'uav123',
+        _rewrite('anno/UAV123/uav6.txt', 'nan,nan,nan,nan\n' * 109),
+        'the first frame has no box to start from',
+    ),
+    'cover': (
+        'got10k_val',
+        _rewrite('val/GOT-10k_Val_000001/cover.label', '9\n' * 8),
+        'a cover label is a whole number from 0 to 8',
+    ),
+    'cover length': (
+        'got10k_val',
+        _rewrite('val/GOT-10k_Val_000001/cover.label', '8\n'),
+        '1 labels for 8 boxes',
+    ),
+    'no cover': (
+        'got10k_val',
+        _remove('val/GOT-10k_Val_000001/cover.label'),
+        'cover.label: cannot be read',
+    ),
+    'meta': (
+        'got10k_val',
+        _rewrite('val/GOT-10k_Val_000001/meta_info.ini', 'a'),
+        'meta_info.ini: not a meta file',
+    ),
+    'empty meta': (
+        'got10k_val',
+        _rewrite('val/GOT-10k_Val_000001/meta_info.ini', ''),
+        'without a section',
+    ),
+    'several boxes in a test set': (
+        'trackingnet',
+        _rewrite('TEST/anno/-A_1.txt', '1,1,5,5\n' * 3),
+        '3 boxes for 12 frames',
+    ),
+    'no frames': (
+        'trackingnet',
+        lambda root: [file.unlink() for file in (root / 'TEST/frames/-A_1').iterdir()],
+        'no image in this folder',
+    ),
+    'nfs words': (
+        'nfs240',
+        _rewrite('car_jumping/240/car_jumping.txt', '0 a 1 1 1 1 0 0 0 "x"\n'),
+        'line 1: not a number',
+    ),
+    'nfs columns': (
+        'nfs240',
+        _rewrite('car_jumping/240/car_jumping.txt', '0 1 2\n'),
+        'a line has 9 numbers and a class, got 3',
+    ),
     'nfs size': (
         'nfs240',
         _rewrite('car_jumping/240/car_jumping.txt', '0 9 9 1 1 1 0 0 0 "x"\n' * 40),
         'negative width or height of box',
     ),
-    'nfs count': ('nfs240', _rewrite('car_jumping/240/car_jumping.txt', '0 1 1 9 9 1 0 0 0 "x"\n' * 30), '30 boxes for 40 frames'),
-    'range': ('tcolor128', _rewrite('Deer/Deer_frames.txt', '9,3\n'), 'the first and the last frame number are wanted'),
+    'nfs count': (
+        'nfs240',
+        _rewrite('car_jumping/240/car_jumping.txt', '0 1 1 9 9 1 0 0 0 "x"\n' * 30),
+        '30 boxes for 40 frames',
+    ),
+    'range': (
+        'tcolor128',
+        _rewrite('Deer/Deer_frames.txt', '9,3\n'),
+        'the first and the last frame number are wanted',
+    ),
     'attribute': ('tcolor128', _rewrite('Deer/Deer_att.txt', 'IV,XX\n'), "unknown attribute 'XX'"),
-    'region': ('vot_boxes', _rewrite('bag/groundtruth.txt', '1,2,3\n'), 'groundtruth.txt, line 1: a region has 4 numbers'),
-    'tags': ('vot_boxes', _rewrite('bag/occlusion.tag', '0\n' * 13), '13 labels for 12 boxes (occlusion)'),
+    'region': (
+        'vot_boxes',
+        _rewrite('bag/groundtruth.txt', '1,2,3\n'),
+        'groundtruth.txt, line 1: a region has 4 numbers',
+    ),
+    'tags': (
+        'vot_boxes',
+        _rewrite('bag/occlusion.tag', '0\n' * 13),
+        '13 labels for 12 boxes (occlusion)',
+    ),
     'anchors': ('vot_masks', _rewrite('bag/anchor.value', '0\n' * 13), '13 anchors for 12 frames'),
-    'sequence file': ('vot_masks', _rewrite('bag/sequence', 'fps\n'), "sequence, line 1: no key=value: 'fps'"),
-    'first mask': ('davis2017', _remove('Annotations/480p/blackswan/00000.png'), 'the first frame has no mask'),
-    'mask': ('davis2017', _rewrite('Annotations/480p/blackswan/00000.png', 'x'), '00000.png: not an image that can be decoded'),
+    'sequence file': (
+        'vot_masks',
+        _rewrite('bag/sequence', 'fps\n'),
+        "sequence, line 1: no key=value: 'fps'",
+    ),
+    'first mask': (
+        'davis2017',
+        _remove('Annotations/480p/blackswan/00000.png'),
+        'the first frame has no mask',
+    ),
+    'mask': (
+        'davis2017',
+        _rewrite('Annotations/480p/blackswan/00000.png', 'x'),
+        '00000.png: not an image that can be decoded',
+    ),
 }
 
 
@@ -327,7 +512,9 @@ def test_missing_sequences_are_counted_before_anything_is_read(tmp_path):
     tiny.write_otb(tmp_path, ['Deer'])
     dataset = DATASETS.build({'type': 'OTB100Dataset', 'data_root': str(tmp_path)})
     assert len(dataset) == 100
-    with pytest.raises(AnnotationError, match='99 of 100 sequences are missing: Basketball, Biker, .* and 91 more'):
+    with pytest.raises(
+        AnnotationError, match='99 of 100 sequences are missing: Basketball, Biker, .* and 91 more'
+    ):
         dataset.full_init()
 
 
@@ -346,7 +533,12 @@ def test_wrong_arguments(kind, options, words, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('kind', 'file'), [('GOT10kDataset', 'val/list.txt'), ('VOTDataset', 'list.txt'), ('DAVISDataset', 'ImageSets/2017/val.txt')]
+    ('kind', 'file'),
+    [
+        ('GOT10kDataset', 'val/list.txt'),
+        ('VOTDataset', 'list.txt'),
+        ('DAVISDataset', 'ImageSets/2017/val.txt'),
+    ],
 )
 def test_missing_lists_are_named(kind, file, tmp_path):
     with pytest.raises(AnnotationError, match=f'{file}: cannot be read'):
@@ -358,4 +550,11 @@ def test_missing_lists_are_named(kind, file, tmp_path):
 def test_counts_of_lasot(tmp_path):
     counts = {'test': 280, 'train': 1120, 'extension': 150}
     for subset, count in counts.items():
-        assert len(DATASETS.build({'type': 'LaSOTDataset', 'data_root': str(tmp_path), 'subset': subset})) == count
+        assert (
+            len(
+                DATASETS.build(
+                    {'type': 'LaSOTDataset', 'data_root': str(tmp_path), 'subset': subset}
+                )
+            )
+            == count
+        )

@@ -71,7 +71,9 @@ def test_published_size_of_otb(subset, frames):
     assert sum(int(last) - int(first) + 1 for _, first, last, *_ in rows) == frames
 
 
-@pytest.mark.parametrize(('name', 'sequences', 'frames'), [('uav123', 123, 112578), ('uav20l', 20, 58670)])
+@pytest.mark.parametrize(
+    ('name', 'sequences', 'frames'), [('uav123', 123, 112578), ('uav20l', 20, 58670)]
+)
 def test_published_size_of_uav123(name, sequences, frames):
     rows = read_list(name)
     assert len(rows) == sequences

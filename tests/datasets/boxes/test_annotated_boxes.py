@@ -82,7 +82,9 @@ def test_only_benchmark_data_sets_are_annotated():
 
 def test_a_part_of_a_folder_is_found_at_its_own_frames(tmp_path):
     written = write_otb(tmp_path, ['BlurCar4'])  # frames 18 to 397
-    source = AnnotatedBoxes({'type': 'OTB100Dataset', 'data_root': str(tmp_path), 'sequences': list(written)})
+    source = AnnotatedBoxes(
+        {'type': 'OTB100Dataset', 'data_root': str(tmp_path), 'sequences': list(written)}
+    )
     track = source.track(0)
     assert track.length == 397 and np.isnan(track.boxes_xyxy[:17]).all()
     np.testing.assert_allclose(track.boxes_xyxy[17:], written['BlurCar4'])

@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from usot_plugin.datasets import AnnotatedBoxes, AnnotatedFirstMasks, AnnotatedMasks, NoFrameError, Track, WindowFrames
+from usot_plugin.datasets import (
+    AnnotatedBoxes,
+    AnnotatedFirstMasks,
+    AnnotatedMasks,
+    NoFrameError,
+    Track,
+    WindowFrames,
+)
 from usot_plugin.datasets.benchmarks import BenchmarkDataset
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
@@ -54,20 +61,30 @@ def test_every_frame_has_its_mask():
 
 
 def test_only_sources_that_read_masks_may_be_asked_for_them():
-    assert AnnotatedMasks(Sequences()).why_no_masks == AnnotatedFirstMasks(Sequences()).why_no_masks == ''
+    assert (
+        AnnotatedMasks(Sequences()).why_no_masks
+        == AnnotatedFirstMasks(Sequences()).why_no_masks
+        == ''
+    )
     assert "'annotated_masks'" in AnnotatedBoxes(Sequences()).why_no_masks
 
 
 def test_first_masks_use_nothing_but_the_first_frame():
     asked = []
-    track = AnnotatedFirstMasks(Sequences(lambda index: asked.append(index) or labels(index)), reach_frames=12).track(0)
+    track = AnnotatedFirstMasks(
+        Sequences(lambda index: asked.append(index) or labels(index)), reach_frames=12
+    ).track(0)
     assert set(asked) == {0}
     assert track.length == 13
     np.testing.assert_array_equal(track.boxes_xyxy, np.repeat([[10, 20, 30, 40]], 13, 0))
     np.testing.assert_array_equal(track.masked_frames(), [0])
 
 
-@pytest.mark.parametrize('empty', [lambda index: None, lambda index: np.zeros((60, 80), np.uint8)], ids=['no mask', 'no object'])
+@pytest.mark.parametrize(
+    'empty',
+    [lambda index: None, lambda index: np.zeros((60, 80), np.uint8)],
+    ids=['no mask', 'no object'],
+)
 @pytest.mark.parametrize('source', [AnnotatedMasks, AnnotatedFirstMasks])
 def test_a_first_frame_without_object_is_named(source, empty):
     with pytest.raises(AnnotationError, match='first frame'):
@@ -75,13 +92,25 @@ def test_a_first_frame_without_object_is_named(source, empty):
 
 
 def test_groups_begin_with_a_frame_whose_mask_is_known():
-    runs = [grid_to_runs(np.ones((8, 8), bool)) if index in (4, 17) else np.zeros(0, np.int32) for index in range(20)]
-    track = Track('c', 'c', length=20, boxes_xyxy=np.tile([1.0, 2, 30, 40], (20, 1)), mask_runs=runs)
+    runs = [
+        grid_to_runs(np.ones((8, 8), bool)) if index in (4, 17) else np.zeros(0, np.int32)
+        for index in range(20)
+    ]
+    track = Track(
+        'c', 'c', length=20, boxes_xyxy=np.tile([1.0, 2, 30, 40], (20, 1)), mask_runs=runs
+    )
     sampler = WindowFrames(3, 6, dict(template=[0], search=[0], hops=[1, 2]), first_with_mask=True)
     for seed in range(20):
         drawn = sampler.draw(track, np.random.default_rng(seed), 'naive')
         assert drawn['template'] == drawn['search']
         assert drawn['template'][0] in (4, 17)
-        assert drawn['template'] < drawn['hops'] == sorted(drawn['hops']) and drawn['hops'][-1] < drawn['template'][0] + 6
+        assert (
+            drawn['template'] < drawn['hops'] == sorted(drawn['hops'])
+            and drawn['hops'][-1] < drawn['template'][0] + 6
+        )
     with pytest.raises(NoFrameError, match='the first with a mask'):
-        sampler.draw(Track('c', 'c', length=20, boxes_xyxy=track.boxes_xyxy), np.random.default_rng(0), 'naive')
+        sampler.draw(
+            Track('c', 'c', length=20, boxes_xyxy=track.boxes_xyxy),
+            np.random.default_rng(0),
+            'naive',
+        )

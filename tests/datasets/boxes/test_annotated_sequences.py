@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from tests.evaluation.tiny_benchmark import write_benchmark, write_sequence
-from usot_plugin.datasets.benchmarks import AnnotatedSequence, AnnotationError, SequenceFolderDataset, parse_boxes_xywh, parse_labels
+from usot_plugin.datasets.benchmarks import (
+    AnnotatedSequence,
+    AnnotationError,
+    SequenceFolderDataset,
+    parse_boxes_xywh,
+    parse_labels,
+)
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ArrayClip, ClipError
 from usot_plugin.testing.media import moving_square_frames
@@ -33,7 +39,9 @@ def test_reads_boxes_and_frames(root):
 
 @pytest.mark.parametrize('separator', [',', ' ', '\t', ', ', '; '])
 def test_separators(tmp_path, separator):
-    (tmp_path / 'g.txt').write_text(separator.join(['1', '2.5', '3', '4']) + '\n' + separator.join(['nan'] * 4) + '\n\n')
+    (tmp_path / 'g.txt').write_text(
+        separator.join(['1', '2.5', '3', '4']) + '\n' + separator.join(['nan'] * 4) + '\n\n'
+    )
     boxes = parse_boxes_xywh(tmp_path / 'g.txt')
     assert boxes[0].tolist() == [1, 2.5, 4, 6.5] and np.isnan(boxes[1]).all()
 
@@ -42,7 +50,10 @@ def test_origin_round_trip(tmp_path):
     images, boxes = moving_square_frames(4)
     write_sequence(tmp_path / 'matlab' / 's', images, boxes, origin=1)
     write_sequence(tmp_path / 'c' / 's', images, boxes, origin=0)
-    matlab, c = SequenceFolderDataset(tmp_path / 'matlab', origin=1), SequenceFolderDataset(tmp_path / 'c')
+    matlab, c = (
+        SequenceFolderDataset(tmp_path / 'matlab', origin=1),
+        SequenceFolderDataset(tmp_path / 'c'),
+    )
     np.testing.assert_allclose(matlab[0].boxes_xyxy, c[0].boxes_xyxy, atol=1e-9)
     with pytest.raises(ValueError, match='origin is 0 or 1'):
         SequenceFolderDataset(tmp_path / 'c', origin=2)[0]
@@ -82,7 +93,9 @@ def test_wrong_annotations_name_file_and_cause(root, text, message):
     (root / 'a' / 'groundtruth.txt').write_text(text)
     with pytest.raises(AnnotationError) as caught:
         SequenceFolderDataset(root)[0]
-    assert str(caught.value).startswith(str(root / 'a' / 'groundtruth.txt')) and message in str(caught.value)
+    assert str(caught.value).startswith(str(root / 'a' / 'groundtruth.txt')) and message in str(
+        caught.value
+    )
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
@@ -134,7 +147,11 @@ def test_images_beside_the_annotation(tmp_path):
 
 @pytest.mark.parametrize(
     ('boxes', 'message'),
-    [(np.ones((3, 4)), '3 boxes for 4 frames'), (np.full((4, 4), np.nan), 'no box to start from'), (np.ones((4, 5)), r'\(T, 4\)')],
+    [
+        (np.ones((3, 4)), '3 boxes for 4 frames'),
+        (np.full((4, 4), np.nan), 'no box to start from'),
+        (np.ones((4, 5)), r'\(T, 4\)'),
+    ],
 )
 def test_a_sequence_checks_itself(boxes, message):
     with pytest.raises(ValueError, match=message):

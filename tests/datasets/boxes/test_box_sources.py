@@ -39,12 +39,16 @@ def test_a_source_travels_to_a_worker_as_a_path_and_a_few_columns(rendered):
     source = DiscoveredBoxes(rendered / 'table')
     data = pickle.dumps(source)
     assert len(data) < 2000
-    np.testing.assert_array_equal(pickle.loads(data).track(1).boxes_xyxy, source.track(1).boxes_xyxy)
+    np.testing.assert_array_equal(
+        pickle.loads(data).track(1).boxes_xyxy, source.track(1).boxes_xyxy
+    )
 
 
 def test_first_frame_counts_from_the_start_of_the_clip(tmp_path):
     boxes = np.array([[i, 0, i + 5, 9] for i in range(6)], float)
-    write_table_part(tmp_path / 'table', 'a/b.mp4', Path('/old/a/b.mp4'), pseudo_track(boxes, first_frame=100))
+    write_table_part(
+        tmp_path / 'table', 'a/b.mp4', Path('/old/a/b.mp4'), pseudo_track(boxes, first_frame=100)
+    )
     source = DiscoveredBoxes(tmp_path / 'table', video_root='/new')
     track = source.track(0)
     assert track.path == str(Path('/new/a/b.mp4'))
@@ -83,8 +87,15 @@ def test_clip_sources_need_a_listing_only(rendered):
     source = RandomBoxes(clips=str(rendered / 'clips'))
     assert len(source) == 4 and source.track(0).clip == 'clip_0.mp4' and source.track(0).length == 0
     image = np.zeros((100, 200, 3), np.uint8)
-    boxes = source.boxes(source.track(0), [4, 5, 6], lambda index: image if index == 4 else never(index), np.random.default_rng(0))
-    assert boxes.shape == (3, 4) and (boxes == boxes[0]).all()  # one region for all frames of a group
+    boxes = source.boxes(
+        source.track(0),
+        [4, 5, 6],
+        lambda index: image if index == 4 else never(index),
+        np.random.default_rng(0),
+    )
+    assert (
+        boxes.shape == (3, 4) and (boxes == boxes[0]).all()
+    )  # one region for all frames of a group
 
 
 def test_clip_sources_take_all_clips_of_a_table(rendered, tmp_path):
@@ -95,8 +106,20 @@ def test_clip_sources_take_all_clips_of_a_table(rendered, tmp_path):
 
 def test_a_control_may_take_the_clips_of_discovery_alone(tmp_path):
     boxes = np.tile([1.0, 1, 9, 9], (5, 1))
-    for name, status, samplable in (('a', 'kept', True), ('b', 'kept', False), ('c', 'dropped', True), ('e', 'kept', True)):
-        write_table_part(tmp_path / 'table', f'{name}.mp4', f'/v/{name}.mp4', pseudo_track(boxes), samplable, status=status)
+    for name, status, samplable in (
+        ('a', 'kept', True),
+        ('b', 'kept', False),
+        ('c', 'dropped', True),
+        ('e', 'kept', True),
+    ):
+        write_table_part(
+            tmp_path / 'table',
+            f'{name}.mp4',
+            f'/v/{name}.mp4',
+            pseudo_track(boxes),
+            samplable,
+            status=status,
+        )
     write_table_part(tmp_path / 'table', 'd.mp4', '/v/d.mp4', None)
     discovered = DiscoveredBoxes(tmp_path / 'table')
     drawn = [discovered.track(row).clip for row in np.flatnonzero(discovered.samplable)]
@@ -108,23 +131,37 @@ def test_a_control_may_take_the_clips_of_discovery_alone(tmp_path):
 
 def test_a_table_without_a_clip_for_a_control_is_refused(tmp_path):
     write_table_part(tmp_path / 'table', 'a.mp4', 'a.mp4', None)
-    with pytest.raises(ValueError, match='table: no clip with a kept and samplable track is in this table'):
+    with pytest.raises(
+        ValueError, match='table: no clip with a kept and samplable track is in this table'
+    ):
         CentreBoxes(table=tmp_path / 'table', kept_only=True)
 
 
 @pytest.mark.parametrize('name', ['usot', 'udt', 'cyclesiam'])
 def test_the_quick_controls_draw_from_the_clips_of_discovery(name):
-    dataset = load_config(ROOT / f'configs/quick/{name}_quick_random-boxes.py').train_dataloader.dataset
-    assert dataset.box_source == dict(type='RandomBoxes', kept_only=True) and dataset.table == 'work_dirs/quick/table'
+    dataset = load_config(
+        ROOT / f'configs/quick/{name}_quick_random-boxes.py'
+    ).train_dataloader.dataset
+    assert (
+        dataset.box_source == dict(type='RandomBoxes', kept_only=True)
+        and dataset.table == 'work_dirs/quick/table'
+    )
 
 
 def test_the_centre_is_the_centre(rendered):
     source = CentreBoxes(clips=[str(rendered / 'clips' / 'clip_1.mp4')], share=0.5)
-    assert source.find_box(np.zeros((100, 200, 3), np.uint8), np.random.default_rng(0)).tolist() == [50, 25, 150, 75]
+    assert source.find_box(
+        np.zeros((100, 200, 3), np.uint8), np.random.default_rng(0)
+    ).tolist() == [50, 25, 150, 75]
 
 
 @pytest.mark.parametrize(
-    'kwargs, message', [({}, 'clips or table'), ({'clips': 'x', 'table': 'y'}, 'clips or table'), ({'clips': '/nowhere'}, 'nowhere')]
+    'kwargs, message',
+    [
+        ({}, 'clips or table'),
+        ({'clips': 'x', 'table': 'y'}, 'clips or table'),
+        ({'clips': '/nowhere'}, 'nowhere'),
+    ],
 )
 def test_wrong_listings_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):

@@ -20,7 +20,10 @@ from usot_plugin.structures.boxes import iou
 def source(cls, **kwargs):
     """A box source without clips, for its way of looking."""
     made = cls.__new__(cls)
-    defaults = {EntropyBoxes: dict(share=(0.25, 0.25), work_px=128, bins=16), SaliencyBoxes: dict(share=(0.05, 0.5), work_px=64)}
+    defaults = {
+        EntropyBoxes: dict(share=(0.25, 0.25), work_px=128, bins=16),
+        SaliencyBoxes: dict(share=(0.05, 0.5), work_px=64),
+    }
     for key, value in {**defaults[cls], **kwargs}.items():
         setattr(made, key, value)
     return made
@@ -52,7 +55,9 @@ def test_entropy_search_equals_a_slow_one():
 def test_entropy_boxes_have_the_asked_size():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (200, 400, 3)).astype(np.uint8)
-    boxes = np.stack([source(EntropyBoxes, share=(1 / 8, 1 / 4)).find_box(image, rng) for _ in range(40)])
+    boxes = np.stack(
+        [source(EntropyBoxes, share=(1 / 8, 1 / 4)).find_box(image, rng) for _ in range(40)]
+    )
     sizes = (boxes[:, 2:] - boxes[:, :2]) / (400, 200)
     assert (boxes >= 0).all() and (boxes <= (400, 200, 400, 200)).all()
     assert sizes.min() > 1 / 8 - 1 / 64 and sizes.max() < 1 / 4 + 1 / 64 and np.ptp(sizes) > 0.08
@@ -66,7 +71,8 @@ def test_the_odd_thing_out_is_salient(centre):
     image = cv2.circle(np.dstack([image] * 3), centre, 12, (250, 250, 250), -1)
     box = source(SaliencyBoxes).find_box(image, np.random.default_rng(0))
     assert (
-        iou(box, np.array([centre[0] - 12, centre[1] - 12, centre[0] + 12, centre[1] + 12], float)) > 0.25
+        iou(box, np.array([centre[0] - 12, centre[1] - 12, centre[0] + 12, centre[1] + 12], float))
+        > 0.25
     )  # the smoothing makes it larger
     assert (box[:2] + box[2:]) / 2 == approx(np.array(centre), abs=6)
 
@@ -74,7 +80,9 @@ def test_the_odd_thing_out_is_salient(centre):
 def test_saliency_peaks_where_the_point_is():
     image = np.full((48, 64), 40, np.uint8)
     image[20:23, 40:43] = 200
-    assert np.unravel_index(spectral_residual(image).argmax(), image.shape) == approx((21, 41), abs=2)
+    assert np.unravel_index(spectral_residual(image).argmax(), image.shape) == approx(
+        (21, 41), abs=2
+    )
 
 
 def test_saliency_boxes_keep_their_limits():
@@ -96,9 +104,13 @@ def test_flat_frames_are_named_and_others_drawn(tmp_path, box_source):
     cv2.imwrite(str(tmp_path / 'black.png'), np.zeros((40, 60, 3), np.uint8))
     cv2.imwrite(str(tmp_path / 'noise.png'), rng.integers(0, 256, (80, 60, 3)).astype(np.uint8))
     sampler = dict(type='WindowFrames', count=1, span=1, views=dict(template=[0], search=[0]))
-    dataset = PseudoBoxDataset(box_source, images=tmp_path, frame_sampler=sampler, samples_per_epoch=8)
+    dataset = PseudoBoxDataset(
+        box_source, images=tmp_path, frame_sampler=sampler, samples_per_epoch=8
+    )
     assert {dataset[i]['clip'] for i in range(8)} == {'noise.png'}
-    assert dataset._reported == {'black.png, frame 0: the frame is flat, no region of it stands out'}
+    assert dataset._reported == {
+        'black.png, frame 0: the frame is flat, no region of it stands out'
+    }
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (3, 2), (5, 400)])
@@ -112,10 +124,16 @@ def test_tiny_and_narrow_images_do_no_harm(cls, shape):
     except NoFrameError as error:
         assert 'flat' in str(error)
     else:
-        assert (box[2:] > box[:2]).all() and (box >= 0).all() and (box <= (shape[1], shape[0]) * 2).all()
+        assert (
+            (box[2:] > box[:2]).all()
+            and (box >= 0).all()
+            and (box <= (shape[1], shape[0]) * 2).all()
+        )
 
 
-@pytest.mark.parametrize('options', [dict(share=(0, 0.5)), dict(share=(0.5, 0.2)), dict(work_px=2), dict(bins=1)])
+@pytest.mark.parametrize(
+    'options', [dict(share=(0, 0.5)), dict(share=(0.5, 0.2)), dict(work_px=2), dict(bins=1)]
+)
 def test_impossible_options_are_refused(tmp_path, options):
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(ValueError, match='EntropyBoxes'):

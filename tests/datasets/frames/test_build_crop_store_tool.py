@@ -32,19 +32,34 @@ train_dataloader = dict(dataset=dict(
 
 def run(tool: str, *args: object) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / tool), *map(str, args)], capture_output=True, text=True, cwd=ROOT, timeout=300
+        [sys.executable, str(ROOT / 'tools' / tool), *map(str, args)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
     )
 
 
 @pytest.mark.process
 def test_store_then_browse(rendered, tmp_path):
     store = tmp_path / 'store'
-    first = run('build_crop_store.py', rendered / 'table', '--out', store, '--workers', 1, '--step', 2)
+    first = run(
+        'build_crop_store.py', rendered / 'table', '--out', store, '--workers', 1, '--step', 2
+    )
     assert first.returncode == 0, first.stderr
     assert f'4 clips, 40 crops written to {store}; 0 were there, 0 failed' in first.stdout
-    again = run('build_crop_store.py', rendered / 'table', '--out', store, '--workers', 0, '--step', 2)
-    assert again.returncode == 0 and '0 clips, 0 crops written' in again.stdout and '4 were there' in again.stdout
-    assert StoredCrops(store).complete(DiscoveredBoxes(rendered / 'table').track(3)).available.sum() == 10
+    again = run(
+        'build_crop_store.py', rendered / 'table', '--out', store, '--workers', 0, '--step', 2
+    )
+    assert (
+        again.returncode == 0
+        and '0 clips, 0 crops written' in again.stdout
+        and '4 were there' in again.stdout
+    )
+    assert (
+        StoredCrops(store).complete(DiscoveredBoxes(rendered / 'table').track(3)).available.sum()
+        == 10
+    )
 
     config = tmp_path / 'config.py'
     config.write_text(CONFIG.format(table=str(rendered / 'table'), store=str(store)))
@@ -58,7 +73,16 @@ def test_store_then_browse(rendered, tmp_path):
 
 @pytest.mark.process
 def test_frames_mode(rendered, tmp_path):
-    done = run('build_crop_store.py', rendered / 'table', '--out', tmp_path / 'frames', '--frames', '--workers', 0, '--quiet')
+    done = run(
+        'build_crop_store.py',
+        rendered / 'table',
+        '--out',
+        tmp_path / 'frames',
+        '--frames',
+        '--workers',
+        0,
+        '--quiet',
+    )
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / 'frames' / 'clip_0.mp4').iterdir())) == 20
     assert done.stdout.count('\n') == 1
@@ -69,9 +93,21 @@ def test_a_broken_clip_is_named_and_the_exit_code_says_so(rendered, tmp_path):
     for name in ('gone.mp4', 'good.mp4'):
         path = rendered / 'clips' / 'clip_0.mp4' if name == 'good.mp4' else tmp_path / name
         write_table_part(tmp_path / 'table', name, path, pseudo_track([[10.0, 10, 50, 50]] * 20))
-    done = run('build_crop_store.py', tmp_path / 'table', '--out', tmp_path / 'store', '--quiet', '--workers', 0)
+    done = run(
+        'build_crop_store.py',
+        tmp_path / 'table',
+        '--out',
+        tmp_path / 'store',
+        '--quiet',
+        '--workers',
+        0,
+    )
     assert done.returncode == 1
-    assert 'gone.mp4: failed: ' in done.stdout and 'no such file' in done.stdout and '1 clips, 20 crops' in done.stdout
+    assert (
+        'gone.mp4: failed: ' in done.stdout
+        and 'no such file' in done.stdout
+        and '1 clips, 20 crops' in done.stdout
+    )
 
 
 @pytest.mark.process
@@ -83,7 +119,10 @@ def test_a_broken_clip_is_named_and_the_exit_code_says_so(rendered, tmp_path):
     ],
 )
 def test_wrong_arguments_end_in_one_line(rendered, tmp_path, args, message):
-    args = [str(rendered / 'table') if arg == 'TABLE' else str(tmp_path / arg) if arg == 'x' else arg for arg in args]
+    args = [
+        str(rendered / 'table') if arg == 'TABLE' else str(tmp_path / arg) if arg == 'x' else arg
+        for arg in args
+    ]
     done = run('build_crop_store.py', *args)
     assert done.returncode == 2
     assert message in done.stderr and 'Traceback' not in done.stderr
@@ -93,4 +132,8 @@ def test_wrong_arguments_end_in_one_line(rendered, tmp_path, args, message):
 def test_browsing_a_config_without_training_data(tmp_path):
     (tmp_path / 'config.py').write_text('model = dict()\n')
     done = run('analysis/browse_dataset.py', tmp_path / 'config.py', '--out', tmp_path)
-    assert done.returncode == 2 and 'no train_dataloader.dataset' in done.stderr and 'Traceback' not in done.stderr
+    assert (
+        done.returncode == 2
+        and 'no train_dataloader.dataset' in done.stderr
+        and 'Traceback' not in done.stderr
+    )

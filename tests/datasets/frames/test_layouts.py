@@ -17,20 +17,44 @@ from usot_plugin.datasets.synthetic.clips import render_clip
 ROOT = Path(__file__).parents[3]
 PIPELINE = [
     {'type': 'SiameseCrop', 'views': ['template'], 'size': 127},
-    {'type': 'SiameseCrop', 'views': ['search', 'memory'], 'size': 255, 'shift_px': 64, 'scale': 0.18},
+    {
+        'type': 'SiameseCrop',
+        'views': ['search', 'memory'],
+        'size': 255,
+        'shift_px': 64,
+        'scale': 0.18,
+    },
     {'type': 'PackSOTInputs'},
 ]
 #: Layout -> frame name, first number, folders of two clips, files beside the frames or the clips.
 SETS = {
-    'got10k': ('{:08d}.jpg', 1, ['train/GOT-10k_Train_000001', 'train/GOT-10k_Train_000002'], ['{clip}/groundtruth.txt', 'train/list.txt']),
+    'got10k': (
+        '{:08d}.jpg',
+        1,
+        ['train/GOT-10k_Train_000001', 'train/GOT-10k_Train_000002'],
+        ['{clip}/groundtruth.txt', 'train/list.txt'],
+    ),
     'imagenet_vid': (
         '{:06d}.JPEG',
         0,
-        [f'Data/VID/train/ILSVRC2015_VID_train_000{part}/ILSVRC2015_train_0000{part}000' for part in (0, 1)],
+        [
+            f'Data/VID/train/ILSVRC2015_VID_train_000{part}/ILSVRC2015_train_0000{part}000'
+            for part in (0, 1)
+        ],
         ['ImageSets/VID/train_1.txt'],
     ),
-    'lasot': ('{:08d}.jpg', 1, ['airplane/airplane-1/img', 'bear/bear-2/img'], ['{clip}/../groundtruth.txt', '{clip}/../nlp.txt']),
-    'youtube_vos': ('{:05d}.jpg', 0, ['train/JPEGImages/003234408d', 'train/JPEGImages/0043f083b5'], ['train/meta.json']),
+    'lasot': (
+        '{:08d}.jpg',
+        1,
+        ['airplane/airplane-1/img', 'bear/bear-2/img'],
+        ['{clip}/../groundtruth.txt', '{clip}/../nlp.txt'],
+    ),
+    'youtube_vos': (
+        '{:05d}.jpg',
+        0,
+        ['train/JPEGImages/003234408d', 'train/JPEGImages/0043f083b5'],
+        ['train/meta.json'],
+    ),
 }
 
 
@@ -53,9 +77,22 @@ def _write_set(root: Path, layout: str) -> list[str]:
 
 def _discover(root: Path, layout: str, table: Path) -> None:
     config = 'configs/discovery/default.py'
-    command = [sys.executable, 'tools/discover_boxes.py', config, str(root), '--layout', layout, '--out', str(table), '--workers', '0']
+    command = [
+        sys.executable,
+        'tools/discover_boxes.py',
+        config,
+        str(root),
+        '--layout',
+        layout,
+        '--out',
+        str(table),
+        '--workers',
+        '0',
+    ]
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -70,7 +107,11 @@ def test_all_four_sets_become_one_mixture(tmp_path):
         moved = tmp_path / 'second_disk' / layout
         moved.parent.mkdir(exist_ok=True)
         first.rename(moved)
-        parts.append(PseudoBoxDataset(table=table, video_root=moved, pipeline=PIPELINE, stage='cycle', max_failures=0))
+        parts.append(
+            PseudoBoxDataset(
+                table=table, video_root=moved, pipeline=PIPELINE, stage='cycle', max_failures=0
+            )
+        )
     quotas = [3, 4, 2, 1]
     mixture = QuotaMixture(parts, quotas=quotas)
     assert len(mixture) == sum(quotas)

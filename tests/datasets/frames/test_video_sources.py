@@ -18,7 +18,16 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def test_videos_and_frame_folders_are_found_at_any_depth(tmp_path):
-    touch(tmp_path, 'a.mp4', 'deep/er/B.AVI', 'deep/frames/1.jpg', 'deep/frames/2.jpg', 'notes.txt', 'deep/.hidden.mp4', '.git/x.mp4')
+    touch(
+        tmp_path,
+        'a.mp4',
+        'deep/er/B.AVI',
+        'deep/frames/1.jpg',
+        'deep/frames/2.jpg',
+        'notes.txt',
+        'deep/.hidden.mp4',
+        '.git/x.mp4',
+    )
     clips = find_clips([tmp_path])
     assert clips == {name: tmp_path / name for name in ['a.mp4', 'deep/er/B.AVI', 'deep/frames']}
     assert list(clips) == sorted(clips)
@@ -28,12 +37,16 @@ def test_folder_of_frames_and_single_file_by_themselves(tmp_path):
     touch(tmp_path, 'seq/0001.png', 'film.mp4', 'odd.name')
     assert find_clips([tmp_path / 'seq']) == {'seq': tmp_path / 'seq'}
     assert find_clips([tmp_path / 'film.mp4']) == {'film.mp4': tmp_path / 'film.mp4'}
-    assert find_clips([tmp_path / 'odd.name']) == {'odd.name': tmp_path / 'odd.name'}  # given by itself: the decoder decides
+    assert find_clips([tmp_path / 'odd.name']) == {
+        'odd.name': tmp_path / 'odd.name'
+    }  # given by itself: the decoder decides
 
 
 def test_naming_the_clips_one_by_one_gives_the_same_names_as_their_folder(tmp_path):
     touch(tmp_path, 'a.mp4', 'b.mp4', 'c/1.jpg')
-    assert find_clips([tmp_path / 'a.mp4', tmp_path / 'b.mp4', tmp_path / 'c']) == find_clips([tmp_path])
+    assert find_clips([tmp_path / 'a.mp4', tmp_path / 'b.mp4', tmp_path / 'c']) == find_clips(
+        [tmp_path]
+    )
 
 
 def test_several_roots_keep_names_apart(tmp_path):
@@ -48,7 +61,15 @@ def test_a_generator_of_roots_is_read_once(tmp_path):
 
 
 def test_label_folders_and_thumbnails_are_no_clips(tmp_path):
-    touch(tmp_path, 'car/img/1.jpg', 'car/masks/1.png', 'films/x.mp4', 'films/x.jpg', 'JPEGImages/s/1.jpg', 'Annotations/s/1.png')
+    touch(
+        tmp_path,
+        'car/img/1.jpg',
+        'car/masks/1.png',
+        'films/x.mp4',
+        'films/x.jpg',
+        'JPEGImages/s/1.jpg',
+        'Annotations/s/1.png',
+    )
     clips = find_clips([tmp_path])
     assert set(clips) == {'car', 'films/x.mp4', 'JPEGImages/s'}
     assert clips['car'] == tmp_path / 'car/img'
@@ -81,9 +102,19 @@ def test_a_folder_that_cannot_be_listed_is_not_lost(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'layout, split, files, names',
     [
-        ('got10k', None, ['train/GOT-10k_Train_000001/00000001.jpg', 'val/GOT-10k_Val_000001/1.jpg'], ['train/GOT-10k_Train_000001']),
+        (
+            'got10k',
+            None,
+            ['train/GOT-10k_Train_000001/00000001.jpg', 'val/GOT-10k_Val_000001/1.jpg'],
+            ['train/GOT-10k_Train_000001'],
+        ),
         ('got10k', None, ['GOT-10k_Train_000001/00000001.jpg'], ['GOT-10k_Train_000001']),
-        ('got10k', 'val', ['train/GOT-10k_Train_000001/1.jpg', 'val/GOT-10k_Val_000001/1.jpg'], ['val/GOT-10k_Val_000001']),
+        (
+            'got10k',
+            'val',
+            ['train/GOT-10k_Train_000001/1.jpg', 'val/GOT-10k_Val_000001/1.jpg'],
+            ['val/GOT-10k_Val_000001'],
+        ),
         (
             'imagenet_vid',
             None,
@@ -94,14 +125,28 @@ def test_a_folder_that_cannot_be_listed_is_not_lost(tmp_path, monkeypatch):
             ],
             ['Data/VID/train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000'],
         ),
-        ('imagenet_vid', 'val', ['Data/VID/val/ILSVRC2015_val_00000000/000000.JPEG'], ['Data/VID/val/ILSVRC2015_val_00000000']),
+        (
+            'imagenet_vid',
+            'val',
+            ['Data/VID/val/ILSVRC2015_val_00000000/000000.JPEG'],
+            ['Data/VID/val/ILSVRC2015_val_00000000'],
+        ),
         (
             'youtube_vos',
             None,
-            ['train/JPEGImages/003234408d/00000.jpg', 'train/Annotations/003234408d/00000.png', 'valid/JPEGImages/x/00000.jpg'],
+            [
+                'train/JPEGImages/003234408d/00000.jpg',
+                'train/Annotations/003234408d/00000.png',
+                'valid/JPEGImages/x/00000.jpg',
+            ],
             ['train/JPEGImages/003234408d'],
         ),
-        ('youtube_vos', 'valid', ['train/JPEGImages/a/00000.jpg', 'valid/JPEGImages/x/00000.jpg'], ['valid/JPEGImages/x']),
+        (
+            'youtube_vos',
+            'valid',
+            ['train/JPEGImages/a/00000.jpg', 'valid/JPEGImages/x/00000.jpg'],
+            ['valid/JPEGImages/x'],
+        ),
     ],
 )
 def test_layouts_find_their_split(tmp_path, layout, split, files, names):
@@ -109,10 +154,21 @@ def test_layouts_find_their_split(tmp_path, layout, split, files, names):
     assert list(find_clips([tmp_path], layout, split)) == names
 
 
-@pytest.mark.parametrize('split, names', [(None, ['airplane/airplane-1', 'bear/bear-2']), ('test', ['airplane/airplane-2'])])
+@pytest.mark.parametrize(
+    'split, names',
+    [(None, ['airplane/airplane-1', 'bear/bear-2']), ('test', ['airplane/airplane-2'])],
+)
 def test_lasot_splits_come_from_its_lists(tmp_path, split, names):
-    touch(tmp_path, *(f'{clip}/img/00000001.jpg' for clip in ['airplane/airplane-1', 'airplane/airplane-2', 'bear/bear-2']))
-    with pytest.raises(VideoSourceError, match=r'(training|testing)_set\.txt: needed to tell the splits'):
+    touch(
+        tmp_path,
+        *(
+            f'{clip}/img/00000001.jpg'
+            for clip in ['airplane/airplane-1', 'airplane/airplane-2', 'bear/bear-2']
+        ),
+    )
+    with pytest.raises(
+        VideoSourceError, match=r'(training|testing)_set\.txt: needed to tell the splits'
+    ):
         find_clips([tmp_path], 'lasot', split)
     (tmp_path / 'training_set.txt').write_text('airplane-1\nbear-2\n')
     (tmp_path / 'testing_set.txt').write_text('airplane-2\n')

@@ -25,7 +25,11 @@ def chain(first: int, steps: list[int], end: str = 'full length', size: float = 
     frames = np.array([first, *(first + step for step in steps)])
     corners = np.stack([frames * 2.0, frames * 1.0], -1)
     return MinedChain(
-        frames, np.concatenate([corners, corners + size], -1), np.linspace(0.9, 0.5, len(steps)), np.arange(len(steps), dtype=float), end
+        frames,
+        np.concatenate([corners, corners + size], -1),
+        np.linspace(0.9, 0.5, len(steps)),
+        np.arange(len(steps), dtype=float),
+        end,
     )
 
 
@@ -90,7 +94,9 @@ def test_clips_grow_with_the_epochs():
 
 def test_a_chain_without_a_near_patch_is_named():
     source = chain_track(chain(5, [9]), 0)
-    track = Track('clip.mp4', 'clip', first_frame=5, length=len(source), boxes_xyxy=source.boxes_xyxy)
+    track = Track(
+        'clip.mp4', 'clip', first_frame=5, length=len(source), boxes_xyxy=source.boxes_xyxy
+    )
     with pytest.raises(NoFrameError, match=r'clip\.mp4: no mined frame within 4'):
         MinedPairFrames(4).draw(track, np.random.default_rng(0), 'naive')
 

@@ -53,8 +53,13 @@ def test_a_covered_object_has_no_box():
     # Later objects are drawn in front: a big one exactly over a small one hides it.
     rng = np.random.default_rng(1)
     big = synthetic_scene.make_object(rng, 1, (120, 120), 0.1, 0.0, 0.0)
-    small = synthetic_scene.Body(big.outline, big.texture, big.center_xy, big.radius_px * 0.5, big.angle)
-    masks = [synthetic_scene.draw_body(np.zeros((120, 120, 3), np.uint8), body, 0) for body in (small, big)]
+    small = synthetic_scene.Body(
+        big.outline, big.texture, big.center_xy, big.radius_px * 0.5, big.angle
+    )
+    masks = [
+        synthetic_scene.draw_body(np.zeros((120, 120, 3), np.uint8), body, 0)
+        for body in (small, big)
+    ]
     boxes = synthetic.visible_boxes([small, big], masks, 0, (120, 120))
     assert np.isnan(boxes[0]).all() and not np.isnan(boxes[1]).any()
 
@@ -72,7 +77,9 @@ def test_video_and_folder_keep_frames_and_order(tmp_path):
     assert folder.frame_count == file.frame_count == 12
     for index in (0, 7, 11):
         np.testing.assert_array_equal(folder.read(index), video[index])
-        gray_error = np.abs(file.read(index).astype(float).mean(-1) - video[index].astype(float).mean(-1)).mean()
+        gray_error = np.abs(
+            file.read(index).astype(float).mean(-1) - video[index].astype(float).mean(-1)
+        ).mean()
         assert gray_error < 4  # 4:2:0 chroma costs saturated colours most
     assert sorted(p.name for p in tmp_path.iterdir()) == ['clip.mp4', 'folder']
 
@@ -91,7 +98,9 @@ def test_sequence_layout(tmp_path):
     np.testing.assert_allclose(rows[:, :2], track[:, :2], atol=1e-3)
     np.testing.assert_allclose(rows[:, :2] + rows[:, 2:], track[:, 2:], atol=2e-3)
     assert (folder / 'absence.label').read_text().split() == ['0', '0', '1', '0']
-    assert [p.name for p in sorted((folder / 'img').iterdir())] == [f'{i:05d}.jpg' for i in range(1, 5)]
+    assert [p.name for p in sorted((folder / 'img').iterdir())] == [
+        f'{i:05d}.jpg' for i in range(1, 5)
+    ]
 
 
 def test_a_sequence_must_start_with_its_target(tmp_path):
@@ -116,7 +125,9 @@ def test_command_line(tmp_path):
     for _ in range(2):  # a second run writes the same again
         subprocess.run([*command, '--size', '64', '48'], check=True, capture_output=True)
     assert open_clip(tmp_path / 'clips' / 'clip_000.mp4').frame_count == 5
-    assert len((tmp_path / 'sequences' / 'seq_000' / 'groundtruth.txt').read_text().splitlines()) == 5
+    assert (
+        len((tmp_path / 'sequences' / 'seq_000' / 'groundtruth.txt').read_text().splitlines()) == 5
+    )
 
 
 @pytest.mark.process
@@ -125,5 +136,10 @@ def test_discovery_finds_the_rendered_object():
     for seed in (0, 1, 2, 8):
         video, boxes = render_clip(seed, 60, occluders=0)
         track = discover(ArrayClip(video), DiscoveryConfig())[0]
-        overlaps.append(iou(track.boxes_xyxy.astype(float), boxes[0, track.first_frame : track.first_frame + len(track)]).mean())
+        overlaps.append(
+            iou(
+                track.boxes_xyxy.astype(float),
+                boxes[0, track.first_frame : track.first_frame + len(track)],
+            ).mean()
+        )
     assert np.mean(overlaps) > 0.5

@@ -16,7 +16,9 @@ from usot_plugin.datasets.synthetic.composite import (
     render_composite,
 )
 
-STILL = Motion(radius=(0.2, 0.2), speed_px=(2, 2), scale_change=0.3, aspect_change=0.3, turn=0.5, pieces=(1, 1))
+STILL = Motion(
+    radius=(0.2, 0.2), speed_px=(2, 2), scale_change=0.3, aspect_change=0.3, turn=0.5, pieces=(1, 1)
+)
 
 
 def bright_piece_on_black(seed):
@@ -30,13 +32,17 @@ def test_the_box_bounds_the_piece(seed):
     for image, (x1, y1, x2, y2) in zip(video, boxes, strict=True):
         ys, xs = np.nonzero(image[..., 0] > 127)
         # Motion blur and the half-covered rim may cost or add a pixel on each side.
-        np.testing.assert_allclose([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], [x1, y1, x2, y2], atol=2.0)
+        np.testing.assert_allclose(
+            [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], [x1, y1, x2, y2], atol=2.0
+        )
 
 
 def test_the_piece_moves_grows_and_stretches():
     _, boxes = bright_piece_on_black(1)
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    assert np.ptp(boxes[:, 0]) > 3 and np.ptp(width * height) > 100 and np.ptp(width / height) > 0.02
+    assert (
+        np.ptp(boxes[:, 0]) > 3 and np.ptp(width * height) > 100 and np.ptp(width / height) > 0.02
+    )
 
 
 def test_a_surface_changes_with_its_clip():
@@ -51,7 +57,10 @@ def test_a_covered_target_has_no_box():
     # Three equal pieces that hardly move: where a later one lies on the first, the first has no box.
     scene, surface = np.zeros((2, 40, 40, 3), np.uint8), np.full((128, 128, 3), 255, np.uint8)
     crowd = Motion(radius=(0.4, 0.9), speed_px=(0.1, 0.1), pieces=(6, 6))
-    missing = [np.isnan(render_composite(np.random.default_rng(s), scene, [surface], crowd)[1]).any() for s in range(20)]
+    missing = [
+        np.isnan(render_composite(np.random.default_rng(s), scene, [surface], crowd)[1]).any()
+        for s in range(20)
+    ]
     assert any(missing) and not all(missing)
 
 
@@ -96,11 +105,16 @@ def test_the_command_writes_sequences_that_can_be_trained_on(tmp_path):
     done = run(*options, '--count', 2)
     assert done.returncode == 0 and '2 sequences of 6 frames' in done.stdout
     assert (tmp_path / 'out/00000/groundtruth.txt').read_bytes() == first
-    dataset = PseudoBoxDataset(box_source='annotated', sequences=dict(type='SequenceFolderDataset', data_root=str(tmp_path / 'out')))
+    dataset = PseudoBoxDataset(
+        box_source='annotated',
+        sequences=dict(type='SequenceFolderDataset', data_root=str(tmp_path / 'out')),
+    )
     assert dataset.track_count == 2 and dataset[0] is not None
 
 
 @pytest.mark.process
 def test_no_clip_ends_in_one_line(tmp_path):
     done = run(tmp_path, '--out', tmp_path / 'out')
-    assert done.returncode == 2 and done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
+    assert (
+        done.returncode == 2 and done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
+    )

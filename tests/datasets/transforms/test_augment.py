@@ -25,17 +25,31 @@ from usot_plugin.datasets.transforms.augment import (
     warp_view,
 )
 
-TRANSFORMS = [ViewBrightness, ViewCoarseDropout, ViewFlip, ViewHueSaturation, ViewMotionBlur, ViewPerspective, ViewSaltPepper]
+TRANSFORMS = [
+    ViewBrightness,
+    ViewCoarseDropout,
+    ViewFlip,
+    ViewHueSaturation,
+    ViewMotionBlur,
+    ViewPerspective,
+    ViewSaltPepper,
+]
 
 
 @pytest.fixture
 def view() -> View:
-    image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (127, 127, 3), np.uint8), (5, 5), 0)
+    image = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 256, (127, 127, 3), np.uint8), (5, 5), 0
+    )
     return View(image, np.array([30.0, 40.0, 90.0, 80.0]), 3, np.array([100.0, 110.0, 120.0]))
 
 
 def apply(transform, view, seed=0) -> View:
-    results = {'views': {'template': [view]}, 'view_names': ('template',), 'rng': np.random.default_rng(seed)}
+    results = {
+        'views': {'template': [view]},
+        'view_names': ('template',),
+        'rng': np.random.default_rng(seed),
+    }
     return transform(results)['views']['template'][0]
 
 
@@ -52,26 +66,39 @@ def test_every_transform_keeps_size_kind_and_input_and_repeats(kind, view):
 
 
 def test_gray_is_a_matter_of_the_whole_group(view):
-    group = {'views': {'template': [view], 'search': [view, view]}, 'view_names': ('template', 'search')}
+    group = {
+        'views': {'template': [view], 'search': [view, view]},
+        'view_names': ('template', 'search'),
+    }
     transform = GroupGray(['template', 'search'], prob=0.5)
     grays = []
     for seed in range(40):
         views = transform({**group, 'rng': np.random.default_rng(seed)})['views']
-        flags = {bool(np.ptp(one.image, axis=2).max() == 0) for one in views['template'] + views['search']}
+        flags = {
+            bool(np.ptp(one.image, axis=2).max() == 0)
+            for one in views['template'] + views['search']
+        }
         assert len(flags) == 1
         grays.append(flags.pop())
     assert 10 < sum(grays) < 30
-    np.testing.assert_array_equal(apply(GroupGray(['template']), view).image[..., 0], cv2.cvtColor(view.image, cv2.COLOR_BGR2GRAY))
+    np.testing.assert_array_equal(
+        apply(GroupGray(['template']), view).image[..., 0],
+        cv2.cvtColor(view.image, cv2.COLOR_BGR2GRAY),
+    )
 
 
 @pytest.mark.parametrize('kind', TRANSFORMS)
 def test_probability_zero_is_identity_and_a_half_is_a_half(kind, view):
     assert apply(kind(['template'], prob=0.0), view) is view
-    changed = sum(apply(kind(['template'], prob=0.5), view, seed) is not view for seed in range(200))
+    changed = sum(
+        apply(kind(['template'], prob=0.5), view, seed) is not view for seed in range(200)
+    )
     assert 70 <= changed <= 130 or kind is ViewCoarseDropout  # a dropout may draw no cell at all
 
 
-@pytest.mark.parametrize('kind', [ViewBrightness, ViewHueSaturation, ViewMotionBlur, ViewCoarseDropout, ViewSaltPepper])
+@pytest.mark.parametrize(
+    'kind', [ViewBrightness, ViewHueSaturation, ViewMotionBlur, ViewCoarseDropout, ViewSaltPepper]
+)
 def test_photometric_changes_leave_the_box_alone(kind, view):
     np.testing.assert_array_equal(apply(kind(['template']), view).box_xyxy, view.box_xyxy)
 
@@ -100,7 +127,9 @@ def test_the_identity_of_each_function(view):
 
 def test_brightness_multiplies_and_clips():
     image = np.full((4, 4, 3), 200, np.uint8)
-    assert (scale_brightness(image, 0.5) == 100).all() and (scale_brightness(image, 1.5) == 255).all()
+    assert (scale_brightness(image, 0.5) == 100).all() and (
+        scale_brightness(image, 1.5) == 255
+    ).all()
 
 
 def test_saturation_zero_is_grey_and_hue_turns_around_the_circle():
@@ -136,8 +165,13 @@ def test_salt_and_pepper_hits_the_wanted_share(view):
 
 def test_dropout_blacks_out_at_most_a_few_percent_on_average(view):
     bright = View(np.full((127, 127, 3), 200, np.uint8), view.box_xyxy, 0, view.fill)
-    shares = [(apply(ViewCoarseDropout(['template']), bright, seed).image == 0).mean() for seed in range(300)]
-    assert np.mean(shares) == approx(0.025, abs=0.005)  # cells drop with a probability between 0 and 5 %
+    shares = [
+        (apply(ViewCoarseDropout(['template']), bright, seed).image == 0).mean()
+        for seed in range(300)
+    ]
+    assert np.mean(shares) == approx(
+        0.025, abs=0.005
+    )  # cells drop with a probability between 0 and 5 %
     dropped = drop_cells(bright.image, np.eye(4, dtype=bool))
     assert (dropped[:31, :31] == 0).all() and (dropped[:31, 40:] == 200).all()
 
@@ -145,7 +179,9 @@ def test_dropout_blacks_out_at_most_a_few_percent_on_average(view):
 def test_perspective_zooms_in_so_nothing_outside_shows(view):
     white = View(np.full((127, 127, 3), 255, np.uint8), view.box_xyxy, 0, np.zeros(3))
     for seed in range(30):
-        inner = apply(ViewPerspective(['template'], scale=(0.05, 0.15)), white, seed).image[1:-1, 1:-1]
+        inner = apply(ViewPerspective(['template'], scale=(0.05, 0.15)), white, seed).image[
+            1:-1, 1:-1
+        ]
         assert inner.min() == 255
 
 

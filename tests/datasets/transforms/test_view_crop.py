@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from pytest import approx
 
-from usot_plugin.datasets.transforms import PackSOTInputs, SiameseCrop, View, ViewFlip, ViewPerspective
+from usot_plugin.datasets.transforms import (
+    PackSOTInputs,
+    SiameseCrop,
+    View,
+    ViewFlip,
+    ViewPerspective,
+)
 from usot_plugin.datasets.transforms.augment import flip_view
 from usot_plugin.structures.crops import context_side
 
@@ -26,7 +32,13 @@ def measured(view: View) -> np.ndarray:
 
 
 def run(transforms, seed=0, **views):
-    results = {'views': views, 'view_names': NAMES, 'rng': np.random.default_rng(seed), 'clip': 'c', 'object_id': 0}
+    results = {
+        'views': views,
+        'view_names': NAMES,
+        'rng': np.random.default_rng(seed),
+        'clip': 'c',
+        'object_id': 0,
+    }
     for transform in transforms:
         results = transform(results)
     return results
@@ -52,7 +64,9 @@ def test_the_object_is_where_its_box_says_after_crop_jitter_and_flip(seed):
 def test_perspective_moves_the_corners_and_the_box_encloses_them():
     for seed in range(20):
         view = rectangle((60, 50, 200, 190), (255, 255))
-        (warped,) = run([ViewPerspective(['template'], scale=(0.02, 0.07))], seed, template=[view])['views']['template']
+        (warped,) = run([ViewPerspective(['template'], scale=(0.02, 0.07))], seed, template=[view])[
+            'views'
+        ]['template']
         assert np.abs(measured(warped) - np.clip(warped.box_xyxy, 0, 255)).max() <= 1.5
         assert not np.allclose(warped.box_xyxy, view.box_xyxy)
 
@@ -69,7 +83,11 @@ def test_a_template_without_jitter_shows_the_context_square():
 
 def test_a_search_area_is_twice_the_template_and_one_pixel():
     view = rectangle((100, 100, 140, 130))
-    views = run([SiameseCrop(['template'], 127), SiameseCrop(['search'], 255)], template=[view], search=[view])['views']
+    views = run(
+        [SiameseCrop(['template'], 127), SiameseCrop(['search'], 255)],
+        template=[view],
+        search=[view],
+    )['views']
     widths = [v.box_xyxy[2] - v.box_xyxy[0] for (v,) in views.values()]
     assert widths[0] == approx(widths[1], rel=0.02)  # the same scale in both
 
@@ -79,7 +97,10 @@ def test_jitter_is_uniform_within_its_limits():
     crop = SiameseCrop(['search'], 255, shift_px=64, scale=0.18)
     rng = np.random.default_rng(0)
     drawn = [crop.draw(view, rng) for _ in range(4000)]
-    shifts, scales = np.stack([d['shift_xy'] for d in drawn]), np.stack([d['scale_xy'] for d in drawn])
+    shifts, scales = (
+        np.stack([d['shift_xy'] for d in drawn]),
+        np.stack([d['scale_xy'] for d in drawn]),
+    )
     for values, low, high in ((shifts, -64, 64), (scales, 0.82, 1.18)):
         assert low <= values.min() and values.max() <= high
         assert values.std() == approx((high - low) / 12**0.5, rel=0.03)  # of a uniform distribution
@@ -88,7 +109,9 @@ def test_jitter_is_uniform_within_its_limits():
 
 
 def test_one_factor_for_both_axes_on_request():
-    draw = SiameseCrop(['search'], 255, scale=0.1, keep_aspect=True).draw(rectangle((0, 0, 9, 9)), np.random.default_rng(0))
+    draw = SiameseCrop(['search'], 255, scale=0.1, keep_aspect=True).draw(
+        rectangle((0, 0, 9, 9)), np.random.default_rng(0)
+    )
     assert draw['scale_xy'][0] == draw['scale_xy'][1] != 1
 
 
@@ -101,14 +124,19 @@ def test_the_shift_moves_the_target_the_other_way_in_crop_pixels():
 
 def test_a_window_in_multiples_of_the_box():
     view = rectangle((100, 90, 160, 120))
-    (cropped,) = run([SiameseCrop(['template'], 125, window='scaled', scaled=3)], template=[view])['views']['template']
+    (cropped,) = run([SiameseCrop(['template'], 125, window='scaled', scaled=3)], template=[view])[
+        'views'
+    ]['template']
     assert cropped.box_xyxy[2:] - cropped.box_xyxy[:2] == approx(np.array([125, 125]) / 3)
 
 
 def test_images_are_never_changed_in_place():
     view = rectangle((100, 100, 140, 130))
     before = view.image.copy()
-    run([ViewFlip(['template'], 1.0), SiameseCrop(['template'], 127, shift_px=4, scale=0.05)], template=[view])
+    run(
+        [ViewFlip(['template'], 1.0), SiameseCrop(['template'], 127, shift_px=4, scale=0.05)],
+        template=[view],
+    )
     np.testing.assert_array_equal(view.image, before)
 
 
@@ -130,7 +158,9 @@ def test_memory_may_be_absent():
     assert set(results['views']) == {'search'}
 
 
-@pytest.mark.parametrize('kwargs', [{'window': 'round'}, {'size': 0}, {'shift_px': -1}, {'scale': 1.0}])
+@pytest.mark.parametrize(
+    'kwargs', [{'window': 'round'}, {'size': 0}, {'shift_px': -1}, {'scale': 1.0}]
+)
 def test_impossible_crops_are_refused(kwargs):
     with pytest.raises(ValueError, match='SiameseCrop'):
         SiameseCrop(**{'views': ['search'], 'size': 255, **kwargs})
@@ -139,7 +169,12 @@ def test_impossible_crops_are_refused(kwargs):
 def test_pack():
     boxes = [(10, 10, 90, 90), (20, 20, 60, 70)]
     steps = [SiameseCrop(['template'], 127), SiameseCrop(['search', 'memory'], 255)]
-    results = run(steps, template=[rectangle(boxes[0])], search=[rectangle(boxes[0])], memory=[rectangle(b) for b in boxes])
+    results = run(
+        steps,
+        template=[rectangle(boxes[0])],
+        search=[rectangle(boxes[0])],
+        memory=[rectangle(b) for b in boxes],
+    )
     packed = PackSOTInputs()(results)
     inputs, sample = packed['inputs'], packed['data_samples']
     assert {k: tuple(v.shape) for k, v in inputs.items()} == {
@@ -148,9 +183,16 @@ def test_pack():
         'memory': (2, 3, 255, 255),
     }
     assert all(str(v.dtype) == 'torch.uint8' and v.is_contiguous() for v in inputs.values())
-    np.testing.assert_array_equal(inputs['memory'][1].numpy().transpose(1, 2, 0), results['views']['memory'][1].image)
+    np.testing.assert_array_equal(
+        inputs['memory'][1].numpy().transpose(1, 2, 0), results['views']['memory'][1].image
+    )
     assert sample.memory_boxes_xyxy.shape == (2, 4) and sample.search_box_xyxy.shape == (4,)
-    assert (sample.clip, sample.object_id, sample.frame_index, sample.memory_indices) == ('c', 0, 0, [0, 0])
+    assert (sample.clip, sample.object_id, sample.frame_index, sample.memory_indices) == (
+        'c',
+        0,
+        0,
+        [0, 0],
+    )
 
 
 def test_pack_without_memory_and_with_other_views():

@@ -37,7 +37,10 @@ def packed(*transforms, masked: bool = True):
 def test_the_mask_lies_on_the_object(axis):
     flips = [ViewFlip(['search'], prob=1, axis=axis)] if axis else []
     result = packed(SiameseCrop(['search'], 255, shift_px=64, scale=0.18), *flips)
-    mask, seen = result['data_samples'].search_mask.numpy(), result['inputs']['search'][0].numpy() > 127
+    mask, seen = (
+        result['data_samples'].search_mask.numpy(),
+        result['inputs']['search'][0].numpy() > 127,
+    )
     assert mask.shape == (255, 255)
     assert (mask & seen).sum() / (mask | seen).sum() > 0.93
     assert 'template_mask' not in result['data_samples']
@@ -55,11 +58,15 @@ def test_a_target_at_the_border_has_the_visible_part_as_mask():
     cut = view()
     moved = cut.updated(cut.image, cut.box_xyxy + (-90, 0, -90, 0), np.ones((64, 64), bool))
     results = {'views': {'search': [moved]}, 'view_names': ('search',), 'clip': 'c', 'object_id': 0}
-    mask = PackSOTInputs(single=['search'], stacked=[], masks=['search'])(results)['data_samples'].search_mask.numpy()
+    mask = PackSOTInputs(single=['search'], stacked=[], masks=['search'])(results)[
+        'data_samples'
+    ].search_mask.numpy()
     rows, columns = np.nonzero(mask)
     assert (columns.min(), columns.max() + 1, rows.min(), rows.max() + 1) == (0, 30, 40, 100)
 
 
 def test_masks_of_views_that_are_not_there_are_refused():
     with pytest.raises(KeyError, match='hops'):
-        PackSOTInputs(masks=['hops'], stacked=[])({'views': {}, 'view_names': ('template', 'search')})
+        PackSOTInputs(masks=['hops'], stacked=[])(
+            {'views': {}, 'view_names': ('template', 'search')}
+        )

@@ -72,7 +72,9 @@ def poisoned(monkeypatch, tmp_path):
         '        return super().flow(frame0, frame1)\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv('PYTHONPATH', os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')]))
+    monkeypatch.setenv(
+        'PYTHONPATH', os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    )
     __import__('poison_flow')
     frames, _ = moving_square_frames(24, (112, 48), side_px=18)
     return write_frames(tmp_path / 'poison', frames, '{:03d}.jpg')
@@ -101,7 +103,9 @@ def test_a_clip_without_trajectory_has_a_row_with_its_reason(clips, name, reason
     result = discover_clip(ClipTask(name, clips[name]), CONFIG)
     (row,) = rows_of(io.BytesIO(result.part))
     assert (result.status, row['status'], row['reason']) == ('skipped', 'skipped', reason)
-    assert detail in row['detail'] and str(clips[name]) in row['detail'] and '\n' not in row['detail']
+    assert (
+        detail in row['detail'] and str(clips[name]) in row['detail'] and '\n' not in row['detail']
+    )
     assert row['boxes_xyxy'] == [] and row['object_id'] == -1 and row['sequence_quality'] is None
 
 
@@ -118,14 +122,24 @@ def test_a_dropped_track_keeps_its_boxes_and_says_why(clips):
 def test_a_finished_clip_is_left_alone_while_its_bytes_are_the_same(clips):
     first = discover_clip(ClipTask('clip_0', clips['clip_0']), CONFIG)
     (row,) = rows_of(io.BytesIO(first.part))
-    assert discover_clip(ClipTask('clip_0', clips['clip_0'], row['fingerprint']), CONFIG).status == 'finished'
-    assert discover_clip(ClipTask('clip_0', clips['clip_0'], 'of other bytes'), CONFIG).part == first.part
+    assert (
+        discover_clip(ClipTask('clip_0', clips['clip_0'], row['fingerprint']), CONFIG).status
+        == 'finished'
+    )
+    assert (
+        discover_clip(ClipTask('clip_0', clips['clip_0'], 'of other bytes'), CONFIG).part
+        == first.part
+    )
 
 
 def test_a_bug_becomes_a_result_with_its_traceback(clips, monkeypatch):
     monkeypatch.setattr(one_clip, 'discover', lambda *_: 1 / 0)
     result = guarded(ClipTask('clip_0', clips['clip_0']), CONFIG)
-    assert result.reason == 'internal error' and 'ZeroDivisionError' in result.detail and 'Traceback' in result.traceback
+    assert (
+        result.reason == 'internal error'
+        and 'ZeroDivisionError' in result.detail
+        and 'Traceback' in result.traceback
+    )
 
 
 @pytest.mark.process
@@ -136,8 +150,16 @@ def test_whole_run_then_second_run(clips, tmp_path, capfd):
     assert '[unreadable]' in capfd.readouterr().err
     before = (tmp_path / 't.parquet').read_bytes(), (tmp_path / 't.parquet').stat().st_mtime_ns
     again = discover_clips(clips, CONFIG, tmp_path / 't', RunOptions(workers=2))
-    assert again.earlier == 6 and again.failed == 1 and again.status == tally.status and again.tracks == tally.tracks
-    assert before == ((tmp_path / 't.parquet').read_bytes(), (tmp_path / 't.parquet').stat().st_mtime_ns)
+    assert (
+        again.earlier == 6
+        and again.failed == 1
+        and again.status == tally.status
+        and again.tracks == tally.tracks
+    )
+    assert before == (
+        (tmp_path / 't.parquet').read_bytes(),
+        (tmp_path / 't.parquet').stat().st_mtime_ns,
+    )
     assert [row.clip for row in read_table(tmp_path / 't').rows] == sorted(clips)
 
 
@@ -145,12 +167,16 @@ def test_number_of_workers_and_shards_do_not_change_a_row(clips, tmp_path):
     discover_clips(clips, CONFIG, tmp_path / 'one', RunOptions(workers=0, quiet=True))
     for index in range(3):
         assert not (tmp_path / 'three.parquet').exists()  # merged by whoever finishes last
-        discover_clips(clips, CONFIG, tmp_path / 'three', RunOptions(workers=1, shard=(index, 3), quiet=True))
+        discover_clips(
+            clips, CONFIG, tmp_path / 'three', RunOptions(workers=1, shard=(index, 3), quiet=True)
+        )
     assert rows_of(tmp_path / 'three.parquet') == rows_of(tmp_path / 'one.parquet')
 
 
 def test_no_merge_leaves_the_parts_only(clips, tmp_path):
-    discover_clips({'still': clips['still']}, CONFIG, tmp_path / 't', RunOptions(workers=0, merge=False))
+    discover_clips(
+        {'still': clips['still']}, CONFIG, tmp_path / 't', RunOptions(workers=0, merge=False)
+    )
     assert not (tmp_path / 't.parquet').exists() and len(read_table(tmp_path / 't')) == 1
 
 
@@ -160,7 +186,11 @@ def test_a_changed_clip_is_done_again(clips, tmp_path):
     discover_clips(mine, CONFIG, tmp_path / 't', RunOptions(workers=0))
     write_frames(tmp_path / 'x', frames, '{:03d}.jpg')
     tally = discover_clips(mine, CONFIG, tmp_path / 't', RunOptions(workers=0))
-    assert tally.earlier == 1 and {row.clip: row.frame_count for row in read_table(tmp_path / 't.parquet').rows}['x'] == 24
+    assert (
+        tally.earlier == 1
+        and {row.clip: row.frame_count for row in read_table(tmp_path / 't.parquet').rows}['x']
+        == 24
+    )
 
 
 def test_another_config_is_refused(clips, tmp_path):
@@ -175,7 +205,9 @@ def test_another_config_is_refused(clips, tmp_path):
 
 def test_a_flow_that_cannot_be_built_stops_before_the_first_clip(clips, tmp_path):
     with pytest.raises(ValueError, match="DISFlow: preset must be one of .*'quick'"):
-        discover_clips(clips, DiscoveryConfig(flow=dict(type='DISFlow', preset='quick')), tmp_path / 't')
+        discover_clips(
+            clips, DiscoveryConfig(flow=dict(type='DISFlow', preset='quick')), tmp_path / 't'
+        )
     assert not (tmp_path / 't').exists()
 
 
@@ -184,12 +216,23 @@ def test_a_flow_that_cannot_be_built_stops_before_the_first_clip(clips, tmp_path
 
 @pytest.mark.parametrize('workers', [1, 2])
 def test_a_worker_that_aborts_loses_only_its_clip(clips, tmp_path, poisoned, workers):
-    mine = {'a_poison': poisoned, **{name: clips[name] for name in ('clip_0', 'clip_1', 'clip_2', 'still')}, 'z_poison': poisoned}
+    mine = {
+        'a_poison': poisoned,
+        **{name: clips[name] for name in ('clip_0', 'clip_1', 'clip_2', 'still')},
+        'z_poison': poisoned,
+    }
     config = DiscoveryConfig(flow=dict(type='PoisonFlow', deed='abort'))
-    tally = discover_clips(mine, config, tmp_path / 't', RunOptions(workers=workers, imports=['poison_flow']))
-    assert tally.done == 6 and tally.reasons['skipped', 'decoder crashed'] == 2 and tally.failed == 2
+    tally = discover_clips(
+        mine, config, tmp_path / 't', RunOptions(workers=workers, imports=['poison_flow'])
+    )
+    assert (
+        tally.done == 6 and tally.reasons['skipped', 'decoder crashed'] == 2 and tally.failed == 2
+    )
     rows = {row.clip: row for row in read_table(tmp_path / 't.parquet').rows}
-    assert {name for name, row in rows.items() if row.reason == 'decoder crashed'} == {'a_poison', 'z_poison'}
+    assert {name for name, row in rows.items() if row.reason == 'decoder crashed'} == {
+        'a_poison',
+        'z_poison',
+    }
     assert 'died with SIGABRT' in rows['a_poison'].detail
     assert all(rows[name].track is not None for name in ('clip_0', 'clip_1', 'clip_2'))
 
@@ -198,22 +241,34 @@ def test_a_worker_that_aborts_loses_only_its_clip(clips, tmp_path, poisoned, wor
 @pytest.mark.skipif(not hasattr(signal, 'SIGSTOP'), reason='POSIX')
 @pytest.mark.parametrize('deed', ['hang', 'stop'])
 @pytest.mark.parametrize('workers', [1, 2])
-def test_a_worker_that_hangs_or_is_stopped_loses_only_its_clip(clips, tmp_path, poisoned, workers, deed, capfd):
+def test_a_worker_that_hangs_or_is_stopped_loses_only_its_clip(
+    clips, tmp_path, poisoned, workers, deed, capfd
+):
     mine = {'a_poison': poisoned, 'clip_0': clips['clip_0'], 'clip_1': clips['clip_1']}
     config = DiscoveryConfig(flow=dict(type='PoisonFlow', deed=deed))
     options = RunOptions(workers=workers, imports=['poison_flow'], clip_timeout_s=3.0)
     tally = discover_clips(mine, config, tmp_path / 't', options)
     assert tally.done == 3 and tally.reasons['skipped', 'timed out'] == 1 and tally.failed == 1
     rows = {row.clip: row for row in read_table(tmp_path / 't.parquet').rows}
-    assert 'gave no sign of life for 3 seconds' in rows['a_poison'].detail and rows['clip_0'].track is not None
-    assert re.search(r'a_poison: no frame for [12] seconds; given up after 3', capfd.readouterr().err)
+    assert (
+        'gave no sign of life for 3 seconds' in rows['a_poison'].detail
+        and rows['clip_0'].track is not None
+    )
+    assert re.search(
+        r'a_poison: no frame for [12] seconds; given up after 3', capfd.readouterr().err
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='POSIX')
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_pipe_is_no_clip(clips, tmp_path, workers):
     os.mkfifo(tmp_path / 'pipe.mp4')
-    tally = discover_clips({'pipe': tmp_path / 'pipe.mp4', 'still': clips['still']}, CONFIG, tmp_path / 't', RunOptions(workers=workers))
+    tally = discover_clips(
+        {'pipe': tmp_path / 'pipe.mp4', 'still': clips['still']},
+        CONFIG,
+        tmp_path / 't',
+        RunOptions(workers=workers),
+    )
     assert tally.reasons['skipped', 'unreadable'] == 1 and tally.done == 2
     details = [row.detail for row in read_table(tmp_path / 't.parquet').rows]
     assert any('pipe.mp4: neither file nor folder' in detail for detail in details)
@@ -222,16 +277,24 @@ def test_a_pipe_is_no_clip(clips, tmp_path, workers):
 def test_a_bug_in_one_clip_is_shown_and_tried_again(clips, tmp_path, poisoned, capfd):
     mine = {'poison': poisoned, 'clip_0': clips['clip_0']}
     config = DiscoveryConfig(flow=dict(type='PoisonFlow', deed='raise'))
-    tally = discover_clips(mine, config, tmp_path / 't', RunOptions(workers=1, imports=['poison_flow']))
+    tally = discover_clips(
+        mine, config, tmp_path / 't', RunOptions(workers=1, imports=['poison_flow'])
+    )
     assert tally.reasons['skipped', 'internal error'] == 1 and tally.failed == 1
     assert "KeyError: 'a bug'" in capfd.readouterr().err
-    again = discover_clips(mine, config, tmp_path / 't', RunOptions(workers=1, imports=['poison_flow']))
+    again = discover_clips(
+        mine, config, tmp_path / 't', RunOptions(workers=1, imports=['poison_flow'])
+    )
     assert (again.earlier, again.failed) == (1, 1)
 
 
 def test_workers_that_cannot_start_stop_the_run(clips):
     with pytest.raises(WorkerStartError, match='before its first job'):
-        list(run_local([ClipTask('still', clips['still'])], CONFIG, 1, imports=['no_such_module_anywhere']))
+        list(
+            run_local(
+                [ClipTask('still', clips['still'])], CONFIG, 1, imports=['no_such_module_anywhere']
+            )
+        )
 
 
 def test_closing_the_results_early_ends_the_workers(clips):
@@ -242,7 +305,10 @@ def test_closing_the_results_early_ends_the_workers(clips):
     assert processes and all(not process.is_alive() for process in processes)
 
 
-@pytest.mark.parametrize('code, text', [(-6, 'SIGABRT'), (-9, 'SIGKILL (out of memory?)'), (3, 'exit code 3'), (None, 'died')])
+@pytest.mark.parametrize(
+    'code, text',
+    [(-6, 'SIGABRT'), (-9, 'SIGKILL (out of memory?)'), (3, 'exit code 3'), (None, 'died')],
+)
 def test_the_way_a_worker_died_is_told(code, text, tmp_path):
     result = lost(ClipTask('x.mp4', tmp_path / 'x.mp4'), CONFIG, LostJob(how_it_died(code)))
     assert text in result.detail and 'x.mp4' in result.detail
@@ -251,7 +317,9 @@ def test_the_way_a_worker_died_is_told(code, text, tmp_path):
 # --- disk full ---
 
 
-def test_full_disk_stops_the_run_with_one_line_and_nothing_half_written(clips, tmp_path, monkeypatch):
+def test_full_disk_stops_the_run_with_one_line_and_nothing_half_written(
+    clips, tmp_path, monkeypatch
+):
     real, calls = os.fsync, []
 
     def full_after_two(handle):
@@ -261,12 +329,17 @@ def test_full_disk_stops_the_run_with_one_line_and_nothing_half_written(clips, t
         real(handle)
 
     monkeypatch.setattr(os, 'fsync', full_after_two)
-    with pytest.raises(TableWriteError, match=r'cannot be written \(the disk is full\); the finished clips are safe') as caught:
+    with pytest.raises(
+        TableWriteError,
+        match=r'cannot be written \(the disk is full\); the finished clips are safe',
+    ) as caught:
         discover_clips(clips, CONFIG, tmp_path / 't', RunOptions(workers=0))
     assert '\n' not in str(caught.value)
     assert len(list((tmp_path / 't').iterdir())) == 2
     monkeypatch.setattr(os, 'fsync', real)
-    assert discover_clips(clips, CONFIG, tmp_path / 't', RunOptions(workers=0)).earlier == 1  # and the one that failed is tried again
+    assert (
+        discover_clips(clips, CONFIG, tmp_path / 't', RunOptions(workers=0)).earlier == 1
+    )  # and the one that failed is tried again
 
 
 def test_folder_that_cannot_be_made_is_one_line(clips, tmp_path):
@@ -303,14 +376,21 @@ class _Terminal(io.StringIO):
 
 
 def test_progress_is_a_bar_on_a_terminal_and_plain_lines_elsewhere(monkeypatch):
-    results = [ClipResult('a', 'kept', kept=1, samplable=1, frames=10), ClipResult('b', 'skipped', 'unreadable', 'b: broken')]
+    results = [
+        ClipResult('a', 'kept', kept=1, samplable=1, frames=10),
+        ClipResult('b', 'skipped', 'unreadable', 'b: broken'),
+    ]
     terminal, log = _Terminal(), io.StringIO()
     for stream in (terminal, log):
         progress = Progress(2, stream)
         for result in results:
             progress.add(result)
         progress.close()
-    assert '2/2' in terminal.getvalue() and 'frames/s' in terminal.getvalue() and '\r' in terminal.getvalue()
+    assert (
+        '2/2' in terminal.getvalue()
+        and 'frames/s' in terminal.getvalue()
+        and '\r' in terminal.getvalue()
+    )
     assert log.getvalue() == 'skipped b: broken [unreadable]\n'
     monkeypatch.setattr('usot_plugin.discovery.many_clips.progress.LINE_EVERY_S', -1)
     slow = io.StringIO()

@@ -20,7 +20,11 @@ def test_lines_come_now_and_then_with_a_time_left(monkeypatch):
         progress.advance()
     progress.line('a word')
     progress.close()
-    assert stream.getvalue().splitlines() == ['2/8 clips, 36.0 s left', '4/8 clips, 24.0 s left', 'a word']
+    assert stream.getvalue().splitlines() == [
+        '2/8 clips, 36.0 s left',
+        '4/8 clips, 24.0 s left',
+        'a word',
+    ]
 
 
 def test_quiet_has_no_lines():

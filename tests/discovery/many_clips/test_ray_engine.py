@@ -36,7 +36,9 @@ def test_ray_gives_the_rows_of_the_local_engine_and_survives_a_crash(tmp_path, m
     (tmp_path / 'ray_poison_flow.py').write_text(POISON)
     monkeypatch.syspath_prepend(tmp_path)
     repo = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    monkeypatch.setenv('PYTHONPATH', os.pathsep.join([str(tmp_path), repo, os.environ.get('PYTHONPATH', '')]))
+    monkeypatch.setenv(
+        'PYTHONPATH', os.pathsep.join([str(tmp_path), repo, os.environ.get('PYTHONPATH', '')])
+    )
     __import__('ray_poison_flow')
     clips = {}
     for index, size in enumerate([(80, 64), (112, 48), (80, 64), (72, 56)]):
@@ -50,7 +52,9 @@ def test_ray_gives_the_rows_of_the_local_engine_and_survives_a_crash(tmp_path, m
     tally = discover_clips(clips, config, tmp_path / 'ray', RunOptions(engine='ray', **options))
     discover_clips(clips, config, tmp_path / 'local', RunOptions(engine='local', **options))
     assert tally.done == 5 and tally.failed == 2
-    ours, local = (pq.read_table(tmp_path / f'{name}.parquet').to_pylist() for name in ('ray', 'local'))
+    ours, local = (
+        pq.read_table(tmp_path / f'{name}.parquet').to_pylist() for name in ('ray', 'local')
+    )
     for row in [*ours, *local]:  # only the local engine is told the signal
         row['detail'] = row['detail'].replace(' with SIGABRT', '')
     assert ours == local
@@ -66,13 +70,24 @@ def test_a_running_cluster_of_two_nodes_is_used(tmp_path):
     for index in range(3):
         frames, _ = moving_square_frames(24, (80, 64), side_px=18, seed=index)
         clips[f'clip_{index}'] = write_frames(tmp_path / f'clip_{index}', frames, '{:03d}.jpg')
-    cluster = Cluster(initialize_head=True, head_node_args={'num_cpus': 1, 'include_dashboard': False})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={'num_cpus': 1, 'include_dashboard': False}
+    )
     try:
         cluster.add_node(num_cpus=1)
-        tally = discover_clips(clips, DiscoveryConfig(), tmp_path / 't', RunOptions(engine='ray', ray_address=cluster.address))
+        tally = discover_clips(
+            clips,
+            DiscoveryConfig(),
+            tmp_path / 't',
+            RunOptions(engine='ray', ray_address=cluster.address),
+        )
     finally:
         cluster.shutdown()
-    assert tally.done == 3 and tally.failed == 0 and pq.read_table(tmp_path / 't.parquet').num_rows == 3
+    assert (
+        tally.done == 3
+        and tally.failed == 0
+        and pq.read_table(tmp_path / 't.parquet').num_rows == 3
+    )
 
 
 def test_without_ray_the_message_says_what_to_do(tmp_path, monkeypatch):

@@ -38,7 +38,9 @@ INFO = TableInfo(
 )
 
 
-def make_track(length: int = 7, object_id: int = 0, first_frame: int = 0, seed: int = 0) -> PseudoTrack:
+def make_track(
+    length: int = 7, object_id: int = 0, first_frame: int = 0, seed: int = 0
+) -> PseudoTrack:
     random = np.random.default_rng(seed)
     return PseudoTrack(
         object_id=object_id,
@@ -55,7 +57,13 @@ def make_track(length: int = 7, object_id: int = 0, first_frame: int = 0, seed: 
     )
 
 
-def make_row(clip: str, track: PseudoTrack | None, status: str = 'kept', samplable: bool = True, fingerprint: str = 'f') -> dict:
+def make_row(
+    clip: str,
+    track: PseudoTrack | None,
+    status: str = 'kept',
+    samplable: bool = True,
+    fingerprint: str = 'f',
+) -> dict:
     return {
         'clip': clip,
         'path': f'/videos/{clip}',
@@ -82,7 +90,11 @@ def assert_same_track(a: PseudoTrack, b: PseudoTrack) -> None:
 
 @pytest.fixture
 def tracks() -> dict[str, PseudoTrack]:
-    return {'b/two.mp4': make_track(5, seed=1), 'a.mp4': make_track(9, seed=2), 'c': make_track(1, first_frame=40, seed=3)}
+    return {
+        'b/two.mp4': make_track(5, seed=1),
+        'a.mp4': make_track(9, seed=2),
+        'c': make_track(1, first_frame=40, seed=3),
+    }
 
 
 @pytest.fixture
@@ -111,7 +123,9 @@ def test_what_is_written_is_read(folder, tracks, form):
 
 def test_parts_and_merged_file_hold_the_same_rows(folder):
     merged = pq.read_table(folder.merge())
-    parts = pa.concat_tables(pq.read_table(file) for file in sorted(folder.folder.glob('[!.]*.parquet')))
+    parts = pa.concat_tables(
+        pq.read_table(file) for file in sorted(folder.folder.glob('[!.]*.parquet'))
+    )
     assert merged.schema.equals(COLUMNS, check_metadata=False)
     assert merged.to_pylist() == sorted(parts.to_pylist(), key=lambda row: row['clip'])
     first = folder.merged_path.read_bytes()
@@ -119,24 +133,37 @@ def test_parts_and_merged_file_hold_the_same_rows(folder):
 
 
 def test_many_objects_are_sorted_within_a_clip(tmp_path):
-    rows = [make_row('a', make_track(3, object_id, first)) for object_id, first in [(1, 0), (0, 180), (0, 0)]]
+    rows = [
+        make_row('a', make_track(3, object_id, first))
+        for object_id, first in [(1, 0), (0, 180), (0, 0)]
+    ]
     parts = PartFolder(tmp_path / 't', INFO)
     parts.open(['a'])
     parts.save('a', part_bytes(rows, INFO))
     table = read_table(parts.folder)
-    assert [(row.track.object_id, row.track.first_frame) for row in table.rows] == [(0, 0), (0, 180), (1, 0)]
+    assert [(row.track.object_id, row.track.first_frame) for row in table.rows] == [
+        (0, 0),
+        (0, 180),
+        (1, 0),
+    ]
 
 
 def test_views_select_rows_over_the_same_memory(tmp_path):
     parts = PartFolder(tmp_path / 't', INFO)
     parts.open([])
-    for clip, status, samplable in [('a', 'kept', True), ('b', 'dropped', False), ('c', 'kept', False)]:
+    for clip, status, samplable in [
+        ('a', 'kept', True),
+        ('b', 'dropped', False),
+        ('c', 'kept', False),
+    ]:
         parts.save(clip, part_bytes([make_row(clip, make_track(), status, samplable)], INFO))
     parts.save('d', part_bytes([make_row('d', None, 'skipped')], INFO))
     table = read_table(parts.folder)
     assert [row.clip for row in table.kept().rows] == ['a', 'c']
     assert [row.clip for row in table.samplable()] == ['a'] and len(table.kept().samplable()) == 1
-    np.testing.assert_array_equal(table.column('sequence_quality'), np.float32([0.5, 0.5, 0.5, np.nan]))
+    np.testing.assert_array_equal(
+        table.column('sequence_quality'), np.float32([0.5, 0.5, 0.5, np.nan])
+    )
     assert table.column('status').tolist() == ['kept', 'dropped', 'kept', 'skipped']
     assert table[-1].clip == 'd' and [row.clip for row in table.rows[1:3]] == ['b', 'c']
     with pytest.raises(IndexError):
@@ -184,7 +211,9 @@ def test_a_table_that_changed_underneath_is_refused(folder):
     assert len(read_table(folder.folder)) == 5
 
 
-def test_table_in_a_folder_that_cannot_be_written_is_read_through_the_temporary_folder(folder, tmp_path, monkeypatch):
+def test_table_in_a_folder_that_cannot_be_written_is_read_through_the_temporary_folder(
+    folder, tmp_path, monkeypatch
+):
     path, elsewhere = folder.merge(), tmp_path / 'tmp'
     elsewhere.mkdir()
     monkeypatch.setattr('tempfile.tempdir', str(elsewhere))
@@ -216,7 +245,10 @@ def test_old_copies_do_not_pile_up(folder):
 
 def test_pandas_and_plain_parquet_readers_see_plain_columns(folder):
     table = pq.read_table(folder.merge())
-    assert not any(pa.types.is_dictionary(kind) or isinstance(kind, pa.ExtensionType) for kind in table.schema.types)
+    assert not any(
+        pa.types.is_dictionary(kind) or isinstance(kind, pa.ExtensionType)
+        for kind in table.schema.types
+    )
     row = table.to_pylist()[0]
     assert row['clip'] == 'a.mp4' and len(row['boxes_xyxy']) == 9 and len(row['boxes_xyxy'][0]) == 4
     duckdb = pytest.importorskip('duckdb')
@@ -237,14 +269,21 @@ def test_reading_what_is_no_table_names_file_and_cause(tmp_path):
     with pytest.raises(TableError, match=r'words\.parquet: not a whole Parquet file'):
         read_table(tmp_path / 'words.parquet')
     pq.write_table(pa.table({'a': [1]}), tmp_path / 'other.parquet')
-    with pytest.raises(TableError, match=r'other\.parquet: a Parquet file, but not a pseudo-box table'):
+    with pytest.raises(
+        TableError, match=r'other\.parquet: a Parquet file, but not a pseudo-box table'
+    ):
         read_table(tmp_path / 'other.parquet')
 
 
 def test_another_schema_version_is_refused(tmp_path):
-    schema = COLUMNS.with_metadata({**INFO.to_metadata(), b'usot_plugin.schema_version': str(SCHEMA_VERSION + 1).encode()})
+    schema = COLUMNS.with_metadata(
+        {**INFO.to_metadata(), b'usot_plugin.schema_version': str(SCHEMA_VERSION + 1).encode()}
+    )
     pq.write_table(schema.empty_table(), tmp_path / 't.parquet')
-    with pytest.raises(TableError, match=f'schema version {SCHEMA_VERSION + 1}, but usot_plugin .* reads version {SCHEMA_VERSION}'):
+    with pytest.raises(
+        TableError,
+        match=f'schema version {SCHEMA_VERSION + 1}, but usot_plugin .* reads version {SCHEMA_VERSION}',
+    ):
         read_table(tmp_path / 't.parquet')
 
 
@@ -304,7 +343,12 @@ def test_opening_again_tells_what_is_finished(folder, tracks):
     again = PartFolder(folder.folder, INFO)
     finished = again.open([*tracks, 'bad.mp4', 'new'])
     assert set(finished) == set(tracks)  # what failed, and what was never done, is to do
-    assert (finished['c'].status, finished['c'].kept, finished['c'].samplable, finished['c'].fingerprint) == ('kept', 1, 1, 'f')
+    assert (
+        finished['c'].status,
+        finished['c'].kept,
+        finished['c'].samplable,
+        finished['c'].fingerprint,
+    ) == ('kept', 1, 1, 'f')
 
 
 def test_another_config_is_refused_unless_overwritten(folder, tracks):
@@ -317,7 +361,9 @@ def test_another_config_is_refused_unless_overwritten(folder, tracks):
 
 def test_overwriting_a_shard_leaves_the_other_shards_alone(folder):
     PartFolder(folder.folder, INFO).open(['a.mp4'], overwrite=True)
-    assert {file.name for file in folder.folder.glob('[!.]*.parquet')} == {part_name(c) for c in ('b/two.mp4', 'c', 'bad.mp4')}
+    assert {file.name for file in folder.folder.glob('[!.]*.parquet')} == {
+        part_name(c) for c in ('b/two.mp4', 'c', 'bad.mp4')
+    }
 
 
 def test_merged_table_of_another_config_is_refused_too(folder):
@@ -345,7 +391,8 @@ def test_leftovers_of_a_killed_process_are_cleared_and_never_read(folder, tracks
     dead.join()
     leftovers = [
         folder.folder / f'.{part_name("x")}.{atomic._host()}-{dead.pid}.tmp.parquet',
-        folder.folder.parent / f'.{folder.merged_path.name}.{atomic._host()}-{dead.pid}.tmp.parquet',
+        folder.folder.parent
+        / f'.{folder.merged_path.name}.{atomic._host()}-{dead.pid}.tmp.parquet',
     ]
     theirs = folder.folder / f'.{part_name("y")}.elsewhere-12.tmp.parquet'
     for file in [*leftovers, theirs]:
@@ -379,7 +426,10 @@ def test_saving_the_same_part_again_does_not_touch_the_file(folder):
 
 
 def test_part_names_differ_where_clips_do():
-    names = {part_name(clip) for clip in ['a/b.mp4', 'a_b.mp4', 'a b.mp4', 'ä_b.mp4', 'x' * 500, 'x' * 501]}
+    names = {
+        part_name(clip)
+        for clip in ['a/b.mp4', 'a_b.mp4', 'a b.mp4', 'ä_b.mp4', 'x' * 500, 'x' * 501]
+    }
     assert len(names) == 6 and all(len(name) < 110 and '/' not in name for name in names)
 
 
@@ -424,8 +474,12 @@ def test_metadata_of_another_shape_is_named(tmp_path, text, key):
     if (key, text) == (b'usot_plugin.relabelled', b'[]'):
         pytest.skip('no round')
     table = pq.read_table(io.BytesIO(part_bytes([make_row('a.mp4', make_track())], INFO)))
-    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, key: text}), tmp_path / 't.parquet')
-    with pytest.raises(TableError, match='t.parquet: the discovery config in the metadata is damaged'):
+    pq.write_table(
+        table.replace_schema_metadata({**table.schema.metadata, key: text}), tmp_path / 't.parquet'
+    )
+    with pytest.raises(
+        TableError, match='t.parquet: the discovery config in the metadata is damaged'
+    ):
         read_table(tmp_path / 't.parquet')
 
 

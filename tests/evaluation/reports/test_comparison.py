@@ -24,7 +24,10 @@ from usot_plugin.evaluation.results.result_files import ResultError
 
 def one_pass(folder: Path, *parts: tuple[str, int, int]) -> Path:
     """The scores of a tracker that is called like its folder."""
-    samples = [{**sample(*part), 'tracker': folder.name, 'attributes': ('OCC',) if part[0] == 'a' else ()} for part in parts]
+    samples = [
+        {**sample(*part), 'tracker': folder.name, 'attributes': ('OCC',) if part[0] == 'a' else ()}
+        for part in parts
+    ]
     evaluate(SOTMetric(report_dir=folder, about={'hardware': 'abacus'}), *samples)
     return folder
 
@@ -36,7 +39,9 @@ def test_one_pass_scores_come_back(tmp_path):
     assert scores.rules == {'convention': 'pysot'} and scores.title == 'toy (convention pysot)'
     assert scores.total['auc'] == approx(75 * 20 / 21) and scores.total['fps'] == approx(10)
     assert scores.sequences['b']['precision_20px'] == 50 and list(scores.sequences) == ['a', 'b']
-    assert scores.attributes['OCC']['auc'] == approx(2000 / 21) and scores.members == {'OCC': ('a',)}
+    assert scores.attributes['OCC']['auc'] == approx(2000 / 21) and scores.members == {
+        'OCC': ('a',)
+    }
     assert attribute_sizes([scores]) == {'OCC': 1} and attribute_measure([scores]) == 'auc'
     assert scores.about == {'hardware': 'abacus'} and scores.folder == tmp_path / 'X'
     assert len(scores.curves['success'].x) == 21
@@ -45,8 +50,13 @@ def test_one_pass_scores_come_back(tmp_path):
 def test_trackers_of_one_name_are_told_apart(tmp_path):
     for run in ('one', 'two'):
         one_pass(tmp_path / run / 'X', ('a', 2, 0))
-    assert [entry.tracker for entry in read_results([tmp_path / 'one', tmp_path / 'two'])] == ['one/X', 'two/X']
-    assert [entry.tracker for entry in read_results([tmp_path / 'one', tmp_path / 'one' / 'X'])] == ['X']
+    assert [entry.tracker for entry in read_results([tmp_path / 'one', tmp_path / 'two'])] == [
+        'one/X',
+        'two/X',
+    ]
+    assert [
+        entry.tracker for entry in read_results([tmp_path / 'one', tmp_path / 'one' / 'X'])
+    ] == ['X']
 
 
 def test_totals_over_other_sequences_are_named(tmp_path):
@@ -91,4 +101,7 @@ def test_plots_beside_the_results_have_all_trackers_of_the_same_sequences(tmp_pa
         image = cv2.imread(str(path))
         assert image.shape == (576, 768, 3) and image.std() > 5
         assert path.read_bytes() != alone[path.stem]  # Y is in it, too
-    assert paths[0].read_bytes() == draw_plots(read_results([tmp_path / 'X', tmp_path / 'Y']))['success']
+    assert (
+        paths[0].read_bytes()
+        == draw_plots(read_results([tmp_path / 'X', tmp_path / 'Y']))['success']
+    )

@@ -25,7 +25,9 @@ def test_the_longest_run_of_misses(sequence):
     predicted[6:9] = np.nan
     assert longest_failure('T', sequence, predicted) == Failure('T', 'square', 6, 9, 3, 12)
     predicted[10:] += 500
-    assert longest_failure('T', sequence, predicted) == Failure('T', 'square', 6, 9, 3, 12)  # an earlier one of equal or greater length
+    assert longest_failure('T', sequence, predicted) == Failure(
+        'T', 'square', 6, 9, 3, 12
+    )  # an earlier one of equal or greater length
 
 
 def test_frames_without_target_neither_end_nor_lengthen_a_failure(sequence):
@@ -41,11 +43,18 @@ def test_the_picture_shows_prediction_and_annotation(sequence):
     predicted = sequence.boxes_xyxy + [30.0, 0, 30, 0]
     failure = longest_failure('T', sequence, predicted)
     assert failure is not None
-    strip = cv2.imdecode(np.frombuffer(failure_strip(sequence, failure, {'T': predicted}, {'T': '#ff0000'}, tiles=4), np.uint8), 1)
+    strip = cv2.imdecode(
+        np.frombuffer(
+            failure_strip(sequence, failure, {'T': predicted}, {'T': '#ff0000'}, tiles=4), np.uint8
+        ),
+        1,
+    )
     assert strip.shape[0] == TILE_PX and strip.shape[1] > 4 * TILE_PX
     for tile in range(4):
         part = strip[:, tile * (TILE_PX + 6) :][:, :TILE_PX].astype(int)
         assert ((part[..., 2] > 180) & (part[..., 0] < 90)).sum() > 100  # red in BGR: the tracker
         assert (part.min(-1) > 225).sum() > 100  # white: the annotation
     nothing = np.full_like(predicted, np.nan)
-    assert failure_strip(sequence, Failure('T', 'square', 0, 12, 12, 12), {'T': nothing}, {'T': '#ff0000'})
+    assert failure_strip(
+        sequence, Failure('T', 'square', 0, 12, 12, 12), {'T': nothing}, {'T': '#ff0000'}
+    )

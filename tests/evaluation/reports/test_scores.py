@@ -65,15 +65,24 @@ def test_files_of_the_release_before_are_read(name, tmp_path):
     assert now.as_dict() == former.as_dict() and len(groups_of([former, now])) == 1
     assert set(draw_plots([now])) >= set(now.curves)
     if name == 'one_pass':
-        assert now.total['auc'] == 100 * content['mean']['auc'] and now.total['fps'] == pytest.approx(10)
-        assert now.members == {'OCC': ('a', 'b'), 'FM': ('a',)} and now.rules == {'convention': 'pysot'}
+        assert now.total['auc'] == 100 * content['mean']['auc'] and now.total[
+            'fps'
+        ] == pytest.approx(10)
+        assert now.members == {'OCC': ('a', 'b'), 'FM': ('a',)} and now.rules == {
+            'convention': 'pysot'
+        }
         assert now.curves['success'].y.tolist() == content['mean']['curves']['success']
     elif name == 'got10k':
-        assert list(now.totals) == ['mean of sequences', 'all frames'] and list(now.sequences) == ['S1', 'S2']
+        assert list(now.totals) == ['mean of sequences', 'all frames'] and list(now.sequences) == [
+            'S1',
+            'S2',
+        ]
         assert now.total['ao'] == content['scores']['all frames']['AO']
     else:
         assert list(now.sequences) == ['a', 'b'] and now.rules['EAO window'] == '5..20'
-        assert now.total['eao'] == content['sequences']['all']['EAO'] and 'protocol' not in now.about
+        assert (
+            now.total['eao'] == content['sequences']['all']['EAO'] and 'protocol' not in now.about
+        )
 
 
 @pytest.mark.parametrize(

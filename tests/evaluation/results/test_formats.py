@@ -81,7 +81,10 @@ def test_missing_boxes_are_refused_or_repeated(tmp_path):
     boxes[1] = np.nan
     source = tmp_path / 'source'
     write_result(source, 'a', OnePassBoxes(boxes), plugin())
-    with pytest.raises(ResultError, match=r'a.txt: 1 boxes are missing, the first in line 2, which TrackingNet server does not know'):
+    with pytest.raises(
+        ResultError,
+        match=r'a.txt: 1 boxes are missing, the first in line 2, which TrackingNet server does not know',
+    ):
         convert(source, plugin(), tmp_path / 'out', format_of('trackingnet'))
     assert not (tmp_path / 'out').exists()
     convert(source, plugin(), tmp_path / 'out', format_of('trackingnet'), repeat=True)
@@ -110,7 +113,9 @@ def test_bad_results_are_named_and_nothing_is_written(results, tmp_path, text, m
 
 def test_what_cannot_be_converted(results, tmp_path):
     out = tmp_path / 'out'
-    with pytest.raises(ValueError, match="format 'pysot' counts pixels as the data set's annotation does"):
+    with pytest.raises(
+        ValueError, match="format 'pysot' counts pixels as the data set's annotation does"
+    ):
         format_of('pysot')
     with pytest.raises(ValueError, match="unknown format 'got10', did you mean 'got10k'"):
         format_of('got10')
@@ -125,7 +130,9 @@ def test_what_cannot_be_converted(results, tmp_path):
 
 def test_repetitions_are_not_dropped_silently(results, tmp_path):
     convert(results, plugin(), tmp_path / 'out', format_of('got10k'))
-    (tmp_path / 'out' / 'a' / 'a_002.txt').write_text((tmp_path / 'out' / 'a' / 'a_001.txt').read_text())
+    (tmp_path / 'out' / 'a' / 'a_002.txt').write_text(
+        (tmp_path / 'out' / 'a' / 'a_001.txt').read_text()
+    )
     with pytest.raises(ResultError, match=r'2 repetitions \(a_001.txt, a_002.txt\); one is wanted'):
         convert(tmp_path / 'out', format_of('got10k'), tmp_path / 'back', plugin())
 
@@ -151,7 +158,10 @@ def test_files_of_other_programs_are_read_as_annotations_are(tmp_path, data):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('1,2,3,4\n5,x,7,8\n', 'not a result file with 4 numbers a line: not a number .* in line 2'),
+        (
+            '1,2,3,4\n5,x,7,8\n',
+            'not a result file with 4 numbers a line: not a number .* in line 2',
+        ),
         ('1,2,3,4\n\n5,6,7,8\n', 'not a result file with 4 numbers a line: 0 in line 2'),
         ('1_0,2,3,4\n', 'not a result file with 4 numbers a line: not a number .* in line 1'),
     ],

@@ -22,7 +22,12 @@ def sequence_of(trajectory):
 @pytest.fixture
 def trajectory() -> Trajectory:
     boxes = np.array([[1.0, 2, 11, 22], [1.12346, 2.5, 11.5, 22.25], [np.nan] * 4])
-    return Trajectory(boxes, np.array([1.0, 0.75, 0.25]), np.array([False, False, True]), np.array([0.5, 0.25, 0.125]))
+    return Trajectory(
+        boxes,
+        np.array([1.0, 0.75, 0.25]),
+        np.array([False, False, True]),
+        np.array([0.5, 0.25, 0.125]),
+    )
 
 
 def test_round_trip(tmp_path, trajectory):
@@ -43,7 +48,11 @@ def test_text_format(tmp_path, trajectory):
         'nan,nan,nan,nan',
     ]
     assert (tmp_path / 'seq_score.txt').read_text().splitlines()[2] == '0.250000,1'
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['seq.txt', 'seq_score.txt', 'seq_time.txt']
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'seq.txt',
+        'seq_score.txt',
+        'seq_time.txt',
+    ]
 
 
 def test_a_box_file_of_another_toolkit_is_enough(tmp_path):
@@ -122,11 +131,16 @@ def test_nothing_can_be_written_below_a_file(tmp_path, trajectory):
 def test_two_sequences_never_share_a_file(tmp_path):
     folder = OnePassResults(tmp_path / 'T')
     folder.check_names(['car', 'lap_time', 'lap2'])
-    with pytest.raises(ResultError, match=r"car_time.txt: would hold the boxes of sequence 'car_time' and the times of 'car'"):
+    with pytest.raises(
+        ResultError,
+        match=r"car_time.txt: would hold the boxes of sequence 'car_time' and the times of 'car'",
+    ):
         folder.check_names(['car', 'car_time'])
 
 
-@pytest.mark.parametrize('folder', [OnePassResults, GOT10kResults, VOSResults, ResetResults, MultiStartResults])
+@pytest.mark.parametrize(
+    'folder', [OnePassResults, GOT10kResults, VOSResults, ResetResults, MultiStartResults]
+)
 @pytest.mark.parametrize('name', ['../a', '/a', '../..'])
 def test_results_are_never_written_or_removed_elsewhere(tmp_path, folder, name):
     for action in (folder(tmp_path / 'T').discard, lambda name: folder(tmp_path / 'T').read(name)):

@@ -109,7 +109,9 @@ def add_a_stranger(results, server):
         (add_a_stranger, 'stranger: is no result of this test set'),
     ],
 )
-def test_nothing_is_written_where_anything_is_wrong(dataset, results, server, tmp_path, damage, message):
+def test_nothing_is_written_where_anything_is_wrong(
+    dataset, results, server, tmp_path, damage, message
+):
     damage(results, server)
     (tmp_path / 'x.zip').write_bytes(b'before')
     with pytest.raises(ResultError, match=message):
@@ -140,7 +142,12 @@ def test_got10k_wants_every_repetition_and_all_times(dataset, tmp_path):
 
 
 def run_tool(name, *options) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, str(ROOT / 'tools' / name), *options], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / name), *options],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 @pytest.mark.process
@@ -148,14 +155,37 @@ def test_tools(dataset, tmp_path):
     folder = OPE().result_folder(tmp_path / 'Oracle')
     run_sequences(Oracle(), OPE(), dataset, folder)
     config = tmp_path / 'config.py'
-    config.write_text(f"test_dataloader = dict(dataset=dict(type='SequenceFolderDataset', data_root={str(dataset.data_root)!r}))\n")
-    options = [str(config), str(folder.path), '--server', 'trackingnet', '--out', str(tmp_path / 'x.zip')]
+    config.write_text(
+        f"test_dataloader = dict(dataset=dict(type='SequenceFolderDataset', data_root={str(dataset.data_root)!r}))\n"
+    )
+    options = [
+        str(config),
+        str(folder.path),
+        '--server',
+        'trackingnet',
+        '--out',
+        str(tmp_path / 'x.zip'),
+    ]
     done = run_tool('make_submission.py', *options)
-    assert done.returncode == 2 and done.stderr.strip().splitlines()[-1].startswith('error: ') and not (tmp_path / 'x.zip').exists()
+    assert (
+        done.returncode == 2
+        and done.stderr.strip().splitlines()[-1].startswith('error: ')
+        and not (tmp_path / 'x.zip').exists()
+    )
     done = run_tool('make_submission.py', *options, '--allow-subset')
-    assert done.returncode == 0 and 'wrote' in done.stdout and (tmp_path / 'x.zip').exists(), done.stderr
-    done = run_tool('convert_results.py', str(folder.path), '--to', 'got10k', '--out', str(tmp_path / 'got10k'))
+    assert done.returncode == 0 and 'wrote' in done.stdout and (tmp_path / 'x.zip').exists(), (
+        done.stderr
+    )
+    done = run_tool(
+        'convert_results.py', str(folder.path), '--to', 'got10k', '--out', str(tmp_path / 'got10k')
+    )
     assert done.returncode == 0, done.stderr
     assert GOT10k().result_folder(tmp_path / 'got10k').unfinished_reason(dataset[0]) is None
-    done = run_tool('convert_results.py', str(folder.path), '--to', 'pysot', '--out', str(tmp_path / 'pysot'))
-    assert done.returncode == 2 and 'origin' in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    done = run_tool(
+        'convert_results.py', str(folder.path), '--to', 'pysot', '--out', str(tmp_path / 'pysot')
+    )
+    assert (
+        done.returncode == 2
+        and 'origin' in done.stderr
+        and len(done.stderr.strip().splitlines()) == 1
+    )

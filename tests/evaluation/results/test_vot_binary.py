@@ -20,8 +20,16 @@ def test_each_kind_of_entry():
     code, box, polygon, mask, empty = read_entries(data)
     assert code is FrameCode.FAILURE and empty is FrameCode.UNKNOWN
     assert isinstance(box, BoxRegion) and box.box_xyxy.tolist() == [1, 2, 4, 6]
-    assert isinstance(polygon, PolygonRegion) and polygon.points_xy.tolist() == [[0, 0], [5, 0], [5, 5]]
-    assert isinstance(mask, MaskRegion) and mask.mask.tolist() == [[False, True], [True, False]] and (mask.left, mask.top) == (-1, 7)
+    assert isinstance(polygon, PolygonRegion) and polygon.points_xy.tolist() == [
+        [0, 0],
+        [5, 0],
+        [5, 5],
+    ]
+    assert (
+        isinstance(mask, MaskRegion)
+        and mask.mask.tolist() == [[False, True], [True, False]]
+        and (mask.left, mask.top) == (-1, 7)
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ def test_ope_starts_from_the_annotation_and_visits_every_frame(sequence):
     assert len(trajectory) == 8 and tracker.updates == 7
     np.testing.assert_array_equal(trajectory.boxes_xyxy[0], sequence.boxes_xyxy[0])
     np.testing.assert_allclose(trajectory.boxes_xyxy, sequence.boxes_xyxy, atol=1.5)
-    assert trajectory.scores[0] == 1 and (trajectory.scores > 0.5).all() and not trajectory.lost.any()
+    assert (
+        trajectory.scores[0] == 1 and (trajectory.scores > 0.5).all() and not trajectory.lost.any()
+    )
     assert (trajectory.seconds > 0).all()
 
 
@@ -42,7 +44,9 @@ def test_ope_runs_on_through_absent_frames(sequence):
 
 
 def test_ope_keeps_the_trackers_own_lost_flag(sequence):
-    assert OPE().run(TemplateMatcher(lost_below=1.1), sequence).lost.tolist() == [False] + 7 * [True]
+    assert OPE().run(TemplateMatcher(lost_below=1.1), sequence).lost.tolist() == [False] + 7 * [
+        True
+    ]
 
 
 class Exploding(Tracker):
@@ -63,7 +67,9 @@ def test_boxes_that_are_not_finite_become_nan(sequence):
 
 def outcomes(tracker, root, folder, **options) -> dict[str, float | None]:
     seen: dict[str, float | None] = {}
-    run_sequences(tracker, OPE(), SequenceFolderDataset(root), folder, on_done=seen.__setitem__, **options)
+    run_sequences(
+        tracker, OPE(), SequenceFolderDataset(root), folder, on_done=seen.__setitem__, **options
+    )
     return seen
 
 
@@ -102,8 +108,13 @@ def test_a_broken_frame_ends_the_run_and_keeps_what_is_done(tmp_path, workers):
 @pytest.mark.process
 def test_a_sequence_that_hangs_ends_the_run_with_its_name(tmp_path):
     root, folder = write_benchmark(tmp_path / 'data'), OnePassResults(tmp_path / 'out')
-    with pytest.raises(WorkerLostError, match='b: the worker process that ran it gave no sign of life for 3 seconds'):
-        run_sequences(HangsInTheSecond(), OPE(), SequenceFolderDataset(root), folder, workers=1, timeout_s=3.0)
+    with pytest.raises(
+        WorkerLostError,
+        match='b: the worker process that ran it gave no sign of life for 3 seconds',
+    ):
+        run_sequences(
+            HangsInTheSecond(), OPE(), SequenceFolderDataset(root), folder, workers=1, timeout_s=3.0
+        )
     assert folder.box_file('a').exists() and not folder.box_file('b').exists()
 
 

@@ -28,16 +28,31 @@ def test_each_once_and_within_the_bound_of_the_best_split(parts):
         lengths = random.integers(1, 100, 7).tolist()
         shares = share_longest_first(lengths, parts)
         assert sorted(index for share in shares for index in share) == list(range(7))
-        assert all(lengths[a] >= lengths[b] for share in shares for a, b in zip(share, share[1:], strict=False))
-        splits = [np.bincount(split, weights=lengths, minlength=parts).max() for split in product(range(parts), repeat=7)]
+        assert all(
+            lengths[a] >= lengths[b]
+            for share in shares
+            for a, b in zip(share, share[1:], strict=False)
+        )
+        splits = [
+            np.bincount(split, weights=lengths, minlength=parts).max()
+            for split in product(range(parts), repeat=7)
+        ]
         best = min(splits)
-        assert max(sum(lengths[index] for index in share) for share in shares) <= best * (4 / 3 - 1 / (3 * parts)) + 1e-9
+        assert (
+            max(sum(lengths[index] for index in share) for share in shares)
+            <= best * (4 / 3 - 1 / (3 * parts)) + 1e-9
+        )
 
 
 def test_share_of_the_only_process(tmp_path):
-    dataset, folder = SequenceFolderDataset(write_benchmark(tmp_path / 'data')), OnePassResults(tmp_path / 'out')
+    dataset, folder = (
+        SequenceFolderDataset(write_benchmark(tmp_path / 'data')),
+        OnePassResults(tmp_path / 'out'),
+    )
     seen: list[str] = []
     assert own_share(dataset, folder, True, seen.append) == [0, 1, 2] and not seen
-    assert own_share(dataset, folder, False, seen.append) == [2, 1, 0] and not seen  # c is the longest
+    assert (
+        own_share(dataset, folder, False, seen.append) == [2, 1, 0] and not seen
+    )  # c is the longest
     run_sequences(StandStill(), OPE(), [dataset[1]], folder)
     assert own_share(dataset, folder, True, seen.append) == [0, 2] and seen == ['b']

@@ -29,7 +29,9 @@ LENGTHS = (9, 4, 1, 7, 5)
 def sequences() -> list[AnnotatedSequence]:
     found = []
     for seed, count in enumerate(LENGTHS):
-        frames, boxes = moving_square_frames(count, size_wh=(128 + 16 * seed, 96), seed=seed, side_px=20 + 8 * seed)
+        frames, boxes = moving_square_frames(
+            count, size_wh=(128 + 16 * seed, 96), seed=seed, side_px=20 + 8 * seed
+        )
         found.append(AnnotatedSequence(f's{seed}', ArrayClip(frames), boxes))
     return found
 
@@ -49,7 +51,10 @@ class Counting(TemplateMatcher):
 @pytest.mark.parametrize('batch', [1, 2, 3, 8])
 def test_a_finished_sequence_makes_room_for_the_next(sequences, batch):
     tracker = Counting()
-    tracked = {sequence.name: trajectory for sequence, trajectory in track_side_by_side(tracker, sequences, batch)}
+    tracked = {
+        sequence.name: trajectory
+        for sequence, trajectory in track_side_by_side(tracker, sequences, batch)
+    }
     assert sorted(tracked) == [sequence.name for sequence in sequences]
     assert max(tracker.sizes) == min(batch, sum(length > 1 for length in LENGTHS))
     assert sum(tracker.sizes) == sum(length - 1 for length in LENGTHS)
@@ -63,7 +68,10 @@ def test_a_finished_sequence_makes_room_for_the_next(sequences, batch):
 def test_a_network_gives_the_boxes_of_one_by_one(sequences):
     torch.manual_seed(3)
     tracker = build_tracker(MODELS.build(dict(MODEL)), MODEL['test_cfg'])
-    together = {sequence.name: trajectory for sequence, trajectory in track_side_by_side(tracker, sequences, 3)}
+    together = {
+        sequence.name: trajectory
+        for sequence, trajectory in track_side_by_side(tracker, sequences, 3)
+    }
     for sequence in sequences:
         alone = OPE().run(tracker, sequence)
         np.testing.assert_allclose(together[sequence.name].boxes_xyxy, alone.boxes_xyxy, atol=1e-3)
@@ -77,7 +85,9 @@ def test_time_of_a_step_is_shared_by_its_targets(sequences, monkeypatch):
         clock.now += 3.0
         return clock.now
 
-    monkeypatch.setattr('usot_plugin.evaluation.running.side_by_side.time.perf_counter', perf_counter)
+    monkeypatch.setattr(
+        'usot_plugin.evaluation.running.side_by_side.time.perf_counter', perf_counter
+    )
     same = [replace(sequences[0], name=name) for name in 'abc']
     for _, trajectory in track_side_by_side(StandStill(), same, 3):
         assert trajectory.seconds.tolist() == [3.0] + 8 * [1.0]
@@ -90,7 +100,14 @@ def test_results_are_written_when_their_sequence_ends(tmp_path):
     def on_done(name: str, fps: float | None) -> None:
         there[name] = sorted(path.stem for path in folder.path.glob('?.txt'))
 
-    run_sequences(TemplateMatcher(), OPE(), SequenceFolderDataset(root), folder, on_done=on_done, batch_sequences=2)
+    run_sequences(
+        TemplateMatcher(),
+        OPE(),
+        SequenceFolderDataset(root),
+        folder,
+        on_done=on_done,
+        batch_sequences=2,
+    )
     assert list(there.values()) == [['a'], ['a', 'b'], ['a', 'b', 'c']]
     one = OnePassResults(tmp_path / 'one')
     run_sequences(TemplateMatcher(), OPE(), SequenceFolderDataset(root), one)
@@ -102,7 +119,9 @@ def test_got10k_files_are_those_of_one_by_one(tmp_path):
     root = write_benchmark(tmp_path / 'data')
     folders = [GOT10k().result_folder(tmp_path / name) for name in ('one', 'many')]
     for folder, batch in zip(folders, (1, 3), strict=True):
-        run_sequences(TemplateMatcher(), GOT10k(), SequenceFolderDataset(root), folder, batch_sequences=batch)
+        run_sequences(
+            TemplateMatcher(), GOT10k(), SequenceFolderDataset(root), folder, batch_sequences=batch
+        )
     for name in 'abc':
         assert folders[0].box_file(name).read_text() == folders[1].box_file(name).read_text()
         assert folders[1].time_file(name).exists()
@@ -119,7 +138,10 @@ class OneState(Tracker):
 
 
 def test_a_state_that_cannot_be_taken_apart_is_refused(sequences):
-    with pytest.raises(ValueError, match='OneState: its states are int, so it has to override Tracker.select and concat'):
+    with pytest.raises(
+        ValueError,
+        match='OneState: its states are int, so it has to override Tracker.select and concat',
+    ):
         list(track_side_by_side(OneState(), sequences, 2))
     with pytest.raises(ValueError, match='its state is a int'):
         OneState().select(3, [0])
@@ -136,11 +158,19 @@ class Told(Counting):
 
 @pytest.mark.parametrize(
     ('tracker', 'protocol', 'reason'),
-    [(Counting(), Resetting(), 'Resetting is not one pass over a sequence'), (Told(), OPE(), 'Told is told the annotation')],
+    [
+        (Counting(), Resetting(), 'Resetting is not one pass over a sequence'),
+        (Told(), OPE(), 'Told is told the annotation'),
+    ],
 )
-def test_what_cannot_be_batched_goes_one_by_one_and_says_so(tmp_path, monkeypatch, tracker, protocol, reason):
+def test_what_cannot_be_batched_goes_one_by_one_and_says_so(
+    tmp_path, monkeypatch, tracker, protocol, reason
+):
     said: list[str] = []
-    monkeypatch.setattr('usot_plugin.evaluation.running.sequences.print_log', lambda message, **_: said.append(message))
+    monkeypatch.setattr(
+        'usot_plugin.evaluation.running.sequences.print_log',
+        lambda message, **_: said.append(message),
+    )
     root, folder = write_benchmark(tmp_path / 'data'), OnePassResults(tmp_path / 'out')
     run_sequences(tracker, protocol, SequenceFolderDataset(root), folder, batch_sequences=4)
     assert set(tracker.sizes) == {1} and folder.box_file('c').exists()
@@ -149,8 +179,17 @@ def test_what_cannot_be_batched_goes_one_by_one_and_says_so(tmp_path, monkeypatc
 
 def test_workers_and_batches_do_not_go_together(tmp_path):
     root = write_benchmark(tmp_path / 'data')
-    with pytest.raises(ValueError, match='2 worker processes and batches of 3 sequences do not go together'):
-        run_sequences(StandStill(), OPE(), SequenceFolderDataset(root), OnePassResults(tmp_path / 'out'), workers=2, batch_sequences=3)
+    with pytest.raises(
+        ValueError, match='2 worker processes and batches of 3 sequences do not go together'
+    ):
+        run_sequences(
+            StandStill(),
+            OPE(),
+            SequenceFolderDataset(root),
+            OnePassResults(tmp_path / 'out'),
+            workers=2,
+            batch_sequences=3,
+        )
 
 
 def test_errors_name_their_sequence(sequences):

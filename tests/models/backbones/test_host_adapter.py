@@ -29,7 +29,10 @@ class MeanOfPatches(PickEvery):
     """Cell k is the mean of its patch, the last patch cut short."""
 
     def forward(self, images):
-        return tuple(F.avg_pool2d(images, stride, ceil_mode=True, count_include_pad=False) for stride in self.strides)
+        return tuple(
+            F.avg_pool2d(images, stride, ceil_mode=True, count_include_pad=False)
+            for stride in self.strides
+        )
 
 
 @MODELS.register_module()
@@ -41,7 +44,9 @@ class OneMap(BaseModule):
 def ramp(side: int) -> torch.Tensor:
     """A picture whose value is its x in channel 0 and its y in channel 1."""
     axis = torch.arange(side, dtype=torch.float32)
-    return torch.stack([axis.expand(side, side), axis[:, None].expand(side, side), torch.zeros(side, side)])[None]
+    return torch.stack(
+        [axis.expand(side, side), axis[:, None].expand(side, side), torch.zeros(side, side)]
+    )[None]
 
 
 @pytest.mark.parametrize('side', [127, 255, 271])
@@ -101,7 +106,15 @@ def test_what_cannot_be_is_refused(body, options, message):
 
 @pytest.mark.full_host
 def test_shifting_the_picture_by_a_cell_shifts_the_features_of_a_dilated_resnet():
-    body = dict(type='mmdet.ResNet', depth=18, base_channels=8, num_stages=3, strides=(1, 2, 1), dilations=(1, 1, 2), out_indices=(2,))
+    body = dict(
+        type='mmdet.ResNet',
+        depth=18,
+        base_channels=8,
+        num_stages=3,
+        strides=(1, 2, 1),
+        dilations=(1, 1, 2),
+        out_indices=(2,),
+    )
     import mmdet.registry  # noqa: F401  (as default_scope = 'mmdet' does)
 
     backbone = HostBackbone(body).eval()

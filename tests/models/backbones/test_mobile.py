@@ -25,7 +25,9 @@ def test_maps_have_the_cells_of_the_siamese_resnet(body, cells, channels):
 def test_a_cell_looks_at_its_own_pixel(body, cells, channels):
     torch.manual_seed(0)
     backbone = HostBackbone(body, outputs=(0,), cells=cells).eval()
-    for parameter in backbone.parameters():  # all paths are open, so that the gradient is the receptive field, even on both sides
+    for parameter in (
+        backbone.parameters()
+    ):  # all paths are open, so that the gradient is the receptive field, even on both sides
         torch.nn.init.constant_(parameter, 0.1 if parameter.ndim == 4 else 1.0)
     for module in backbone.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -44,11 +46,20 @@ def test_outputs_are_block_numbers():
 
 
 def test_names_and_shapes_of_the_public_weights():
-    mobile, lite = MobileNetV2Backbone((13,)).state_dict(), EfficientNetLite0Backbone((10,)).state_dict()
+    mobile, lite = (
+        MobileNetV2Backbone((13,)).state_dict(),
+        EfficientNetLite0Backbone((10,)).state_dict(),
+    )
     assert mobile['features.1.conv.3.weight'].shape == (16, 32, 1, 1)
-    assert mobile['features.13.conv.3.weight'].shape == (576, 1, 3, 3) and 'features.14.conv.0.weight' not in mobile
+    assert (
+        mobile['features.13.conv.3.weight'].shape == (576, 1, 3, 3)
+        and 'features.14.conv.0.weight' not in mobile
+    )
     assert lite['_blocks.3._depthwise_conv.weight'].shape == (144, 1, 5, 5)
-    assert lite['_blocks.10._project_conv.weight'].shape == (112, 672, 1, 1) and '_blocks.11._bn0.weight' not in lite
+    assert (
+        lite['_blocks.10._project_conv.weight'].shape == (112, 672, 1, 1)
+        and '_blocks.11._bn0.weight' not in lite
+    )
 
 
 def test_torchvisions_groups_are_flattened():
@@ -59,7 +70,11 @@ def test_torchvisions_groups_are_flattened():
         if parts[2] == 'conv':
             layer, expands = int(parts[3]), parts[1] != '1'
             groups = 2 if expands else 1
-            place = f'{layer // 3}.{layer % 3}' if layer < 3 * groups else str(groups + layer - 3 * groups)
+            place = (
+                f'{layer // 3}.{layer % 3}'
+                if layer < 3 * groups
+                else str(groups + layer - 3 * groups)
+            )
             key = '.'.join([*parts[:3], place, *parts[4:]])
         nested[key] = value
     nested['classifier.1.weight'] = torch.zeros(1)
@@ -71,6 +86,8 @@ def test_torchvisions_groups_are_flattened():
 
 def test_weights_of_another_network_are_refused(tmp_path):
     torch.save({'state_dict': EfficientNetLite0Backbone((4,)).state_dict()}, tmp_path / 'lite.pth')
-    network = MobileNetV2Backbone((6,), init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'lite.pth')))
+    network = MobileNetV2Backbone(
+        (6,), init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'lite.pth'))
+    )
     with pytest.raises(CheckpointError, match='does not fit MobileNetV2Backbone'):
         network.init_weights()

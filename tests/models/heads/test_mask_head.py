@@ -10,9 +10,15 @@ from usot_plugin.models.heads.mask_head import cut_windows, mask_windows
 
 def test_windows_equal_a_slow_loop():
     maps = torch.rand(2, 3, 9, 9)
-    images, rows, columns = torch.tensor([0, 1, 1]), torch.tensor([0, 3, 2]), torch.tensor([1, 3, 0])
+    images, rows, columns = (
+        torch.tensor([0, 1, 1]),
+        torch.tensor([0, 3, 2]),
+        torch.tensor([1, 3, 0]),
+    )
     windows = cut_windows(maps, images, rows, columns, side=5, step=2, margin=3)
-    for p, (image, row, column) in enumerate(zip(images.tolist(), rows.tolist(), columns.tolist(), strict=True)):
+    for p, (image, row, column) in enumerate(
+        zip(images.tolist(), rows.tolist(), columns.tolist(), strict=True)
+    ):
         for y in range(5):
             for x in range(5):
                 at_y, at_x = 2 * row + y - 3, 2 * column + x - 3
@@ -40,8 +46,13 @@ def test_masks_of_cells_are_those_of_the_whole_map():
     model = build(**REFINED).eval()
     inputs = batch(2)
     with torch.no_grad():
-        template, search = model.encode_template(inputs['template']), model.extract(inputs['search'])
-        images, rows, columns = (torch.tensor(values) for values in ([1, 0, 1], [3, 24, 0], [7, 0, 24]))
+        template, search = (
+            model.encode_template(inputs['template']),
+            model.extract(inputs['search']),
+        )
+        images, rows, columns = (
+            torch.tensor(values) for values in ([1, 0, 1], [3, 24, 0], [7, 0, 24])
+        )
         coarse, fine = model.masks(template, search, images, rows, columns)
         whole = model.mask_head.branch(template.mask, search.levels[-1])
         one = model.masks(template, search, images[:1], rows[:1], columns[:1])

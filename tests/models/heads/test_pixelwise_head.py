@@ -14,9 +14,19 @@ from usot_plugin.tracking import USOTTracker
 def small_model(**head):
     return USOT(
         data_preprocessor=dict(type='SOTDataPreprocessor'),
-        backbone=dict(type='SiameseResNet', blocks='basic', stage_blocks=(1, 1, 1), base_channels=8),
+        backbone=dict(
+            type='SiameseResNet', blocks='basic', stage_blocks=(1, 1, 1), base_channels=8
+        ),
         neck=dict(type='AdjustNeck', in_channels=32, out_channels=16),
-        head=dict(type='PixelwiseHead', channels=16, groups=2, width=16, depth=1, loss_cls=dict(type='OverlapFocalLoss'), **head),
+        head=dict(
+            type='PixelwiseHead',
+            channels=16,
+            groups=2,
+            width=16,
+            depth=1,
+            loss_cls=dict(type='OverlapFocalLoss'),
+            **head,
+        ),
         train_cfg=dict(cycle_start_epoch=None, naive_cls_weight=1.0, label_rounding='nearest'),
     )
 
@@ -26,7 +36,9 @@ def small_model(**head):
 def test_an_untrained_head_predicts_the_templates_size(with_search):
     torch.manual_seed(0)
     head = PixelwiseHead(channels=16, groups=4, width=8, depth=2, with_search=with_search).eval()
-    codes = head.encode_template(torch.rand(2, 16, 7, 7), torch.tensor([[64.0, 32.0], [40.0, 80.0]]))
+    codes = head.encode_template(
+        torch.rand(2, 16, 7, 7), torch.tensor([[64.0, 32.0], [40.0, 80.0]])
+    )
     logits, ltrb = head.predict(head.encode_search(torch.rand(2, 16, 31, 31)), codes)
     assert logits.shape == (2, 1, 25, 25) and ltrb.shape == (2, 4, 25, 25)
     assert ltrb[0].mean((1, 2)).tolist() == pytest.approx([32, 16, 32, 16], rel=0.1)
@@ -44,7 +56,9 @@ def test_an_absent_target_teaches_the_scores_alone():
     inputs = {'template': torch.rand(2, 3, 127, 127), 'search': torch.rand(2, 3, 255, 255)}
     present = torch.tensor([[100.0, 90, 160, 150], [np.nan] * 4])
     for boxes in (present, torch.full((2, 4), np.nan)):
-        samples = StackedSamples({'template_box_xyxy': torch.tensor([[32.0, 32, 95, 95]] * 2), 'search_box_xyxy': boxes})
+        samples = StackedSamples(
+            {'template_box_xyxy': torch.tensor([[32.0, 32, 95, 95]] * 2), 'search_box_xyxy': boxes}
+        )
         losses = model.loss(inputs, samples)
         assert all(value.isfinite() for value in losses.values())
         model.zero_grad()

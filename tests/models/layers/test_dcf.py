@@ -26,25 +26,39 @@ def test_filter_equals_explicit_ridge_regression(size_hw, normalise):
     label, lam = rng.normal(size=size_hw), 0.7
     shifted = np.concatenate([circulant(plane) for plane in template], 1)
     scale = 3 * math.prod(size_hw) if normalise else 1
-    weights = np.linalg.solve(shifted.T @ shifted + scale * lam * np.eye(shifted.shape[1]), shifted.T @ label.ravel())
-    expected = (np.concatenate([circulant(plane) for plane in search], 1) @ weights).reshape(size_hw)
+    weights = np.linalg.solve(
+        shifted.T @ shifted + scale * lam * np.eye(shifted.shape[1]), shifted.T @ label.ravel()
+    )
+    expected = (np.concatenate([circulant(plane) for plane in search], 1) @ weights).reshape(
+        size_hw
+    )
     layer = CorrelationFilter(lam, normalise)
-    got = layer(torch.from_numpy(template)[None], torch.from_numpy(search)[None], torch.from_numpy(label)[None])
+    got = layer(
+        torch.from_numpy(template)[None],
+        torch.from_numpy(search)[None],
+        torch.from_numpy(label)[None],
+    )
     np.testing.assert_allclose(got[0].numpy(), expected, atol=1e-12)
 
 
 def test_one_pixel_has_the_closed_form_of_scalar_ridge():
     layer = CorrelationFilter(regularisation=2.0, normalise=False)
-    template, search, label = (torch.full((1, 1, 1, 1), value, dtype=torch.float64) for value in (3.0, 5.0, 4.0))
+    template, search, label = (
+        torch.full((1, 1, 1, 1), value, dtype=torch.float64) for value in (3.0, 5.0, 4.0)
+    )
     assert layer(template, search, label[:, 0]).item() == pytest.approx(3 * 4 / (9 + 2) * 5)
 
 
 def test_gradients_agree_with_finite_differences():
     torch.manual_seed(1)
-    template, search = (torch.randn(2, 2, 4, 5, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    template, search = (
+        torch.randn(2, 2, 4, 5, dtype=torch.float64, requires_grad=True) for _ in range(2)
+    )
     label = torch.randn(2, 4, 5, dtype=torch.float64, requires_grad=True)
     for normalise in (False, True):
-        assert torch.autograd.gradcheck(CorrelationFilter(0.3, normalise), (template, search, label))
+        assert torch.autograd.gradcheck(
+            CorrelationFilter(0.3, normalise), (template, search, label)
+        )
 
 
 def test_a_shifted_search_map_moves_the_response_by_as_much():
@@ -58,16 +72,35 @@ def test_a_shifted_search_map_moves_the_response_by_as_much():
 
 
 def test_label_is_a_wrapped_gaussian_with_fractional_peak():
-    label = gaussian_label((7, 6), 1.5, torch.tensor([[0.0, 0.0], [-1.25, 2.5]], dtype=torch.float64), torch.zeros(1, dtype=torch.float64))
-    assert label[0, 0, 0] == 1 and label[0, 6, 0] == label[0, 1, 0] == pytest.approx(math.exp(-0.5 / 1.5**2))
+    label = gaussian_label(
+        (7, 6),
+        1.5,
+        torch.tensor([[0.0, 0.0], [-1.25, 2.5]], dtype=torch.float64),
+        torch.zeros(1, dtype=torch.float64),
+    )
+    assert label[0, 0, 0] == 1 and label[0, 6, 0] == label[0, 1, 0] == pytest.approx(
+        math.exp(-0.5 / 1.5**2)
+    )
     for row in range(7):
         for column in range(6):
-            squares = [min((at - peak - k * size) ** 2 for k in (-1, 0, 1)) for at, peak, size in ((row, -1.25, 7), (column, 2.5, 6))]
-            assert label[1, row, column].item() == pytest.approx(math.exp(-0.5 / 1.5**2 * sum(squares)), rel=1e-12)
+            squares = [
+                min((at - peak - k * size) ** 2 for k in (-1, 0, 1))
+                for at, peak, size in ((row, -1.25, 7), (column, 2.5, 6))
+            ]
+            assert label[1, row, column].item() == pytest.approx(
+                math.exp(-0.5 / 1.5**2 * sum(squares)), rel=1e-12
+            )
 
 
 def test_a_flat_or_broken_response_has_not_moved():
-    maps = torch.stack([torch.zeros(5, 5), torch.full((5, 5), 3.0), torch.eye(5).roll(1, 0), torch.full((5, 5), torch.nan)])
+    maps = torch.stack(
+        [
+            torch.zeros(5, 5),
+            torch.full((5, 5), 3.0),
+            torch.eye(5).roll(1, 0),
+            torch.full((5, 5), torch.nan),
+        ]
+    )
     maps[2, 0, 4] = 9
     maps[3, 2, 2] = 1
     assert peak_shift(maps).tolist() == [[0, 0], [0, 0], [0, -1], [0, 0]]
@@ -84,4 +117,6 @@ def test_half_precision_features_are_filtered_in_full():
     layer = CorrelationFilter()
     label = gaussian_label((9, 9), 1.0)
     rounded = features.bfloat16()
-    assert torch.equal(layer(rounded, rounded, label), layer(rounded.float(), rounded.float(), label))
+    assert torch.equal(
+        layer(rounded, rounded, label), layer(rounded.float(), rounded.float(), label)
+    )

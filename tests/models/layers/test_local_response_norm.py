@@ -17,10 +17,14 @@ def test_equals_pytorch(channels, size, beta):
     expected = F.local_response_norm(maps, size, 1e-3, beta, 1.5)
     for grad in (True, False):
         with torch.set_grad_enabled(grad):
-            torch.testing.assert_close(local_response_norm(maps, size, 1e-3, beta, 1.5), expected, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(
+                local_response_norm(maps, size, 1e-3, beta, 1.5), expected, rtol=1e-5, atol=1e-5
+            )
     with torch.no_grad():
         last = maps.contiguous(memory_format=torch.channels_last)
-        torch.testing.assert_close(LocalResponseNorm(size, 1e-3, beta, 1.5)(last), expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            LocalResponseNorm(size, 1e-3, beta, 1.5)(last), expected, rtol=1e-5, atol=1e-5
+        )
 
 
 def test_gradients_agree_with_finite_differences():
@@ -37,7 +41,9 @@ def test_large_values_survive_autocast():
     maps = torch.full((1, 4, 2, 2), 300.0)
     with torch.autocast('cpu', torch.bfloat16):
         assert torch.equal(local_response_norm(maps), local_response_norm(maps.clone()))
-        torch.testing.assert_close(local_response_norm(maps), F.local_response_norm(maps, 5), rtol=1e-5, atol=1e-4)
+        torch.testing.assert_close(
+            local_response_norm(maps), F.local_response_norm(maps, 5), rtol=1e-5, atol=1e-4
+        )
 
 
 def test_backbone_keeps_or_loses_the_border():

@@ -35,7 +35,9 @@ def test_score_loss_equals_a_slow_loop():
 def test_score_loss_of_an_undecided_network_is_log_two():
     labels = torch.zeros(1, 5, 3, 3, dtype=torch.int64)
     labels[0, 0, 0, 0] = 1
-    assert anchor_score_loss(torch.zeros(1, 2, 5, 3, 3), labels).item() == pytest.approx(math.log(2))
+    assert anchor_score_loss(torch.zeros(1, 2, 5, 3, 3), labels).item() == pytest.approx(
+        math.log(2)
+    )
 
 
 def test_box_loss_equals_a_slow_loop():
@@ -83,4 +85,6 @@ def test_no_cell_with_a_mask_costs_nothing():
 def test_gradients_are_those_of_the_losses():
     logits, deltas, targets, labels = maps(5)
     assert torch.autograd.gradcheck(lambda x: anchor_score_loss(x, labels), logits.requires_grad_())
-    assert torch.autograd.gradcheck(lambda x: anchor_box_loss(x, targets, labels), deltas.requires_grad_())
+    assert torch.autograd.gradcheck(
+        lambda x: anchor_box_loss(x, targets, labels), deltas.requires_grad_()
+    )

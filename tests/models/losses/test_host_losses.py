@@ -29,7 +29,9 @@ class RowBCE(nn.Module):
 
 def test_positive_cells_become_boxes_around_themselves():
     loss = HostBoxLoss(dict(type='SeenPairs'))
-    prediction = torch.tensor([1.0, 2, 3, 4])[None, :, None, None].repeat(2, 1, 2, 2).requires_grad_()
+    prediction = (
+        torch.tensor([1.0, 2, 3, 4])[None, :, None, None].repeat(2, 1, 2, 2).requires_grad_()
+    )
     target = torch.full((2, 4, 2, 2), 5.0)
     positive = torch.zeros(2, 2, 2, dtype=torch.bool)
     positive[0, 1, 0] = positive[1, 0, 1] = True
@@ -43,7 +45,9 @@ def test_positive_cells_become_boxes_around_themselves():
 
 def test_no_positive_cell_gives_zero_with_zero_gradient():
     prediction = torch.rand(1, 4, 3, 3, requires_grad=True)
-    value = HostBoxLoss(dict(type='SeenPairs'))(prediction, torch.rand(1, 4, 3, 3), torch.zeros(1, 3, 3, dtype=torch.bool))
+    value = HostBoxLoss(dict(type='SeenPairs'))(
+        prediction, torch.rand(1, 4, 3, 3), torch.zeros(1, 3, 3, dtype=torch.bool)
+    )
     value.backward()
     assert value.item() == 0 and not prediction.grad.any()
 
@@ -52,7 +56,11 @@ def test_no_positive_cell_gives_zero_with_zero_gradient():
 def test_rows_of_one_class(average_over, number):
     logits = torch.tensor([[0.5, -1.0, 2.0], [0.0, 3.0, -2.0]])
     label = torch.tensor([[1.0, 0, 0], [1, -1, 0]])  # -1 is ignored
-    expected = sum(F.binary_cross_entropy_with_logits(x, y) for x, y in zip(logits.flatten(), label.flatten(), strict=True) if y >= 0)
+    expected = sum(
+        F.binary_cross_entropy_with_logits(x, y)
+        for x, y in zip(logits.flatten(), label.flatten(), strict=True)
+        if y >= 0
+    )
     got = HostMapLoss(dict(type='RowBCE'), average_over)(logits, label)
     torch.testing.assert_close(got, expected / number)
 

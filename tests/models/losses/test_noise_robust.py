@@ -20,7 +20,10 @@ CELLS, STRIDE = 9, 8
 
 def moved(*centres: tuple[float, float], cells: int = CELLS) -> torch.Tensor:
     """Offsets ``(B, 2, cells)`` from mined centres beside the middle."""
-    return centred_offsets(cells, STRIDE)[None] - torch.tensor(centres, dtype=torch.float64)[:, :, None]
+    return (
+        centred_offsets(cells, STRIDE)[None]
+        - torch.tensor(centres, dtype=torch.float64)[:, :, None]
+    )
 
 
 def gaussians(offsets_px: torch.Tensor, beta: float) -> torch.Tensor:
@@ -29,7 +32,10 @@ def gaussians(offsets_px: torch.Tensor, beta: float) -> torch.Tensor:
     return torch.exp(-(x.square() + y.square()) / (2 * beta))
 
 
-@pytest.mark.parametrize(('alpha', 'beta', 'shift'), [(36.0, 64.0, (0.0, 0.0)), (100.0, 49.0, (5.0, -11.0)), (9.0, 144.0, (-3.0, 20.0))])
+@pytest.mark.parametrize(
+    ('alpha', 'beta', 'shift'),
+    [(36.0, 64.0, (0.0, 0.0)), (100.0, 49.0, (5.0, -11.0)), (9.0, 144.0, (-3.0, 20.0))],
+)
 def test_mean_and_covariance_equal_monte_carlo(alpha, beta, shift):
     offsets, draws, generator = moved(shift, cells=5), 200_000, torch.Generator().manual_seed(0)
     noise = torch.randn(draws, 2, 1, generator=generator, dtype=torch.float64) * math.sqrt(alpha)
@@ -42,20 +48,33 @@ def test_mean_and_covariance_equal_monte_carlo(alpha, beta, shift):
 
 def test_without_noise_it_is_the_squared_error():
     torch.manual_seed(0)
-    responses, offsets = torch.randn(3, CELLS, CELLS, dtype=torch.float64), moved((0, 0), (3, -4), (11, 2))
+    responses, offsets = (
+        torch.randn(3, CELLS, CELLS, dtype=torch.float64),
+        moved((0, 0), (3, -4), (11, 2)),
+    )
     mse = (responses - gaussians(offsets, 64.0)).square().mean().item()
-    assert NoiseRobustLoss(0.0, 64.0, ridge=0.01)(responses, offsets).item() == pytest.approx(mse / 0.02, rel=1e-9)
-    assert NoiseRobustLoss(1e-7, 64.0, ridge=0.01)(responses, offsets).item() == pytest.approx(mse / 0.02, rel=1e-4)
-    assert NoiseRobustLoss(0.0, 64.0, ridge=0.5)(responses, offsets).item() == pytest.approx(mse, rel=1e-9)
+    assert NoiseRobustLoss(0.0, 64.0, ridge=0.01)(responses, offsets).item() == pytest.approx(
+        mse / 0.02, rel=1e-9
+    )
+    assert NoiseRobustLoss(1e-7, 64.0, ridge=0.01)(responses, offsets).item() == pytest.approx(
+        mse / 0.02, rel=1e-4
+    )
+    assert NoiseRobustLoss(0.0, 64.0, ridge=0.5)(responses, offsets).item() == pytest.approx(
+        mse, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize(('alpha', 'ridge'), [(30.0, 5e-3), (0.0, 1e-3), (200.0, 1e-2)])
 def test_quadratic_form_equals_a_plain_inverse(alpha, ridge):
     errors, offsets = torch.randn(2, CELLS, CELLS, dtype=torch.float64), moved((1, 2), (-9, 5))
-    covariance = noisy_label_covariance(offsets, alpha, 64.0) + ridge * torch.eye(CELLS**2, dtype=torch.float64)
+    covariance = noisy_label_covariance(offsets, alpha, 64.0) + ridge * torch.eye(
+        CELLS**2, dtype=torch.float64
+    )
     flat = errors.flatten(1).unsqueeze(-1)
     expected = (flat * torch.linalg.solve(covariance, flat)).sum((1, 2))
-    torch.testing.assert_close(inverse_quadratic_form(errors, offsets, alpha, 64.0, ridge), expected, rtol=1e-7, atol=0)
+    torch.testing.assert_close(
+        inverse_quadratic_form(errors, offsets, alpha, 64.0, ridge), expected, rtol=1e-7, atol=0
+    )
 
 
 def test_gradient():
@@ -68,11 +87,15 @@ def test_constant_inverse_of_a_centred_label_gives_the_same_and_is_not_saved():
     responses, centred = torch.randn(4, 15, 15), moved(*[(0, 0)] * 4, cells=15)
     constant = NoiseRobustLoss(40.0, 64.0, centred=dict(cells=15, stride=8))
     assert constant.centred_inverse.shape == (225, 225) and not constant.state_dict()
-    assert constant(responses, centred).item() == pytest.approx(NoiseRobustLoss(40.0, 64.0)(responses, centred).item(), rel=1e-6)
+    assert constant(responses, centred).item() == pytest.approx(
+        NoiseRobustLoss(40.0, 64.0)(responses, centred).item(), rel=1e-6
+    )
     constant.centred_inverse.zero_()
     assert constant(responses, centred) == 0  # it is what is used ...
     aside = moved(*[(0, 0)] * 3, (3, 0), cells=15)
-    assert constant(responses, aside).item() == pytest.approx(NoiseRobustLoss(40.0, 64.0)(responses, aside).item())  # ... where it holds
+    assert constant(responses, aside).item() == pytest.approx(
+        NoiseRobustLoss(40.0, 64.0)(responses, aside).item()
+    )  # ... where it holds
 
 
 def test_the_covariance_is_singular_and_the_ridge_bounds_the_inverse():
@@ -101,16 +124,26 @@ def test_an_absent_target_asks_for_nothing_and_half_precision_stays_finite():
     loss = NoiseRobustLoss(36.0, 64.0, ridge=0.5)
     value = loss(responses, offsets)
     value.backward()
-    assert value.dtype == torch.float32 and torch.isfinite(value) and torch.isfinite(responses.grad).all()
-    assert loss(torch.ones(1, 15, 15), offsets[1:]).item() == pytest.approx(1.0)  # the squared error against 0
+    assert (
+        value.dtype == torch.float32
+        and torch.isfinite(value)
+        and torch.isfinite(responses.grad).all()
+    )
+    assert loss(torch.ones(1, 15, 15), offsets[1:]).item() == pytest.approx(
+        1.0
+    )  # the squared error against 0
 
 
-@pytest.mark.parametrize('options', [dict(alpha_px2=-1), dict(beta_px2=0), dict(ridge=0), dict(alpha_px2=math.nan)])
+@pytest.mark.parametrize(
+    'options', [dict(alpha_px2=-1), dict(beta_px2=0), dict(ridge=0), dict(alpha_px2=math.nan)]
+)
 def test_impossible_variances_are_refused(options):
     with pytest.raises(ValueError, match='NoiseRobustLoss'):
         NoiseRobustLoss(**options)
 
 
 def test_an_unknown_noise_is_named():
-    with pytest.raises(ValueError, match=r'alpha_px2 is not known; set it, or let tools/train_pul\.py'):
+    with pytest.raises(
+        ValueError, match=r'alpha_px2 is not known; set it, or let tools/train_pul\.py'
+    ):
         NoiseRobustLoss()(torch.zeros(1, 5, 5), moved((0, 0), cells=5))

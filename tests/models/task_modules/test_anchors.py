@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from usot_plugin.models.task_modules.anchors import AnchorGrid, anchor_targets, assign_anchors, choose_anchors, decode_boxes, encode_boxes
+from usot_plugin.models.task_modules.anchors import (
+    AnchorGrid,
+    anchor_targets,
+    assign_anchors,
+    choose_anchors,
+    decode_boxes,
+    encode_boxes,
+)
 from usot_plugin.structures.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from usot_plugin.tracking.siamese_geometry import hann_window, scale_ratio_penalty
 
@@ -73,7 +80,9 @@ def test_a_sliver_has_no_positive_anchor():
 
 def test_decoding_is_the_inverse_and_never_overflows():
     boxes = torch.tensor([[120.0, 100, 30, 90]]).expand(5, 25, 25, 4)
-    torch.testing.assert_close(decode_boxes(encode_boxes(boxes, anchors(torch.float32)), anchors(torch.float32)), boxes)
+    torch.testing.assert_close(
+        decode_boxes(encode_boxes(boxes, anchors(torch.float32)), anchors(torch.float32)), boxes
+    )
     assert decode_boxes(torch.full((5, 25, 25, 4), 1e4), anchors(torch.float32)).isfinite().all()
 
 
@@ -87,7 +96,11 @@ def test_choice_equals_the_numpy_penalty_and_window():
     for b in range(2):
         blended, penalties = [], []
         for k in range(5):
-            penalties.append(scale_ratio_penalty(sizes[b : b + 1, k].transpose(0, 3, 1, 2), target_wh[b : b + 1], 0.09)[0])
+            penalties.append(
+                scale_ratio_penalty(
+                    sizes[b : b + 1, k].transpose(0, 3, 1, 2), target_wh[b : b + 1], 0.09
+                )[0]
+            )
             blended.append(penalties[-1] * scores[b, k].numpy() * 0.61 + hann_window(25) * 0.39)
         k, row, column = np.unravel_index(np.argmax(blended), (5, 25, 25))
         assert (choice.rows[b], choice.columns[b]) == (row, column)
@@ -99,7 +112,13 @@ def test_choice_equals_the_numpy_penalty_and_window():
 def test_cells_without_a_number_are_never_chosen():
     scores = torch.full((2, 5, 25, 25), math.nan)
     scores[0, 3, 4, 5] = 0.2
-    choice = choose_anchors(scores, anchors(torch.float32).expand(2, -1, -1, -1, -1), torch.full((2, 2), 64.0), 0.09, 0.39)
+    choice = choose_anchors(
+        scores,
+        anchors(torch.float32).expand(2, -1, -1, -1, -1),
+        torch.full((2, 2), 64.0),
+        0.09,
+        0.39,
+    )
     assert choice.usable.tolist() == [True, False]
     assert (choice.rows[0], choice.columns[0]) == (4, 5)
 

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from usot_plugin.models.layers.correlation import correlate_full
-from usot_plugin.models.task_modules.appearance_masks import channel_saliency, choose_region, erase, salient_regions
+from usot_plugin.models.task_modules.appearance_masks import (
+    channel_saliency,
+    choose_region,
+    erase,
+    salient_regions,
+)
 
 
 def test_saliency_is_relu_of_feature_times_mean_gradient():
@@ -32,7 +37,9 @@ def test_saliency_in_closed_form():
 
 
 def test_without_positive_cell_nothing_is_salient():
-    saliency = channel_saliency(torch.randn(2, 3, 4, 4), torch.randn(2, 3, 9, 9), torch.zeros(2, 6, 6, dtype=torch.bool))
+    saliency = channel_saliency(
+        torch.randn(2, 3, 4, 4), torch.randn(2, 3, 9, 9), torch.zeros(2, 6, 6, dtype=torch.bool)
+    )
     assert not saliency.any() and not salient_regions(saliency, 32).any()
 
 
@@ -42,7 +49,9 @@ def test_regions_are_stretched_over_all_channels_together():
     regions = salient_regions(saliency, 64)
     assert regions[0, 0].any() and not regions[0, 1].any()  # 4 is below half of 10
     rows, columns = regions[0, 0].nonzero().unbind(1)
-    assert rows.float().mean() == pytest.approx(23.5, abs=0.01) and columns.float().mean() == pytest.approx(23.5, abs=0.01)
+    assert rows.float().mean() == pytest.approx(
+        23.5, abs=0.01
+    ) and columns.float().mean() == pytest.approx(23.5, abs=0.01)
 
 
 def test_chosen_channels_erase_something_but_less_than_half():
@@ -72,4 +81,6 @@ def test_erased_pixels_take_the_mean_colour():
     erased = erase(templates, region)
     assert torch.equal(erased[1], templates[1])
     assert torch.equal(erased[0][:, ~region[0]], templates[0][:, ~region[0]])
-    torch.testing.assert_close(erased[0][:, 2:5, 1:3], templates[0].mean((1, 2))[:, None, None].expand(-1, 3, 2))
+    torch.testing.assert_close(
+        erased[0][:, 2:5, 1:3], templates[0].mean((1, 2))[:, None, None].expand(-1, 3, 2)
+    )

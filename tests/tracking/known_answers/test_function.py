@@ -69,7 +69,13 @@ def test_a_function_follows_every_target_with_a_memory_of_its_own(clip):
     one, two = track_video(tracker_from_function(follow), clip, [[0, 0, 10, 10], [20, 20, 40, 40]])
     np.testing.assert_array_equal(one.boxes_xyxy[:, 0], [0, 1, 2, 2, 4])
     np.testing.assert_array_equal(two.boxes_xyxy[:, 0], [20, 21, 22, 22, 24])
-    assert one.lost.tolist() == [False, False, False, True, False] and one.scores.tolist() == [1, 1, 1, 0, 1]
+    assert one.lost.tolist() == [False, False, False, True, False] and one.scores.tolist() == [
+        1,
+        1,
+        1,
+        0,
+        1,
+    ]
 
 
 def test_a_state_can_be_used_twice(clip):
@@ -92,14 +98,19 @@ def test_a_class_gets_rgb_images_and_one_based_boxes(clip, monkeypatch):
     tracker, frame = tracker_from_function(Recorder), clip.read(0)
     state = tracker.init(frame, [[0, 5, 10, 20]])
     follower = state[0][1][0]
-    assert follower.tracker.seen == [('RGB', (96, 72), tuple(frame[0, 0, ::-1].tolist()), [1, 6, 10, 15])]
+    assert follower.tracker.seen == [
+        ('RGB', (96, 72), tuple(frame[0, 0, ::-1].tolist()), [1, 6, 10, 15])
+    ]
     prediction, _ = tracker.update(frame, state)
     np.testing.assert_array_equal(prediction.boxes_xyxy, [[1, 6, 12, 22]])
     with pytest.raises(ValueError, match='Recorder remembers its target inside and cannot go back'):
         tracker.update(frame, state)
 
 
-@pytest.mark.parametrize(('name', 'second', 'label'), [('follow', [2, 0, 12, 10], 'follow'), ('Follower', [2, 0, 12, 10], 'Follower')])
+@pytest.mark.parametrize(
+    ('name', 'second', 'label'),
+    [('follow', [2, 0, 12, 10], 'follow'), ('Follower', [2, 0, 12, 10], 'Follower')],
+)
 def test_from_a_file(file, clip, name, second, label):
     config = {'type': f'{file}:{name}'}
     assert not needs_model(config) and tracker_label(config) == label
@@ -143,7 +154,9 @@ def test_a_file_that_cannot_be_imported_is_named(tmp_path):
 @pytest.mark.parametrize('answer', ['box', [1, 2, 3], 7])
 def test_answers_that_are_no_box_are_named(clip, answer):
     with pytest.raises(ValueError, match='<lambda> returned .* which is no box of four numbers'):
-        track_video(tracker_from_function(lambda frame, box, memory: answer), clip, [[0, 0, 10, 10]])
+        track_video(
+            tracker_from_function(lambda frame, box, memory: answer), clip, [[0, 0, 10, 10]]
+        )
 
 
 def test_a_class_that_wants_arguments_is_named(clip):

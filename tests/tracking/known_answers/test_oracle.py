@@ -41,7 +41,9 @@ def test_noise_has_the_wanted_size_and_follows_seed_and_repetition(sequence):
         return np.array(boxes)
 
     boxes = run(NoisyOracle(0.1, seed=3))
-    offsets = ((boxes[:, :2] + boxes[:, 2:]) - (annotation[:400, :2] + annotation[:400, 2:])) / 2 / 20
+    offsets = (
+        ((boxes[:, :2] + boxes[:, 2:]) - (annotation[:400, :2] + annotation[:400, 2:])) / 2 / 20
+    )
     assert abs(offsets.mean()) < 0.02 and 0.085 < offsets.std() < 0.115
     sides = np.log((boxes[:, 2:] - boxes[:, :2]) / 20)
     assert 0.085 < sides.std() < 0.115
@@ -52,7 +54,11 @@ def test_noise_has_the_wanted_size_and_follows_seed_and_repetition(sequence):
 
 
 def test_no_noise_is_the_oracle(sequence):
-    np.testing.assert_allclose(OPE().run(NoisyOracle(0.0), sequence).boxes_xyxy, OPE().run(Oracle(), sequence).boxes_xyxy, atol=1e-9)
+    np.testing.assert_allclose(
+        OPE().run(NoisyOracle(0.0), sequence).boxes_xyxy,
+        OPE().run(Oracle(), sequence).boxes_xyxy,
+        atol=1e-9,
+    )
 
 
 def test_fail_at_overlaps_until_then_and_never_after(sequence):
@@ -91,7 +97,10 @@ def test_a_tracker_that_is_measured_is_not_told(sequence):
     assert tracker.for_run(sequence.boxes_xyxy) is tracker
 
 
-@pytest.mark.parametrize(('cls', 'option'), [(NoisyOracle, {'noise': -1}), (NoisyOracle, {'noise': float('nan')}), (FailAt, {'frame': 0})])
+@pytest.mark.parametrize(
+    ('cls', 'option'),
+    [(NoisyOracle, {'noise': -1}), (NoisyOracle, {'noise': float('nan')}), (FailAt, {'frame': 0})],
+)
 def test_bad_options(cls, option):
     with pytest.raises(ValueError, match=next(iter(option))):
         cls(**option)

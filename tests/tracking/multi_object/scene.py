@@ -19,7 +19,10 @@ def crossing_squares() -> tuple[np.ndarray, np.ndarray]:
     """Frames ``(T, H, W, 3)`` and boxes ``(2, T, 4)``; the first square turns a corner inside the gap."""
     rng = np.random.default_rng(0)
     ground = cv2.GaussianBlur(rng.integers(0, 120, (200, 260, 3), np.uint8), (0, 0), 2)
-    squares = [cv2.GaussianBlur(rng.integers(90, 256, (SIDE, SIDE, 3), np.uint8), (0, 0), 1) for _ in range(2)]
+    squares = [
+        cv2.GaussianBlur(rng.integers(90, 256, (SIDE, SIDE, 3), np.uint8), (0, 0), 1)
+        for _ in range(2)
+    ]
     frames, boxes = np.empty((FRAMES, *ground.shape), np.uint8), np.empty((2, FRAMES, 4))
     for t in range(FRAMES):
         corners = [(20 + 6 * min(t, 14), 20 + 3 * max(0, t - 14)), (200 - 4 * t, 165)]

@@ -15,7 +15,11 @@ BOX = np.array([10.0, 10, 30, 30])
 
 def at(*shifts: float, scores=None, labels=None) -> Detections:
     boxes = np.array([BOX + (shift, 0, shift, 0) for shift in shifts]).reshape(-1, 4)
-    return Detections(boxes, np.full(len(boxes), 0.9) if scores is None else scores, np.zeros(len(boxes)) if labels is None else labels)
+    return Detections(
+        boxes,
+        np.full(len(boxes), 0.9) if scores is None else scores,
+        np.zeros(len(boxes)) if labels is None else labels,
+    )
 
 
 @pytest.mark.parametrize('seed', range(20))
@@ -30,7 +34,10 @@ def test_match_is_the_cheapest_assignment(seed):
 
     n, m = cost.shape
     columns_or_none = [*range(m), *[None] * n]
-    best = min(total([(i, j) for i, j in enumerate(choice) if j is not None]) for choice in set(permutations(columns_or_none, n)))
+    best = min(
+        total([(i, j) for i, j in enumerate(choice) if j is not None])
+        for choice in set(permutations(columns_or_none, n))
+    )
     assert total(list(zip(rows, columns, strict=True))) == pytest.approx(best)
     assert (cost[rows, columns] <= limit).all()
 
@@ -93,7 +100,9 @@ def test_a_correction_moves_the_track():
     association = TwoStageAssociation()
     association.assign(0, at(0))
     association.assign(1, at())
-    association.correct(1, TrackedObjects(np.array([0, 7]), at(25, 80), np.ones(2, bool)))  # 7 is unknown and passed over
+    association.correct(
+        1, TrackedObjects(np.array([0, 7]), at(25, 80), np.ones(2, bool))
+    )  # 7 is unknown and passed over
     assert association.assign(2, at(50)).ids.tolist() == [0]
 
 

@@ -17,7 +17,10 @@ from usot_plugin.structures.detections import Detections
 from usot_plugin.tracking import StandStill
 from usot_plugin.tracking.multi_object import CarriedTracks, TwoStageAssociation
 
-BYTE_TRACK = dict(type='HostAssociation', tracker=dict(type='mmdet.ByteTracker', motion=dict(type='mmdet.KalmanFilter')))
+BYTE_TRACK = dict(
+    type='HostAssociation',
+    tracker=dict(type='mmdet.ByteTracker', motion=dict(type='mmdet.KalmanFilter')),
+)
 ASSOCIATIONS = [
     pytest.param(dict(type='TwoStageAssociation'), id='own'),
     pytest.param(BYTE_TRACK, id='mmdet', marks=pytest.mark.full_host),
@@ -63,13 +66,17 @@ def test_identity_and_box_are_kept_across_a_gap(scene, association):
 def test_without_a_tracker_that_follows_the_identity_is_lost(scene, association):
     found = run(CarriedTracks(StandStill(), association), scene)
     boxes = scene[1]
-    assert identity_of(found[GAP.start - 1], boxes[0, GAP.start - 1]) != identity_of(found[-1], boxes[0, -1])
+    assert identity_of(found[GAP.start - 1], boxes[0, GAP.start - 1]) != identity_of(
+        found[-1], boxes[0, -1]
+    )
     assert identity_of(found[GAP.stop - 1], boxes[0, GAP.stop - 1]) is None
 
 
 def test_a_gap_longer_than_allowed_is_given_up(scene):
     found = run(CarriedTracks(TemplateTracker(), TwoStageAssociation(), max_gap_frames=4), scene)
-    assert [bool(f.carried.any()) for f in found[GAP.start : GAP.start + 6]] == [True] * 4 + [False] * 2
+    assert [bool(f.carried.any()) for f in found[GAP.start : GAP.start + 6]] == [True] * 4 + [
+        False
+    ] * 2
 
 
 def test_objects_that_were_seen_too_rarely_are_not_carried(scene):
@@ -82,7 +89,9 @@ def test_a_low_score_ends_carrying(scene):
     frames, boxes = scene
     covered = frames.copy()
     covered[16:24, 15:90, 90:140] = 128  # nothing to be seen of the first square any more
-    found = run(CarriedTracks(TemplateTracker(), TwoStageAssociation(), min_score=0.6), (covered, boxes))
+    found = run(
+        CarriedTracks(TemplateTracker(), TwoStageAssociation(), min_score=0.6), (covered, boxes)
+    )
     assert [bool(f.carried.any()) for f in found[12:20]] == [True] * 4 + [False] * 4
 
 
@@ -94,7 +103,10 @@ def test_a_carried_box_on_a_detected_object_of_its_class_is_given_up(scene):
     # The second square is now detected where the first one was last seen, and the first one nowhere.
     moved = Detections(boxes[:1, 4], np.array([0.95]), np.zeros(1))
     found = objects.update(frames[5], moved)
-    assert len(found) == 1 or not iou(found.found.boxes_xyxy[:1], found.found.boxes_xyxy[1:]).max() > 0.7
+    assert (
+        len(found) == 1
+        or not iou(found.found.boxes_xyxy[:1], found.found.boxes_xyxy[1:]).max() > 0.7
+    )
 
 
 @pytest.mark.parametrize('association', ASSOCIATIONS)
@@ -105,12 +117,16 @@ def test_a_jump_of_the_camera_does_not_change_identities(scene, association):
     frames[8:] = np.roll(frames[8:], jump, axis=2)
     boxes[:, 8:, 0::2] += jump
     visible = [k for k in (0, 1) if boxes[k, 8:20, 2].max() <= frames.shape[2]]
-    found = run(CarriedTracks(TemplateTracker(reach=50), association), (frames, boxes), gap=range(0))
+    found = run(
+        CarriedTracks(TemplateTracker(reach=50), association), (frames, boxes), gap=range(0)
+    )
     assert visible
     for k in visible:
         assert len({identity_of(found[t], boxes[k, t]) for t in range(20)}) == 1
     without = run(CarriedTracks(StandStill(), association), (frames, boxes), gap=range(0))
-    assert identity_of(without[7], boxes[visible[0], 7]) != identity_of(without[12], boxes[visible[0], 12])
+    assert identity_of(without[7], boxes[visible[0], 7]) != identity_of(
+        without[12], boxes[visible[0], 12]
+    )
 
 
 def test_a_new_video_begins_with_no_object(scene):

@@ -19,9 +19,16 @@ def test_a_motchallenge_file_is_read(tmp_path):
     file.write_text('1,-1,11,21,30,40,0.9,-1,-1,-1\n3,-1,1,1,5,5,0.2\n\n3,-1,2.5,1,5,5,0.8,2\n')
     source = RecordedDetections(file)
     first, empty, third = (source.detect(index, FRAME) for index in range(3))
-    assert first.boxes_xyxy.tolist() == [[10, 20, 40, 60]] and first.scores.tolist() == [0.9] and first.labels.tolist() == [0]
+    assert (
+        first.boxes_xyxy.tolist() == [[10, 20, 40, 60]]
+        and first.scores.tolist() == [0.9]
+        and first.labels.tolist() == [0]
+    )
     assert len(empty) == 0
-    assert third.boxes_xyxy.tolist() == [[0, 0, 5, 5], [1.5, 0, 6.5, 5]] and third.labels.tolist() == [0, 2]
+    assert third.boxes_xyxy.tolist() == [
+        [0, 0, 5, 5],
+        [1.5, 0, 6.5, 5],
+    ] and third.labels.tolist() == [0, 2]
     assert RecordedDetections(file, min_score=0.5).detect(2, FRAME).scores.tolist() == [0.8]
     assert RecordedDetections(file, origin=0).detect(0, FRAME).boxes_xyxy[0, 0] == 11
 
@@ -55,32 +62,59 @@ def test_a_missing_file_is_named(tmp_path):
 
 def small_detector() -> nn.Module:
     """Stands for a detector: weights and a counter, by the names that detectors have."""
-    return nn.ModuleDict(dict(backbone=nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2)), bbox_head=nn.Linear(2, 1)))
+    return nn.ModuleDict(
+        dict(
+            backbone=nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2)), bbox_head=nn.Linear(2, 1)
+        )
+    )
 
 
 @pytest.mark.parametrize('prefix', ['', 'detector.', 'module.detector.'])
-@pytest.mark.parametrize('others', [{}, {'reid.fc.weight': torch.ones(1)}], ids=['alone', 'with another network'])
+@pytest.mark.parametrize(
+    'others', [{}, {'reid.fc.weight': torch.ones(1)}], ids=['alone', 'with another network']
+)
 def test_weights_of_a_detector_are_found_in_those_of_a_whole_tracker(tmp_path, prefix, others):
     source, target = small_detector(), small_detector()
     file = tmp_path / 'bytetrack.pth'
-    torch.save({'state_dict': {prefix + key: value for key, value in source.state_dict().items()} | (others if prefix else {})}, file)
+    torch.save(
+        {
+            'state_dict': {prefix + key: value for key, value in source.state_dict().items()}
+            | (others if prefix else {})
+        },
+        file,
+    )
     load_detector_weights(target, file)
-    assert all(torch.equal(value, source.state_dict()[key]) for key, value in target.state_dict().items())
+    assert all(
+        torch.equal(value, source.state_dict()[key]) for key, value in target.state_dict().items()
+    )
 
 
 def test_a_part_of_a_detector_may_be_called_detector(tmp_path):
-    source, target = (nn.ModuleDict(dict(detector=small_detector(), neck=nn.Linear(1, 1))) for _ in range(2))
+    source, target = (
+        nn.ModuleDict(dict(detector=small_detector(), neck=nn.Linear(1, 1))) for _ in range(2)
+    )
     file = tmp_path / 'cascade.pth'
     torch.save(source.state_dict(), file)
     load_detector_weights(target, file)
-    assert torch.equal(target['detector']['bbox_head'].weight, source['detector']['bbox_head'].weight)
+    assert torch.equal(
+        target['detector']['bbox_head'].weight, source['detector']['bbox_head'].weight
+    )
 
 
 def test_weights_of_another_detector_are_refused(tmp_path):
     file, target = tmp_path / 'other.pth', small_detector()
     before = target['bbox_head'].weight.clone()
-    torch.save({'detector.bbox_head.weight': torch.zeros(1, 2), 'detector.mask_head.weight': torch.zeros(1)}, file)
-    with pytest.raises(CheckpointError, match=r'other.pth: does not fit ModuleDict: 8 of 9 .*1 are unknown to it \(mask_head.weight\)'):
+    torch.save(
+        {
+            'detector.bbox_head.weight': torch.zeros(1, 2),
+            'detector.mask_head.weight': torch.zeros(1),
+        },
+        file,
+    )
+    with pytest.raises(
+        CheckpointError,
+        match=r'other.pth: does not fit ModuleDict: 8 of 9 .*1 are unknown to it \(mask_head.weight\)',
+    ):
         load_detector_weights(target, file)
     assert torch.equal(target['bbox_head'].weight, before)
 
@@ -107,11 +141,15 @@ def maps_of_one_box(label: int, row: int, column: int, side_cells: float):
 def test_a_detector_of_mmdet_gives_boxes_in_pixels_of_the_frame():
     frame = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
     detector = HostDetector(TINY, labels=[3])
-    detector._detector.bbox_head.forward = lambda features: maps_of_one_box(label=3, row=5, column=10, side_cells=4)
+    detector._detector.bbox_head.forward = lambda features: maps_of_one_box(
+        label=3, row=5, column=10, side_cells=4
+    )
     found = detector.detect(0, frame)
     in_crop = 16 * np.array([10 - 2, 5 - 2, 10 + 2, 5 + 2])
     assert found.labels.tolist() == [3] and found.scores[0] > 0.99
-    np.testing.assert_allclose(found.boxes_xyxy, [in_crop * 96 / 416], atol=0.05)  # mmdet rounds the enlarged height to whole pixels
+    np.testing.assert_allclose(
+        found.boxes_xyxy, [in_crop * 96 / 416], atol=0.05
+    )  # mmdet rounds the enlarged height to whole pixels
     detector.labels = [2]
     assert len(detector.detect(0, frame)) == 0
     detector.labels, detector.min_score = None, 1.1

@@ -56,7 +56,9 @@ def test_a_moved_picture_is_followed():
 
 def test_a_still_picture_is_not_left():
     # Regions are rounded to whole pixels in template and search area alike: nothing may add up over the frames.
-    boxes, _ = run(SiamFCTracker(make_model(), scales=1), [textured()] * 15, [120.3, 80.7, 161.1, 122.2])
+    boxes, _ = run(
+        SiamFCTracker(make_model(), scales=1), [textured()] * 15, [120.3, 80.7, 161.1, 122.2]
+    )
     assert np.abs(boxes[-1, 0] - [120.3, 80.7, 161.1, 122.2]).max() < 1  # an eighth of a cell
     assert np.abs(boxes[-1] - boxes[3]).max() < 0.1
 
@@ -120,7 +122,12 @@ def test_a_target_stays_where_nothing_can_be_seen():
     for frame in frames[1:]:
         prediction, state = tracker.update(frame, state)
         lost.append(bool(prediction.lost[0]))
-    assert prediction.boxes_xyxy[0] == pytest.approx([140, 100, 190, 140]) and lost == [False, False, True, True]
+    assert prediction.boxes_xyxy[0] == pytest.approx([140, 100, 190, 140]) and lost == [
+        False,
+        False,
+        True,
+        True,
+    ]
     assert torch.equal(state[0].template, first[0].template)  # what is not seen is not learnt
 
 
@@ -130,14 +137,25 @@ def test_a_black_first_frame_is_survived():
     assert np.isfinite(boxes).all()
 
 
-@pytest.mark.parametrize(('width', 'height', 'box'), [(24, 18, [6, 5, 15, 12]), (1, 1, [0, 0, 1, 1])])
+@pytest.mark.parametrize(
+    ('width', 'height', 'box'), [(24, 18, [6, 5, 15, 12]), (1, 1, [0, 0, 1, 1])]
+)
 def test_frames_smaller_than_any_crop(width, height, box):
     frames = list(np.random.default_rng(0).integers(0, 256, (4, height, width, 3), dtype=np.uint8))
     boxes, _ = run(SiamFCTracker(make_model(), template_rate=0.1), frames, box)
     assert np.isfinite(boxes).all() and (boxes[..., 2:] > boxes[..., :2]).all()
 
 
-@pytest.mark.parametrize('box', [[0, 0, 40, 30], [290, 220, 330, 260], [-30, 100, 20, 140], [150, 110, 151, 111], [0, 0, 320, 240]])
+@pytest.mark.parametrize(
+    'box',
+    [
+        [0, 0, 40, 30],
+        [290, 220, 330, 260],
+        [-30, 100, 20, 140],
+        [150, 110, 151, 111],
+        [0, 0, 320, 240],
+    ],
+)
 def test_targets_at_the_border_tiny_and_large(box):
     frames = [textured()] * 4
     found, _ = run(SiamFCTracker(make_model()), frames, box)
@@ -159,7 +177,9 @@ def test_size_stays_within_its_limits_and_keeps_its_shape():
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('options', [{}, dict(template_rate=0.3), dict(tuning=dict(iterations=2, pairs=2, lr=1e-3))])
+@pytest.mark.parametrize(
+    'options', [{}, dict(template_rate=0.3), dict(tuning=dict(iterations=2, pairs=2, lr=1e-3))]
+)
 def test_several_targets_at_once_equal_one_at_a_time(options):
     frames, _ = render_clip(1, 4, (320, 240))
     targets = np.array([[60.0, 60, 110, 100], [200, 120, 230, 180], [10, 150, 90, 200]])
@@ -205,10 +225,21 @@ def test_tuning_lowers_the_loss_of_the_first_frame_and_leaves_the_model_alone(cl
     target = tracker.init(frames[0], boxes[0, 0])[0]
     assert target.model is not model
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
-    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in target.model.parameters())
+    assert not any(
+        parameter.requires_grad or parameter.grad is not None
+        for parameter in target.model.parameters()
+    )
     losses = []
     for net in (model, target.model):
-        pairs = first_frame_pairs(net, frames[0], boxes[0, 0], FirstFrameTuning(**tuning), np.random.default_rng(9), 127, 239)
+        pairs = first_frame_pairs(
+            net,
+            frames[0],
+            boxes[0, 0],
+            FirstFrameTuning(**tuning),
+            np.random.default_rng(9),
+            127,
+            239,
+        )
         torch.manual_seed(0)
         with torch.no_grad():
             losses.append(float(sum(net.loss(*pairs).values())))

@@ -20,7 +20,9 @@ RAW = dict(data_preprocessor=dict(type='SOTDataPreprocessor', mean=[128.0] * 3, 
 
 def frames(count: int = 3) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    base = cv2.resize(rng.integers(0, 255, (24, 32, 3), np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
+    base = cv2.resize(
+        rng.integers(0, 255, (24, 32, 3), np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC
+    )
     return [np.roll(base, 3 * i, 1) for i in range(count)]
 
 
@@ -29,7 +31,9 @@ def calm(model):
     model.train()
     with torch.no_grad():
         for _ in range(10):
-            model.raw_maps({'template': torch.randn(2, 3, 127, 127), 'search': torch.randn(2, 3, 255, 255)}, [])
+            model.raw_maps(
+                {'template': torch.randn(2, 3, 127, 127), 'search': torch.randn(2, 3, 255, 255)}, []
+            )
     return model
 
 
@@ -67,7 +71,14 @@ def test_a_state_stays_usable():
 class Pointing:
     """Network outputs that point at one anchor: all the arithmetic around them is the tracker's."""
 
-    def __init__(self, tracker: SiamRPNTracker, anchor: int, row: int, column: int, mask: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        tracker: SiamRPNTracker,
+        anchor: int,
+        row: int,
+        column: int,
+        mask: np.ndarray | None = None,
+    ) -> None:
         def predict(template, search):
             logits = torch.zeros(1, 2, 5, 25, 25)
             logits[:, 0] = 20
@@ -83,7 +94,9 @@ def test_the_chosen_anchor_becomes_the_box():
     tracker = SiamRPNTracker(build(**RAW), penalty_k=0.0, window_influence=0.0, size_lr=1.0)
     Pointing(tracker, anchor=2, row=12, column=15)
     frame = frames(1)[0]
-    box = np.array([120.0, 80, 184, 144])  # 64 px: the template crop shows 128 px of the frame in 127
+    box = np.array(
+        [120.0, 80, 184, 144]
+    )  # 64 px: the template crop shows 128 px of the frame in 127
     prediction, _ = tracker.update(frame, tracker.init(frame, box))
     expected = np.array([120 + 24, 80, 184 + 24, 144])
     np.testing.assert_allclose(prediction.boxes_xyxy[0], expected, atol=1.5)
@@ -93,18 +106,28 @@ def test_the_chosen_anchor_becomes_the_box():
 def test_a_mask_lands_on_its_cell():
     y, x = np.mgrid[:127, :127]
     disc = np.hypot(x - 63, y - 63) < 30
-    tracker = SiamRPNTracker(build(**RAW, **REFINED), penalty_k=0, window_influence=0, region='mask')
+    tracker = SiamRPNTracker(
+        build(**RAW, **REFINED), penalty_k=0, window_influence=0, region='mask'
+    )
     Pointing(tracker, 2, row=9, column=15, mask=disc)
     frame = frames(1)[0]
     prediction, _ = tracker.update(frame, tracker.init(frame, np.array([120.0, 80, 184, 144])))
     region = prediction.region(0)
     assert isinstance(region, MaskRegion)
-    assert iou(region.box_xyxy, np.array([152 + 24 - 30, 112 - 24 - 30, 152 + 24 + 30, 112 - 24 + 30.0])) > 0.93
+    assert (
+        iou(
+            region.box_xyxy,
+            np.array([152 + 24 - 30, 112 - 24 - 30, 152 + 24 + 30, 112 - 24 + 30.0]),
+        )
+        > 0.93
+    )
     assert region.to_mask(320, 240).sum() == pytest.approx(np.pi * 30**2, rel=0.06)
 
 
 def test_a_mask_at_the_border_is_cut_there():
-    tracker = SiamRPNTracker(build(**RAW, **REFINED), penalty_k=0, window_influence=0, region='mask')
+    tracker = SiamRPNTracker(
+        build(**RAW, **REFINED), penalty_k=0, window_influence=0, region='mask'
+    )
     Pointing(tracker, 2, row=12, column=12, mask=np.ones((127, 127), bool))
     frame = frames(1)[0]
     prediction, _ = tracker.update(frame, tracker.init(frame, np.array([-20.0, 180, 44, 244])))
@@ -146,7 +169,10 @@ def test_a_mask_of_a_few_pixels_has_no_rotated_box():
 
 def test_a_network_without_numbers_leaves_the_target_and_calls_it_lost():
     tracker = SiamRPNTracker(build(**RAW), lost_frames=2)
-    tracker.model.predict = lambda template, search: (torch.full((1, 2, 5, 25, 25), torch.nan), torch.zeros(1, 4, 5, 25, 25))
+    tracker.model.predict = lambda template, search: (
+        torch.full((1, 2, 5, 25, 25), torch.nan),
+        torch.zeros(1, 4, 5, 25, 25),
+    )
     frame, box = frames(1)[0], np.array([120.0, 80, 184, 144])
     state = tracker.init(frame, box)
     for expected in (False, True):
@@ -157,7 +183,10 @@ def test_a_network_without_numbers_leaves_the_target_and_calls_it_lost():
 
 def test_flat_scores_take_the_middle():
     tracker = SiamRPNTracker(build(**RAW))
-    tracker.model.predict = lambda template, search: (torch.zeros(1, 2, 5, 25, 25), torch.zeros(1, 4, 5, 25, 25))
+    tracker.model.predict = lambda template, search: (
+        torch.zeros(1, 2, 5, 25, 25),
+        torch.zeros(1, 4, 5, 25, 25),
+    )
     frame, box = frames(1)[0], np.array([120.0, 80, 184, 144])
     prediction, _ = tracker.update(frame, tracker.init(frame, box))
     assert iou(prediction.boxes_xyxy[0], box) > 0.9

@@ -21,18 +21,30 @@ class RestatedRelease:
     def __init__(self, model: UDT, frame: np.ndarray, box_xyxy: np.ndarray) -> None:
         self.weights = [parameter.detach().double() for parameter in model.parameters()]
         self.centre, self.size = (box_xyxy[:2] + box_xyxy[2:]) / 2, box_xyxy[2:] - box_xyxy[:2]
-        self.least, self.most = np.maximum(0.2 * self.size, 4), np.minimum(frame.shape[:2], 5 * self.size)
+        self.least, self.most = (
+            np.maximum(0.2 * self.size, 4),
+            np.minimum(frame.shape[:2], 5 * self.size),
+        )
         ramp = np.minimum(np.arange(CROP), CROP - np.arange(CROP))
         self.label = np.fft.fft2(np.exp(-0.5 / SIGMA**2 * (ramp[:, None] ** 2 + ramp**2)))
         self.template, self.dual = self.learn(frame)
 
     def spectrum(self, frame: np.ndarray, size: np.ndarray) -> np.ndarray:
-        left_top, scale = self.centre - size * (1 + PADDING) / 2, (CROP - 1) / (size * (1 + PADDING))
-        matrix = np.array([[scale[0], 0, -scale[0] * left_top[0]], [0, scale[1], -scale[1] * left_top[1]]])
-        crop = cv2.warpAffine(frame, matrix, (CROP, CROP), borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0))
+        left_top, scale = (
+            self.centre - size * (1 + PADDING) / 2,
+            (CROP - 1) / (size * (1 + PADDING)),
+        )
+        matrix = np.array(
+            [[scale[0], 0, -scale[0] * left_top[0]], [0, scale[1], -scale[1] * left_top[1]]]
+        )
+        crop = cv2.warpAffine(
+            frame, matrix, (CROP, CROP), borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0)
+        )
         pixels = torch.from_numpy(crop.astype(float) - (104, 117, 123)).permute(2, 0, 1)[None]
         hidden = F.relu(F.conv2d(pixels, *self.weights[:2], padding=1))
-        features = F.local_response_norm(F.conv2d(hidden, *self.weights[2:], padding=1), 5, 1e-4, 0.75, 1.0)[0].numpy()
+        features = F.local_response_norm(
+            F.conv2d(hidden, *self.weights[2:], padding=1), 5, 1e-4, 0.75, 1.0
+        )[0].numpy()
         return np.fft.fft2(features * np.outer(np.hanning(CROP), np.hanning(CROP)))
 
     def learn(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -41,8 +53,15 @@ class RestatedRelease:
 
     def update(self, frame: np.ndarray) -> np.ndarray:
         spectra = [self.spectrum(frame, self.size * STEP**exponent) for exponent in (-1, 0, 1)]
-        responses = [np.fft.ifft2((spectrum * self.template.conj()).sum(0) * self.dual).real for spectrum in spectra]
-        best = int(np.argmax([responses[0].max() * PENALTY, responses[1].max(), responses[2].max() * PENALTY]))
+        responses = [
+            np.fft.ifft2((spectrum * self.template.conj()).sum(0) * self.dual).real
+            for spectrum in spectra
+        ]
+        best = int(
+            np.argmax(
+                [responses[0].max() * PENALTY, responses[1].max(), responses[2].max() * PENALTY]
+            )
+        )
         row, column = np.unravel_index(responses[best].argmax(), (CROP, CROP))
         shift = np.array([at - CROP if at > CROP / 2 else at for at in (column, row)])
         size = self.size * STEP ** (best - 1)

@@ -22,12 +22,16 @@ SIDE = 9
 
 def spectrum(seed: int, channels: int = 3) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.fft.rfft2(torch.randn(1, channels, SIDE, SIDE, dtype=torch.float64, generator=generator))
+    return torch.fft.rfft2(
+        torch.randn(1, channels, SIDE, SIDE, dtype=torch.float64, generator=generator)
+    )
 
 
 def started(**options):
     online = SampleSpaceUpdate(**{'channels': 2, 'band': 3, 'size': 4, 'every': 2, **options})
-    label = torch.fft.rfft2(gaussian_label((SIDE, SIDE), 1.0, like=torch.zeros(1, dtype=torch.float64)))[:, None]
+    label = torch.fft.rfft2(
+        gaussian_label((SIDE, SIDE), 1.0, like=torch.zeros(1, dtype=torch.float64))
+    )[:, None]
     return online, online.start(spectrum(0), label, 1e-4, 1.0)
 
 
@@ -35,14 +39,18 @@ def test_low_band_and_back_is_the_identity_on_a_band_limited_map():
     low = low_band(spectrum(1)[0], 3)
     assert low.shape == (3, 7, 4)
     small = torch.fft.irfft2(low, s=(7, 7))
-    torch.testing.assert_close(torch.fft.rfft2(small), torch.fft.rfft2(torch.fft.irfft2(torch.fft.rfft2(small), s=(7, 7))))
+    torch.testing.assert_close(
+        torch.fft.rfft2(small), torch.fft.rfft2(torch.fft.irfft2(torch.fft.rfft2(small), s=(7, 7)))
+    )
     maps = high_resolution(torch.fft.rfft2(small), 14, 7)
     torch.testing.assert_close(maps[..., ::2, ::2], small)  # interpolation meets the samples
 
 
 def test_inner_product_is_that_of_the_maps():
     a, b = (torch.randn(2, 7, 7, dtype=torch.float64) for _ in range(2))
-    assert inner(torch.fft.rfft2(a), torch.fft.rfft2(b)).item() == pytest.approx(49 * (a * b).sum().item())
+    assert inner(torch.fft.rfft2(a), torch.fft.rfft2(b)).item() == pytest.approx(
+        49 * (a * b).sum().item()
+    )
 
 
 def test_filter_solves_the_regularised_least_squares():
@@ -59,14 +67,22 @@ def test_filter_solves_the_regularised_least_squares():
     matrix = torch.stack([apply(column).flatten() for column in basis], 1)
     right = torch.fft.irfft2(sample.conj() * state.label, s=(rows, rows)).flatten()
     expected = torch.linalg.solve(matrix, right).view(2, rows, rows)
-    torch.testing.assert_close(torch.fft.irfft2(state.filter, s=(rows, rows)), expected, rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(
+        torch.fft.irfft2(state.filter, s=(rows, rows)), expected, rtol=1e-5, atol=1e-8
+    )
 
 
 def test_conjugate_gradients_are_exact_after_as_many_steps_as_unknowns():
     torch.manual_seed(6)
     diagonal = torch.rand(3, 2, dtype=torch.float64) + 0.5
     right = torch.fft.rfft2(torch.randn(3, 3, dtype=torch.float64))
-    found = conjugate_gradients(lambda x: diagonal[0, 0] * x, right, torch.zeros_like(right), torch.ones(1, dtype=torch.float64), 3)
+    found = conjugate_gradients(
+        lambda x: diagonal[0, 0] * x,
+        right,
+        torch.zeros_like(right),
+        torch.ones(1, dtype=torch.float64),
+        3,
+    )
     torch.testing.assert_close(found, right / diagonal[0, 0])
 
 
@@ -86,7 +102,9 @@ def test_products_and_weights_stay_true_however_many_samples_come():
             state = online.update(state, spectrum(seed), 1.0)
             assert len(state.samples) <= 4 and state.weights.sum().item() == pytest.approx(1)
         expected = torch.tensor([[inner(a, b) for b in state.samples] for a in state.samples])
-        torch.testing.assert_close(state.products, expected.to(state.products), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(
+            state.products, expected.to(state.products), rtol=1e-9, atol=1e-9
+        )
 
 
 def test_the_nearest_samples_become_one():
@@ -98,7 +116,9 @@ def test_the_nearest_samples_become_one():
     twin = state.samples[1]
     after = online.update(state, near, 1.0)
     assert len(after.samples) == 4
-    assert torch.equal(after.samples[0], state.samples[0]) and torch.equal(after.samples[2], state.samples[2])
+    assert torch.equal(after.samples[0], state.samples[0]) and torch.equal(
+        after.samples[2], state.samples[2]
+    )
     assert 0 < (after.samples[1] - twin).abs().max() < 0.1 * twin.abs().max()
 
 
@@ -112,7 +132,10 @@ def test_filter_is_solved_for_every_second_frame():
 
 def test_doubtful_frames_weigh_less():
     online, state = started(rate=0.1)
-    weights = [online.update(replace(state, mean_score=0.8), spectrum(1), score).weights[-1].item() for score in (0.9, 0.8, 0.4)]
+    weights = [
+        online.update(replace(state, mean_score=0.8), spectrum(1), score).weights[-1].item()
+        for score in (0.9, 0.8, 0.4)
+    ]
     assert weights == pytest.approx([0.1, 0.1, 0.025])
     unmoved = online.update(state, spectrum(1), 0.0)
     assert len(unmoved.samples) == 1

@@ -24,7 +24,9 @@ PLUS = dict(
 
 def moving_picture(count: int) -> list[np.ndarray]:
     """A smooth texture that moves by 3 px to the left and 2 px down in each frame."""
-    picture = cv2.GaussianBlur(np.random.default_rng(11).integers(0, 256, (160, 200, 3), dtype=np.uint8), (0, 0), 3)
+    picture = cv2.GaussianBlur(
+        np.random.default_rng(11).integers(0, 256, (160, 200, 3), dtype=np.uint8), (0, 0), 3
+    )
     picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
     return [np.roll(picture, (2 * t, -3 * t), (0, 1)) for t in range(count)]
 
@@ -40,7 +42,9 @@ def test_boxes_equal_the_golden_file():
 @pytest.mark.process
 @pytest.mark.parametrize('options', [{}, PLUS], ids=['udt', 'udt+'])
 def test_a_moving_picture_is_followed_to_a_pixel(options):
-    boxes, scores = follow(UDTTracker(formula_udt(), **options), moving_picture(9), np.array([80.0, 50, 120, 80]))
+    boxes, scores = follow(
+        UDTTracker(formula_udt(), **options), moving_picture(9), np.array([80.0, 50, 120, 80])
+    )
     steps = np.arange(1, 9)[:, None]
     assert np.abs(boxes[:, :2] - (np.array([100, 65]) + steps * (-3, 2))).max() < 1.0
     assert np.abs(boxes[:, 2:] / (40, 30) - 1).max() < 0.07
@@ -71,7 +75,9 @@ def test_published_weights_give_the_boxes_of_the_release(shared_dir, kind):
         state = tracker.init(cv2.imread(str(images[0])), xywh_to_xyxy(boxes[0]))
         for image, expected in zip(images[1:], boxes[1:], strict=True):
             prediction, state = tracker.update(cv2.imread(str(image)), state)
-            assert np.abs(xyxy_to_xywh(prediction.boxes_xyxy[0]) - expected).max() < 0.01, recorded.stem
+            assert np.abs(xyxy_to_xywh(prediction.boxes_xyxy[0]) - expected).max() < 0.01, (
+                recorded.stem
+            )
 
 
 @pytest.mark.parametrize('options', [{}, PLUS], ids=['udt', 'udt+'])
@@ -86,7 +92,9 @@ def test_several_targets_at_once_equal_one_at_a_time(options):
             assert np.abs(prediction.boxes_xyxy[index] - single.boxes_xyxy[0]).max() < 1e-3
 
 
-@pytest.mark.parametrize('options', [{}, PLUS, dict(adapt_frames=3, adapt_iterations=2)], ids=['udt', 'udt+', 'adapting'])
+@pytest.mark.parametrize(
+    'options', [{}, PLUS, dict(adapt_frames=3, adapt_iterations=2)], ids=['udt', 'udt+', 'adapting']
+)
 def test_a_state_can_be_used_twice(options):
     tracker, clip = UDTTracker(formula_udt(channels=4), **options), frames(5)
     state = tracker.init(clip[0], first_box())
@@ -110,7 +118,9 @@ def test_size_follows_a_growing_target_within_its_limits():
     canvas = [np.full((400, 400, 3), 90, np.uint8) for _ in range(8)]
     for t, image in enumerate(canvas):
         side = round(60 * 1.03**t)
-        image[200 - side // 2 : 200 - side // 2 + side, 200 - side // 2 : 200 - side // 2 + side] = cv2.resize(base, (side, side))
+        image[
+            200 - side // 2 : 200 - side // 2 + side, 200 - side // 2 : 200 - side // 2 + side
+        ] = cv2.resize(base, (side, side))
     box = np.array([170.0, 170, 230, 230])
     for options in ({}, dict(scales=1, scale_filter=dict(type='ScaleFilter'))):
         boxes, _ = follow(UDTTracker(formula_udt(), **options), canvas, box)
@@ -129,9 +139,15 @@ def test_adaptation_changes_the_targets_own_network_only():
         prediction, state = tracker.update(frame, state)
         networks.append([target.network for target in state])
     assert networks[0] == [model, model]
-    assert networks[1] == networks[2] and model not in networks[1] and networks[1][0] is not networks[1][1]
+    assert (
+        networks[1] == networks[2]
+        and model not in networks[1]
+        and networks[1][0] is not networks[1][1]
+    )
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    assert any(not torch.equal(a, b) for a, b in zip(before, networks[2][0].parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before, networks[2][0].parameters(), strict=True)
+    )
     assert state[0].early_crops == () and np.isfinite(prediction.boxes_xyxy).all()
 
 
@@ -141,7 +157,10 @@ def test_adaptation_lowers_the_loss_and_refuses_too_few_frames():
     crops = np.stack([frame[60:121, 80:141] for frame in frames(5)])
     pixels = model.data_preprocessor.normalise(torch.from_numpy(crops).movedim(-1, 1))
     groups = {'frames': torch.stack([pixels[[0, 1, 3]], pixels[[0, 2, 4]]])}
-    loss = [net.loss(groups, [])['loss_consistency'].item() for net in (model, adapted(model, crops, iterations=20, lr=1e-4))]
+    loss = [
+        net.loss(groups, [])['loss_consistency'].item()
+        for net in (model, adapted(model, crops, iterations=20, lr=1e-4))
+    ]
     assert loss[1] < loss[0]
     with pytest.raises(ValueError, match='3 frames, got 2'):
         adapted(model, crops[:2])
@@ -151,7 +170,9 @@ def test_adaptation_lowers_the_loss_and_refuses_too_few_frames():
 BLACK = np.zeros((60, 80, 3), np.uint8)
 
 
-@pytest.mark.parametrize('options', [{}, PLUS, dict(adapt_frames=3, adapt_iterations=1)], ids=['udt', 'udt+', 'adapting'])
+@pytest.mark.parametrize(
+    'options', [{}, PLUS, dict(adapt_frames=3, adapt_iterations=1)], ids=['udt', 'udt+', 'adapting']
+)
 @pytest.mark.parametrize(
     ('image', 'box'),
     [
@@ -165,10 +186,17 @@ BLACK = np.zeros((60, 80, 3), np.uint8)
 )
 def test_hard_input_gives_finite_boxes(options, image, box):
     rng = np.random.default_rng(5)
-    clip = [rng.integers(0, 256, (60, 80, 3), dtype=np.uint8) if image is None else image for _ in range(4)]
-    boxes, scores = follow(UDTTracker(formula_udt(channels=4), **options), clip, np.array(box, float))
+    clip = [
+        rng.integers(0, 256, (60, 80, 3), dtype=np.uint8) if image is None else image
+        for _ in range(4)
+    ]
+    boxes, scores = follow(
+        UDTTracker(formula_udt(channels=4), **options), clip, np.array(box, float)
+    )
     assert np.isfinite(boxes).all() and ((scores >= 0) & (scores <= 1)).all()
-    assert (boxes[:, 2:] > 0).all() and (boxes[:, :2] >= 0).all() and (boxes[:, :2] <= (80, 60)).all()
+    assert (
+        (boxes[:, 2:] > 0).all() and (boxes[:, :2] >= 0).all() and (boxes[:, :2] <= (80, 60)).all()
+    )
     if image is BLACK:
         assert np.allclose(boxes[:, :2], 30)
 
@@ -177,11 +205,16 @@ BLACKOUT_FRAMES = 8
 
 
 @pytest.mark.parametrize('level', [0, 255], ids=['black', 'white'])
-@pytest.mark.parametrize('options', [{}, PLUS, dict(adapt_frames=5, adapt_iterations=1)], ids=['udt', 'udt+', 'adapting'])
+@pytest.mark.parametrize(
+    'options', [{}, PLUS, dict(adapt_frames=5, adapt_iterations=1)], ids=['udt', 'udt+', 'adapting']
+)
 def test_frames_without_contrast_are_waited_out(options, level):
     picture, rng = moving_picture(7), np.random.default_rng(3)
     # A level as an encoder leaves it, one grey level up or down; the box ends at the left border, so that the window leaves the frame.
-    blank = [np.clip(level + rng.integers(-1, 2, picture[0].shape), 0, 255).astype(np.uint8) for _ in range(BLACKOUT_FRAMES)]
+    blank = [
+        np.clip(level + rng.integers(-1, 2, picture[0].shape), 0, 255).astype(np.uint8)
+        for _ in range(BLACKOUT_FRAMES)
+    ]
     tracker = UDTTracker(formula_udt(channels=8), **options)
     state = tracker.init(picture[0], np.array([20.0, 50, 60, 80]))
     for frame in picture[1:5]:
@@ -189,25 +222,39 @@ def test_frames_without_contrast_are_waited_out(options, level):
     filters = state[0].filter
     for index, frame in enumerate(blank):
         prediction, state = tracker.update(frame, state)
-        assert np.array_equal(prediction.boxes_xyxy, before.boxes_xyxy) and prediction.scores[0] == 0
+        assert (
+            np.array_equal(prediction.boxes_xyxy, before.boxes_xyxy) and prediction.scores[0] == 0
+        )
         assert prediction.lost[0] == (index >= 2) and state[0].filter is filters
     for step, frame in enumerate(picture[5:], 5):
         prediction, state = tracker.update(frame, state)
-        assert np.abs(prediction.boxes_xyxy[0] - (20 - 3 * step, 50 + 2 * step, 60 - 3 * step, 80 + 2 * step)).max() < 2.5
+        assert (
+            np.abs(
+                prediction.boxes_xyxy[0]
+                - (20 - 3 * step, 50 + 2 * step, 60 - 3 * step, 80 + 2 * step)
+            ).max()
+            < 2.5
+        )
         assert prediction.scores[0] > 0.3 and not prediction.lost[0]
 
 
 def test_of_equal_responses_the_middle_window_counts():
     model, clip = formula_udt(channels=4), moving_picture(4)
-    tracker = UDTTracker(model, scale_step=1.0, scale_penalty=1.0)  # three windows that are the same
+    tracker = UDTTracker(
+        model, scale_step=1.0, scale_penalty=1.0
+    )  # three windows that are the same
     tracker.scale_factors = 1.2 ** np.array([-1.0, 0, 1])
-    tracker._crop = lambda frame, centre_xy, size_wh: UDTTracker._crop(tracker, frame, centre_xy, np.array([40.0, 30]))
+    tracker._crop = lambda frame, centre_xy, size_wh: UDTTracker._crop(
+        tracker, frame, centre_xy, np.array([40.0, 30])
+    )
     boxes, _ = follow(tracker, clip, np.array([80.0, 50, 120, 80]))
     assert np.allclose(boxes[:, 2:], (40, 30))
 
 
 @pytest.mark.parametrize('value', [0.0, float('nan'), float('inf')], ids=['zero', 'nan', 'inf'])
-@pytest.mark.parametrize('options', [{}, PLUS, dict(adapt_frames=3, adapt_iterations=1)], ids=['udt', 'udt+', 'adapting'])
+@pytest.mark.parametrize(
+    'options', [{}, PLUS, dict(adapt_frames=3, adapt_iterations=1)], ids=['udt', 'udt+', 'adapting']
+)
 def test_a_network_that_sees_nothing_keeps_the_box_and_says_so(options, value):
     model = formula_udt(channels=4)
     with torch.no_grad():
@@ -217,12 +264,20 @@ def test_a_network_that_sees_nothing_keeps_the_box_and_says_so(options, value):
     state, box = tracker.init(clip[0], np.array([80.0, 50, 120, 80])), [80.0, 50, 120, 80]
     for index, frame in enumerate(clip[1:]):
         prediction, state = tracker.update(frame, state)
-        assert prediction.boxes_xyxy.tolist() == [box] and prediction.scores.tolist() == [0] and prediction.lost[0] == (index >= 2)
+        assert (
+            prediction.boxes_xyxy.tolist() == [box]
+            and prediction.scores.tolist() == [0]
+            and prediction.lost[0] == (index >= 2)
+        )
     assert state[0].network is model
 
 
 def test_one_pixel_frame():
-    boxes, _ = follow(UDTTracker(formula_udt(channels=4)), [np.full((1, 1, 3), 7, np.uint8)] * 3, np.array([0.0, 0, 1, 1]))
+    boxes, _ = follow(
+        UDTTracker(formula_udt(channels=4)),
+        [np.full((1, 1, 3), 7, np.uint8)] * 3,
+        np.array([0.0, 0, 1, 1]),
+    )
     assert np.isfinite(boxes).all()
 
 
@@ -256,6 +311,8 @@ def test_other_networks_are_refused():
 
 def test_adaptation_without_a_label_free_loss_is_refused():
     model = formula_udt(channels=1, kind=DCFNet)
-    with pytest.raises(ValueError, match=r'^[^\n]*got DCFNet; its weights fit configs/udt/udt-finetune.py$'):
+    with pytest.raises(
+        ValueError, match=r'^[^\n]*got DCFNet; its weights fit configs/udt/udt-finetune.py$'
+    ):
         UDTTracker(model, adapt_frames=5)
     assert UDTTracker(model).adapt_frames == 0

@@ -45,7 +45,9 @@ def test_segment_rule_finds_the_best_of_each_quarter_while_buckets_hold_single_f
     scores = rng.random(16)
     history = filled(scores, 'segments').entries()[2:6]
     past = [FIRST_SCORE, *scores[:15]]  # the latest frame has its own place
-    expected = [segment * 4 + int(np.argmax(past[segment * 4 : segment * 4 + 4])) for segment in range(4)]
+    expected = [
+        segment * 4 + int(np.argmax(past[segment * 4 : segment * 4 + 4])) for segment in range(4)
+    ]
     assert [0 if entry == 'first' else entry for entry in history] == expected
 
 

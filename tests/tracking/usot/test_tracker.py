@@ -39,7 +39,13 @@ def test_tracked_boxes_equal_the_release(kind, frames):
 
 @pytest.mark.shared_data
 def test_tracked_boxes_equal_the_release_on_real_video():
-    folder = Path(os.environ.get('USOT_SHARED_DIR', SHARED_GOLDEN.parents[1])) / 'data' / 'eval' / 'Crossing' / 'img'
+    folder = (
+        Path(os.environ.get('USOT_SHARED_DIR', SHARED_GOLDEN.parents[1]))
+        / 'data'
+        / 'eval'
+        / 'Crossing'
+        / 'img'
+    )
     path = SHARED_GOLDEN / 'track_Crossing_small_formula.npz'
     if not path.exists() or not folder.exists():
         pytest.skip('needs the shared folder')
@@ -58,7 +64,9 @@ def tracker():
 
 def test_several_targets_at_once_equal_one_at_a_time(tracker):
     frames = [synthetic_clip.frame(t) for t in range(6)]
-    boxes = xywh_to_xyxy(np.array([[90.0, 92, 46, 34], [30, 40, 40, 60], [200, 150, 12, 14]]))  # the last one is small: a 271 px crop
+    boxes = xywh_to_xyxy(
+        np.array([[90.0, 92, 46, 34], [30, 40, 40, 60], [200, 150, 12, 14]])
+    )  # the last one is small: a 271 px crop
     together = tracker.init(frames[0], boxes)
     alone = [tracker.init(frames[0], box) for box in boxes]
     assert {target.crop_px for target in together} == {255, 271}
@@ -100,8 +108,17 @@ def test_a_remembered_entry_keeps_no_other_target_alive(tracker):
         _, state = tracker.update(synthetic_clip.frame(t), state)
     for target in state:
         queue = target.memory
-        remembered = [queue.first, queue.mirrored, queue.latest.entry, *(moment.entry for moment in queue.past)]
-        assert all(code.untyped_storage().nbytes() == code.numel() * code.element_size() for entry in remembered for code in entry)
+        remembered = [
+            queue.first,
+            queue.mirrored,
+            queue.latest.entry,
+            *(moment.entry for moment in queue.past),
+        ]
+        assert all(
+            code.untyped_storage().nbytes() == code.numel() * code.element_size()
+            for entry in remembered
+            for code in entry
+        )
 
 
 @pytest.mark.parametrize('options', [{'memory_rule': 'segment'}, {'memory_size': 3}])
@@ -131,7 +148,9 @@ def test_weak_frames_in_a_row_mean_lost():
     assert flags == [False, True, True]
 
 
-@pytest.mark.parametrize('make', [StandStill, lambda: USOTTracker(formula_usot('small'))], ids=['stand still', 'usot'])
+@pytest.mark.parametrize(
+    'make', [StandStill, lambda: USOTTracker(formula_usot('small'))], ids=['stand still', 'usot']
+)
 @pytest.mark.parametrize(
     ('box', 'message'),
     [

@@ -36,7 +36,9 @@ class AnnotationError(RuntimeError):
 def _text(path: str | Path) -> str:
     try:
         data = Path(path).read_bytes()
-        return data.decode('utf-16' if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else 'utf-8-sig')
+        return data.decode(
+            'utf-16' if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else 'utf-8-sig'
+        )
     except OSError as error:
         raise AnnotationError(path, f'cannot be read ({error.strerror})') from error
     except UnicodeDecodeError as error:
@@ -67,7 +69,9 @@ def read_rows(path: str | Path) -> list[list[float]]:
     return rows
 
 
-def parse_boxes_xywh(path: str | Path, origin: int = 0, negative_is_absent: bool = False) -> np.ndarray:
+def parse_boxes_xywh(
+    path: str | Path, origin: int = 0, negative_is_absent: bool = False
+) -> np.ndarray:
     """Boxes of a file with ``x, y, w, h`` on each line.
 
     Args:
@@ -91,7 +95,10 @@ def parse_boxes_xywh(path: str | Path, origin: int = 0, negative_is_absent: bool
     absent = np.isnan(boxes)
     partly = absent.any(1) & ~absent.all(1)
     unusable = np.isinf(boxes).any(1) | (boxes[:, 2:] < 0).any(1)
-    for wrong, cause in ((partly, 'the box is partly nan'), (unusable, 'negative or infinite width or height')):
+    for wrong, cause in (
+        (partly, 'the box is partly nan'),
+        (unusable, 'negative or infinite width or height'),
+    ):
         if wrong.any():
             line = int(np.flatnonzero(wrong)[0])
             raise AnnotationError(path, f'{cause}: {rows[line]}', line + 1)
@@ -136,7 +143,9 @@ def parse_labels(path: str | Path) -> np.ndarray:
     values = np.array([value for row in rows for value in row])
     if not np.isin(values, (0, 1)).all():
         wrong = int(np.flatnonzero(~np.isin(values, (0, 1)))[0])
-        raise AnnotationError(path, f'a label is 0 or 1, got {values[wrong]:g} as value {wrong + 1}')
+        raise AnnotationError(
+            path, f'a label is 0 or 1, got {values[wrong]:g} as value {wrong + 1}'
+        )
     return values.astype(bool)
 
 
@@ -174,5 +183,7 @@ def flagged(path: str | Path, names: Sequence[str]) -> tuple[str, ...]:
     """
     flags = parse_labels(path)
     if len(flags) != len(names):
-        raise AnnotationError(path, f'{len(flags)} flags for {len(names)} attributes ({", ".join(names)})')
+        raise AnnotationError(
+            path, f'{len(flags)} flags for {len(names)} attributes ({", ".join(names)})'
+        )
     return tuple(name for name, flag in zip(names, flags, strict=True) if flag)

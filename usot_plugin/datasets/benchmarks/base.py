@@ -32,11 +32,18 @@ class BenchmarkDataset(Dataset, ABC):
     #: ``dataset_name`` for reports, ``convention``: key of :data:`usot_plugin.evaluation.functional.CONVENTIONS`.
     METAINFO: dict[str, Any] = {}
 
-    def __init__(self, data_root: str | Path, sequences: Sequence[str] | None = None, metainfo: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        data_root: str | Path,
+        sequences: Sequence[str] | None = None,
+        metainfo: dict[str, Any] | None = None,
+    ) -> None:
         self.data_root = Path(data_root)
         self.metainfo = {**self.METAINFO, **(metainfo or {})}
         found = self.find_names()
-        self.names = found if sequences is None else [self._known(name, found) for name in sequences]
+        self.names = (
+            found if sequences is None else [self._known(name, found) for name in sequences]
+        )
         for name in self.names:  # results are written under these names
             path_below(self.data_root, name, f'{self.data_root}: sequence')
         if not self.names:
@@ -59,7 +66,8 @@ class BenchmarkDataset(Dataset, ABC):
         if name not in found:
             near = get_close_matches(name, found, 1)
             raise ValueError(
-                f'{self.data_root}: no sequence {name!r}' + (f', did you mean {near[0]!r}?' if near else f' among {len(found)}')
+                f'{self.data_root}: no sequence {name!r}'
+                + (f', did you mean {near[0]!r}?' if near else f' among {len(found)}')
             )
         return name
 

@@ -99,7 +99,11 @@ class BoxFileBenchmark(BenchmarkDataset):
             raise ValueError(f'{data_root}: no such folder')
         self.first_box_only = self.subset in self.FIRST_BOX_ONLY
         self._listings: dict[Path, dict[int, str]] = {}
-        about = {'dataset_name': self.SUBSETS[self.subset], 'origin': self.origin, 'first_box_only': self.first_box_only}
+        about = {
+            'dataset_name': self.SUBSETS[self.subset],
+            'origin': self.origin,
+            'first_box_only': self.first_box_only,
+        }
         super().__init__(data_root, sequences, {**about, **(metainfo or {})})
 
     @abstractmethod
@@ -112,8 +116,12 @@ class BoxFileBenchmark(BenchmarkDataset):
         annotation = self.read_annotation(name, files, len(frames))
         count = len(annotation['boxes_xyxy'])
         if count != len(frames):
-            raise AnnotationError(files.annotation, f'{count} boxes for {len(frames)} frames in {files.frames}')
-        return AnnotatedSequence(name, FrameFilesClip(files.frames, frames, name, files.fps), **annotation)
+            raise AnnotationError(
+                files.annotation, f'{count} boxes for {len(frames)} frames in {files.frames}'
+            )
+        return AnnotatedSequence(
+            name, FrameFilesClip(files.frames, frames, name, files.fps), **annotation
+        )
 
     def full_init(self) -> None:
         """Read every annotation once, so that a broken one is reported before any tracking starts."""
@@ -124,12 +132,19 @@ class BoxFileBenchmark(BenchmarkDataset):
         """Raises :class:`AnnotationError` with the number of sequences that have no folder of frames."""
         missing = [name for name in self.names if not self.files_of(name).frames.is_dir()]
         if missing:
-            raise AnnotationError(self.data_root, f'{len(missing)} of {len(self)} sequences are missing: {shown(missing)}')
+            raise AnnotationError(
+                self.data_root,
+                f'{len(missing)} of {len(self)} sequences are missing: {shown(missing)}',
+            )
 
     @staticmethod
     def missing_reason(files: SequenceFiles) -> str | None:
         """Why a sequence cannot be looked at any further."""
-        return None if files.frames.is_dir() or files.annotation.exists() else 'the sequence is missing'
+        return (
+            None
+            if files.frames.is_dir() or files.annotation.exists()
+            else 'the sequence is missing'
+        )
 
     def checks(self, name: str) -> list[Callable[[], object]]:
         files = self.files_of(name)
@@ -156,14 +171,21 @@ class BoxFileBenchmark(BenchmarkDataset):
         last = max(numbered) if files.last is None else files.last
         missing = [str(number) for number in range(first, last + 1) if number not in numbered]
         if missing:
-            raise ClipError(files.frames, f'{len(missing)} of the frames {first} to {last} are missing: {shown(missing)}')
+            raise ClipError(
+                files.frames,
+                f'{len(missing)} of the frames {first} to {last} are missing: {shown(missing)}',
+            )
         return [numbered[number] for number in range(first + files.skip, last + 1)]
 
     def _numbered(self, folder: Path) -> dict[int, str]:
         """Names of a folder's images by frame number; listed once."""
         if folder not in self._listings:
             try:
-                names = [name for name in os.listdir(folder) if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES]
+                names = [
+                    name
+                    for name in os.listdir(folder)
+                    if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+                ]
             except OSError as error:
                 raise ClipError(folder, f'cannot list the folder ({error.strerror})') from error
             names = [name for name in names if not name.startswith('.')]
@@ -171,7 +193,9 @@ class BoxFileBenchmark(BenchmarkDataset):
                 raise ClipError(folder, 'no image in this folder')
             odd = sorted(name for name in names if not name.split('.')[0].isdecimal())
             if odd:
-                raise ClipError(folder, f'{len(odd)} images are not named by a frame number: {shown(odd)}')
+                raise ClipError(
+                    folder, f'{len(odd)} images are not named by a frame number: {shown(odd)}'
+                )
             numbered = {int(name.split('.')[0]): name for name in names}
             if len(numbered) < len(names):
                 raise ClipError(folder, f'{len(names)} images for {len(numbered)} frame numbers')
@@ -192,7 +216,9 @@ class BoxFileBenchmark(BenchmarkDataset):
             self._same_length(path, len(absent), files, len(boxes))
             boxes[absent] = np.nan
         if not is_valid(boxes[0]):
-            raise AnnotationError(files.annotation, 'the first frame has no box to start from', 1 + files.skip)
+            raise AnnotationError(
+                files.annotation, 'the first frame has no box to start from', 1 + files.skip
+            )
         frame_attributes = self.read_frame_attributes(files)
         for attribute, values in frame_attributes.items():
             self._same_length(attribute, len(values), files, len(boxes))
@@ -202,7 +228,10 @@ class BoxFileBenchmark(BenchmarkDataset):
 
     def _same_length(self, what: str | Path, count: int, files: SequenceFiles, boxes: int) -> None:
         if count != boxes:
-            raise AnnotationError(files.annotation.parent if isinstance(what, str) else what, f'{count} labels for {boxes} boxes ({what})')
+            raise AnnotationError(
+                files.annotation.parent if isinstance(what, str) else what,
+                f'{count} labels for {boxes} boxes ({what})',
+            )
 
     def read_boxes(self, files: SequenceFiles) -> np.ndarray:
         """Boxes of the evaluated frames as the box file has them, ``(T, 4)`` xyxy, 0-based.
@@ -214,7 +243,10 @@ class BoxFileBenchmark(BenchmarkDataset):
         if files.first is not None and files.last is not None:
             listed = files.last - files.first + 1
             if len(boxes) != listed:
-                raise AnnotationError(files.annotation, f'{len(boxes)} boxes for {listed} listed frames ({files.first} to {files.last})')
+                raise AnnotationError(
+                    files.annotation,
+                    f'{len(boxes)} boxes for {listed} listed frames ({files.first} to {files.last})',
+                )
         return boxes[files.skip :]
 
     def read_attributes(self, name: str, files: SequenceFiles) -> tuple[str, ...]:

@@ -76,7 +76,11 @@ def count_problem(dataset: BenchmarkDataset) -> str | None:
     if not isinstance(dataset, BoxFileBenchmark) or dataset.subset not in dataset.COUNTS:
         return None
     published = dataset.COUNTS[dataset.subset]
-    return None if len(dataset) == published else f'{len(dataset)} sequences, {published} are published'
+    return (
+        None
+        if len(dataset) == published
+        else f'{len(dataset)} sequences, {published} are published'
+    )
 
 
 def _check_boxes(sequence: AnnotatedSequence, found: SequenceCheck) -> None:
@@ -85,18 +89,28 @@ def _check_boxes(sequence: AnnotatedSequence, found: SequenceCheck) -> None:
     with np.errstate(invalid='ignore'):
         outside = (boxes[:, 2:] <= 0).any(1) | (boxes[:, :2] >= (width, height)).any(1)
         beyond = ((boxes[:, :2] < 0).any(1) | (boxes[:, 2:] > (width, height)).any(1)) & ~outside
-    anchors = np.zeros(len(boxes), bool) if sequence.anchors is None else np.asarray(sequence.anchors) != 0
-    for frame in sorted({0, *np.flatnonzero(anchors & sequence.present)} - set(np.flatnonzero(outside))):
+    anchors = (
+        np.zeros(len(boxes), bool)
+        if sequence.anchors is None
+        else np.asarray(sequence.anchors) != 0
+    )
+    for frame in sorted(
+        {0, *np.flatnonzero(anchors & sequence.present)} - set(np.flatnonzero(outside))
+    ):
         wrong = start_problem(boxes[frame], sequence.clip.size_wh)
         if wrong is not None:
             x1, y1, x2, y2 = boxes[frame]
-            found.problems.append(f'no tracker starts from the box of index {frame}: {x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g} {wrong}')
+            found.problems.append(
+                f'no tracker starts from the box of index {frame}: {x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g} {wrong}'
+            )
     for frames, problem in ((outside, True), (beyond, False)):
         if frames.any():
             where = 'outside' if problem else 'partly outside'
             numbers = shown([str(index) for index in np.flatnonzero(frames)])
             lines = found.problems if problem else found.notes
-            lines.append(f'{frames.sum()} boxes lie {where} the image of {width}x{height}: index {numbers}')
+            lines.append(
+                f'{frames.sum()} boxes lie {where} the image of {width}x{height}: index {numbers}'
+            )
 
 
 def _decode(clip: Clip, found: SequenceCheck) -> None:

@@ -42,7 +42,11 @@ class LabelImages:
         if path is None:
             return None
         labels = read_labels(path)
-        return np.where(labels == VOID, VOID, labels > 0).astype(np.uint8) if self.one_object else labels
+        return (
+            np.where(labels == VOID, VOID, labels > 0).astype(np.uint8)
+            if self.one_object
+            else labels
+        )
 
 
 def read_labels(path: str | Path) -> np.ndarray:
@@ -51,20 +55,29 @@ def read_labels(path: str | Path) -> np.ndarray:
     Raises:
         AnnotationError: The file cannot be read, or is a colour image.
     """
-    from PIL import Image, UnidentifiedImageError  # OpenCV gives a palette's colours, not its indices
+    from PIL import (
+        Image,
+        UnidentifiedImageError,
+    )  # OpenCV gives a palette's colours, not its indices
 
     try:
         with Image.open(path) as image:
             mode = image.mode
             if mode not in ('P', 'L', '1'):
-                raise AnnotationError(path, f'a mask holds labels in a palette or grey, this is {mode}')
+                raise AnnotationError(
+                    path, f'a mask holds labels in a palette or grey, this is {mode}'
+                )
             labels = np.array(image).astype(np.uint8)
     except (UnidentifiedImageError, SyntaxError) as error:
         raise AnnotationError(path, 'not an image that can be decoded') from error
     except OSError as error:
         raise AnnotationError(path, f'cannot be read ({error.strerror or error})') from error
     # DAVIS 2016's own files are grey, and their object is white.
-    return labels if mode == 'P' or not np.isin(labels, (0, VOID)).all() else (labels > 0).astype(np.uint8)
+    return (
+        labels
+        if mode == 'P' or not np.isin(labels, (0, VOID)).all()
+        else (labels > 0).astype(np.uint8)
+    )
 
 
 @DATASETS.register_module()
@@ -109,14 +122,19 @@ class DAVISDataset(BoxFileBenchmark):
         return read_lines(self.data_root / 'ImageSets' / self.subset / f'{self.split}.txt')
 
     def files_of(self, name: str) -> SequenceFiles:
-        frames, masks = (self.data_root / part / self.resolution / name for part in ('JPEGImages', 'Annotations'))
+        frames, masks = (
+            self.data_root / part / self.resolution / name for part in ('JPEGImages', 'Annotations')
+        )
         return SequenceFiles(frames, masks)
 
     def labels_of(self, files: SequenceFiles) -> LabelImages:
         """The masks of a sequence, none of them read yet."""
         there = {path.name for path in files.annotation.glob('*.png')}
         names = [f'{Path(frame).stem}.png' for frame in self.frame_names(files)]
-        return LabelImages(tuple(files.annotation / name if name in there else None for name in names), self.subset == '2016')
+        return LabelImages(
+            tuple(files.annotation / name if name in there else None for name in names),
+            self.subset == '2016',
+        )
 
     def target_label(self, files: SequenceFiles) -> int:
         """The smallest label of an object in the first frame.
@@ -152,10 +170,18 @@ class DAVISDataset(BoxFileBenchmark):
         if self.missing_reason(files):
             return super().checks(name)
         masks = [partial(read_labels, path) for path in sorted(files.annotation.glob('*.png'))]
-        return [lambda: self.frame_names(files), lambda: self._refuse_holes(files), *masks, lambda: self.load(name)]
+        return [
+            lambda: self.frame_names(files),
+            lambda: self._refuse_holes(files),
+            *masks,
+            lambda: self.load(name),
+        ]
 
     def _refuse_holes(self, files: SequenceFiles) -> None:
         masks = self.labels_of(files).files
         missing = [str(index) for index, path in enumerate(masks) if path is None]
         if missing:
-            raise AnnotationError(files.annotation, f'{len(missing)} of {len(masks)} masks are missing: {shown(missing)}')
+            raise AnnotationError(
+                files.annotation,
+                f'{len(missing)} of {len(masks)} masks are missing: {shown(missing)}',
+            )

@@ -50,7 +50,12 @@ class GOT10kDataset(BoxFileBenchmark):
         annotation = folder / 'groundtruth.txt'
         if self.first_box_only:
             return SequenceFiles(folder, annotation)
-        return SequenceFiles(folder, annotation, absence=(folder / 'absence.label',), attributes=folder / 'meta_info.ini')
+        return SequenceFiles(
+            folder,
+            annotation,
+            absence=(folder / 'absence.label',),
+            attributes=folder / 'meta_info.ini',
+        )
 
     def read_annotation(self, name: str, files: SequenceFiles, frame_count: int) -> dict[str, Any]:
         annotation = super().read_annotation(name, files, frame_count)
@@ -65,7 +70,9 @@ class GOT10kDataset(BoxFileBenchmark):
         try:
             parser.read(files.attributes, encoding='utf-8')
         except (configparser.Error, UnicodeDecodeError) as error:
-            raise AnnotationError(files.attributes, f'not a meta file ({" ".join(str(error).split())})') from error
+            raise AnnotationError(
+                files.attributes, f'not a meta file ({" ".join(str(error).split())})'
+            ) from error
         if not parser.has_section('METAINFO'):
             raise AnnotationError(files.attributes, 'missing, or without a section [METAINFO]')
         meta = parser['METAINFO']
@@ -74,7 +81,15 @@ class GOT10kDataset(BoxFileBenchmark):
     def read_frame_attributes(self, files: SequenceFiles) -> Mapping[str, np.ndarray]:
         if self.first_box_only:
             return {}
-        cover = np.array([value for row in read_rows(files.frames / 'cover.label') for value in row])
+        cover = np.array(
+            [value for row in read_rows(files.frames / 'cover.label') for value in row]
+        )
         if not np.isin(cover, np.arange(COVER_LEVELS + 1)).all():
-            raise AnnotationError(files.frames / 'cover.label', f'a cover label is a whole number from 0 to {COVER_LEVELS}')
-        return {'cover': cover > 0, 'cut_by_image': parse_labels(files.frames / 'cut_by_image.label')}
+            raise AnnotationError(
+                files.frames / 'cover.label',
+                f'a cover label is a whole number from 0 to {COVER_LEVELS}',
+            )
+        return {
+            'cover': cover > 0,
+            'cut_by_image': parse_labels(files.frames / 'cut_by_image.label'),
+        }

@@ -11,7 +11,22 @@ from .sequence_lists import read_list
 #: Sequences of each category of LaSOT; those that are not for testing are for training.
 PER_CATEGORY = 20
 #: Order of the 14 flags in an attribute file, from the LaSOT evaluation toolkit.
-ATTRIBUTES = ('IV', 'POC', 'DEF', 'MB', 'CM', 'ROT', 'BC', 'VC', 'SV', 'FOC', 'FM', 'OV', 'LR', 'ARC')
+ATTRIBUTES = (
+    'IV',
+    'POC',
+    'DEF',
+    'MB',
+    'CM',
+    'ROT',
+    'BC',
+    'VC',
+    'SV',
+    'FOC',
+    'FM',
+    'OV',
+    'LR',
+    'ARC',
+)
 
 
 @DATASETS.register_module()
@@ -30,7 +45,9 @@ class LaSOTDataset(BoxFileBenchmark):
 
     def find_names(self) -> list[str]:
         names = []
-        for category, *listed in read_list('lasot_extension' if self.subset == 'extension' else 'lasot'):
+        for category, *listed in read_list(
+            'lasot_extension' if self.subset == 'extension' else 'lasot'
+        ):
             wanted = [int(number) for number in listed]
             if self.subset == 'train':
                 wanted = [number for number in range(1, PER_CATEGORY + 1) if number not in wanted]
@@ -42,7 +59,12 @@ class LaSOTDataset(BoxFileBenchmark):
         absence = (folder / 'full_occlusion.txt', folder / 'out_of_view.txt')
         attributes = self.data_root / 'att' / f'{name}.txt'
         shipped = attributes.parent.is_dir()
-        return SequenceFiles(folder / 'img', folder / 'groundtruth.txt', absence=absence, attributes=attributes if shipped else None)
+        return SequenceFiles(
+            folder / 'img',
+            folder / 'groundtruth.txt',
+            absence=absence,
+            attributes=attributes if shipped else None,
+        )
 
     def read_attributes(self, name: str, files: SequenceFiles) -> tuple[str, ...]:
         return flagged(files.attributes, ATTRIBUTES) if files.attributes else ()

@@ -49,7 +49,10 @@ class NFSDataset(BoxFileBenchmark):
         boxes = np.where(rows[:, 6:7] > 0, np.nan, rows[:, 1:5])
         if (boxes[:, 2:] < boxes[:, :2]).any():
             line = int(np.flatnonzero((boxes[:, 2:] < boxes[:, :2]).any(1))[0])
-            raise AnnotationError(files.annotation, f'negative width or height of box {line + 1}: {boxes[line].tolist()}')
+            raise AnnotationError(
+                files.annotation,
+                f'negative width or height of box {line + 1}: {boxes[line].tolist()}',
+            )
         return boxes
 
     def read_frame_attributes(self, files: SequenceFiles) -> Mapping[str, np.ndarray]:
@@ -62,9 +65,15 @@ class NFSDataset(BoxFileBenchmark):
             try:
                 rows.append([float(value) for value in line.split(maxsplit=COLUMNS)[:COLUMNS]])
             except ValueError as error:
-                raise AnnotationError(files.annotation, f'not a number ({error})', number) from error
+                raise AnnotationError(
+                    files.annotation, f'not a number ({error})', number
+                ) from error
             if len(rows[-1]) < COLUMNS:
-                raise AnnotationError(files.annotation, f'a line has {COLUMNS} numbers and a class, got {len(rows[-1])} numbers', number)
+                raise AnnotationError(
+                    files.annotation,
+                    f'a line has {COLUMNS} numbers and a class, got {len(rows[-1])} numbers',
+                    number,
+                )
         frames = len(self._numbered(files.frames)) if files.frames.is_dir() else 0
         step = ANNOTATED_FPS // int(self.subset)
         if step > 1 and len(rows) > 2 * frames:

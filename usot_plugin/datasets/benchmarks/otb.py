@@ -28,7 +28,9 @@ class OTB100Dataset(BoxFileBenchmark):
         first, last, skip = (int(value) for value in self._rows[name][1:4])
         folder, _, target = name.partition('.')
         annotation = f'groundtruth_rect.{target}.txt' if target else 'groundtruth_rect.txt'
-        return SequenceFiles(self.data_root / folder / 'img', self.data_root / folder / annotation, first, last, skip)
+        return SequenceFiles(
+            self.data_root / folder / 'img', self.data_root / folder / annotation, first, last, skip
+        )
 
     def read_attributes(self, name: str, files: SequenceFiles) -> tuple[str, ...]:
         return tuple(self._rows[name][5].split(','))

@@ -48,11 +48,15 @@ class AnnotatedSequence:
         if len(boxes) != self.clip.frame_count:
             raise ValueError(f'{self.name}: {len(boxes)} boxes for {self.clip.frame_count} frames')
         if not is_valid(boxes[0]):
-            raise ValueError(f'{self.name}: the first frame has no box to start from ({boxes[0].tolist()})')
+            raise ValueError(
+                f'{self.name}: the first frame has no box to start from ({boxes[0].tolist()})'
+            )
         extras = {'regions': self.regions, 'anchors': self.anchors, **self.frame_attributes}
         for what, values in extras.items():
             if values is not None and len(values) != len(boxes):
-                raise ValueError(f'{self.name}: {len(values)} entries of {what} for {len(boxes)} frames')
+                raise ValueError(
+                    f'{self.name}: {len(values)} entries of {what} for {len(boxes)} frames'
+                )
         object.__setattr__(self, 'boxes_xyxy', boxes)
 
     def __len__(self) -> int:

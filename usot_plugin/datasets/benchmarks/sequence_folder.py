@@ -46,15 +46,34 @@ class SequenceFolderDataset(BenchmarkDataset):
         absence: str = 'absence.label',
         metainfo: dict[str, Any] | None = None,
     ) -> None:
-        self.origin, self.frames, self.annotation, self.absence = origin, frames, annotation, absence
-        super().__init__(data_root, sequences, {'dataset_name': Path(data_root).resolve().name, **(metainfo or {})})
+        self.origin, self.frames, self.annotation, self.absence = (
+            origin,
+            frames,
+            annotation,
+            absence,
+        )
+        super().__init__(
+            data_root,
+            sequences,
+            {'dataset_name': Path(data_root).resolve().name, **(metainfo or {})},
+        )
 
     def find_names(self) -> list[str]:
         try:
-            folders = [path for path in self.data_root.iterdir() if path.is_dir() and not path.name.startswith('.')]
+            folders = [
+                path
+                for path in self.data_root.iterdir()
+                if path.is_dir() and not path.name.startswith('.')
+            ]
         except OSError as error:
-            raise ValueError(f'{self.data_root}: cannot list the sequences ({error.strerror})') from error
-        names = [path.name for path in folders if (path / self.annotation).exists() or (path / self.frames).is_dir()]
+            raise ValueError(
+                f'{self.data_root}: cannot list the sequences ({error.strerror})'
+            ) from error
+        names = [
+            path.name
+            for path in folders
+            if (path / self.annotation).exists() or (path / self.frames).is_dir()
+        ]
         if not names:
             raise ValueError(
                 f'{self.data_root}: no sequence here, expected <sequence>/{self.frames}/*.jpg and <sequence>/{self.annotation}'
@@ -68,7 +87,8 @@ class SequenceFolderDataset(BenchmarkDataset):
         clip.name = name
         if len(boxes) != clip.frame_count:
             raise AnnotationError(
-                folder / self.annotation, f'{len(boxes)} boxes for {clip.frame_count} frames in {clip.path}{_first_hole(clip)}'
+                folder / self.annotation,
+                f'{len(boxes)} boxes for {clip.frame_count} frames in {clip.path}{_first_hole(clip)}',
             )
         return AnnotatedSequence(name, clip, boxes)
 
@@ -79,7 +99,10 @@ class SequenceFolderDataset(BenchmarkDataset):
         if (folder / self.absence).exists():
             absent = parse_labels(folder / self.absence)
             if len(absent) != len(boxes):
-                raise AnnotationError(folder / self.absence, f'{len(absent)} labels for {len(boxes)} boxes in {self.annotation}')
+                raise AnnotationError(
+                    folder / self.absence,
+                    f'{len(absent)} labels for {len(boxes)} boxes in {self.annotation}',
+                )
             boxes[absent] = np.nan
         if not is_valid(boxes[0]):
             raise AnnotationError(file, 'the first frame has no box to start from', 1)
@@ -92,5 +115,7 @@ def _first_hole(clip: Clip) -> str:
     if not stems or not all(stem.isdecimal() for stem in stems):
         return ''
     numbers = {int(stem) for stem in stems}
-    missing = next((number for number in range(min(numbers), max(numbers)) if number not in numbers), None)
+    missing = next(
+        (number for number in range(min(numbers), max(numbers)) if number not in numbers), None
+    )
     return '' if missing is None else f' (frame {missing:0{len(stems[0])}d} is missing)'

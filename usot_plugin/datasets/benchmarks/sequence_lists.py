@@ -10,4 +10,6 @@ from importlib.resources import files
 def read_list(name: str) -> tuple[tuple[str, ...], ...]:
     """Rows of ``lists/<name>.txt``, split at blanks; lines that start with ``#`` say what the columns are."""
     text = (files(__package__) / 'lists' / f'{name}.txt').read_text(encoding='utf-8')
-    return tuple(tuple(line.split()) for line in text.splitlines() if line and not line.startswith('#'))
+    return tuple(
+        tuple(line.split()) for line in text.splitlines() if line and not line.startswith('#')
+    )

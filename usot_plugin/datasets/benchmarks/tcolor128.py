@@ -36,17 +36,30 @@ class TColor128Dataset(BoxFileBenchmark):
         path = folder / f'{name}_frames.txt'
         numbers = [value for row in read_rows(path) for value in row]
         if len(numbers) != 2 or not 0 <= numbers[0] <= numbers[1]:
-            raise AnnotationError(path, f'the first and the last frame number are wanted, got {numbers}')
+            raise AnnotationError(
+                path, f'the first and the last frame number are wanted, got {numbers}'
+            )
         first, last = (int(number) for number in numbers)
-        return SequenceFiles(folder / 'img', folder / f'{name}_gt.txt', first, last, attributes=attributes)
+        return SequenceFiles(
+            folder / 'img', folder / f'{name}_gt.txt', first, last, attributes=attributes
+        )
 
     def read_attributes(self, name: str, files: SequenceFiles) -> tuple[str, ...]:
         if files.attributes is None:
             return ()
-        words = [word for line in read_lines(files.attributes) for word in line.replace(',', ' ').replace(';', ' ').split()]
+        words = [
+            word
+            for line in read_lines(files.attributes)
+            for word in line.replace(',', ' ').replace(';', ' ').split()
+        ]
         if set(words) <= {'0', '1'} and len(words) == len(ATTRIBUTES):
-            return tuple(attribute for attribute, flag in zip(ATTRIBUTES, words, strict=True) if flag == '1')
+            return tuple(
+                attribute for attribute, flag in zip(ATTRIBUTES, words, strict=True) if flag == '1'
+            )
         unknown = [word for word in words if word not in ATTRIBUTES]
         if unknown:
-            raise AnnotationError(files.attributes, f'unknown attribute {unknown[0]!r}, known are {", ".join(ATTRIBUTES)}')
+            raise AnnotationError(
+                files.attributes,
+                f'unknown attribute {unknown[0]!r}, known are {", ".join(ATTRIBUTES)}',
+            )
         return tuple(words)

@@ -33,9 +33,15 @@ class TrackingNetDataset(BoxFileBenchmark):
     def find_names(self) -> list[str]:
         self.folder = self.data_root / self.subset
         try:
-            annotated = {path.stem for path in (self.folder / 'anno').iterdir() if path.suffix == '.txt' and not path.name.startswith('.')}
+            annotated = {
+                path.stem
+                for path in (self.folder / 'anno').iterdir()
+                if path.suffix == '.txt' and not path.name.startswith('.')
+            }
         except OSError as error:
-            raise AnnotationError(self.folder / 'anno', f'cannot list the annotations ({error.strerror})') from error
+            raise AnnotationError(
+                self.folder / 'anno', f'cannot list the annotations ({error.strerror})'
+            ) from error
         return sorted(annotated, key=natural_key)
 
     def files_of(self, name: str) -> SequenceFiles:

@@ -49,7 +49,9 @@ class VOTDataset(BoxFileBenchmark):
         if COLOR_KEY in about:
             pattern = Path(about[COLOR_KEY].replace('\\', '/'))
             frames = folder / (pattern.parent if pattern.suffix else pattern)
-        return SequenceFiles(frames, folder / 'groundtruth.txt', fps=float(fps) if fps.isdecimal() else 0.0)
+        return SequenceFiles(
+            frames, folder / 'groundtruth.txt', fps=float(fps) if fps.isdecimal() else 0.0
+        )
 
     def read_annotation(self, name: str, files: SequenceFiles, frame_count: int) -> dict[str, Any]:
         annotation = super().read_annotation(name, files, frame_count)
@@ -58,7 +60,9 @@ class VOTDataset(BoxFileBenchmark):
 
     def read_boxes(self, files: SequenceFiles) -> np.ndarray:
         absent = np.full(4, np.nan)
-        return np.array([absent if region is None else region.box_xyxy for region in self.read_regions(files)])
+        return np.array(
+            [absent if region is None else region.box_xyxy for region in self.read_regions(files)]
+        )
 
     def read_regions(self, files: SequenceFiles) -> list[Region | None]:
         """What each line of ``groundtruth.txt`` says.
@@ -90,8 +94,12 @@ class VOTDataset(BoxFileBenchmark):
             return None
         values = np.array([value for row in read_rows(path) for value in row])
         if len(values) > frame_count or np.isnan(values).any():
-            raise AnnotationError(path, f'{len(values)} anchors for {frame_count} frames, or one that is nan')
-        return np.concatenate([np.sign(values).astype(int), np.zeros(frame_count - len(values), int)])
+            raise AnnotationError(
+                path, f'{len(values)} anchors for {frame_count} frames, or one that is nan'
+            )
+        return np.concatenate(
+            [np.sign(values).astype(int), np.zeros(frame_count - len(values), int)]
+        )
 
 
 def read_properties(path: Path) -> dict[str, str]:

@@ -32,7 +32,9 @@ def visible_runs(visible: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndar
     starts = np.maximum.accumulate(np.where(visible, -1, at)) + 1
     ends = np.minimum.accumulate(np.where(visible, len(visible), at)[::-1])[::-1] - 1
     starts, ends = np.maximum(starts, at - longest), np.minimum(ends, at + longest)
-    return np.where(visible, starts, at).astype(np.int32), np.where(visible, ends, at).astype(np.int32)
+    return np.where(visible, starts, at).astype(np.int32), np.where(visible, ends, at).astype(
+        np.int32
+    )
 
 
 def labelled_rows(count: int, label_share: float, label_seed: int) -> np.ndarray:
@@ -47,7 +49,9 @@ def labelled_rows(count: int, label_share: float, label_seed: int) -> np.ndarray
         ValueError: The share is outside (0, 1].
     """
     if not 0 < label_share <= 1:
-        raise ValueError(f'label_share must be in (0, 1], got {label_share} (QuotaMixture also knows 0: no labels at all)')
+        raise ValueError(
+            f'label_share must be in (0, 1], got {label_share} (QuotaMixture also knows 0: no labels at all)'
+        )
     order = np.random.default_rng(label_seed).permutation(count)
     return np.sort(order[: max(1, round(label_share * count))])
 
@@ -73,11 +77,17 @@ class AnnotatedBoxes(BoxSource):
     why_no_masks = "box_source='annotated' reads boxes alone: 'annotated_masks' and 'annotated_first_masks' read masks"
 
     def __init__(
-        self, sequences: BenchmarkDataset | dict[str, Any], longest_run: int = 320, label_share: float = 1.0, label_seed: int = 0
+        self,
+        sequences: BenchmarkDataset | dict[str, Any],
+        longest_run: int = 320,
+        label_share: float = 1.0,
+        label_seed: int = 0,
     ) -> None:
         dataset = DATASETS.build(sequences) if isinstance(sequences, dict) else sequences
         if not isinstance(dataset, BenchmarkDataset):
-            raise TypeError(f'AnnotatedBoxes: sequences must be a benchmark data set, got {type(dataset).__name__}')
+            raise TypeError(
+                f'AnnotatedBoxes: sequences must be a benchmark data set, got {type(dataset).__name__}'
+            )
         self._dataset, self.longest_run = dataset, longest_run
         self.rows = labelled_rows(len(dataset), label_share, label_seed)
         self.sequence_quality = np.ones(len(self), np.float32)
@@ -93,7 +103,9 @@ class AnnotatedBoxes(BoxSource):
     def track(self, row: int) -> Track:
         return _load_track(self, row)
 
-    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+    def boxes(
+        self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
+    ) -> np.ndarray:
         return np.stack([track.box(index) for index in frames])
 
 

@@ -79,7 +79,9 @@ class AnnotatedFirstMasks(AnnotatedBoxes):
 
     why_no_masks = ''
 
-    def __init__(self, sequences: BenchmarkDataset | dict[str, Any], reach_frames: int = 20, **kwargs: Any) -> None:
+    def __init__(
+        self, sequences: BenchmarkDataset | dict[str, Any], reach_frames: int = 20, **kwargs: Any
+    ) -> None:
         super().__init__(sequences, **kwargs)
         if reach_frames < 1:
             raise ValueError(f'AnnotatedFirstMasks: reach_frames is at least 1, got {reach_frames}')
@@ -98,6 +100,9 @@ def _load_first(source: AnnotatedFirstMasks, row: int) -> Track:
     runs = grid_to_runs(grid_from_mask(mask, box))
     count = min(len(sequence), source.reach_frames + 1)
     track = Track(
-        clip=sequence.name, path=str(sequence.clip.path), length=count, boxes_xyxy=np.repeat(box[None].astype(np.float32), count, 0)
+        clip=sequence.name,
+        path=str(sequence.clip.path),
+        length=count,
+        boxes_xyxy=np.repeat(box[None].astype(np.float32), count, 0),
     )
     return replace(track, mask_runs=[runs] + [np.zeros(0, np.int32)] * (count - 1))

@@ -59,7 +59,9 @@ class BoxSource(ABC):
         return [self.track(row).clip for row in range(len(self))]
 
     @abstractmethod
-    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+    def boxes(
+        self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
+    ) -> np.ndarray:
         """Boxes ``(N, 4)`` float64 of frames of the clip, in pixels of the full frame; the first frame is the template's."""
 
 
@@ -116,9 +118,7 @@ class DiscoveredBoxes(BoxSource):
         self.samplable = self._table.column('samplable').astype(bool)
         info = self._table.info
         if not info.config.get('store_masks') or info.rounds:
-            self.why_no_masks = (
-                f'{table}: the table holds no masks: discover it with configs/discovery/masks.py; re-labelled tables have none'
-            )
+            self.why_no_masks = f'{table}: the table holds no masks: discover it with configs/discovery/masks.py; re-labelled tables have none'
 
     def __len__(self) -> int:
         return len(self._table)
@@ -128,9 +128,13 @@ class DiscoveredBoxes(BoxSource):
 
     def track(self, row: int) -> Track:
         entry = self._table[row]
-        return track_of_row(entry, None if self.video_root is None else clip_path(self.video_root, entry.clip))
+        return track_of_row(
+            entry, None if self.video_root is None else clip_path(self.video_root, entry.clip)
+        )
 
-    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+    def boxes(
+        self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
+    ) -> np.ndarray:
         return np.stack([track.box(index) for index in frames])
 
 
@@ -172,13 +176,22 @@ class ClipBoxes(BoxSource):
             rows = read_table(table)
             if kept_only:
                 rows = rows.kept().samplable()
-            pairs = dict(zip(rows.column('clip').tolist(), rows.column('path').tolist(), strict=True))
-            listed = [(name, path if video_root is None else clip_path(video_root, name)) for name, path in pairs.items()]
+            pairs = dict(
+                zip(rows.column('clip').tolist(), rows.column('path').tolist(), strict=True)
+            )
+            listed = [
+                (name, path if video_root is None else clip_path(video_root, name))
+                for name, path in pairs.items()
+            ]
             if not listed:
-                raise ValueError(f'{table}: no clip {"with a kept and samplable track " if kept_only else ""}is in this table')
+                raise ValueError(
+                    f'{table}: no clip {"with a kept and samplable track " if kept_only else ""}is in this table'
+                )
         # Fixed-width arrays: a list of strings would be copied into every loader process as its reference counts change. Bytes, because a
         # million images would take gigabytes as NumPy's strings.
-        self._names, self._paths = (np.array([os.fsencode(pair[i]) for pair in listed], dtype=np.bytes_) for i in (0, 1))
+        self._names, self._paths = (
+            np.array([os.fsencode(pair[i]) for pair in listed], dtype=np.bytes_) for i in (0, 1)
+        )
         self.sequence_quality = np.ones(len(listed), np.float32)
         self.corner_share = np.zeros(len(listed), np.float32)
         self.samplable = np.ones(len(listed), bool)
@@ -192,7 +205,9 @@ class ClipBoxes(BoxSource):
     def track(self, row: int) -> Track:
         return Track(clip=os.fsdecode(self._names[row]), path=os.fsdecode(self._paths[row]))
 
-    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+    def boxes(
+        self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
+    ) -> np.ndarray:
         return np.repeat(self.find_box(read(frames[0]), rng)[None], len(frames), axis=0)
 
     @abstractmethod
@@ -215,7 +230,9 @@ class RandomBoxes(ClipBoxes):
     def __init__(self, *args, share: Sequence[float] = (0.1, 0.4), **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if not 0 < share[0] <= share[1] <= 1:
-            raise ValueError(f'RandomBoxes: share must be two ascending numbers in (0, 1], got {tuple(share)}')
+            raise ValueError(
+                f'RandomBoxes: share must be two ascending numbers in (0, 1], got {tuple(share)}'
+            )
         self.share = (float(share[0]), float(share[1]))
 
     def find_box(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -56,11 +56,17 @@ class RemainingTracks(BoxSource):
         remain = [not is_excluded(clip, names) for clip in source.clip_names()]
         self.source, self._rows = source, np.flatnonzero(remain)
         if not len(self._rows):
-            raise ValueError(f'exclude: all {len(source)} tracks of {type(source).__name__} are of excluded clips')
+            raise ValueError(
+                f'exclude: all {len(source)} tracks of {type(source).__name__} are of excluded clips'
+            )
         left_out = len(source) - len(self._rows)
         # Nothing left out is right for a table made without these clips, and wrong where names are written in another way.
         level = logging.INFO if left_out else logging.WARNING
-        print_log(f'exclude: {left_out} of {len(source)} tracks are of the {len(names)} excluded clips', 'current', level)
+        print_log(
+            f'exclude: {left_out} of {len(source)} tracks are of the {len(names)} excluded clips',
+            'current',
+            level,
+        )
         self.fixed, self.why_no_masks = source.fixed, source.why_no_masks
         self.sequence_quality = source.sequence_quality[self._rows]
         self.corner_share = source.corner_share[self._rows]
@@ -76,5 +82,7 @@ class RemainingTracks(BoxSource):
     def track(self, row: int) -> Track:
         return self.source.track(int(self._rows[row]))
 
-    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+    def boxes(
+        self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
+    ) -> np.ndarray:
         return self.source.boxes(track, frames, read, rng)

@@ -19,7 +19,9 @@ from .box_sources import ClipBoxes, ReadFrame
 OBJECT_LEVEL = 3.0
 
 
-def most_informative_box(image: np.ndarray, size_wh: tuple[int, int], bins: int = 16) -> np.ndarray | None:
+def most_informative_box(
+    image: np.ndarray, size_wh: tuple[int, int], bins: int = 16
+) -> np.ndarray | None:
     """The window whose grey values have the highest entropy, of all windows of one size.
 
     Args:
@@ -35,7 +37,12 @@ def most_informative_box(image: np.ndarray, size_wh: tuple[int, int], bins: int 
     entropy = np.zeros((image.shape[0] - height + 1, image.shape[1] - width + 1))
     for value in np.unique(binned):
         sums = cv2.integral((binned == value).astype(np.uint8))
-        counts = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+        counts = (
+            sums[height:, width:]
+            - sums[:-height, width:]
+            - sums[height:, :-width]
+            + sums[:-height, :-width]
+        )
         share = counts / (width * height)
         entropy -= share * np.log2(share, where=share > 0, out=np.zeros_like(share))
     y, x = np.unravel_index(entropy.argmax(), entropy.shape)
@@ -84,13 +91,19 @@ class PictureBoxes(ClipBoxes):
         ValueError: ``share`` or ``work_px`` is impossible.
     """
 
-    def __init__(self, *args, share: Sequence[float] = (1 / 8, 1 / 4), work_px: int = 128, **kwargs) -> None:
+    def __init__(
+        self, *args, share: Sequence[float] = (1 / 8, 1 / 4), work_px: int = 128, **kwargs
+    ) -> None:
         super().__init__(*args, **kwargs)
         if not 0 < share[0] <= share[1] <= 1 or work_px < 8:
-            raise ValueError(f'{type(self).__name__}: needs 0 < share <= 1 and 8 px or more, got share={tuple(share)}, work_px={work_px}')
+            raise ValueError(
+                f'{type(self).__name__}: needs 0 < share <= 1 and 8 px or more, got share={tuple(share)}, work_px={work_px}'
+            )
         self.share, self.work_px = (float(share[0]), float(share[1])), work_px
 
-    def boxes(self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator) -> np.ndarray:
+    def boxes(
+        self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
+    ) -> np.ndarray:
         try:
             return super().boxes(track, frames, read, rng)
         except NoFrameError as error:
@@ -105,7 +118,9 @@ class PictureBoxes(ClipBoxes):
         height, width = image.shape[:2]
         factor = min(1.0, self.work_px / max(height, width))
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
-        gray = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), size, interpolation=cv2.INTER_AREA)
+        gray = cv2.resize(
+            cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), size, interpolation=cv2.INTER_AREA
+        )
         box = self.find_in_gray(gray, rng)
         if box is None:
             raise NoFrameError('the frame is flat, no region of it stands out')
@@ -132,7 +147,9 @@ class EntropyBoxes(PictureBoxes):
         self.bins = bins
 
     def find_in_gray(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-        width, height = (max(1, round(side)) for side in rng.uniform(*self.share, 2) * image.shape[::-1])
+        width, height = (
+            max(1, round(side)) for side in rng.uniform(*self.share, 2) * image.shape[::-1]
+        )
         return most_informative_box(image, (width, height), self.bins)
 
 
@@ -148,7 +165,9 @@ class SaliencyBoxes(PictureBoxes):
         Hou and Zhang: Saliency Detection: A Spectral Residual Approach, CVPR 2007.
     """
 
-    def __init__(self, *args, share: Sequence[float] = (0.05, 0.5), work_px: int = 64, **kwargs) -> None:
+    def __init__(
+        self, *args, share: Sequence[float] = (0.05, 0.5), work_px: int = 64, **kwargs
+    ) -> None:
         super().__init__(*args, share=share, work_px=work_px, **kwargs)
 
     def find_in_gray(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:

@@ -44,7 +44,9 @@ class CocoVideoExporter:
         self.content['videos'].append(self.video(video_id, clip, names))
         first_image = len(self.content['images']) + 1
         for index, name in enumerate(names):
-            self.content['images'].append(self.image(first_image + index, video_id, index, name, clip))
+            self.content['images'].append(
+                self.image(first_image + index, video_id, index, name, clip)
+            )
         for track in clip.tracks:
             self._tracks += 1
             self.add_track(self._tracks, video_id, first_image, track)
@@ -52,7 +54,12 @@ class CocoVideoExporter:
     def add_track(self, track_id: int, video_id: int, first_image: int, track: ExportTrack) -> None:
         """Add the boxes of a track."""
         boxes_xywh = np.round(xyxy_to_xywh(track.boxes_xyxy), DECIMALS)
-        for frame, box, picked in zip(track.frames.tolist(), boxes_xywh.tolist(), track.columns.picked[track.at].tolist(), strict=True):
+        for frame, box, picked in zip(
+            track.frames.tolist(),
+            boxes_xywh.tolist(),
+            track.columns.picked[track.at].tolist(),
+            strict=True,
+        ):
             common = {
                 'id': len(self.content['annotations']) + 1,
                 'image_id': first_image + frame,
@@ -66,12 +73,26 @@ class CocoVideoExporter:
 
     def video(self, video_id: int, clip: ExportClip, names: list[str]) -> dict[str, Any]:
         """Entry of a video."""
-        return {'id': video_id, 'name': clip.name, 'width': clip.size_wh[0], 'height': clip.size_wh[1]}
+        return {
+            'id': video_id,
+            'name': clip.name,
+            'width': clip.size_wh[0],
+            'height': clip.size_wh[1],
+        }
 
-    def image(self, image_id: int, video_id: int, index: int, name: str, clip: ExportClip) -> dict[str, Any]:
+    def image(
+        self, image_id: int, video_id: int, index: int, name: str, clip: ExportClip
+    ) -> dict[str, Any]:
         """Entry of a frame."""
         width, height = clip.size_wh
-        return {'id': image_id, 'video_id': video_id, 'frame_id': index, 'file_name': name, 'width': width, 'height': height}
+        return {
+            'id': image_id,
+            'video_id': video_id,
+            'frame_id': index,
+            'file_name': name,
+            'width': width,
+            'height': height,
+        }
 
     def track_fields(self, track_id: int, picked: bool) -> dict[str, Any]:
         """What an annotation says of its track; ``generated`` marks boxes that were filled in between two others."""
@@ -91,12 +112,27 @@ class TAOExporter(CocoVideoExporter):
 
     def video(self, video_id: int, clip: ExportClip, names: list[str]) -> dict[str, Any]:
         """Entry of a video."""
-        unused = {'neg_category_ids': [], 'not_exhaustive_category_ids': [], 'metadata': {'fps': clip.fps}}
-        return {**super().video(video_id, clip, names), **unused, 'length': len(names), 'file_names': names}
+        unused = {
+            'neg_category_ids': [],
+            'not_exhaustive_category_ids': [],
+            'metadata': {'fps': clip.fps},
+        }
+        return {
+            **super().video(video_id, clip, names),
+            **unused,
+            'length': len(names),
+            'file_names': names,
+        }
 
-    def image(self, image_id: int, video_id: int, index: int, name: str, clip: ExportClip) -> dict[str, Any]:
+    def image(
+        self, image_id: int, video_id: int, index: int, name: str, clip: ExportClip
+    ) -> dict[str, Any]:
         """Entry of a frame."""
-        return {**super().image(image_id, video_id, index, name, clip), 'frame_index': index, 'video': clip.name}
+        return {
+            **super().image(image_id, video_id, index, name, clip),
+            'frame_index': index,
+            'video': clip.name,
+        }
 
     def add_track(self, track_id: int, video_id: int, first_image: int, track: ExportTrack) -> None:
         """Add a track and its boxes."""

@@ -109,7 +109,9 @@ def export_table(
         path_below(out, clip.name, f'{table}: clip')
     info = {'usot_plugin': __version__, 'table': Path(table).name, 'discovery': rows.info.config}
     report = ExportReport()
-    with _new_output(Path(out), make is GOT10kExporter or kind == 'usot-json', overwrite, info) as place:
+    with _new_output(
+        Path(out), make is GOT10kExporter or kind == 'usot-json', overwrite, info
+    ) as place:
         exporter = make(place, info)
         for clip in selected:
             try:
@@ -122,7 +124,9 @@ def export_table(
             report.tracks += len(clip.tracks)
             report.boxes += sum(len(track.frames) for track in clip.tracks)
         if not report.clips:
-            raise ExportError(f'no clip of {table} can be read; the last: {report.failed[selected[-1].name]}')
+            raise ExportError(
+                f'no clip of {table} can be read; the last: {report.failed[selected[-1].name]}'
+            )
         exporter.finish()
     report.left_out = len(rows) - report.tracks
     return report
@@ -134,13 +138,17 @@ def _new_output(out: Path, folder: bool, overwrite: bool, info: dict[str, Any]) 
     if out.exists() and not overwrite:
         raise ExportError(f'{out}: is there already (--overwrite replaces it)')
     if out.exists() and out.is_dir() != folder:
-        raise ExportError(f'{out}: this format writes a {"folder" if folder else "file"}, but that is none')
+        raise ExportError(
+            f'{out}: this format writes a {"folder" if folder else "file"}, but that is none'
+        )
     if not folder:
         with whole_file(out) as place:
             yield place
         return
     if out.exists() and not (out / MARKER).is_file():
-        raise ExportError(f'{out}: not replaced, because no export has made it (there is no {MARKER} in it)')
+        raise ExportError(
+            f'{out}: not replaced, because no export has made it (there is no {MARKER} in it)'
+        )
     place, old = (out.with_name(f'.{out.name}.{os.getpid()}.{part}') for part in ('tmp', 'old'))
     out.parent.mkdir(parents=True, exist_ok=True)
     for left in (place, old):

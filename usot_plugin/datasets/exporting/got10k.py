@@ -67,21 +67,31 @@ class GOT10kExporter:
 
     def _write_frames(self, clip: ExportClip, names: dict[int, str]) -> None:
         opened = clip.open()
-        start, stop = min(int(t.frames[0]) for t in clip.tracks), max(int(t.frames[-1]) for t in clip.tracks) + 1
-        if isinstance(opened, FolderClip) and all(file.suffix.lower() in ('.jpg', '.jpeg') for file in opened.files):
+        start, stop = (
+            min(int(t.frames[0]) for t in clip.tracks),
+            max(int(t.frames[-1]) for t in clip.tracks) + 1,
+        )
+        if isinstance(opened, FolderClip) and all(
+            file.suffix.lower() in ('.jpg', '.jpeg') for file in opened.files
+        ):
             for index in range(start, stop):
                 for file in self._targets(clip, names, index):
                     file.symlink_to(opened.files[index].resolve())
             return
         for index, frame in opened.iter_frames(start, stop):
-            data = np.asarray(cv2.imencode('.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
+            data = np.asarray(
+                cv2.imencode('.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+            )
             for file in self._targets(clip, names, index):
                 data.tofile(file)
 
     def _targets(self, clip: ExportClip, names: dict[int, str], index: int) -> list[Path]:
         """Where frame ``index`` of the clip goes; frames of a sequence are counted from 1."""
         inside = [track for track in clip.tracks if track.frames[0] <= index <= track.frames[-1]]
-        return [self.train / names[track.number] / f'{index - int(track.frames[0]) + 1:08d}.jpg' for track in inside]
+        return [
+            self.train / names[track.number] / f'{index - int(track.frames[0]) + 1:08d}.jpg'
+            for track in inside
+        ]
 
     def _write_labels(self, folder: Path, clip: ExportClip, track: ExportTrack) -> None:
         length = _span(track)
@@ -108,14 +118,22 @@ class GOT10kExporter:
         }
         lines = ['[METAINFO]', *(f'{key}: {value}' for key, value in values.items())]
         # The toolkit reads this file with ConfigParser, for which % begins a reference.
-        (folder / 'meta_info.ini').write_text('\n'.join(lines).replace('%', '%%') + '\n', encoding='utf-8')
+        (folder / 'meta_info.ini').write_text(
+            '\n'.join(lines).replace('%', '%%') + '\n', encoding='utf-8'
+        )
 
     def finish(self) -> None:
         """Write the lists."""
         names = sorted(self._lengths)
         (self.train / 'list.txt').write_text('\n'.join(names) + '\n', encoding='utf-8')
         self.lists.mkdir()
-        lines = [LIST_HEAD, *(f'train/{name},train/{name}/groundtruth.txt,1,{self._lengths[name]}' for name in names)]
+        lines = [
+            LIST_HEAD,
+            *(
+                f'train/{name},train/{name}/groundtruth.txt,1,{self._lengths[name]}'
+                for name in names
+            ),
+        ]
         (self.lists / 'got10k_train_infos.txt').write_text('\n'.join(lines), encoding='utf-8')
 
 

@@ -47,7 +47,9 @@ class ReleaseExporter:
         if self.crops:
             assert opened is not None
             self._cut(opened, clip, numbers)
-        self._videos[clip.name] = {f'{track.number:02d}': self._track(clip, track, numbers) for track in clip.tracks}
+        self._videos[clip.name] = {
+            f'{track.number:02d}': self._track(clip, track, numbers) for track in clip.tracks
+        }
 
     def _track(self, clip: ExportClip, track: ExportTrack, numbers: np.ndarray) -> dict[str, Any]:
         columns, at = track.columns, track.at
@@ -66,7 +68,8 @@ class ReleaseExporter:
             strict=True,
         )
         frames: dict[str, Any] = {
-            f'{numbers[frame]:06d}': [*box, *rest] for frame, (box, *rest) in zip(track.frames.tolist(), table, strict=True)
+            f'{numbers[frame]:06d}': [*box, *rest]
+            for frame, (box, *rest) in zip(track.frames.tolist(), table, strict=True)
         }
         frames['meta'] = {
             # Two numbers that the table does not keep and that the release's loader does not read.
@@ -81,14 +84,20 @@ class ReleaseExporter:
 
     def _cut(self, opened: Clip, clip: ExportClip, numbers: np.ndarray) -> None:
         folder = path_below(self.out / 'crop511', clip.name, 'clip')
-        boxes = {(int(f), t.number): box for t in clip.tracks for f, box in zip(t.frames, t.boxes_xyxy, strict=True)}
+        boxes = {
+            (int(f), t.number): box
+            for t in clip.tracks
+            for f, box in zip(t.frames, t.boxes_xyxy, strict=True)
+        }
         start, stop = min(frame for frame, _ in boxes), max(frame for frame, _ in boxes) + 1
         with complete_folders([folder]):
             for index, frame in opened.iter_frames(start, stop):
                 for track in clip.tracks:
                     if (index, track.number) in boxes:
                         crop = cut_crop(frame, boxes[index, track.number])
-                        np.asarray(cv2.imencode('.jpg', crop)[1]).tofile(folder / crop_name(int(numbers[index]), track.number))
+                        np.asarray(cv2.imencode('.jpg', crop)[1]).tofile(
+                            folder / crop_name(int(numbers[index]), track.number)
+                        )
 
     def finish(self) -> None:
         """Write ``train.json``."""

@@ -76,7 +76,10 @@ class ExportClip:
         opened = open_clip(self.path)
         last = max(int(track.frames[-1]) for track in self.tracks)
         if last >= opened.frame_count:
-            raise ClipError(self.path, f'has {opened.frame_count} frames, but its boxes reach frame {last}: another version?')
+            raise ClipError(
+                self.path,
+                f'has {opened.frame_count} frames, but its boxes reach frame {last}: another version?',
+            )
         return opened
 
     def image_names(self) -> list[str]:
@@ -91,7 +94,11 @@ class ExportClip:
             return [f'{self.name}/{index:06d}.jpg' for index in range(self.frame_count)]
         opened = self.open()
         assert isinstance(opened, FolderClip)
-        inside = f'{self.name}/{opened.path.name}' if opened.path.name != Path(self.name).name else self.name
+        inside = (
+            f'{self.name}/{opened.path.name}'
+            if opened.path.name != Path(self.name).name
+            else self.name
+        )
         return [f'{inside}/{file.name}' for file in opened.files]
 
 
@@ -135,7 +142,10 @@ def select_clips(
     if min_quality is None:
         wanted = kept.samplable()
     else:
-        wanted = kept.where(kept.column('sequence_quality') - kept.column('corner_share') / 3 >= np.float32(min_quality))
+        wanted = kept.where(
+            kept.column('sequence_quality') - kept.column('corner_share') / 3
+            >= np.float32(min_quality)
+        )
     for name, rows in groupby(wanted, key=lambda row: row.clip):
         group = list(rows)
         tracks: list[ExportTrack] = []
@@ -148,7 +158,9 @@ def select_clips(
         if tracks:
             first = group[0]
             path = first.path if video_root is None else clip_path(video_root, name)
-            yield ExportClip(name, path, (first.width, first.height), first.fps, first.frame_count, tuple(tracks))
+            yield ExportClip(
+                name, path, (first.width, first.height), first.fps, first.frame_count, tuple(tracks)
+            )
 
 
 def _track(row: PseudoBoxRow, number: int, frames: str) -> ExportTrack:
@@ -156,4 +168,6 @@ def _track(row: PseudoBoxRow, number: int, frames: str) -> ExportTrack:
     assert columns is not None  # kept rows have one
     usable = is_valid(columns.boxes_xyxy)
     at = np.flatnonzero(usable & columns.picked if frames == 'picked' else usable)
-    return ExportTrack(number, at + columns.first_frame, columns.boxes_xyxy[at].astype(np.float64), columns)
+    return ExportTrack(
+        number, at + columns.first_frame, columns.boxes_xyxy[at].astype(np.float64), columns
+    )

@@ -31,7 +31,12 @@ class ClipBank:
         VideoSourceError: There are no clips.
     """
 
-    def __init__(self, roots: str | Path | Iterable[str | Path], longer_px: int = LONGER_PX, max_frames: int = MAX_FRAMES) -> None:
+    def __init__(
+        self,
+        roots: str | Path | Iterable[str | Path],
+        longer_px: int = LONGER_PX,
+        max_frames: int = MAX_FRAMES,
+    ) -> None:
         paths = find_clips([roots] if isinstance(roots, (str, Path)) else roots)
         self.names = sorted(paths)
         self.frames = [self._read(paths[name], longer_px, max_frames) for name in self.names]
@@ -45,7 +50,11 @@ class ClipBank:
         first = (clip.frame_count - count) // 2
         scale = min(1.0, longer_px / max(clip.size_wh))
         width, height = (max(2, round(side * scale)) for side in clip.size_wh)
-        frames = [image for i, image in clip.iter_frames(first, first + count, (width, height)) if (i - first) % step == 0]
+        frames = [
+            image
+            for i, image in clip.iter_frames(first, first + count, (width, height))
+            if (i - first) % step == 0
+        ]
         if not frames:
             raise ClipError(path, 'it has no frames')
         return np.stack(frames)

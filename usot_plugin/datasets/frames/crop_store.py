@@ -80,7 +80,9 @@ class StoreConfig:
     def region(self, box_xyxy: np.ndarray) -> Region:
         """Square of the frame that is stored for a box."""
         cx, cy, w, h = xyxy_to_cxcywh(np.asarray(box_xyxy, np.float64))
-        return square_region((cx, cy), max(1.0, context_side(w, h, self.context) * self.size / self.exemplar))
+        return square_region(
+            (cx, cy), max(1.0, context_side(w, h, self.context) * self.size / self.exemplar)
+        )
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,17 @@ def track_id(track: Track) -> str:
 
 def boxes_digest(track: Track) -> str:
     """Changes with any box of the track."""
-    return hashlib.sha1(np.asarray(track.boxes_xyxy, np.float32).tobytes(), usedforsecurity=False).hexdigest()[:16]
+    return hashlib.sha1(
+        np.asarray(track.boxes_xyxy, np.float32).tobytes(), usedforsecurity=False
+    ).hexdigest()[:16]
 
 
 def cut_tracks(
-    clip: Clip, tracks: Sequence[Track], config: StoreConfig, min_quality: float = 0.0, step: int = 1
+    clip: Clip,
+    tracks: Sequence[Track],
+    config: StoreConfig,
+    min_quality: float = 0.0,
+    step: int = 1,
 ) -> list[tuple[str, bytes]]:
     """Keys and values of all crops of a clip's tracks; every frame is decoded once.
 
@@ -132,21 +140,39 @@ def cut_tracks(
     for track in tracks:
         assert track.frame_quality is not None
         usable = track.usable_frames()
-        for index in usable[(track.frame_quality[usable - track.first_frame] > min_quality) & (usable % step == 0)].tolist():
+        for index in usable[
+            (track.frame_quality[usable - track.first_frame] > min_quality) & (usable % step == 0)
+        ].tolist():
             wanted.setdefault(index, []).append(track)
-    stored = {track_id(t): StoredTrack(t.clip, t.object_id, boxes_digest(t), [], []) for t in tracks}
+    stored = {
+        track_id(t): StoredTrack(t.clip, t.object_id, boxes_digest(t), [], []) for t in tracks
+    }
     entries: list[tuple[str, bytes]] = []
     if wanted and max(wanted) >= clip.frame_count:
-        raise ClipError(clip.path, f'has {clip.frame_count} frames, but its boxes reach frame {max(wanted)}: another version?')
+        raise ClipError(
+            clip.path,
+            f'has {clip.frame_count} frames, but its boxes reach frame {max(wanted)}: another version?',
+        )
     for index, frame in clip.iter_frames(min(wanted), max(wanted) + 1) if wanted else ():
         fill = mean_color(frame).astype(int).tolist()
         for track in wanted.get(index, ()):
             key = track_id(track)
-            crop = crop_region(frame, config.region(track.box(index)), (config.size, config.size), fill)
-            entries.append((f'{key}/{index:06d}', cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, config.quality])[1].tobytes()))
+            crop = crop_region(
+                frame, config.region(track.box(index)), (config.size, config.size), fill
+            )
+            entries.append(
+                (
+                    f'{key}/{index:06d}',
+                    cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, config.quality])[
+                        1
+                    ].tobytes(),
+                )
+            )
             stored[key].frames.append(index)
             stored[key].fills.append(fill)
-    return entries + [(f'{key}/meta', json.dumps(asdict(meta)).encode()) for key, meta in stored.items()]
+    return entries + [
+        (f'{key}/meta', json.dumps(asdict(meta)).encode()) for key, meta in stored.items()
+    ]
 
 
 def seal(key: str, value: bytes) -> bytes:
@@ -164,7 +190,9 @@ def unseal(key: str, sealed: bytes, version: int, path: Path) -> bytes:
         return bytes(sealed)
     value = bytes(sealed[:-CRC_BYTES])
     if seal(key, value) != sealed:
-        raise CropStoreError(f'{path}: record {key} is damaged (its checksum is another); build the store again')
+        raise CropStoreError(
+            f'{path}: record {key} is damaged (its checksum is another); build the store again'
+        )
     return value
 
 
@@ -177,15 +205,25 @@ def read_record(kind: type[RecordT], key: str, value: bytes, path: Path) -> Reco
     try:
         record = kind(**parse_json(value))
         if isinstance(record, StoredTrack):
-            frames, fills = np.array(record.frames, np.int64), np.array(record.fills, np.float64).reshape(-1, 3)
-            if frames.ndim != 1 or len(frames) != len(fills) or (np.diff(frames) <= 0).any() or not isinstance(record.digest, str):
+            frames, fills = (
+                np.array(record.frames, np.int64),
+                np.array(record.fills, np.float64).reshape(-1, 3),
+            )
+            if (
+                frames.ndim != 1
+                or len(frames) != len(fills)
+                or (np.diff(frames) <= 0).any()
+                or not isinstance(record.digest, str)
+            ):
                 raise ValueError('its frames do not fit its colours')
         elif isinstance(record, StoreConfig):
             numbers = all(isinstance(entry, int | float) for entry in vars(record).values())
             if not numbers or record.size < 1 or record.exemplar < 1:
                 raise ValueError('impossible geometry')
     except (ValueError, TypeError, OverflowError) as error:
-        raise CropStoreError(f'{path}: record {key} is damaged ({" ".join(str(error).split())[:100]}); build the store again') from error
+        raise CropStoreError(
+            f'{path}: record {key} is damaged ({" ".join(str(error).split())[:100]}); build the store again'
+        ) from error
     return record
 
 
@@ -204,12 +242,18 @@ def read_config(sealed: bytes, path: Path) -> StoreConfig:
     except ValueError:
         version = None
     if isinstance(version, int) and version > STORE_VERSION:
-        raise CropStoreError(f'{path}: crop store of version {version}, this package reads version {STORE_VERSION}')
+        raise CropStoreError(
+            f'{path}: crop store of version {version}, this package reads version {STORE_VERSION}'
+        )
     config = read_record(StoreConfig, 'config', value, path)
     if not OLDEST_VERSION <= config.version <= STORE_VERSION:
-        raise CropStoreError(f'{path}: crop store of version {config.version}, this package reads version {STORE_VERSION}')
+        raise CropStoreError(
+            f'{path}: crop store of version {config.version}, this package reads version {STORE_VERSION}'
+        )
     if (config.version >= STORE_VERSION) != (value is newest):
-        raise CropStoreError(f'{path}: record config is damaged (its checksum is another); build the store again')
+        raise CropStoreError(
+            f'{path}: record config is damaged (its checksum is another); build the store again'
+        )
     return config
 
 
@@ -233,10 +277,14 @@ def check_length(path: Path) -> None:
         if len(meta) == 24 + 2 * 48 + 16 and struct.unpack_from('<I', meta)[0] == LMDB_MAGIC:
             pages.append(struct.unpack_from('<QQ', meta, 24 + 2 * 48))
     if not pages:
-        raise CropStoreError(f'{path}: cannot be opened as a crop store (data.mdb is no LMDB database, or cut)')
+        raise CropStoreError(
+            f'{path}: cannot be opened as a crop store (data.mdb is no LMDB database, or cut)'
+        )
     last_page, _ = max(pages, key=lambda entry: entry[1])
     if (last_page + 1) * mmap.PAGESIZE > size:
-        raise CropStoreError(f'{path}: cut short: data.mdb has {size} bytes of {(last_page + 1) * mmap.PAGESIZE}; build the store again')
+        raise CropStoreError(
+            f'{path}: cut short: data.mdb has {size} bytes of {(last_page + 1) * mmap.PAGESIZE}; build the store again'
+        )
 
 
 #: Databases that this process reads. LMDB allows one handle a process and database, and none may be used across a fork.
@@ -292,7 +340,9 @@ class CropStoreWriter:
             found = read_config(known, self.path)
             if replace(found, version=self.config.version) != self.config:
                 there, wanted = (json.dumps(asdict(one)) for one in (found, self.config))
-                raise CropStoreError(f'{path}: made with {there}, not with {wanted}; use another folder')
+                raise CropStoreError(
+                    f'{path}: made with {there}, not with {wanted}; use another folder'
+                )
         except CropStoreError:
             self._env.close()
             raise
@@ -303,7 +353,9 @@ class CropStoreWriter:
             with self._env.begin() as txn:
                 return txn.get(key.encode())
         except lmdb.Error as error:
-            raise CropStoreError(f'{self.path}: damaged ({error}); build the store again') from error
+            raise CropStoreError(
+                f'{self.path}: damaged ({error}); build the store again'
+            ) from error
 
     def holds(self, track: Track) -> bool:
         """Whether the crops of a track are there and belong to its boxes."""
@@ -350,7 +402,9 @@ class StoredCrops(FrameReader):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not (self.path / 'data.mdb').is_file():
-            raise CropStoreError(f'{path}: no crop store here (tools/build_crop_store.py makes one)')
+            raise CropStoreError(
+                f'{path}: no crop store here (tools/build_crop_store.py makes one)'
+            )
         self._meta = lru_cache(maxsize=32)(self._read_meta)
         check_length(self.path)
         known = self._get('config')
@@ -375,10 +429,13 @@ class StoredCrops(FrameReader):
     def _stored(self, track: Track) -> StoredTrack:
         meta = self._meta(track_id(track))
         if meta is None:
-            raise ClipError(track.clip, f'object {track.object_id} is not in the crop store {self.path}')
+            raise ClipError(
+                track.clip, f'object {track.object_id} is not in the crop store {self.path}'
+            )
         if meta.digest != boxes_digest(track):
             raise ClipError(
-                track.clip, f'the boxes of object {track.object_id} are not those of the crop store {self.path}: build it again'
+                track.clip,
+                f'the boxes of object {track.object_id} are not those of the crop store {self.path}: build it again',
             )
         return meta
 
@@ -386,7 +443,9 @@ class StoredCrops(FrameReader):
         available = np.zeros(track.length, bool)
         at = np.asarray(self._stored(track).frames, int) - track.first_frame
         if len(at) and not (at.min() >= 0 and at.max() < track.length):
-            raise CropStoreError(f'{self.path}: record {track_id(track)}/meta is damaged (frames outside the track); build the store again')
+            raise CropStoreError(
+                f'{self.path}: record {track_id(track)}/meta is damaged (frames outside the track); build the store again'
+            )
         available[at] = True
         return replace(track, available=available)
 
@@ -396,9 +455,17 @@ class StoredCrops(FrameReader):
     def view(self, track: Track, index: int, box_xyxy: np.ndarray) -> View:
         meta = self._stored(track)
         value = self._value(f'{track_id(track)}/{index:06d}')
-        crop = None if value is None else cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR)
+        crop = (
+            None
+            if value is None
+            else cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR)
+        )
         if crop is None:
-            raise ClipError(track.clip, f'the crop of object {track.object_id} is missing or damaged in {self.path}', index)
+            raise ClipError(
+                track.clip,
+                f'the crop of object {track.object_id} is missing or damaged in {self.path}',
+                index,
+            )
         size = (self.config.size, self.config.size)
         fill = np.asarray(meta.fills[meta.frames.index(index)], float)
         return View(crop, boxes_to_crop(box_xyxy, self.config.region(box_xyxy), size), index, fill)

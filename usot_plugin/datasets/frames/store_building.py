@@ -84,7 +84,9 @@ def build_crop_store(
         ValueError: The source finds its boxes in full frames.
     """
     if not source.fixed:
-        raise ValueError(f'{type(source).__name__} finds its boxes in full frames: there are no crops to store')
+        raise ValueError(
+            f'{type(source).__name__} finds its boxes in full frames: there are no crops to store'
+        )
     config, report = config or StoreConfig(), BuildReport()
     with CropStoreWriter(out, config) as writer:
 
@@ -154,7 +156,9 @@ def extract_frames(
     return report
 
 
-def _cut_clip(tracks: list[Track], config: StoreConfig, min_quality: float, step: int) -> list[tuple[str, bytes]]:
+def _cut_clip(
+    tracks: list[Track], config: StoreConfig, min_quality: float, step: int
+) -> list[tuple[str, bytes]]:
     return cut_tracks(open_clip(tracks[0].path), tracks, config, min_quality, step)
 
 
@@ -172,11 +176,18 @@ def _extract_clip(path: str, folder: Path, quality: int) -> int:
     return clip.frame_count
 
 
-def _results(jobs: Iterator[tuple[str, tuple]], workers: int, timeout_s: float | None) -> Iterator[tuple[str, tuple[Any, str]]]:
+def _results(
+    jobs: Iterator[tuple[str, tuple]], workers: int, timeout_s: float | None
+) -> Iterator[tuple[str, tuple[Any, str]]]:
     """Name of each clip with its result and error text; a worker that was lost is an error of its clip."""
     with closing(run_jobs(_quietly, jobs, workers, cv2.setNumThreads, (1,), timeout_s)) as results:
         for name, result in results:
-            yield name, (None, f'{name}: the worker process that read it {result.cause}') if isinstance(result, LostJob) else result
+            yield (
+                name,
+                (None, f'{name}: the worker process that read it {result.cause}')
+                if isinstance(result, LostJob)
+                else result,
+            )
 
 
 def _quietly(function: Callable, arguments: tuple) -> tuple[Any, str]:

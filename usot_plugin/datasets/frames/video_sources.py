@@ -11,7 +11,18 @@ from pathlib import Path
 from usot_plugin.structures.clip import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 #: Folders of images that are labels, not video.
-LABEL_FOLDERS = frozenset({'mask', 'masks', 'annotation', 'annotations', 'segmentation', 'segmentations', 'groundtruth', 'labels'})
+LABEL_FOLDERS = frozenset(
+    {
+        'mask',
+        'masks',
+        'annotation',
+        'annotations',
+        'segmentation',
+        'segmentations',
+        'groundtruth',
+        'labels',
+    }
+)
 #: A folder of frames of this name gives its clip the name of the folder above it (OTB, LaSOT).
 FRAME_FOLDER = 'img'
 
@@ -52,7 +63,12 @@ LAYOUTS = {
         'ImageNet VID (ILSVRC2015)',
         {
             # The training snippets lie in four folders of their own, those of the validation set side by side.
-            'train': ('Data/VID/train/*/ILSVRC2015_train_*', 'train/*/ILSVRC2015_train_*', '*/ILSVRC2015_train_*', 'ILSVRC2015_train_*'),
+            'train': (
+                'Data/VID/train/*/ILSVRC2015_train_*',
+                'train/*/ILSVRC2015_train_*',
+                '*/ILSVRC2015_train_*',
+                'ILSVRC2015_train_*',
+            ),
             'val': ('Data/VID/val/ILSVRC2015_val_*', 'val/ILSVRC2015_val_*', 'ILSVRC2015_val_*'),
         },
     ),
@@ -73,7 +89,9 @@ LAYOUTS = {
 }
 
 
-def find_clips(roots: Iterable[str | Path], layout: str = 'auto', split: str | None = None) -> dict[str, Path]:
+def find_clips(
+    roots: Iterable[str | Path], layout: str = 'auto', split: str | None = None
+) -> dict[str, Path]:
     """All clips below some paths.
 
     ``auto`` takes every video file, and every folder that holds images directly, at any depth. Not taken: hidden entries, folders of labels
@@ -104,9 +122,14 @@ def find_clips(roots: Iterable[str | Path], layout: str = 'auto', split: str | N
     for given, path in zip(roots, paths, strict=True):
         if not found[path]:
             kind = '' if layout == 'auto' else f' in the layout of {LAYOUTS[layout].title}'
-            raise VideoSourceError(f'{given}: no clip in it (no video file and no folder of images{kind})')
+            raise VideoSourceError(
+                f'{given}: no clip in it (no video file and no folder of images{kind})'
+            )
     root = _common_root(paths)
-    clips = {_clip_name(clip, root): clip for clip in sorted({clip for several in found.values() for clip in several})}
+    clips = {
+        _clip_name(clip, root): clip
+        for clip in sorted({clip for several in found.values() for clip in several})
+    }
     return dict(sorted(clips.items()))
 
 
@@ -131,13 +154,21 @@ def find_images(roots: Iterable[str | Path]) -> dict[str, Path]:
     for given, path in zip(roots, paths, strict=True):
         if not path.exists():
             raise VideoSourceError(f'{given}: no such file or folder')
-        files = [path] if path.is_file() else [folder / name for folder, names in _folders_below(path) for name in names or ()]
+        files = (
+            [path]
+            if path.is_file()
+            else [folder / name for folder, names in _folders_below(path) for name in names or ()]
+        )
         found = {file for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
         if not found:
             raise VideoSourceError(f'{given}: no image in it ({", ".join(sorted(IMAGE_SUFFIXES))})')
         images |= found
     parents = {path.parent if path.is_file() else path for path in paths}
-    root = parents.pop() if len(parents) == 1 else Path(os.path.commonpath([path.parent for path in paths]))
+    root = (
+        parents.pop()
+        if len(parents) == 1
+        else Path(os.path.commonpath([path.parent for path in paths]))
+    )
     return {image.relative_to(root).as_posix(): image for image in sorted(images)}
 
 
@@ -183,9 +214,13 @@ def _clips_below(root: Path) -> list[Path]:
     clips: list[Path] = []
     for folder, files in _folders_below(root):
         if files is None:
-            clips.append(folder)  # not lost in silence: opening it fails with the reason, and that becomes its row
+            clips.append(
+                folder
+            )  # not lost in silence: opening it fails with the reason, and that becomes its row
             continue
-        clips += [folder / name for name in files if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES]
+        clips += [
+            folder / name for name in files if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES
+        ]
         if _holds_frames(files):
             clips.append(folder)
     return clips
@@ -213,7 +248,9 @@ def _folders_below(root: Path) -> Iterator[tuple[Path, list[str] | None]]:
 def _layout(name: str) -> Layout:
     if name not in LAYOUTS:
         close = difflib.get_close_matches(name, LAYOUTS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f'known: auto, {", ".join(sorted(LAYOUTS))}'
+        hint = (
+            f"did you mean '{close[0]}'?" if close else f'known: auto, {", ".join(sorted(LAYOUTS))}'
+        )
         raise VideoSourceError(f"unknown layout '{name}' ({hint})")
     return LAYOUTS[name]
 
@@ -221,10 +258,16 @@ def _layout(name: str) -> Layout:
 def _clips_of_layout(root: Path, layout: Layout, split: str | None) -> list[Path]:
     split = split or layout.default_split
     if split not in layout.splits:
-        raise VideoSourceError(f"{layout.title} has no split '{split}', known: {sorted(layout.splits)}")
+        raise VideoSourceError(
+            f"{layout.title} has no split '{split}', known: {sorted(layout.splits)}"
+        )
     clips: list[Path] = []
     for pattern in layout.splits[split]:
-        clips = [clip / layout.frame_folder for clip in root.glob(pattern) if (clip / layout.frame_folder).is_dir()]
+        clips = [
+            clip / layout.frame_folder
+            for clip in root.glob(pattern)
+            if (clip / layout.frame_folder).is_dir()
+        ]
         if clips:
             break
     if layout.list_file is not None and clips:
@@ -237,8 +280,12 @@ def _listed(clips: list[Path], file: Path, layout: Layout) -> list[Path]:
     try:
         names = set(file.read_text(encoding='utf-8').split())
     except FileNotFoundError as error:
-        raise VideoSourceError(f'{file}: needed to tell the splits of {layout.title} apart, one name per line') from error
-    chosen = [clip for clip in clips if (clip.parent if layout.frame_folder else clip).name in names]
+        raise VideoSourceError(
+            f'{file}: needed to tell the splits of {layout.title} apart, one name per line'
+        ) from error
+    chosen = [
+        clip for clip in clips if (clip.parent if layout.frame_folder else clip).name in names
+    ]
     if not chosen:
         raise VideoSourceError(f'{file}: none of its names is a clip in {file.parent}')
     return chosen

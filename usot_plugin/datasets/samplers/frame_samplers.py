@@ -86,7 +86,11 @@ class QualityFrames(FrameSampler):
             )
         self.search_gap_frames = search_gap_frames
         self.memory, self.extra_memory, self.draws = memory, extra_memory, draws
-        self.naive_centrality, self.cycle_centrality, self.cycle_fragment = naive_centrality, cycle_centrality, cycle_fragment
+        self.naive_centrality, self.cycle_centrality, self.cycle_fragment = (
+            naive_centrality,
+            cycle_centrality,
+            cycle_fragment,
+        )
 
     def scores(self, track: Track, frames: np.ndarray, stage: str) -> np.ndarray:
         """Score of each frame of the clip, ``(N,)``; zeros for a track without boxes."""
@@ -98,7 +102,12 @@ class QualityFrames(FrameSampler):
         score = track.frame_quality[at] + self.cycle_centrality * track.centrality[at]
         if track.fragment_first is None or track.fragment_last is None:
             return score
-        return score + self.cycle_fragment * (track.fragment_last[at] - track.fragment_first[at]) / track.length
+        return (
+            score
+            + self.cycle_fragment
+            * (track.fragment_last[at] - track.fragment_first[at])
+            / track.length
+        )
 
     def draw(self, track: Track, rng: np.random.Generator, stage: str) -> dict[str, list[int]]:
         usable = track.usable_frames()
@@ -108,28 +117,42 @@ class QualityFrames(FrameSampler):
         count = max(1, int(round(self.draws / max(track.sequence_quality, LEAST_QUALITY), 5)))
         drawn = rng.choice(usable, count)
         template = int(drawn[np.argmax(self.scores(track, drawn, stage))])
-        views = {'template': [template], 'search': [self._draw_search(track, usable, template, rng)]}
+        views = {
+            'template': [template],
+            'search': [self._draw_search(track, usable, template, rng)],
+        }
         if stage == 'cycle':
             views['memory'] = self._draw_memory(track, usable, template, rng)
         return views
 
-    def _draw_search(self, track: Track, usable: np.ndarray, template: int, rng: np.random.Generator) -> int:
+    def _draw_search(
+        self, track: Track, usable: np.ndarray, template: int, rng: np.random.Generator
+    ) -> int:
         """The search frame; the template's own where there is no other."""
         if not self.search_gap_frames:
             return template
         first, last = track.fragment(template)
-        first, last = max(first, template - self.search_gap_frames), min(last, template + self.search_gap_frames)
+        first, last = (
+            max(first, template - self.search_gap_frames),
+            min(last, template + self.search_gap_frames),
+        )
         pool = usable[(usable >= first) & (usable <= last)]
         return int(rng.choice(pool)) if len(pool) else template
 
-    def _draw_memory(self, track: Track, usable: np.ndarray, template: int, rng: np.random.Generator) -> list[int]:
+    def _draw_memory(
+        self, track: Track, usable: np.ndarray, template: int, rng: np.random.Generator
+    ) -> list[int]:
         """The memory frames, ascending (a video is decoded forward)."""
         first, last = track.fragment(template)
         pool = usable[(usable >= first) & (usable <= last)]
         if not len(pool):
-            raise NoFrameError(f'{track.clip}: no usable frame in the passage {first}..{last} around frame {template}')
+            raise NoFrameError(
+                f'{track.clip}: no usable frame in the passage {first}..{last} around frame {template}'
+            )
         if len(pool) < self.memory:
-            drawn = rng.choice(pool, self.memory)  # a passage shorter than the memory repeats frames
+            drawn = rng.choice(
+                pool, self.memory
+            )  # a passage shorter than the memory repeats frames
         else:
             drawn = rng.choice(pool, min(self.memory + self.extra_memory, len(pool)), replace=False)
         farthest = np.argsort(-np.abs(drawn - template), kind='stable')[: self.memory]
@@ -153,12 +176,18 @@ class WindowFrames(FrameSampler):
     """
 
     def __init__(
-        self, count: int = 3, span: int = 10, views: Mapping[str, Sequence[int]] | None = None, first_with_mask: bool = False
+        self,
+        count: int = 3,
+        span: int = 10,
+        views: Mapping[str, Sequence[int]] | None = None,
+        first_with_mask: bool = False,
     ) -> None:
         views = {'frames': range(count)} if views is None else views
         positions = [p for group in views.values() for p in group]
         if count < 1 or span < count or not positions or not all(0 <= p < count for p in positions):
-            raise ValueError(f'WindowFrames: got count={count}, span={span}, views={ {k: list(v) for k, v in views.items()} }')
+            raise ValueError(
+                f'WindowFrames: got count={count}, span={span}, views={ {k: list(v) for k, v in views.items()} }'
+            )
         self.count, self.span, self.first_with_mask = count, span, first_with_mask
         self.views = {name: list(group) for name, group in views.items()}
         self.view_names = tuple(self.views)
@@ -173,10 +202,16 @@ class WindowFrames(FrameSampler):
             starts = starts[np.isin(usable[starts], track.masked_frames())]
         if not len(starts):
             masked = ', the first with a mask' if self.first_with_mask else ''
-            raise NoFrameError(f'{track.clip}: no {self.count} usable frames within {self.span}{masked}')
+            raise NoFrameError(
+                f'{track.clip}: no {self.count} usable frames within {self.span}{masked}'
+            )
         start = int(rng.choice(starts))
         if self.first_with_mask:
-            later = rng.choice(np.arange(start + 1, ends[start]), self.count - 1, replace=False) if self.count > 1 else np.zeros(0, int)
+            later = (
+                rng.choice(np.arange(start + 1, ends[start]), self.count - 1, replace=False)
+                if self.count > 1
+                else np.zeros(0, int)
+            )
             chosen = np.concatenate([[start], np.sort(later)])
         else:
             chosen = np.sort(rng.choice(np.arange(start, ends[start]), self.count, replace=False))

@@ -90,8 +90,14 @@ def read_chains(path: Path) -> list[MinedChain]:
             values['end'].tolist(),
         )
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TableError(f'{path}: no file of mined pairs ({type(error).__name__}); mine this clip again') from error
-    return [MinedChain(*parts) for parts in zip(*columns, strict=True)] if len(values['lengths']) else []
+        raise TableError(
+            f'{path}: no file of mined pairs ({type(error).__name__}); mine this clip again'
+        ) from error
+    return (
+        [MinedChain(*parts) for parts in zip(*columns, strict=True)]
+        if len(values['lengths'])
+        else []
+    )
 
 
 def chain_track(chain: MinedChain, object_id: int) -> PseudoTrack:
@@ -168,5 +174,7 @@ class MinedPairFrames(FrameSampler):
         usable = track.usable_frames()
         pool = usable[1:][usable[1:] <= usable[0] + self.span] if len(usable) else usable
         if not len(pool):
-            raise NoFrameError(f'{track.clip}: no mined frame within {self.span} after the instance')
+            raise NoFrameError(
+                f'{track.clip}: no mined frame within {self.span} after the instance'
+            )
         return {'template': [int(usable[0])], 'search': [int(rng.choice(pool))]}

@@ -16,7 +16,10 @@ def random_outline(rng: np.random.Generator) -> np.ndarray:
     power = np.exp(rng.uniform(np.log(0.45), np.log(1.2)))
     c, s = np.cos(angle), np.sin(angle)
     points = np.stack([np.sign(c) * np.abs(c) ** power, np.sign(s) * np.abs(s) ** power], -1)
-    waves = [rng.uniform(-0.14, 0.14) * np.sin(k * angle + rng.uniform(0, 2 * np.pi)) for k in (1, 2, 3, 5)]
+    waves = [
+        rng.uniform(-0.14, 0.14) * np.sin(k * angle + rng.uniform(0, 2 * np.pi))
+        for k in (1, 2, 3, 5)
+    ]
     radius = 1 + np.sum(waves, axis=0)
     points = points * radius[:, None]
     low, high = points.min(0), points.max(0)
@@ -38,7 +41,9 @@ def box_to_crop(box: np.ndarray, linear: np.ndarray, centre: np.ndarray) -> np.n
     return np.concatenate([matrix, shift[:, None]], 1)
 
 
-def warp(frame: np.ndarray, matrix: np.ndarray, width: int, height: int, border: int, fill: tuple = ()) -> np.ndarray:
+def warp(
+    frame: np.ndarray, matrix: np.ndarray, width: int, height: int, border: int, fill: tuple = ()
+) -> np.ndarray:
     """``cv2.warpAffine`` that takes the mean of all pixels where the picture shrinks."""
     shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if shrink < 0.55:  # interpolation between four pixels would skip most of the others
@@ -48,7 +53,9 @@ def warp(frame: np.ndarray, matrix: np.ndarray, width: int, height: int, border:
         linear = matrix[:, :2] / [sx, sy]
         shift = matrix[:, 2] + matrix[:, :2] @ [0.5 / sx - 0.5, 0.5 / sy - 0.5]
         frame, matrix = small, np.concatenate([linear, shift[:, None]], 1)
-    return cv2.warpAffine(frame, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=fill)
+    return cv2.warpAffine(
+        frame, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=fill
+    )
 
 
 def moved_extent(linear: np.ndarray, centre: np.ndarray, outline: np.ndarray | None) -> np.ndarray:
@@ -69,7 +76,14 @@ class Canvas:
         self.target_area = 1.0
 
     def paste(
-        self, frame: np.ndarray, box: np.ndarray, linear: np.ndarray, centre: np.ndarray, outline: np.ndarray, soft: float, gain: np.ndarray
+        self,
+        frame: np.ndarray,
+        box: np.ndarray,
+        linear: np.ndarray,
+        centre: np.ndarray,
+        outline: np.ndarray,
+        soft: float,
+        gain: np.ndarray,
     ) -> tuple[slice, slice, np.ndarray] | None:
         """Draw the piece of ``frame`` whose unit square is ``box``, within ``outline``; returns the window it covers and how much."""
         size = self.image.shape[0]
@@ -84,7 +98,9 @@ class Canvas:
         if not np.allclose(gain, 1):
             piece = np.clip(piece * gain, 0, 255).astype(np.uint8)
         mask = np.zeros((y2 - y1, x2 - x1), np.uint8)
-        cv2.fillPoly(mask, [np.round((points - 0.5 - (x1, y1)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        cv2.fillPoly(
+            mask, [np.round((points - 0.5 - (x1, y1)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4
+        )
         alpha = mask.astype(np.float32) * np.float32(1 / 255)
         if soft > 0.3:
             alpha = cv2.GaussianBlur(alpha, (0, 0), soft)

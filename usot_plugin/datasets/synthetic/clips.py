@@ -56,17 +56,28 @@ def render_clip(
         ValueError: No frame, no object, or frames under 32 pixels.
     """
     if frames < 1 or objects < 1 or min(size_wh) < 32:
-        raise ValueError(f'render_clip needs frames, objects and at least 32x32 pixels, got {frames}, {objects}, {size_wh}')
+        raise ValueError(
+            f'render_clip needs frames, objects and at least 32x32 pixels, got {frames}, {objects}, {size_wh}'
+        )
     rng = np.random.default_rng(seed)
     width, height = size_wh
     ground_hue = rng.random()
     margin = int(np.ceil(camera_px)) + 2
-    ground = paint_texture(rng, (width + 2 * margin, height + 2 * margin), ground_hue, cells=5, contrast=0.9)
+    ground = paint_texture(
+        rng, (width + 2 * margin, height + 2 * margin), ground_hue, cells=5, contrast=0.9
+    )
     camera = np.stack([smooth_path(rng, frames, 90), smooth_path(rng, frames, 90)], -1) * camera_px
     # Hues are spread around the circle, away from the ground's.
-    hues = ground_hue + 0.5 + (np.arange(objects) - (objects - 1) / 2) / (objects + 1) + rng.normal(0, 0.05, objects)
+    hues = (
+        ground_hue
+        + 0.5
+        + (np.arange(objects) - (objects - 1) / 2) / (objects + 1)
+        + rng.normal(0, 0.05, objects)
+    )
     bodies = [make_object(rng, frames, size_wh, hue, speed_px, scale_change) for hue in hues]
-    posts = [make_occluder(rng, bodies[k % objects], camera, ground_hue + 0.15) for k in range(occluders)]
+    posts = [
+        make_occluder(rng, bodies[k % objects], camera, ground_hue + 0.15) for k in range(occluders)
+    ]
     light = 1 + 0.12 * smooth_path(rng, frames, 80)
     slope = np.linspace(-0.1, 0.1, width, dtype=np.float32)[None, :, None] * rng.uniform(-1, 1)
     grain = rng.normal(0, noise, (height + 64, width + 64, 3)).astype(np.float32)
@@ -75,7 +86,9 @@ def render_clip(
     boxes = np.full((objects, frames, 4), np.nan)
     for t in range(frames):
         shift = np.array([[1, 0, -margin - camera[t, 0]], [0, 1, -margin - camera[t, 1]]])
-        frame = cv2.warpAffine(ground, shift, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        frame = cv2.warpAffine(
+            ground, shift, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
         silhouettes = [draw_body(frame, body, t) for body in (*bodies, *posts)]
         boxes[:, t] = visible_boxes(bodies, silhouettes, t, size_wh)
         dy, dx = rng.integers(0, 64, 2)
@@ -84,7 +97,9 @@ def render_clip(
     return video, boxes
 
 
-def visible_boxes(bodies: Sequence[Body], silhouettes: Sequence[np.ndarray], t: int, size_wh: tuple[int, int]) -> np.ndarray:
+def visible_boxes(
+    bodies: Sequence[Body], silhouettes: Sequence[np.ndarray], t: int, size_wh: tuple[int, int]
+) -> np.ndarray:
     """Boxes ``(K, 4)`` of the outlines, nan where (nearly) everything is covered or outside; later silhouettes are in front."""
     boxes = np.full((len(bodies), 4), np.nan)
     in_front = np.zeros_like(silhouettes[0])
@@ -117,7 +132,11 @@ def write_clip(path: str | Path, frames: np.ndarray, fps: int = 25) -> Path:
     height, width = frames.shape[1:3]
     if height % 2 or width % 2:
         raise ValueError(f'{path}: video needs even sides, got {width}x{height}')
-    codec, options = ('libx264', {'crf': '8', 'preset': 'veryfast'}) if 'libx264' in av.codecs_available else ('mpeg4', {'qscale': '2'})
+    codec, options = (
+        ('libx264', {'crf': '8', 'preset': 'veryfast'})
+        if 'libx264' in av.codecs_available
+        else ('mpeg4', {'qscale': '2'})
+    )
     with whole_file(path) as part, av.open(str(part), 'w') as container:
         stream = container.add_stream(codec, rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
@@ -147,7 +166,10 @@ def write_sequence(folder: str | Path, frames: np.ndarray, boxes_xyxy: np.ndarra
     for index, frame in enumerate(frames):
         _write_image(folder / 'img' / f'{index + 1:05d}.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, 95])
     absent = np.isnan(boxes_xyxy).any(-1)
-    lines = [','.join('nan' if missing else f'{v:.3f}' for v in box) for box, missing in zip(xyxy_to_xywh(boxes_xyxy), absent, strict=True)]
+    lines = [
+        ','.join('nan' if missing else f'{v:.3f}' for v in box)
+        for box, missing in zip(xyxy_to_xywh(boxes_xyxy), absent, strict=True)
+    ]
     (folder / 'groundtruth.txt').write_text('\n'.join(lines) + '\n')
     if absent.any():
         (folder / 'absence.label').write_text('\n'.join(str(int(flag)) for flag in absent) + '\n')
@@ -161,12 +183,16 @@ def _write_image(path: Path, image: np.ndarray, options: Sequence[int] = ()) -> 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write a small collection: unlabeled clips under ``OUT/clips``, annotated sequences under ``OUT/sequences``."""
-    parser = argparse.ArgumentParser(description='Render clips with moving objects, with exact boxes.')
+    parser = argparse.ArgumentParser(
+        description='Render clips with moving objects, with exact boxes.'
+    )
     parser.add_argument('out', type=Path, help='folder to write to')
     parser.add_argument('--clips', type=int, default=8, help='unlabeled video files')
     parser.add_argument('--sequences', type=int, default=2, help='annotated test sequences')
     parser.add_argument('--frames', type=int, default=60)
-    parser.add_argument('--size', type=int, nargs=2, default=(320, 240), metavar=('WIDTH', 'HEIGHT'))
+    parser.add_argument(
+        '--size', type=int, nargs=2, default=(320, 240), metavar=('WIDTH', 'HEIGHT')
+    )
     parser.add_argument('--objects', type=int, default=1)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args(argv)
@@ -179,7 +205,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         seed = args.seed + 1_000_000 + number * 1000
         video, boxes = next(
             pair
-            for pair in (render_clip(seed + i, args.frames, size, args.objects) for i in range(1000))
+            for pair in (
+                render_clip(seed + i, args.frames, size, args.objects) for i in range(1000)
+            )
             if not np.isnan(pair[1][0, 0]).any()
         )
         print(write_sequence(args.out / 'sequences' / f'seq_{number:03d}', video, boxes[0]))

@@ -57,7 +57,10 @@ class Motion:
 
 
 def render_composite(
-    rng: np.random.Generator, scene: np.ndarray, surfaces: Sequence[np.ndarray], motion: Motion | None = None
+    rng: np.random.Generator,
+    scene: np.ndarray,
+    surfaces: Sequence[np.ndarray],
+    motion: Motion | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Move pieces over a scene.
 
@@ -77,7 +80,15 @@ def render_composite(
     bodies = []
     for piece in range(pieces):
         twin = piece == 0 or rng.random() < motion.twin_share
-        bodies.append(_piece(rng, frames, (width, height), target_surface if twin else surfaces[int(rng.integers(len(surfaces)))], motion))
+        bodies.append(
+            _piece(
+                rng,
+                frames,
+                (width, height),
+                target_surface if twin else surfaces[int(rng.integers(len(surfaces)))],
+                motion,
+            )
+        )
     video = scene.copy()
     boxes = np.full((frames, 4), np.nan)
     for t in range(frames):
@@ -86,7 +97,13 @@ def render_composite(
     return video, boxes
 
 
-def _piece(rng: np.random.Generator, frames: int, size_wh: tuple[int, int], surface: np.ndarray, motion: Motion) -> Body:
+def _piece(
+    rng: np.random.Generator,
+    frames: int,
+    size_wh: tuple[int, int],
+    surface: np.ndarray,
+    motion: Motion,
+) -> Body:
     radius = min(size_wh) * np.exp(rng.uniform(*np.log(motion.radius)))
     reach = np.array(size_wh) * rng.uniform(0.1, 0.45)
     centre = np.array(size_wh) * rng.uniform(0.35, 0.65, 2)
@@ -100,7 +117,9 @@ def _piece(rng: np.random.Generator, frames: int, size_wh: tuple[int, int], surf
     )
 
 
-def read_scene(rng: np.random.Generator, path: str | Path, frames: int, longer_px: int) -> np.ndarray:
+def read_scene(
+    rng: np.random.Generator, path: str | Path, frames: int, longer_px: int
+) -> np.ndarray:
     """A random passage of a clip, ``(frames, H, W, 3)``, at most ``longer_px`` large; a shorter clip is played back and forth.
 
     Raises:
@@ -111,7 +130,9 @@ def read_scene(rng: np.random.Generator, path: str | Path, frames: int, longer_p
     first = int(rng.integers(clip.frame_count - available + 1))
     scale = min(1.0, longer_px / max(clip.size_wh))
     width, height = (max(2, round(side * scale) // 2 * 2) for side in clip.size_wh)
-    images = np.stack([image for _, image in clip.iter_frames(first, first + available, (width, height))])
+    images = np.stack(
+        [image for _, image in clip.iter_frames(first, first + available, (width, height))]
+    )
     return images[_back_and_forth(available, frames)]
 
 
@@ -125,10 +146,26 @@ def cut_surface(frames: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
     """The region around each box as a square surface, ``(T, S, S, 3)``; what lies outside the frame repeats its border."""
     surfaces = []
     for frame, box in zip(frames, boxes_xyxy, strict=True):
-        centre, half = (box[:2] + box[2:]) / 2, np.maximum((box[2:] - box[:2]) / 2, 4) * SURFACE_REACH
+        centre, half = (
+            (box[:2] + box[2:]) / 2,
+            np.maximum((box[2:] - box[:2]) / 2, 4) * SURFACE_REACH,
+        )
         scale = SURFACE_PX / (2 * half)
-        matrix = np.array([[scale[0], 0, SURFACE_PX / 2 - scale[0] * centre[0]], [0, scale[1], SURFACE_PX / 2 - scale[1] * centre[1]]])
-        surfaces.append(cv2.warpAffine(frame, matrix, (SURFACE_PX, SURFACE_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+        matrix = np.array(
+            [
+                [scale[0], 0, SURFACE_PX / 2 - scale[0] * centre[0]],
+                [0, scale[1], SURFACE_PX / 2 - scale[1] * centre[1]],
+            ]
+        )
+        surfaces.append(
+            cv2.warpAffine(
+                frame,
+                matrix,
+                (SURFACE_PX, SURFACE_PX),
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REFLECT,
+            )
+        )
     return np.stack(surfaces)
 
 
@@ -141,7 +178,12 @@ def _random_boxes(rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:
 
 
 def render_sequence(
-    rng: np.random.Generator, clips: Mapping[str, Path], tracks: Mapping[str, np.ndarray], frames: int, longer_px: int, motion: Motion
+    rng: np.random.Generator,
+    clips: Mapping[str, Path],
+    tracks: Mapping[str, np.ndarray],
+    frames: int,
+    longer_px: int,
+    motion: Motion,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One sequence from randomly drawn clips; see :func:`render_composite`. The target is visible in the first frame.
 
@@ -157,13 +199,18 @@ def render_sequence(
     while True:
         scene_name, *surface_names = (names[int(i)] for i in rng.integers(len(names), size=4))
         scene = read_scene(rng, clips[scene_name], frames, longer_px)
-        surfaces = [_surface(rng, clips[name], tracks.get(name), frames, longer_px) for name in surface_names]
+        surfaces = [
+            _surface(rng, clips[name], tracks.get(name), frames, longer_px)
+            for name in surface_names
+        ]
         video, boxes = render_composite(rng, scene, surfaces, motion)
         if not np.isnan(boxes[0]).any():
             return video, boxes
 
 
-def _surface(rng: np.random.Generator, path: Path, track: np.ndarray | None, frames: int, longer_px: int) -> np.ndarray:
+def _surface(
+    rng: np.random.Generator, path: Path, track: np.ndarray | None, frames: int, longer_px: int
+) -> np.ndarray:
     if track is None or rng.random() < 0.3:  # still pieces of scenery are looks, too
         piece = read_scene(rng, path, frames, longer_px)
         return cut_surface(piece, _random_boxes(rng, piece))
@@ -176,18 +223,31 @@ def _surface(rng: np.random.Generator, path: Path, track: np.ndarray | None, fra
 def discovered_tracks(table: str | Path) -> dict[str, np.ndarray]:
     """Boxes of the kept object of each clip in a pseudo-box table, from its first frame on: name -> ``(T, 4)``."""
     rows = read_table(table).kept()
-    return {row.clip: row.track.boxes_xyxy for row in (rows[i] for i in range(len(rows))) if row.track and row.track.first_frame == 0}
+    return {
+        row.clip: row.track.boxes_xyxy
+        for row in (rows[i] for i in range(len(rows)))
+        if row.track and row.track.first_frame == 0
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write a collection of sequences; those that are there already are kept, so that a killed run goes on."""
-    parser = argparse.ArgumentParser(description='Render training sequences with exact boxes from unlabeled clips.')
-    parser.add_argument('clips', nargs='+', help='video files, folders of frames, or folders of those')
+    parser = argparse.ArgumentParser(
+        description='Render training sequences with exact boxes from unlabeled clips.'
+    )
+    parser.add_argument(
+        'clips', nargs='+', help='video files, folders of frames, or folders of those'
+    )
     parser.add_argument('--out', type=Path, required=True, help='folder to write to')
     parser.add_argument('--table', help='pseudo-box table: pieces are then cut from what moves')
     parser.add_argument('--count', type=int, default=200)
     parser.add_argument('--frames', type=int, default=40)
-    parser.add_argument('--longer-px', type=int, default=400, help='longer side of the frames (default: %(default)s)')
+    parser.add_argument(
+        '--longer-px',
+        type=int,
+        default=400,
+        help='longer side of the frames (default: %(default)s)',
+    )
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args(argv)
     try:
@@ -197,7 +257,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             folder = args.out / f'{number:05d}'
             if not (folder / 'groundtruth.txt').exists():  # written last
                 video, boxes = render_sequence(
-                    np.random.default_rng([args.seed, number]), clips, tracks, args.frames, args.longer_px, Motion()
+                    np.random.default_rng([args.seed, number]),
+                    clips,
+                    tracks,
+                    args.frames,
+                    args.longer_px,
+                    Motion(),
                 )
                 write_sequence(folder, video, boxes)
     except (ClipError, ValueError, OSError) as error:

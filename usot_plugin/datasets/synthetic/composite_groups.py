@@ -142,9 +142,15 @@ class CompositeDataset(Dataset):
             return [[] for _ in self.bank.names]
         found = read_tracks(path)
         if not set(found) & set(self.bank.names):
-            raise ValueError(f'{path}: its tracks are of other clips, e.g. {next(iter(found), "none")!r}, not {self.bank.names[0]!r}')
+            raise ValueError(
+                f'{path}: its tracks are of other clips, e.g. {next(iter(found), "none")!r}, not {self.bank.names[0]!r}'
+            )
         return [
-            [track for track in found.get(name, ()) if track.first_frame + len(track.boxes_xyxy) <= len(frames)]
+            [
+                track
+                for track in found.get(name, ())
+                if track.first_frame + len(track.boxes_xyxy) <= len(frames)
+            ]
             for name, frames in zip(self.bank.names, self.bank.frames, strict=True)
         ]
 
@@ -170,19 +176,28 @@ class CompositeDataset(Dataset):
         sample = SOTSample(metainfo={'clip': clip, 'object_id': 0, 'frame_index': 0})
         sample.set_boxes('template_box_xyxy', boxes[0])
         sample.set_boxes('search_box_xyxy', boxes[1])
-        return {'inputs': {'template': image_to_tensor(template), 'search': image_to_tensor(search)}, 'data_samples': sample}
+        return {
+            'inputs': {'template': image_to_tensor(template), 'search': image_to_tensor(search)},
+            'data_samples': sample,
+        }
 
     # --- drawing ------------------------------------------------------------------------------------------------------------------------
 
-    def render(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], str]:
+    def render(
+        self, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], str]:
         """Template and search crop, their boxes (nan for an absent target), and the clip of the target."""
         kind = int(rng.choice(3, p=self._kinds))
         clip = self._clip(rng, tracked=kind == 2)
         look = self._look(rng, clip, kind)
-        canvases, boxes = self._composite(rng, look, clip) if kind == 0 else self._real(rng, look, clip)
+        canvases, boxes = (
+            self._composite(rng, look, clip) if kind == 0 else self._real(rng, look, clip)
+        )
         if canvases[1].visible < LEAST_VISIBLE:
             boxes[1] = np.full(4, np.nan)
-        images = change_light(rng, self.recipe.low_resolution, self.recipe.gray, canvases[0].image, canvases[1].image)
+        images = change_light(
+            rng, self.recipe.low_resolution, self.recipe.gray, canvases[0].image, canvases[1].image
+        )
         if rng.random() < 0.5:
             images = [np.ascontiguousarray(image[:, ::-1]) for image in images]
             for image, box in zip(images, boxes, strict=True):
@@ -191,7 +206,11 @@ class CompositeDataset(Dataset):
 
     def _clip(self, rng: np.random.Generator, tracked: bool = False) -> int:
         share = self._share * self._tracked if tracked else self._share
-        return int(np.searchsorted(np.cumsum(share), rng.random() * share.sum(), side='right').clip(0, len(share) - 1))
+        return int(
+            np.searchsorted(np.cumsum(share), rng.random() * share.sum(), side='right').clip(
+                0, len(share) - 1
+            )
+        )
 
     def _look(self, rng: np.random.Generator, clip: int, kind: int) -> _Look:
         frames, fill = self.bank.frames[clip], self.bank.fills[clip]
@@ -202,7 +221,9 @@ class CompositeDataset(Dataset):
             j = int(rng.integers(max(0, i - gap), min(len(track.boxes_xyxy), i + gap + 1)))
             pair = (frames[track.first_frame + i], frames[track.first_frame + j])
             boxes = (track.boxes_xyxy[i], track.boxes_xyxy[j])
-            if rng.random() < 0.3:  # another region that moves along: a part, or the region with what is around it
+            if (
+                rng.random() < 0.3
+            ):  # another region that moves along: a part, or the region with what is around it
                 boxes = _neighbour(rng, boxes)
             return _Look(pair, boxes, (fill, fill))
         frame = frames[int(rng.integers(len(frames)))]
@@ -218,23 +239,39 @@ class CompositeDataset(Dataset):
         """Linear part and centre of the target in both crops."""
         recipe = self.recipe
         small = np.exp(rng.uniform(-0.05, 0.05, 2))
-        first = turned_scale(self._halves(look.boxes[0]) * small, 0.0), self.template_px / 2 + rng.uniform(-4, 4, 2)
+        first = (
+            turned_scale(self._halves(look.boxes[0]) * small, 0.0),
+            self.template_px / 2 + rng.uniform(-4, 4, 2),
+        )
         aspect = rng.uniform(-recipe.search_aspect, recipe.search_aspect)
-        scale = np.exp(rng.uniform(-recipe.search_scale, recipe.search_scale) + np.array([aspect, -aspect]) / 2)
+        scale = np.exp(
+            rng.uniform(-recipe.search_scale, recipe.search_scale) + np.array([aspect, -aspect]) / 2
+        )
         angle = float(np.clip(rng.normal(0, recipe.turn), -0.35, 0.35))
         reach = recipe.search_shift_px
         # Most targets are near the middle, as in tracking, and all of the reach is seen.
-        shift = rng.uniform(-reach, reach, 2) if rng.random() < 0.6 else np.clip(rng.normal(0, reach / 3, 2), -reach, reach)
-        return [first, (turned_scale(self._halves(look.boxes[1]) * scale, angle), self.search_px / 2 + shift)]
+        shift = (
+            rng.uniform(-reach, reach, 2)
+            if rng.random() < 0.6
+            else np.clip(rng.normal(0, reach / 3, 2), -reach, reach)
+        )
+        return [
+            first,
+            (turned_scale(self._halves(look.boxes[1]) * scale, angle), self.search_px / 2 + shift),
+        ]
 
-    def _real(self, rng: np.random.Generator, look: _Look, clip: int) -> tuple[list[Canvas], list[np.ndarray]]:
+    def _real(
+        self, rng: np.random.Generator, look: _Look, clip: int
+    ) -> tuple[list[Canvas], list[np.ndarray]]:
         """Both crops show the frames themselves."""
         poses = self._poses(rng, look)
         canvases, boxes = [], []
         for view, size in enumerate((self.template_px, self.search_px)):
             linear, centre = poses[view]
             matrix = box_to_crop(look.boxes[view], linear, centre)
-            canvas = Canvas(warp(look.frames[view], matrix, size, size, cv2.BORDER_CONSTANT, look.fills[view]))
+            canvas = Canvas(
+                warp(look.frames[view], matrix, size, size, cv2.BORDER_CONSTANT, look.fills[view])
+            )
             box = moved_extent(linear, centre, None)
             canvas.mark_box(box)
             canvases.append(canvas)
@@ -247,12 +284,16 @@ class CompositeDataset(Dataset):
             self._occlude(rng, canvases[1], poses[1])
         return canvases, boxes
 
-    def _composite(self, rng: np.random.Generator, look: _Look, clip: int) -> tuple[list[Canvas], list[np.ndarray]]:
+    def _composite(
+        self, rng: np.random.Generator, look: _Look, clip: int
+    ) -> tuple[list[Canvas], list[np.ndarray]]:
         """The target is a piece pasted over other clips."""
         recipe, poses = self.recipe, self._poses(rng, look)
         behind = self._clip(rng)
         template, window = self._background(rng, self.template_px, behind)
-        search, _ = self._background(rng, self.search_px, behind if rng.random() < 0.7 else self._clip(rng), window)
+        search, _ = self._background(
+            rng, self.search_px, behind if rng.random() < 0.7 else self._clip(rng), window
+        )
         outline, whole = random_outline(rng), np.array([-1.0, -1, 1, 1])
         if rng.random() < recipe.part:  # the target is a part of the piece that is drawn
             share = rng.uniform(0.35, 0.8, 2)
@@ -261,7 +302,11 @@ class CompositeDataset(Dataset):
         drawn_outline = (outline + 1) / 2 * (whole[2:] - whole[:2]) + whole[:2]
         is_part = whole[0] < -1 or whole[2] > 1
         soft, gain = rng.uniform(0, 1.2), np.exp(rng.normal(0, 0.12, 3))
-        wobble = 1 + rng.normal(0, 0.05, (1, 2)) * np.sin(np.linspace(0, 2 * np.pi, len(outline)) * 2 + rng.uniform(0, 6.3))[:, None]
+        wobble = (
+            1
+            + rng.normal(0, 0.05, (1, 2))
+            * np.sin(np.linspace(0, 2 * np.pi, len(outline)) * 2 + rng.uniform(0, 6.3))[:, None]
+        )
         boxes = []
         for view, canvas in enumerate((template, search)):
             shape = drawn_outline if view == 0 or is_part else drawn_outline * wobble
@@ -273,7 +318,9 @@ class CompositeDataset(Dataset):
                 continue
             if view == 1:
                 self._distractors(rng, canvas, look, clip, poses[1], in_front=False)
-            drawn = canvas.paste(look.frames[view], look.boxes[view], linear, centre, shape, soft, gain)
+            drawn = canvas.paste(
+                look.frames[view], look.boxes[view], linear, centre, shape, soft, gain
+            )
             if is_part:
                 canvas.mark_box(box)
             else:
@@ -283,7 +330,11 @@ class CompositeDataset(Dataset):
         return [template, search], boxes
 
     def _background(
-        self, rng: np.random.Generator, size: int, clip: int, near: tuple[int, np.ndarray, float] | None = None
+        self,
+        rng: np.random.Generator,
+        size: int,
+        clip: int,
+        near: tuple[int, np.ndarray, float] | None = None,
     ) -> tuple[Canvas, tuple[int, np.ndarray, float]]:
         """A crop of a clip, and (frame, centre, crop pixels per pixel) of it; ``near`` asks for about the same place and time."""
         frames = self.bank.frames[clip]
@@ -296,12 +347,24 @@ class CompositeDataset(Dataset):
             gap = self.recipe.frame_gap
             index = int(np.clip(near[0] + rng.integers(-gap, gap + 1), 0, len(frames) - 1))
             zoom, centre = near[2] * np.exp(rng.uniform(-0.2, 0.2)), near[1] + rng.normal(0, 20, 2)
-        matrix = np.array([[zoom, 0, size / 2 - zoom * centre[0]], [0, zoom, size / 2 - zoom * centre[1]]])
+        matrix = np.array(
+            [[zoom, 0, size / 2 - zoom * centre[0]], [0, zoom, size / 2 - zoom * centre[1]]]
+        )
         border = cv2.BORDER_CONSTANT if rng.random() < 0.5 else cv2.BORDER_REFLECT_101
-        return Canvas(warp(frames[index], matrix, size, size, border, self.bank.fills[clip])), (index, centre, zoom)
+        return Canvas(warp(frames[index], matrix, size, size, border, self.bank.fills[clip])), (
+            index,
+            centre,
+            zoom,
+        )
 
     def _distractors(
-        self, rng: np.random.Generator, canvas: Canvas, look: _Look, clip: int, pose: tuple[np.ndarray, np.ndarray], in_front: bool
+        self,
+        rng: np.random.Generator,
+        canvas: Canvas,
+        look: _Look,
+        clip: int,
+        pose: tuple[np.ndarray, np.ndarray],
+        in_front: bool,
     ) -> None:
         """Further pieces around the target, some of which look like it."""
         linear, centre = pose
@@ -311,7 +374,9 @@ class CompositeDataset(Dataset):
                 frames = self.bank.frames[clip]
                 frame, box = frames[int(rng.integers(len(frames)))], look.boxes[1].copy()
                 if rng.random() < 0.5:  # beside the target in its own clip
-                    box += np.tile(rng.choice([-1, 1], 2) * rng.uniform(0.4, 1.0, 2) * (box[2:] - box[:2]), 2)
+                    box += np.tile(
+                        rng.choice([-1, 1], 2) * rng.uniform(0.4, 1.0, 2) * (box[2:] - box[:2]), 2
+                    )
                 size = own * np.exp(rng.uniform(-0.3, 0.3))
                 gain = np.exp(rng.normal(0, 0.35, 3))
             else:
@@ -324,24 +389,46 @@ class CompositeDataset(Dataset):
             reach = (own + size) * rng.uniform(0.75, 2.2)
             at = centre + reach * (np.cos(angle), np.sin(angle))
             mirrored = size * (rng.choice([-1, 1]), 1)
-            drawn = canvas.paste(frame, box, turned_scale(mirrored, rng.normal(0, 0.3)), at, random_outline(rng), rng.uniform(0, 1.2), gain)
+            drawn = canvas.paste(
+                frame,
+                box,
+                turned_scale(mirrored, rng.normal(0, 0.3)),
+                at,
+                random_outline(rng),
+                rng.uniform(0, 1.2),
+                gain,
+            )
             canvas.cover(drawn)
 
-    def _occlude(self, rng: np.random.Generator, canvas: Canvas, target: tuple[np.ndarray, np.ndarray]) -> None:
+    def _occlude(
+        self, rng: np.random.Generator, canvas: Canvas, target: tuple[np.ndarray, np.ndarray]
+    ) -> None:
         """Something in front of a part of the target."""
         linear, centre = target
         own = np.sqrt((linear**2).sum(1))
         frames = self.bank.frames[self._clip(rng)]
         frame = frames[int(rng.integers(len(frames)))]
         size = own * np.exp(rng.uniform(-0.9, 0.6, 2))
-        at = centre + rng.uniform(-1, 1, 2) * own + np.sign(rng.uniform(-1, 1, 2)) * size * rng.uniform(0, 0.6)
+        at = (
+            centre
+            + rng.uniform(-1, 1, 2) * own
+            + np.sign(rng.uniform(-1, 1, 2)) * size * rng.uniform(0, 0.6)
+        )
         drawn = canvas.paste(
-            frame, random_region(rng, frame), turned_scale(size, rng.normal(0, 0.5)), at, random_outline(rng), 0.6, np.ones(3)
+            frame,
+            random_region(rng, frame),
+            turned_scale(size, rng.normal(0, 0.5)),
+            at,
+            random_outline(rng),
+            0.6,
+            np.ones(3),
         )
         canvas.cover(drawn)
 
 
-def _neighbour(rng: np.random.Generator, boxes: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _neighbour(
+    rng: np.random.Generator, boxes: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     share, shift = np.exp(rng.uniform(-0.7, 0.3, 2)), rng.uniform(-0.25, 0.25, 2)
     moved = []
     for box in boxes:
@@ -356,6 +443,13 @@ def stack_groups(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Collate groups in the loader process: one tensor for each view and each box field."""
     names, fields = groups[0]['inputs'], groups[0]['data_samples'].keys()
     return {
-        'inputs': {name: torch.stack([group['inputs'][name] for group in groups]) for name in names},
-        'data_samples': StackedSamples({f: torch.stack([getattr(group['data_samples'], f) for group in groups]) for f in fields}),
+        'inputs': {
+            name: torch.stack([group['inputs'][name] for group in groups]) for name in names
+        },
+        'data_samples': StackedSamples(
+            {
+                f: torch.stack([getattr(group['data_samples'], f) for group in groups])
+                for f in fields
+            }
+        ),
     }

@@ -12,7 +12,11 @@ NOISE_MARGIN = 64
 
 
 def change_light(
-    rng: np.random.Generator, low_resolution: float, gray: float, template: np.ndarray, search: np.ndarray
+    rng: np.random.Generator,
+    low_resolution: float,
+    gray: float,
+    template: np.ndarray,
+    search: np.ndarray,
 ) -> list[np.ndarray]:
     """Light, colour, sharpness and noise of two crops ``(S, S, 3)`` uint8: some of it shared by both, some of each.
 
@@ -41,7 +45,11 @@ def change_light(
             share = 1.0 if colourless else rng.uniform(-0.4, 0.9)
             image = cv2.addWeighted(flat, share, image, 1 - share, 0)
         if rng.random() < 0.75:
-            gamma, gain, lift = np.exp(rng.normal(0, 0.22)), np.exp(rng.normal(0, 0.2)), rng.normal(0, 0.06)
+            gamma, gain, lift = (
+                np.exp(rng.normal(0, 0.22)),
+                np.exp(rng.normal(0, 0.2)),
+                rng.normal(0, 0.06),
+            )
             cast = np.exp(rng.normal(0, 0.07, 3))
             curves = ((levels[:, None] ** gamma - 0.5) * gain + 0.5 + lift) * cast
             image = cv2.LUT(image, np.clip(curves * 255, 0, 255).astype(np.uint8)[None])
@@ -62,11 +70,15 @@ def change_light(
 @functools.cache
 def _noise(size: int) -> np.ndarray:
     """Normal noise that crops of ``size`` are given a random window of: drawing it anew would cost more than all else."""
-    return np.random.default_rng(size).standard_normal((size + NOISE_MARGIN, size + NOISE_MARGIN, 3), np.float32)
+    return np.random.default_rng(size).standard_normal(
+        (size + NOISE_MARGIN, size + NOISE_MARGIN, 3), np.float32
+    )
 
 
 def _recompressed(image: np.ndarray, quality: int) -> np.ndarray:
-    decoded = cv2.imdecode(cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(
+        cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+    )
     assert decoded is not None  # what was just encoded
     return np.asarray(decoded)
 

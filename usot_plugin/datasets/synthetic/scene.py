@@ -17,7 +17,9 @@ SUBPIXEL_BITS = 4
 SUPERSAMPLING = 4
 
 
-def value_noise(rng: np.random.Generator, size_wh: tuple[int, int], cells: int, octaves: int = 4) -> np.ndarray:
+def value_noise(
+    rng: np.random.Generator, size_wh: tuple[int, int], cells: int, octaves: int = 4
+) -> np.ndarray:
     """Smooth noise in [0, 1], ``(H, W)`` float32: random grids of growing density, enlarged and added with falling weight."""
     width, height = size_wh
     total = np.zeros((height, width), np.float32)
@@ -30,14 +32,31 @@ def value_noise(rng: np.random.Generator, size_wh: tuple[int, int], cells: int, 
     return (total - low) / max(high - low, 1e-6)
 
 
-def paint_texture(rng: np.random.Generator, size_wh: tuple[int, int], hue: float, cells: int, contrast: float = 1.0) -> np.ndarray:
+def paint_texture(
+    rng: np.random.Generator,
+    size_wh: tuple[int, int],
+    hue: float,
+    cells: int,
+    contrast: float = 1.0,
+) -> np.ndarray:
     """A random surface around one hue (0..1), ``(H, W, 3)`` uint8 BGR: noise between three colours, with stripes or dots on it."""
     width, height = size_wh
     hues = (hue + rng.normal(0, 0.05, 3)) % 1
-    colors_hsv = np.stack([hues * 179, rng.uniform(70, 220, 3), np.array([60, 135, 215]) * rng.uniform(0.8, 1.2, 3)], -1)
-    colors = cv2.cvtColor(np.clip(colors_hsv, 0, 255).astype(np.uint8)[None], cv2.COLOR_HSV2BGR)[0].astype(np.float32)
-    noise = np.clip((value_noise(rng, size_wh, cells) - 0.5) * 1.6 * contrast + 0.5, 0, 1)[..., None]
-    image = np.where(noise < 0.5, colors[0] + (colors[1] - colors[0]) * noise * 2, colors[1] + (colors[2] - colors[1]) * (noise * 2 - 1))
+    colors_hsv = np.stack(
+        [hues * 179, rng.uniform(70, 220, 3), np.array([60, 135, 215]) * rng.uniform(0.8, 1.2, 3)],
+        -1,
+    )
+    colors = cv2.cvtColor(np.clip(colors_hsv, 0, 255).astype(np.uint8)[None], cv2.COLOR_HSV2BGR)[
+        0
+    ].astype(np.float32)
+    noise = np.clip((value_noise(rng, size_wh, cells) - 0.5) * 1.6 * contrast + 0.5, 0, 1)[
+        ..., None
+    ]
+    image = np.where(
+        noise < 0.5,
+        colors[0] + (colors[1] - colors[0]) * noise * 2,
+        colors[1] + (colors[2] - colors[1]) * (noise * 2 - 1),
+    )
     y, x = np.mgrid[:height, :width].astype(np.float32)
     period = width / rng.uniform(4, 9)
     if rng.random() < 0.5:
@@ -55,7 +74,8 @@ def smooth_path(rng: np.random.Generator, frames: int, period: float, waves: int
     periods = period * rng.uniform(0.6, 1.8, waves)
     weights = rng.uniform(0.5, 1.0, waves)
     curve = sum(
-        w * np.sin(2 * np.pi * t / p + phase) for w, p, phase in zip(weights, periods, rng.uniform(0, 2 * np.pi, waves), strict=True)
+        w * np.sin(2 * np.pi * t / p + phase)
+        for w, p, phase in zip(weights, periods, rng.uniform(0, 2 * np.pi, waves), strict=True)
     )
     return np.asarray(curve) / weights.sum()
 
@@ -75,7 +95,12 @@ class Body:
         """From units of the radius to frame pixels, ``(2, 3)``."""
         c, s = np.cos(self.angle[t]) * self.radius_px[t], np.sin(self.angle[t]) * self.radius_px[t]
         stretch = 1.0 if self.stretch is None else float(self.stretch[t])
-        return np.array([[c * stretch, -s / stretch, self.center_xy[t, 0]], [s * stretch, c / stretch, self.center_xy[t, 1]]])
+        return np.array(
+            [
+                [c * stretch, -s / stretch, self.center_xy[t, 0]],
+                [s * stretch, c / stretch, self.center_xy[t, 1]],
+            ]
+        )
 
     def surface(self, t: int) -> np.ndarray:
         """Texture of a frame, ``(S, S, 3)``."""
@@ -92,11 +117,16 @@ def make_outline(rng: np.random.Generator, aspect: float) -> np.ndarray:
     radius = np.ones_like(angle)
     for lobes in (2, 3, 5):
         radius += rng.uniform(-0.12, 0.12) * np.sin(lobes * angle + rng.uniform(0, 2 * np.pi))
-    points = np.stack([np.cos(angle) * np.sqrt(aspect), np.sin(angle) / np.sqrt(aspect)], -1) * radius[:, None]
+    points = (
+        np.stack([np.cos(angle) * np.sqrt(aspect), np.sin(angle) / np.sqrt(aspect)], -1)
+        * radius[:, None]
+    )
     return points / np.abs(points).max()
 
 
-def sweep_path(rng: np.random.Generator, frames: int, reach_xy: np.ndarray, speed: float) -> np.ndarray:
+def sweep_path(
+    rng: np.random.Generator, frames: int, reach_xy: np.ndarray, speed: float
+) -> np.ndarray:
     """A path ``(frames, 2)`` within ``+-reach_xy`` whose mean speed along an axis is about ``speed`` (never a period under 16 frames)."""
     # A long reference path is drawn at one sample per unit of time, then read at the pace that gives the wanted speed.
     length = 4096
@@ -106,18 +136,37 @@ def sweep_path(rng: np.random.Generator, frames: int, reach_xy: np.ndarray, spee
     return np.stack([np.interp(times, np.arange(length), path[:, axis]) for axis in (0, 1)], -1)
 
 
-def make_object(rng: np.random.Generator, frames: int, size_wh: tuple[int, int], hue: float, speed: float, scale_change: float) -> Body:
+def make_object(
+    rng: np.random.Generator,
+    frames: int,
+    size_wh: tuple[int, int],
+    hue: float,
+    speed: float,
+    scale_change: float,
+) -> Body:
     width, height = size_wh
-    radius = min(width, height) * rng.uniform(0.10, 0.17) * np.exp(scale_change * smooth_path(rng, frames, 70))
+    radius = (
+        min(width, height)
+        * rng.uniform(0.10, 0.17)
+        * np.exp(scale_change * smooth_path(rng, frames, 70))
+    )
     reach = np.array([width, height]) * 0.34
     path = sweep_path(rng, frames, reach, speed)
     side = 128
     texture = paint_texture(rng, (side, side), hue, cells=4, contrast=1.3)
     angle = rng.uniform(0, 2 * np.pi) + 0.35 * smooth_path(rng, frames, 60)
-    return Body(make_outline(rng, rng.uniform(0.7, 1.6)), texture, path + np.array([width, height]) / 2, radius, angle)
+    return Body(
+        make_outline(rng, rng.uniform(0.7, 1.6)),
+        texture,
+        path + np.array([width, height]) / 2,
+        radius,
+        angle,
+    )
 
 
-def make_occluder(rng: np.random.Generator, target: Body, camera_xy: np.ndarray, hue: float) -> Body:
+def make_occluder(
+    rng: np.random.Generator, target: Body, camera_xy: np.ndarray, hue: float
+) -> Body:
     """Something upright that stands in the scene (it drifts with the background) where the target passes."""
     frames = len(camera_xy)
     meet = int(rng.integers(frames // 4, max(frames // 4 + 1, 3 * frames // 4)))
@@ -126,7 +175,13 @@ def make_occluder(rng: np.random.Generator, target: Body, camera_xy: np.ndarray,
     half_width = rng.uniform(0.3, 0.8) / tall
     outline = np.array([[-half_width, -1], [half_width, -1], [half_width, 1], [-half_width, 1]])
     radius = np.full(frames, float(target.radius_px[meet]) * tall)
-    return Body(outline, paint_texture(rng, (96, 96), hue, cells=3, contrast=0.8), center, radius, np.zeros(frames))
+    return Body(
+        outline,
+        paint_texture(rng, (96, 96), hue, cells=3, contrast=0.8),
+        center,
+        radius,
+        np.zeros(frames),
+    )
 
 
 def _blur_kernel(velocity_xy: np.ndarray) -> np.ndarray | None:
@@ -147,7 +202,9 @@ def _silhouette(polygon: np.ndarray, left: int, top: int, width: int, height: in
     mask = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
     # A pixel centre sits at +0.5 in continuous coordinates, at 0 for OpenCV's drawing.
     points = (polygon - (left, top)) * SUPERSAMPLING - 0.5
-    cv2.fillPoly(mask, [np.round(points * 2**SUBPIXEL_BITS).astype(np.int32)], 255, cv2.LINE_8, SUBPIXEL_BITS)
+    cv2.fillPoly(
+        mask, [np.round(points * 2**SUBPIXEL_BITS).astype(np.int32)], 255, cv2.LINE_8, SUBPIXEL_BITS
+    )
     return cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
@@ -159,7 +216,10 @@ def draw_body(frame: np.ndarray, body: Body, t: int) -> np.ndarray:
     velocity = body.center_xy[t] - body.center_xy[max(0, t - 1)]
     pad = 2 + int(np.ceil(np.abs(velocity).max()))
     left, top = (max(0, int(np.floor(v)) - pad) for v in polygon.min(0))
-    right, bottom = (min(limit, int(np.ceil(v)) + pad) for v, limit in zip(polygon.max(0), (frame_width, frame_height), strict=True))
+    right, bottom = (
+        min(limit, int(np.ceil(v)) + pad)
+        for v, limit in zip(polygon.max(0), (frame_width, frame_height), strict=True)
+    )
     width, height = right - left, bottom - top
     if width <= 0 or height <= 0:
         return covered
@@ -169,10 +229,14 @@ def draw_body(frame: np.ndarray, body: Body, t: int) -> np.ndarray:
     side = texture.shape[0]
     matrix = body.matrix(t) @ np.array([[2.6 / side, 0, -1.3], [0, 2.6 / side, -1.3], [0, 0, 1]])
     matrix[:, 2] -= (left, top)
-    surface = cv2.warpAffine(texture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    surface = cv2.warpAffine(
+        texture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
     kernel = _blur_kernel(velocity)
     if kernel is not None:
         alpha, surface = cv2.filter2D(alpha, -1, kernel), cv2.filter2D(surface, -1, kernel)
     region = frame[top:bottom, left:right]
-    region[:] = np.round(region + (surface.astype(np.float32) - region) * alpha[..., None]).astype(np.uint8)
+    region[:] = np.round(region + (surface.astype(np.float32) - region) * alpha[..., None]).astype(
+        np.uint8
+    )
     return covered

@@ -24,7 +24,9 @@ def flip_view(view: View, axis: str) -> View:
     x1, y1, x2, y2 = view.box_xyxy
     if axis == 'horizontal':
         mask = None if view.box_mask is None else view.box_mask[:, ::-1]
-        return view.updated(cv2.flip(view.image, 1), np.array([width - x2, y1, width - x1, y2]), mask)
+        return view.updated(
+            cv2.flip(view.image, 1), np.array([width - x2, y1, width - x1, y2]), mask
+        )
     mask = None if view.box_mask is None else view.box_mask[::-1]
     return view.updated(cv2.flip(view.image, 0), np.array([x1, height - y2, x2, height - y1]), mask)
 
@@ -42,7 +44,12 @@ def warp_view(view: View, corners_xy: np.ndarray) -> View:
     centred = np.linalg.inv(half) @ matrix @ half
     fill = tuple(int(v) for v in view.fill)
     image = cv2.warpPerspective(
-        view.image, centred, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
+        view.image,
+        centred,
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=fill,
     )
     x1, y1, x2, y2 = view.box_xyxy
     points = np.array([[[x1, y1], [x2, y1], [x2, y2], [x1, y2]]])
@@ -52,7 +59,9 @@ def warp_view(view: View, corners_xy: np.ndarray) -> View:
 
 def drop_cells(image: np.ndarray, dropped: np.ndarray) -> np.ndarray:
     """Black out the cells of a coarse grid ``(rows, columns)`` bool laid over the image."""
-    mask = cv2.resize(dropped.astype(np.uint8), (image.shape[1], image.shape[0]), interpolation=cv2.INTER_NEAREST)
+    mask = cv2.resize(
+        dropped.astype(np.uint8), (image.shape[1], image.shape[0]), interpolation=cv2.INTER_NEAREST
+    )
     return np.where(mask[..., None] > 0, np.uint8(0), image)
 
 
@@ -69,7 +78,9 @@ def scale_hue_saturation(image: np.ndarray, hue: float, saturation: float) -> np
     hue_table = (np.round(steps * hue) % HUE_STEPS).astype(np.uint8)
     saturation_table = np.clip(np.round(steps * saturation), 0, 255).astype(np.uint8)
     h, s, v = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2HSV))
-    return cv2.cvtColor(cv2.merge([cv2.LUT(h, hue_table), cv2.LUT(s, saturation_table), v]), cv2.COLOR_HSV2BGR)
+    return cv2.cvtColor(
+        cv2.merge([cv2.LUT(h, hue_table), cv2.LUT(s, saturation_table), v]), cv2.COLOR_HSV2BGR
+    )
 
 
 def scale_brightness(image: np.ndarray, factor: float) -> np.ndarray:
@@ -82,7 +93,9 @@ def motion_blur(image: np.ndarray, kernel_px: int, angle_deg: float) -> np.ndarr
     line = np.zeros((kernel_px, kernel_px), np.float32)
     line[kernel_px // 2] = 1
     middle = (kernel_px - 1) / 2
-    kernel = cv2.warpAffine(line, cv2.getRotationMatrix2D((middle, middle), angle_deg, 1), (kernel_px, kernel_px))
+    kernel = cv2.warpAffine(
+        line, cv2.getRotationMatrix2D((middle, middle), angle_deg, 1), (kernel_px, kernel_px)
+    )
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
@@ -123,13 +136,18 @@ class ViewPerspective(ViewTransform):
     #: No corner comes closer to the middle than this share of the side.
     LIMIT = 0.4
 
-    def __init__(self, views: Sequence[str], prob: float = 1.0, scale: Sequence[float] = (0.01, 0.07)) -> None:
+    def __init__(
+        self, views: Sequence[str], prob: float = 1.0, scale: Sequence[float] = (0.01, 0.07)
+    ) -> None:
         super().__init__(views, prob)
         self.scale = check_range(self, 'scale', scale, 0, 0.5)
 
     def draw(self, view: View, rng: np.random.Generator) -> dict:
         height, width = view.image.shape[:2]
-        inward = np.minimum(np.abs(rng.normal(0, rng.uniform(*self.scale), (4, 2))), self.LIMIT) * (width, height)
+        inward = np.minimum(np.abs(rng.normal(0, rng.uniform(*self.scale), (4, 2))), self.LIMIT) * (
+            width,
+            height,
+        )
         corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
         signs = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
         return {'corners_xy': corners + signs * inward}
@@ -150,7 +168,11 @@ class ViewCoarseDropout(ViewTransform):
     """
 
     def __init__(
-        self, views: Sequence[str], prob: float = 1.0, share: Sequence[float] = (0.0, 0.05), cells: Sequence[int] = (4, 16)
+        self,
+        views: Sequence[str],
+        prob: float = 1.0,
+        share: Sequence[float] = (0.0, 0.05),
+        cells: Sequence[int] = (4, 16),
     ) -> None:
         super().__init__(views, prob)
         self.share = check_range(self, 'share', share, 0, 1)
@@ -174,7 +196,9 @@ class ViewSaltPepper(ViewTransform):
         share: Range of the share of pixels (release: 5 %).
     """
 
-    def __init__(self, views: Sequence[str], prob: float = 1.0, share: Sequence[float] = (0.05, 0.05)) -> None:
+    def __init__(
+        self, views: Sequence[str], prob: float = 1.0, share: Sequence[float] = (0.05, 0.05)
+    ) -> None:
         super().__init__(views, prob)
         self.share = check_range(self, 'share', share, 0, 1)
 
@@ -201,10 +225,17 @@ class ViewHueSaturation(ViewTransform):
     """
 
     def __init__(
-        self, views: Sequence[str], prob: float = 1.0, hue: Sequence[float] = (0.5, 1.5), saturation: Sequence[float] = (0.5, 1.5)
+        self,
+        views: Sequence[str],
+        prob: float = 1.0,
+        hue: Sequence[float] = (0.5, 1.5),
+        saturation: Sequence[float] = (0.5, 1.5),
     ) -> None:
         super().__init__(views, prob)
-        self.hue, self.saturation = check_range(self, 'hue', hue, 0), check_range(self, 'saturation', saturation, 0)
+        self.hue, self.saturation = (
+            check_range(self, 'hue', hue, 0),
+            check_range(self, 'saturation', saturation, 0),
+        )
 
     def draw(self, view: View, rng: np.random.Generator) -> dict:
         return {'hue': rng.uniform(*self.hue), 'saturation': rng.uniform(*self.saturation)}
@@ -240,7 +271,9 @@ class ViewBrightness(ViewTransform):
         factor: Range of the factor.
     """
 
-    def __init__(self, views: Sequence[str], prob: float = 1.0, factor: Sequence[float] = (0.5, 1.5)) -> None:
+    def __init__(
+        self, views: Sequence[str], prob: float = 1.0, factor: Sequence[float] = (0.5, 1.5)
+    ) -> None:
         super().__init__(views, prob)
         self.factor = check_range(self, 'factor', factor, 0)
 
@@ -261,7 +294,9 @@ class ViewMotionBlur(ViewTransform):
         kernel: Least and greatest length of the line in pixels, odd lengths only.
     """
 
-    def __init__(self, views: Sequence[str], prob: float = 1.0, kernel: Sequence[int] = (3, 9)) -> None:
+    def __init__(
+        self, views: Sequence[str], prob: float = 1.0, kernel: Sequence[int] = (3, 9)
+    ) -> None:
         super().__init__(views, prob)
         low, high = check_range(self, 'kernel', kernel, 1)
         self.lengths = np.arange(int(low) | 1, int(high) + 1, 2)

@@ -33,7 +33,9 @@ def crop_view(
     """
     center = xyxy_to_cxcywh(view.box_xyxy)[:2]
     unit = np.asarray(window_wh) / size_px
-    region = rect_region(center + np.asarray(shift_xy) * unit, np.maximum(unit * size_px * np.asarray(scale_xy), 1))
+    region = rect_region(
+        center + np.asarray(shift_xy) * unit, np.maximum(unit * size_px * np.asarray(scale_xy), 1)
+    )
     out = (size_px, size_px)
     image = crop_region(view.image, region, out, view.fill)
     return view.updated(image, boxes_to_crop(view.box_xyxy, region, out), view.box_mask)
@@ -75,8 +77,16 @@ class SiameseCrop(ViewTransform):
         if window not in ('context', 'scaled'):
             raise ValueError(f"SiameseCrop: window is 'context' or 'scaled', got {window!r}")
         if size < 1 or exemplar < 1 or shift_px < 0 or not 0 <= scale < 1:
-            raise ValueError(f'SiameseCrop: got size={size}, exemplar={exemplar}, shift_px={shift_px}, scale={scale}')
-        self.size, self.exemplar, self.context, self.window, self.scaled = size, exemplar, context, window, scaled
+            raise ValueError(
+                f'SiameseCrop: got size={size}, exemplar={exemplar}, shift_px={shift_px}, scale={scale}'
+            )
+        self.size, self.exemplar, self.context, self.window, self.scaled = (
+            size,
+            exemplar,
+            context,
+            window,
+            scaled,
+        )
         self.shift_px, self.scale, self.keep_aspect = shift_px, scale, keep_aspect
 
     def draw(self, view: View, rng: np.random.Generator) -> dict:

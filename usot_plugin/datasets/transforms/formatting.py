@@ -23,9 +23,13 @@ def image_to_tensor(image: np.ndarray) -> Tensor:
 def _mask_of(view: View) -> Tensor:
     """The target's pixels in the image of a view, ``(H, W)`` bool."""
     height, width = view.image.shape[:2]
-    left, top, values = paste_in_box(np.asarray(view.box_mask, np.float32), view.box_xyxy, width, height)
+    left, top, values = paste_in_box(
+        np.asarray(view.box_mask, np.float32), view.box_xyxy, width, height
+    )
     mask = torch.zeros(height, width, dtype=torch.bool)
-    mask[top : top + values.shape[0], left : left + values.shape[1]] = torch.from_numpy(values > 0.5)
+    mask[top : top + values.shape[0], left : left + values.shape[1]] = torch.from_numpy(
+        values > 0.5
+    )
     return mask
 
 
@@ -46,7 +50,10 @@ class PackSOTInputs(BaseTransform):
     """
 
     def __init__(
-        self, single: Sequence[str] = ('template', 'search'), stacked: Sequence[str] = ('memory',), masks: Sequence[str] = ()
+        self,
+        single: Sequence[str] = ('template', 'search'),
+        stacked: Sequence[str] = ('memory',),
+        masks: Sequence[str] = (),
     ) -> None:
         self.single, self.stacked, self.masks = tuple(single), tuple(stacked), tuple(masks)
 
@@ -54,7 +61,9 @@ class PackSOTInputs(BaseTransform):
         views: dict[str, list[View]] = results['views']
         unknown = set(self.single + self.stacked + self.masks) - set(results['view_names'])
         if unknown:
-            raise KeyError(f'PackSOTInputs: no view {sorted(unknown)}; the frame sampler gives {list(results["view_names"])}')
+            raise KeyError(
+                f'PackSOTInputs: no view {sorted(unknown)}; the frame sampler gives {list(results["view_names"])}'
+            )
         sample = SOTSample(metainfo={'clip': results['clip'], 'object_id': results['object_id']})
         inputs: dict[str, Tensor] = {}
         for name in self.single:
@@ -71,7 +80,13 @@ class PackSOTInputs(BaseTransform):
                 sample.set_boxes(f'{name}_boxes_xyxy', np.stack([view.box_xyxy for view in group]))
                 sample.set_metainfo({f'{name}_indices': [view.frame_index for view in group]})
         first = next(iter(views.values()))[0]
-        sample.set_metainfo({'frame_index': views[self.single[0]][0].frame_index if self.single else first.frame_index})
+        sample.set_metainfo(
+            {
+                'frame_index': views[self.single[0]][0].frame_index
+                if self.single
+                else first.frame_index
+            }
+        )
         return {'inputs': inputs, 'data_samples': sample}
 
     def __repr__(self) -> str:

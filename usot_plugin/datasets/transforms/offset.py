@@ -56,7 +56,13 @@ class GroupBoxPart(GroupTransform):
         ValueError: ``shift`` is negative or ``scale`` no range of positive factors.
     """
 
-    def __init__(self, views: Sequence[str], prob: float = 0.5, shift: float = 0.3, scale: Sequence[float] = (0.4, 1.25)) -> None:
+    def __init__(
+        self,
+        views: Sequence[str],
+        prob: float = 0.5,
+        shift: float = 0.3,
+        scale: Sequence[float] = (0.4, 1.25),
+    ) -> None:
         super().__init__(views, prob)
         self.scale = check_range(self, 'scale', scale, np.finfo(float).tiny)
         if shift < 0:
@@ -65,8 +71,13 @@ class GroupBoxPart(GroupTransform):
 
     def draw_once(self, rng: np.random.Generator) -> dict:
         least, greatest = np.log(self.scale)
-        return {'shift': rng.uniform(-self.shift, self.shift, 2), 'scale': np.exp(rng.uniform(least, greatest, 2))}
+        return {
+            'shift': rng.uniform(-self.shift, self.shift, 2),
+            'scale': np.exp(rng.uniform(least, greatest, 2)),
+        }
 
     def apply(self, view: View, shift: np.ndarray, scale: np.ndarray) -> View:
         box = xyxy_to_cxcywh(view.box_xyxy)
-        return view.updated(view.image, cxcywh_to_xyxy(np.concatenate([box[:2] + shift * box[2:], box[2:] * scale])))
+        return view.updated(
+            view.image, cxcywh_to_xyxy(np.concatenate([box[:2] + shift * box[2:], box[2:] * scale]))
+        )

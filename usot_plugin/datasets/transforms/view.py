@@ -29,7 +29,12 @@ class View:
     fill: np.ndarray
     box_mask: np.ndarray | None = None
 
-    def updated(self, image: np.ndarray, box_xyxy: np.ndarray | None = None, box_mask: np.ndarray | None = None) -> View:
+    def updated(
+        self,
+        image: np.ndarray,
+        box_xyxy: np.ndarray | None = None,
+        box_mask: np.ndarray | None = None,
+    ) -> View:
         """The same view with another image and, where it moved, another box.
 
         A view whose box moves loses its mask, unless the caller says where the mask is now: rotations and warps do not keep the grid.
@@ -58,7 +63,9 @@ class ViewTransform(BaseTransform):
         if isinstance(views, str):
             views = (views,)
         if not views or not 0 <= prob <= 1:
-            raise ValueError(f'{type(self).__name__}: needs views and a probability in [0, 1], got views={views}, prob={prob}')
+            raise ValueError(
+                f'{type(self).__name__}: needs views and a probability in [0, 1], got views={views}, prob={prob}'
+            )
         self.views, self.prob = tuple(views), prob
 
     def transform(self, results: dict) -> dict:
@@ -74,7 +81,9 @@ class ViewTransform(BaseTransform):
         views = dict(results['views'])
         for name in self.views:
             if name not in results['view_names']:
-                raise KeyError(f"{type(self).__name__}: no view '{name}'; the frame sampler gives {list(results['view_names'])}")
+                raise KeyError(
+                    f"{type(self).__name__}: no view '{name}'; the frame sampler gives {list(results['view_names'])}"
+                )
             views[name] = [change(view) for view in views.get(name, ())]
         return {**results, 'views': {name: group for name, group in views.items() if group}}
 
@@ -115,12 +124,16 @@ class GroupTransform(ViewTransform):
         """Random parameters of :meth:`apply` for the group."""
 
 
-def check_range(owner: object, name: str, value: Sequence[float], low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
+def check_range(
+    owner: object, name: str, value: Sequence[float], low: float = -np.inf, high: float = np.inf
+) -> tuple[float, float]:
     """A pair ``(least, greatest)`` within bounds.
 
     Raises:
         ValueError: Not two numbers, not ascending, or outside the bounds.
     """
     if len(value) != 2 or not low <= value[0] <= value[1] <= high:
-        raise ValueError(f'{type(owner).__name__}: {name} must be two ascending numbers in [{low}, {high}], got {tuple(value)}')
+        raise ValueError(
+            f'{type(owner).__name__}: {name} must be two ascending numbers in [{low}, {high}], got {tuple(value)}'
+        )
     return float(value[0]), float(value[1])

@@ -21,7 +21,11 @@ def load_pwc_lite(checkpoint: str | Path) -> PWCLite:
     Raises:
         ValueError: The file is missing, unreadable, or no PWC-Lite; one line names it and the cause.
     """
-    from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint, refuse_non_finite  # takes seconds to import
+    from usot_plugin.utils.checkpoint import (
+        CheckpointError,
+        load_checkpoint,
+        refuse_non_finite,
+    )  # takes seconds to import
 
     path = Path(checkpoint)
     try:
@@ -30,12 +34,19 @@ def load_pwc_lite(checkpoint: str | Path) -> PWCLite:
         raise ValueError(str(error)) from error
     weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
     if not isinstance(weights, Mapping):
-        raise ValueError(f'{path}: not a PWC-Lite checkpoint (it holds a {type(content).__name__}, not a state dict)')
+        raise ValueError(
+            f'{path}: not a PWC-Lite checkpoint (it holds a {type(content).__name__}, not a state dict)'
+        )
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     first = weights.get('flow_estimators.conv1.0.weight')
     if not isinstance(first, Tensor):
-        raise ValueError(f"{path}: not a PWC-Lite checkpoint (no weight 'flow_estimators.conv1.0.weight')")
-    model = PWCLite(frames=3 if first.shape[1] > 150 else 2, reduced='flow_estimators.predict_flow.0.weight' in weights)
+        raise ValueError(
+            f"{path}: not a PWC-Lite checkpoint (no weight 'flow_estimators.conv1.0.weight')"
+        )
+    model = PWCLite(
+        frames=3 if first.shape[1] > 150 else 2,
+        reduced='flow_estimators.predict_flow.0.weight' in weights,
+    )
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     for name, shape in wanted.items():
         given = tuple(weights[name].shape) if name in weights else None
@@ -68,12 +79,19 @@ class ARFlow(FlowEstimator):
     color = 'bgr'
 
     def __init__(
-        self, checkpoint: str | Path | None = None, input_size_wh: tuple[int, int] = (640, 384), device: str | None = None
+        self,
+        checkpoint: str | Path | None = None,
+        input_size_wh: tuple[int, int] = (640, 384),
+        device: str | None = None,
     ) -> None:
         if checkpoint is None:
-            raise ValueError('ARFlow needs checkpoint=<path of a published pwclite_*.tar>; DISFlow needs no weights')
+            raise ValueError(
+                'ARFlow needs checkpoint=<path of a published pwclite_*.tar>; DISFlow needs no weights'
+            )
         if any(side < SIZE_MULTIPLE or side % SIZE_MULTIPLE for side in input_size_wh):
-            raise ValueError(f'ARFlow: input_size_wh must be multiples of {SIZE_MULTIPLE}, got {tuple(input_size_wh)}')
+            raise ValueError(
+                f'ARFlow: input_size_wh must be multiples of {SIZE_MULTIPLE}, got {tuple(input_size_wh)}'
+            )
         self.input_size_wh = tuple(input_size_wh)
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         self.model = load_pwc_lite(checkpoint).to(self.device)
@@ -85,11 +103,15 @@ class ARFlow(FlowEstimator):
         return torch.from_numpy(rgb).to(self.device, torch.float32)[None] / 255
 
     @torch.inference_mode()
-    def flow(self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    def flow(
+        self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None
+    ) -> np.ndarray:
         images = [self._to_tensor(frame0), self._to_tensor(frame1)]
         if self.needs_before:
             images.append(self._to_tensor(frame0 if before is None else before))
         height, width = frame0.shape[:2]
-        flow_uv = torch.nn.functional.interpolate(self.model(*images), (height, width), mode='bilinear', align_corners=True)[0]
+        flow_uv = torch.nn.functional.interpolate(
+            self.model(*images), (height, width), mode='bilinear', align_corners=True
+        )[0]
         scale = flow_uv.new_tensor([width / self.input_size_wh[0], height / self.input_size_wh[1]])
         return (flow_uv * scale[:, None, None]).permute(1, 2, 0).contiguous().cpu().numpy()

@@ -25,7 +25,9 @@ class FlowEstimator(ABC):
     min_side_px: int = 16
 
     @abstractmethod
-    def flow(self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    def flow(
+        self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None
+    ) -> np.ndarray:
         """Where each pixel of ``frame0`` went in ``frame1``.
 
         Args:
@@ -51,7 +53,11 @@ def build_flow(options: Mapping[str, Any] | FlowEstimator) -> FlowEstimator:
     except (KeyError, TypeError) as error:
         # MMEngine's messages run over several lines; the last sentence of the first is the cause.
         cause = str(error).strip('"\'').splitlines()[0]
-        raise ValueError(f"flow estimator '{options.get('type')}' cannot be built: {cause}") from error
+        raise ValueError(
+            f"flow estimator '{options.get('type')}' cannot be built: {cause}"
+        ) from error
     if not isinstance(estimator, FlowEstimator):
-        raise ValueError(f"flow estimator '{options.get('type')}' is a {type(estimator).__name__}, not a FlowEstimator")
+        raise ValueError(
+            f"flow estimator '{options.get('type')}' is a {type(estimator).__name__}, not a FlowEstimator"
+        )
     return estimator

@@ -44,24 +44,38 @@ class CallableFlow(FlowEstimator):
         ValueError: The function cannot be loaded, or ``color`` is neither of the two.
     """
 
-    def __init__(self, function: Callable | str, color: str = 'bgr', needs_before: bool = False) -> None:
+    def __init__(
+        self, function: Callable | str, color: str = 'bgr', needs_before: bool = False
+    ) -> None:
         if color not in ('gray', 'bgr'):
             raise ValueError(f"CallableFlow: color must be 'gray' or 'bgr', got '{color}'")
         self.color = color  # type: ignore[assignment]
         self.needs_before = needs_before
-        self.name = function if isinstance(function, str) else getattr(function, '__name__', type(function).__name__)
+        self.name = (
+            function
+            if isinstance(function, str)
+            else getattr(function, '__name__', type(function).__name__)
+        )
         self._function = load_function(function) if isinstance(function, str) else function
 
-    def flow(self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    def flow(
+        self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None
+    ) -> np.ndarray:
         """As the base class.
 
         Raises:
             ValueError: The function gave another shape, or numbers that are not finite.
         """
-        given = self._function(frame0, frame1, before) if self.needs_before else self._function(frame0, frame1)
+        given = (
+            self._function(frame0, frame1, before)
+            if self.needs_before
+            else self._function(frame0, frame1)
+        )
         flow_uv = np.asarray(given, np.float32)
         if flow_uv.shape != (*frame0.shape[:2], 2):
-            raise ValueError(f"flow function '{self.name}' must give shape {(*frame0.shape[:2], 2)}, got {flow_uv.shape}")
+            raise ValueError(
+                f"flow function '{self.name}' must give shape {(*frame0.shape[:2], 2)}, got {flow_uv.shape}"
+            )
         if not np.isfinite(flow_uv).all():
             raise ValueError(f"flow function '{self.name}' gave numbers that are not finite")
         return flow_uv

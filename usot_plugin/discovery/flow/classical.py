@@ -33,11 +33,15 @@ class DISFlow(FlowEstimator):
 
     def __init__(self, preset: str = 'fast') -> None:
         if preset not in DIS_PRESETS:
-            raise ValueError(f"DISFlow: preset must be one of {sorted(DIS_PRESETS)}, got '{preset}'")
+            raise ValueError(
+                f"DISFlow: preset must be one of {sorted(DIS_PRESETS)}, got '{preset}'"
+            )
         self.preset = preset
         self._dis = cv2.DISOpticalFlow.create(DIS_PRESETS[preset])
 
-    def flow(self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    def flow(
+        self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None
+    ) -> np.ndarray:
         return self._dis.calc(np.ascontiguousarray(frame0), np.ascontiguousarray(frame1), None)  # type: ignore[call-overload]
 
     def __reduce__(self):  # the OpenCV object cannot be pickled
@@ -74,8 +78,16 @@ class FarnebackFlow(FlowEstimator):
         if poly_n not in (5, 7):
             raise ValueError(f'FarnebackFlow: poly_n must be 5 or 7, got {poly_n}')
         self._options: dict[str, Any] = dict(
-            pyr_scale=pyramid_scale, levels=levels, winsize=window_px, iterations=iterations, poly_n=poly_n, poly_sigma=poly_sigma, flags=0
+            pyr_scale=pyramid_scale,
+            levels=levels,
+            winsize=window_px,
+            iterations=iterations,
+            poly_n=poly_n,
+            poly_sigma=poly_sigma,
+            flags=0,
         )
 
-    def flow(self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    def flow(
+        self, frame0: np.ndarray, frame1: np.ndarray, before: np.ndarray | None = None
+    ) -> np.ndarray:
         return cv2.calcOpticalFlowFarneback(frame0, frame1, None, **self._options)  # type: ignore[call-overload]

@@ -43,7 +43,9 @@ def correlate_patches(features0: Tensor, features1: Tensor, radius: int = SEARCH
     padded = F.pad(features1, [radius] * 4)
     rows = []
     for top in range(2 * radius + 1):
-        shifted = padded[:, :, top : top + height].unfold(3, width, 1)  # (B, C, H, 2 radius + 1, W), a view
+        shifted = padded[:, :, top : top + height].unfold(
+            3, width, 1
+        )  # (B, C, H, 2 radius + 1, W), a view
         rows.append((features0.unsqueeze(3) * shifted).mean(1).transpose(1, 2))
     return torch.cat(rows, dim=1)
 
@@ -60,16 +62,27 @@ def warp(features: Tensor, flow_uv: Tensor) -> Tensor:
     y = torch.arange(height, device=features.device, dtype=features.dtype)
     x = (x + flow_uv[:, 0]) * (2 / max(width - 1, 1)) - 1
     y = (y[:, None] + flow_uv[:, 1]) * (2 / max(height - 1, 1)) - 1
-    return F.grid_sample(features, torch.stack([x, y], dim=-1), padding_mode='border', align_corners=True)
+    return F.grid_sample(
+        features, torch.stack([x, y], dim=-1), padding_mode='border', align_corners=True
+    )
 
 
 def _enlarge(flow_uv: Tensor, factor: int) -> Tensor:
     return F.interpolate(flow_uv * factor, scale_factor=factor, mode='bilinear', align_corners=True)
 
 
-def _conv(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1, dilation: int = 1, active: bool = True) -> nn.Sequential:
+def _conv(
+    channels_in: int,
+    channels_out: int,
+    kernel: int = 3,
+    stride: int = 1,
+    dilation: int = 1,
+    active: bool = True,
+) -> nn.Sequential:
     padding = (kernel - 1) * dilation // 2
-    layers: list[nn.Module] = [nn.Conv2d(channels_in, channels_out, kernel, stride, padding, dilation)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels_in, channels_out, kernel, stride, padding, dilation)
+    ]
     return nn.Sequential(*layers, nn.LeakyReLU(0.1)) if active else nn.Sequential(*layers)
 
 
@@ -79,7 +92,10 @@ class FeaturePyramid(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         pairs = pairwise(PYRAMID_CHANNELS)
-        self.convs = nn.ModuleList(nn.Sequential(_conv(c_in, c_out, stride=2), _conv(c_out, c_out)) for c_in, c_out in pairs)
+        self.convs = nn.ModuleList(
+            nn.Sequential(_conv(c_in, c_out, stride=2), _conv(c_out, c_out))
+            for c_in, c_out in pairs
+        )
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """``(B, 3, H, W)`` -> the levels from the coarsest (1/64) to the finest (1/2)."""
@@ -168,9 +184,15 @@ class PWCLite(nn.Module):
         self.frames = frames
         self.feature_pyramid_extractor = FeaturePyramid()
         channels_in = _EMBEDDED_CHANNELS + (_MATCH_CHANNELS + 2) * (frames - 1)
-        self.flow_estimators = ReducedEstimator(channels_in) if reduced else DenseEstimator(channels_in)
-        self.context_networks = ContextNetwork((self.flow_estimators.feature_channels + 2) * (frames - 1))
-        self.conv_1x1 = nn.ModuleList(_conv(c, _EMBEDDED_CHANNELS, kernel=1) for c in PYRAMID_CHANNELS[:1:-1])
+        self.flow_estimators = (
+            ReducedEstimator(channels_in) if reduced else DenseEstimator(channels_in)
+        )
+        self.context_networks = ContextNetwork(
+            (self.flow_estimators.feature_channels + 2) * (frames - 1)
+        )
+        self.conv_1x1 = nn.ModuleList(
+            _conv(c, _EMBEDDED_CHANNELS, kernel=1) for c in PYRAMID_CHANNELS[:1:-1]
+        )
 
     def forward(self, image0: Tensor, image1: Tensor, before: Tensor | None = None) -> Tensor:
         """Flow from ``image0`` to ``image1``.
@@ -195,7 +217,9 @@ class PWCLite(nn.Module):
             flows = self._refine(level, pyramid[level], [other[level] for other in others], flows)
         return _enlarge(flows[-1], 4)
 
-    def _refine(self, level: int, features: Tensor, others: list[Tensor], flows: list[Tensor]) -> list[Tensor]:
+    def _refine(
+        self, level: int, features: Tensor, others: list[Tensor], flows: list[Tensor]
+    ) -> list[Tensor]:
         """The flows of one level, from those of the level above."""
         matches = [
             F.leaky_relu(correlate_patches(features, warp(other, flow) if level else other), 0.1)
@@ -207,7 +231,18 @@ class PWCLite(nn.Module):
             flow = flows[0] + update
             return [flow + self.context_networks(torch.cat([inner, flow], dim=1))]
         # One set of weights serves both directions: each sees itself first and the other one mirrored.
-        decoded = [self.flow_estimators(torch.cat([embedded, matches[i], matches[1 - i], flows[i], -flows[1 - i]], dim=1)) for i in (0, 1)]
+        decoded = [
+            self.flow_estimators(
+                torch.cat([embedded, matches[i], matches[1 - i], flows[i], -flows[1 - i]], dim=1)
+            )
+            for i in (0, 1)
+        ]
         flows = [flow + update for flow, (_, update) in zip(flows, decoded, strict=True)]
         inner = [features for features, _ in decoded]
-        return [flows[i] + self.context_networks(torch.cat([inner[i], inner[1 - i], flows[i], -flows[1 - i]], dim=1)) for i in (0, 1)]
+        return [
+            flows[i]
+            + self.context_networks(
+                torch.cat([inner[i], inner[1 - i], flows[i], -flows[1 - i]], dim=1)
+            )
+            for i in (0, 1)
+        ]

@@ -86,7 +86,9 @@ def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     try:
         fingerprint = fingerprint_of(task.path)
     except ClipError as error:
-        return skipped(task, config, Reason.UNREADABLE, str(error), seconds=time.perf_counter() - started)
+        return skipped(
+            task, config, Reason.UNREADABLE, str(error), seconds=time.perf_counter() - started
+        )
     if fingerprint == task.finished_fingerprint:
         return ClipResult(task.clip, 'finished')
     clip = None
@@ -96,9 +98,25 @@ def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
         notes = '; '.join([*clip.notes, *left_out])
         rows = [_track_row(task, clip, fingerprint, track, config, notes) for track in tracks]
     except ClipError as error:
-        return skipped(task, config, Reason.UNREADABLE, str(error), fingerprint, clip, time.perf_counter() - started)
+        return skipped(
+            task,
+            config,
+            Reason.UNREADABLE,
+            str(error),
+            fingerprint,
+            clip,
+            time.perf_counter() - started,
+        )
     except NoMovingObjectError as error:
-        return skipped(task, config, error.reason, f'{task.path}: {error}', fingerprint, clip, time.perf_counter() - started)
+        return skipped(
+            task,
+            config,
+            error.reason,
+            f'{task.path}: {error}',
+            fingerprint,
+            clip,
+            time.perf_counter() - started,
+        )
     kept = [row for row in rows if row['status'] == KEPT]
     head = (kept or rows)[0]
     return ClipResult(
@@ -115,7 +133,9 @@ def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     )
 
 
-def _discover_whole_or_head(clip: Clip, config: DiscoveryConfig) -> tuple[list[PseudoTrack], list[str]]:
+def _discover_whole_or_head(
+    clip: Clip, config: DiscoveryConfig
+) -> tuple[list[PseudoTrack], list[str]]:
     """The tracks of a clip, or of the frames before one that cannot be read; then also which frames were left out.
 
     Raises:
@@ -142,7 +162,14 @@ def _estimator(flow_json: str) -> FlowEstimator:
     return build_flow(json.loads(flow_json))
 
 
-def _track_row(task: ClipTask, clip: Clip, fingerprint: str, track: PseudoTrack, config: DiscoveryConfig, notes: str) -> dict[str, Any]:
+def _track_row(
+    task: ClipTask,
+    clip: Clip,
+    fingerprint: str,
+    track: PseudoTrack,
+    config: DiscoveryConfig,
+    notes: str,
+) -> dict[str, Any]:
     dropped = drop_reason(track, config.quality)
     reason, detail = dropped or ('', '')
     return {
@@ -184,15 +211,21 @@ def guarded(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     """:func:`discover_clip` at the boundary of a worker: a bug becomes a result, so that the other clips are finished."""
     try:
         return discover_clip(task, config)
-    except Exception as error:  # not silent: the parent prints the traceback and ends with an error code
-        result = skipped(task, config, Reason.INTERNAL_ERROR, f'{task.path}: {type(error).__name__}: {error}')
+    except (
+        Exception
+    ) as error:  # not silent: the parent prints the traceback and ends with an error code
+        result = skipped(
+            task, config, Reason.INTERNAL_ERROR, f'{task.path}: {type(error).__name__}: {error}'
+        )
         return replace(result, traceback=traceback.format_exc())
 
 
 def lost(task: ClipTask, config: DiscoveryConfig, job: LostJob) -> ClipResult:
     """The result of a clip whose worker process died or hung."""
     reason = Reason.TIMED_OUT if job.timed_out else Reason.DECODER_CRASHED
-    return skipped(task, config, reason, f'{task.path}: the worker process that read it {job.cause}')
+    return skipped(
+        task, config, reason, f'{task.path}: the worker process that read it {job.cause}'
+    )
 
 
 def _clip_columns(task: ClipTask, fingerprint: str, clip: Clip | None) -> dict[str, Any]:

@@ -23,7 +23,11 @@ from .progress import Progress, Tally
 from .ray_engine import run_ray
 
 ENGINES = ('local', 'ray')
-_NO_ROOM = {errno.ENOSPC: 'the disk is full', errno.EDQUOT: 'the disk quota is used up', errno.EFBIG: 'a file may not grow so large'}
+_NO_ROOM = {
+    errno.ENOSPC: 'the disk is full',
+    errno.EDQUOT: 'the disk quota is used up',
+    errno.EFBIG: 'a file may not grow so large',
+}
 
 
 class TableWriteError(RuntimeError):
@@ -58,7 +62,9 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
-            raise ValueError(f"unknown engine '{self.engine}'{nearest_name(self.engine, list(ENGINES))}")
+            raise ValueError(
+                f"unknown engine '{self.engine}'{nearest_name(self.engine, list(ENGINES))}"
+            )
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -69,7 +75,9 @@ def parse_shard(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r'(\d+)/(\d+)', text.strip())
     if match is None or int(match[1]) >= int(match[2]):
-        raise ValueError(f"a shard is written i/n with 0 <= i < n, such as 0/4 .. 3/4, not '{text}'")
+        raise ValueError(
+            f"a shard is written i/n with 0 <= i < n, such as 0/4 .. 3/4, not '{text}'"
+        )
     return int(match[1]), int(match[2])
 
 
@@ -79,7 +87,12 @@ def clips_of_shard(clips: Mapping[str, Path], shard: tuple[int, int]) -> dict[st
     return {name: clips[name] for name in sorted(clips)[index::count]}
 
 
-def discover_clips(clips: Mapping[str, Path], config: DiscoveryConfig, table: str | Path, options: RunOptions | None = None) -> Tally:
+def discover_clips(
+    clips: Mapping[str, Path],
+    config: DiscoveryConfig,
+    table: str | Path,
+    options: RunOptions | None = None,
+) -> Tally:
     """Fill a pseudo-box table; go on with it where an earlier run was stopped.
 
     A clip that cannot be read becomes a row with its reason and never stops the others.
@@ -101,9 +114,15 @@ def discover_clips(clips: Mapping[str, Path], config: DiscoveryConfig, table: st
     """
     options = options or RunOptions()
     # A table holds UTF-8 only: a clip with another name is one skipped row, under the name that messages show.
-    unnamed = {shown_name(name) for name, path in clips.items() if not (is_utf8(name) and is_utf8(path.absolute()))}
+    unnamed = {
+        shown_name(name)
+        for name, path in clips.items()
+        if not (is_utf8(name) and is_utf8(path.absolute()))
+    }
     clips = {name if is_utf8(name) else shown_name(name): path for name, path in clips.items()}
-    build_flow(config.flow)  # an option that does not fit is a usage error here, not a failure of every clip
+    build_flow(
+        config.flow
+    )  # an option that does not fit is a usage error here, not a failure of every clip
     mine = clips_of_shard(clips, options.shard)
     parts = PartFolder(table, TableInfo(config.to_dict()))
     try:
@@ -135,17 +154,28 @@ def discover_clips(clips: Mapping[str, Path], config: DiscoveryConfig, table: st
 
 def _not_utf8(name: str, path: Path, config: DiscoveryConfig) -> ClipResult:
     place = shown_name(path.absolute())
-    return skipped(ClipTask(name, Path(place)), config, Reason.UNREADABLE, f'{place}: the name is not UTF-8; rename the file')
+    return skipped(
+        ClipTask(name, Path(place)),
+        config,
+        Reason.UNREADABLE,
+        f'{place}: the name is not UTF-8; rename the file',
+    )
 
 
-def _engine(options: RunOptions, tasks: list[ClipTask], config: DiscoveryConfig, progress: Progress) -> Generator[ClipResult, None, None]:
+def _engine(
+    options: RunOptions, tasks: list[ClipTask], config: DiscoveryConfig, progress: Progress
+) -> Generator[ClipResult, None, None]:
     if options.engine == 'ray':
         return run_ray(tasks, config, options.workers, options.imports, options.ray_address)
 
     def on_silent(clip: str, seconds: float) -> None:
-        progress.line(f'{clip}: no frame for {seconds:.0f} seconds; given up after {options.clip_timeout_s:g}')
+        progress.line(
+            f'{clip}: no frame for {seconds:.0f} seconds; given up after {options.clip_timeout_s:g}'
+        )
 
-    return run_local(tasks, config, options.workers, options.imports, options.clip_timeout_s, on_silent)
+    return run_local(
+        tasks, config, options.workers, options.imports, options.clip_timeout_s, on_silent
+    )
 
 
 def _save(parts: PartFolder, result: ClipResult) -> None:
@@ -165,5 +195,9 @@ def _merge(parts: PartFolder, progress: Progress) -> None:
 
 def _write_error(path: Path, error: OSError) -> TableWriteError:
     cause = _NO_ROOM.get(error.errno or 0, error.strerror or str(error))
-    hint = '; the finished clips are safe, the same command goes on from here' if error.errno in _NO_ROOM else ''
+    hint = (
+        '; the finished clips are safe, the same command goes on from here'
+        if error.errno in _NO_ROOM
+        else ''
+    )
     return TableWriteError(f'{path}: cannot be written ({cause}){hint}')

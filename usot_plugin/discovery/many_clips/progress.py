@@ -86,8 +86,14 @@ class Tally:
             f'  samplable  {self.samplable:6d}  ({self.samplable / done:.1%}), {counted(self.samplable_tracks, "object")}',
         ]
         for status in (DROPPED, SKIPPED):
-            lines.append(f'  {status:9s}  {self.status[status]:6d}  ({self.status[status] / done:.1%})')
-            lines += [f'    {reason:24s} {n:6d}' for (of, reason), n in sorted(self.reasons.items(), key=lambda i: -i[1]) if of == status]
+            lines.append(
+                f'  {status:9s}  {self.status[status]:6d}  ({self.status[status] / done:.1%})'
+            )
+            lines += [
+                f'    {reason:24s} {n:6d}'
+                for (of, reason), n in sorted(self.reasons.items(), key=lambda i: -i[1])
+                if of == status
+            ]
         return '\n'.join(lines)
 
 
@@ -115,7 +121,9 @@ class ProgressLines:
         self._quiet, self._every_s = quiet, every_s
         self._bar = None
         if self._stream.isatty():
-            self._bar = tqdm(total=total, unit=unit, file=self._stream, dynamic_ncols=True, smoothing=0.05)
+            self._bar = tqdm(
+                total=total, unit=unit, file=self._stream, dynamic_ncols=True, smoothing=0.05
+            )
         self._started = self._last_line = time.perf_counter()
 
     def advance(self, state: str = '') -> None:
@@ -127,7 +135,11 @@ class ProgressLines:
             self._bar.update(1)
         elif not self._quiet and time.perf_counter() - self._last_line > self._every_s:
             self._last_line = time.perf_counter()
-            parts = [f'{self.done}/{counted(self.total, self.unit)}', state, f'{self._time_left()} left']
+            parts = [
+                f'{self.done}/{counted(self.total, self.unit)}',
+                state,
+                f'{self._time_left()} left',
+            ]
             self.line(', '.join(filter(None, parts)))
 
     def line(self, text: str) -> None:
@@ -176,15 +188,25 @@ class Progress(ProgressLines):
         if result.traceback:
             self.line(result.traceback.rstrip())
         if result.status == SKIPPED and not (self._quiet and result.reason not in FAILED_REASONS):
-            detail = result.detail if result.clip in result.detail else f'{result.clip}: {result.detail}'
-            self.line(f'skipped {detail}' if result.reason in detail else f'skipped {detail} [{result.reason}]')
+            detail = (
+                result.detail if result.clip in result.detail else f'{result.clip}: {result.detail}'
+            )
+            self.line(
+                f'skipped {detail}'
+                if result.reason in detail
+                else f'skipped {detail} [{result.reason}]'
+            )
         elif result.notes:
             self.line(f'{result.status} {result.clip}, though {result.notes}')
         self.advance(self._state())
 
     def _state(self) -> str:
         tally = self.tally
-        skipped = ', '.join(f'{n} {reason}' for (status, reason), n in tally.reasons.most_common() if status == SKIPPED)
+        skipped = ', '.join(
+            f'{n} {reason}'
+            for (status, reason), n in tally.reasons.most_common()
+            if status == SKIPPED
+        )
         text = f'{tally.frames_per_second:.0f} frames/s, {counted(tally.tracks, "object")}, {tally.status[DROPPED]} dropped'
         return f'{text}, skipped: {skipped}' if skipped else text
 
@@ -198,4 +220,8 @@ def _clock(seconds: float) -> str:
     if seconds < 60:
         return f'{seconds:.1f} s'
     minutes, rest = divmod(round(seconds), 60)
-    return f'{minutes // 60}:{minutes % 60:02d}:{rest:02d} h' if minutes >= 60 else f'{minutes}:{rest:02d} min'
+    return (
+        f'{minutes // 60}:{minutes % 60:02d}:{rest:02d} h'
+        if minutes >= 60
+        else f'{minutes}:{rest:02d} min'
+    )

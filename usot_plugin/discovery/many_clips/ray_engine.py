@@ -21,7 +21,11 @@ def _remote_clip(task: ClipTask, config: DiscoveryConfig, imports: Sequence[str]
 
 
 def run_ray(
-    tasks: Iterable[ClipTask], config: DiscoveryConfig, workers: int | None = None, imports: Sequence[str] = (), address: str | None = None
+    tasks: Iterable[ClipTask],
+    config: DiscoveryConfig,
+    workers: int | None = None,
+    imports: Sequence[str] = (),
+    address: str | None = None,
 ) -> Generator[ClipResult, None, None]:
     """Do all tasks on Ray; results come in the order in which they are finished.
 
@@ -40,7 +44,9 @@ def run_ray(
     try:
         import ray
     except ImportError as error:
-        raise WorkerStartError("the engine 'ray' needs Ray: pip install ray, or use the engine 'local'") from error
+        raise WorkerStartError(
+            "the engine 'ray' needs Ray: pip install ray, or use the engine 'local'"
+        ) from error
     ours = not ray.is_initialized()
     if ours:
         _connect(ray, address, workers)
@@ -48,7 +54,14 @@ def run_ray(
         cpus = max(int(ray.cluster_resources().get('CPU', 1)), 1)
         # A task that kills its worker would kill the next one too: no retries, the clip is written off.
         remote = ray.remote(max_retries=0, num_cpus=1)(_remote_clip)
-        yield from _drive(ray, remote, deque(tasks), config, imports, IN_FLIGHT_PER_CPU * cpus if workers is None else workers)
+        yield from _drive(
+            ray,
+            remote,
+            deque(tasks),
+            config,
+            imports,
+            IN_FLIGHT_PER_CPU * cpus if workers is None else workers,
+        )
     finally:
         if ours:
             ray.shutdown()
@@ -57,17 +70,35 @@ def run_ray(
 def _connect(ray, address: str | None, workers: int | None) -> None:
     try:
         if address is None:
-            ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level='warning', configure_logging=True)
+            ray.init(
+                num_cpus=workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level='warning',
+                configure_logging=True,
+            )
         else:
             # The other machines get this very package, so that driver and workers cannot differ.
             package = str(Path(__file__).resolve().parents[2])
-            ray.init(address=address, runtime_env={'py_modules': [package]}, log_to_driver=False, logging_level='warning')
+            ray.init(
+                address=address,
+                runtime_env={'py_modules': [package]},
+                log_to_driver=False,
+                logging_level='warning',
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise WorkerStartError(f'Ray at {address or "this machine"} cannot be used: {str(error).splitlines()[0]}') from error
+        raise WorkerStartError(
+            f'Ray at {address or "this machine"} cannot be used: {str(error).splitlines()[0]}'
+        ) from error
 
 
 def _drive(
-    ray, remote, waiting: deque[ClipTask], config: DiscoveryConfig, imports: Sequence[str], in_flight: int
+    ray,
+    remote,
+    waiting: deque[ClipTask],
+    config: DiscoveryConfig,
+    imports: Sequence[str],
+    in_flight: int,
 ) -> Generator[ClipResult, None, None]:
     running: dict = {}
     while waiting or running:
@@ -78,9 +109,17 @@ def _drive(
         task = running.pop(done[0])
         try:
             yield ray.get(done[0])
-        except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError):
+        except (
+            ray.exceptions.WorkerCrashedError,
+            ray.exceptions.OutOfMemoryError,
+            ray.exceptions.NodeDiedError,
+        ):
             yield lost(task, config, LostJob('died'))
         except ray.exceptions.RayTaskError as error:
-            raise WorkerStartError(f'a Ray task failed before its clip was opened: {str(error.cause).splitlines()[0]}') from error
+            raise WorkerStartError(
+                f'a Ray task failed before its clip was opened: {str(error.cause).splitlines()[0]}'
+            ) from error
         except ray.exceptions.RuntimeEnvSetupError as error:
-            raise WorkerStartError(f'a Ray worker cannot be set up: {str(error).splitlines()[0]}') from error
+            raise WorkerStartError(
+                f'a Ray worker cannot be set up: {str(error).splitlines()[0]}'
+            ) from error

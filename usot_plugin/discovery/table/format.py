@@ -35,7 +35,15 @@ _BOX = pa.list_(pa.float32(), 4)
 #: Columns that say which clip a row is about; the same in all rows of a clip.
 CLIP_COLUMNS = ('clip', 'path', 'fingerprint', 'width', 'height', 'fps', 'frame_count')
 #: Columns with one entry per frame, beginning at ``first_frame``.
-FRAME_COLUMNS = ('boxes_xyxy', 'evaluated', 'picked', 'frame_quality', 'centrality', 'fragment_first', 'fragment_last')
+FRAME_COLUMNS = (
+    'boxes_xyxy',
+    'evaluated',
+    'picked',
+    'frame_quality',
+    'centrality',
+    'fragment_first',
+    'fragment_last',
+)
 
 COLUMNS = pa.schema(
     [
@@ -76,7 +84,8 @@ def columns_of(version: int) -> pa.Schema:
 KEPT, DROPPED, SKIPPED = 'kept', 'dropped', 'skipped'
 
 _VERSION_KEY, _CONFIG_KEY, _PACKAGE_KEY, _CLIP_KEY, _ROUNDS_KEY = (
-    f'usot_plugin.{name}'.encode() for name in ('schema_version', 'discovery', 'package', 'clip', 'relabelled')
+    f'usot_plugin.{name}'.encode()
+    for name in ('schema_version', 'discovery', 'package', 'clip', 'relabelled')
 )
 
 
@@ -95,7 +104,9 @@ def _rounds_text(rounds: Sequence[dict[str, Any]]) -> str:
 
 def _rounds_in_words(rounds: Sequence[dict[str, Any]]) -> str:
     """Each round as its model and its numbers, for a message."""
-    words = [f'{one.get("model", "?")} ({canonical_config(one.get("relabel", {}))})' for one in rounds]
+    words = [
+        f'{one.get("model", "?")} ({canonical_config(one.get("relabel", {}))})' for one in rounds
+    ]
     return 're-labelled by ' + ', then '.join(words) if rounds else 'not re-labelled'
 
 
@@ -158,7 +169,10 @@ class TableInfo:
             return [' != '.join(rounds)] if self.rounds != other.rounds else []
         mine, theirs = dict(_leaves(self.config)), dict(_leaves(other.config))
         not_set = '(not set)'
-        pairs = [(key, mine.get(key, not_set), theirs.get(key, not_set)) for key in sorted({*mine, *theirs})]
+        pairs = [
+            (key, mine.get(key, not_set), theirs.get(key, not_set))
+            for key in sorted({*mine, *theirs})
+        ]
         return [f'{key}: {a} != {b}' for key, a, b in pairs if a != b]
 
 
@@ -170,7 +184,9 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
     """
     metadata = schema.metadata or {}
     if _VERSION_KEY not in metadata or _CONFIG_KEY not in metadata:
-        raise TableError(f'{path}: a Parquet file, but not a pseudo-box table (no {_VERSION_KEY.decode()} in its metadata)')
+        raise TableError(
+            f'{path}: a Parquet file, but not a pseudo-box table (no {_VERSION_KEY.decode()} in its metadata)'
+        )
     version = metadata[_VERSION_KEY].decode('utf-8', 'backslashreplace')
     if version not in {str(known) for known in range(PLAIN_VERSION, SCHEMA_VERSION + 1)}:
         raise TableError(
@@ -179,16 +195,24 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
         )
     columns = columns_of(int(version))
     if not schema.equals(columns, check_metadata=False):
-        wrong = sorted({f.name for f in columns} ^ set(schema.names)) or [f.name for f in columns if schema.field(f.name).type != f.type]
+        wrong = sorted({f.name for f in columns} ^ set(schema.names)) or [
+            f.name for f in columns if schema.field(f.name).type != f.type
+        ]
         raise TableError(f'{path}: the columns {wrong} are not those of schema version {version}')
     try:
         config = parse_json(metadata[_CONFIG_KEY])
         rounds = parse_json(metadata.get(_ROUNDS_KEY, b'[]'))
         package = metadata.get(_PACKAGE_KEY, b'').decode()
-        if not isinstance(config, dict) or not isinstance(rounds, list) or not all(isinstance(one, dict) for one in rounds):
+        if (
+            not isinstance(config, dict)
+            or not isinstance(rounds, list)
+            or not all(isinstance(one, dict) for one in rounds)
+        ):
             raise ValueError('of another shape')
     except ValueError as error:
-        raise TableError(f'{path}: the discovery config in the metadata is damaged ({error})') from error
+        raise TableError(
+            f'{path}: the discovery config in the metadata is damaged ({error})'
+        ) from error
     # Tables of the release before hold flat keys; they are to be resumed as if made today.
     return TableInfo(rename_keys(config, DISCOVERY_KEYS), package, tuple(rounds))
 
@@ -240,23 +264,50 @@ def check_rows(table: pa.Table, path: Path, first_row: int = 0) -> None:
     Raises:
         TableError: The first such row; the message names file, row and column.
     """
-    for name in ('clip', 'path', 'status', 'object_id', 'first_frame', 'frame_count', 'width', 'height', 'samplable', *FRAME_COLUMNS):
+    for name in (
+        'clip',
+        'path',
+        'status',
+        'object_id',
+        'first_frame',
+        'frame_count',
+        'width',
+        'height',
+        'samplable',
+        *FRAME_COLUMNS,
+    ):
         column = table.column(name)
         if column.null_count:
             at = pc.index(column.is_null(), True).as_py()
             raise TableError(f'{path}: row {first_row + at}: {name} is null')
     lengths = {name: pc.list_value_length(table.column(name)).to_numpy() for name in FRAME_COLUMNS}
-    scalars = {name: table.column(name).to_numpy() for name in ('first_frame', 'frame_count', 'width', 'height', 'fps')}
+    scalars = {
+        name: table.column(name).to_numpy()
+        for name in ('first_frame', 'frame_count', 'width', 'height', 'fps')
+    }
     tracked = np.array([status != SKIPPED for status in table.column('status').to_pylist()], bool)
     count = lengths['boxes_xyxy']
     stop = scalars['first_frame'].astype(np.int64) + count
-    wrong = {f'{name} has another length than boxes_xyxy': length != count for name, length in lengths.items()}
+    wrong = {
+        f'{name} has another length than boxes_xyxy': length != count
+        for name, length in lengths.items()
+    }
     if MASK_COLUMN.name in table.schema.names:
-        wrong['mask_runs has another length than boxes_xyxy'] = pc.list_value_length(table.column(MASK_COLUMN.name)).to_numpy() != count
+        wrong['mask_runs has another length than boxes_xyxy'] = (
+            pc.list_value_length(table.column(MASK_COLUMN.name)).to_numpy() != count
+        )
     wrong['a track without a frame'] = tracked & (count == 0)
     frames = scalars['frame_count']
-    wrong['impossible frame numbers'] = (scalars['first_frame'] < 0) | (frames < 0) | (frames > MOST_FRAMES) | (tracked & (stop > frames))
-    sides = np.maximum(scalars['width'], scalars['height']), np.minimum(scalars['width'], scalars['height'])
+    wrong['impossible frame numbers'] = (
+        (scalars['first_frame'] < 0)
+        | (frames < 0)
+        | (frames > MOST_FRAMES)
+        | (tracked & (stop > frames))
+    )
+    sides = (
+        np.maximum(scalars['width'], scalars['height']),
+        np.minimum(scalars['width'], scalars['height']),
+    )
     wrong['impossible frame size'] = (sides[0] > MOST_PX) | (sides[1] < 0)
     wrong['fps is no number'] = ~np.isfinite(scalars['fps'].astype(float))
     for name in ('sequence_quality', 'corner_share'):
@@ -285,21 +336,40 @@ def check_rows(table: pa.Table, path: Path, first_row: int = 0) -> None:
             continue
         if bad.any():
             where = int(owner[np.flatnonzero(bad)[0]])
-            raise TableError(f'{path}: row {first_row + where}: {name}: {FRAME_FAULTS.get(name, "a value is null or no number")}')
+            raise TableError(
+                f'{path}: row {first_row + where}: {name}: {FRAME_FAULTS.get(name, "a value is null or no number")}'
+            )
 
 
 def track_columns(track: PseudoTrack | None) -> dict[str, Any]:
     """The columns of a row that come from its track, or their empty values."""
     if track is None:
         empty: dict[str, Any] = {name: [] for name in FRAME_COLUMNS}
-        return {'object_id': -1, 'first_frame': 0, **empty, 'mask_runs': [], 'sequence_quality': None, 'corner_share': None}
+        return {
+            'object_id': -1,
+            'first_frame': 0,
+            **empty,
+            'mask_runs': [],
+            'sequence_quality': None,
+            'corner_share': None,
+        }
     columns: dict[str, Any] = {name: np.asarray(getattr(track, name)) for name in FRAME_COLUMNS}
     lengths = {name: len(value) for name, value in columns.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f'a track needs equally long columns, got {lengths}')
-    masks = [[] for _ in range(len(track))] if track.mask_runs is None else [np.asarray(runs).tolist() for runs in track.mask_runs]
-    columns.update(object_id=int(track.object_id), first_frame=int(track.first_frame), mask_runs=masks)
-    return {**columns, 'sequence_quality': float(track.sequence_quality), 'corner_share': float(track.corner_share)}
+    masks = (
+        [[] for _ in range(len(track))]
+        if track.mask_runs is None
+        else [np.asarray(runs).tolist() for runs in track.mask_runs]
+    )
+    columns.update(
+        object_id=int(track.object_id), first_frame=int(track.first_frame), mask_runs=masks
+    )
+    return {
+        **columns,
+        'sequence_quality': float(track.sequence_quality),
+        'corner_share': float(track.corner_share),
+    }
 
 
 def rows_to_table(rows: Sequence[dict[str, Any]], metadata: dict[bytes, bytes]) -> pa.Table:
@@ -329,7 +399,12 @@ def part_bytes(rows: Sequence[dict[str, Any]], info: TableInfo) -> bytes:
     if len(clips) != 1:
         raise ValueError(f'a part holds the rows of exactly one clip, got {sorted(clips)}')
     sink = io.BytesIO()
-    pq.write_table(rows_to_table(rows, info.to_metadata(clips.pop())), sink, compression='zstd', write_page_checksum=True)
+    pq.write_table(
+        rows_to_table(rows, info.to_metadata(clips.pop())),
+        sink,
+        compression='zstd',
+        write_page_checksum=True,
+    )
     return sink.getvalue()
 
 

@@ -80,7 +80,10 @@ class PartFolder:
         if overwrite:
             remove_quietly(self.merged_path)
         else:
-            self._refuse_other_config(self.merged_path, read_info(open_parquet(self.merged_path).schema_arrow, self.merged_path))
+            self._refuse_other_config(
+                self.merged_path,
+                read_info(open_parquet(self.merged_path).schema_arrow, self.merged_path),
+            )
 
     def _refuse_other_config(self, file: Path, info: TableInfo) -> None:
         if info.config_hash != self.info.config_hash:
@@ -114,7 +117,9 @@ class PartFolder:
         return finished
 
     def _files(self) -> list[Path]:
-        return sorted(file for file in self.folder.glob('*.parquet') if not file.name.startswith('.'))
+        return sorted(
+            file for file in self.folder.glob('*.parquet') if not file.name.startswith('.')
+        )
 
     def save(self, clip: str, part: bytes) -> None:
         """Put the part of one clip in its place, whole or not at all.
@@ -123,7 +128,9 @@ class PartFolder:
             OSError: It cannot be written; nothing of it stays.
         """
         file = self.folder / part_name(clip)
-        if not (file.exists() and file.read_bytes() == part):  # a clip that fails again leaves the table as it was
+        if not (
+            file.exists() and file.read_bytes() == part
+        ):  # a clip that fails again leaves the table as it was
             write_bytes(file, part)
 
     def has_all(self, clips: Iterable[str]) -> bool:
@@ -148,7 +155,10 @@ class PartFolder:
         files = [file for _, file in sorted_parts(self.folder)]
         info = common_info(files)
         schema = info.columns
-        with whole_file(self.merged_path) as sink, pq.ParquetWriter(sink, schema, compression='zstd', write_page_checksum=True) as writer:
+        with (
+            whole_file(self.merged_path) as sink,
+            pq.ParquetWriter(sink, schema, compression='zstd', write_page_checksum=True) as writer,
+        ):
             for batch in table_batches(files):
                 writer.write_batch(batch.replace_schema_metadata(schema.metadata))
         return self.merged_path

@@ -36,7 +36,14 @@ from .format import (
     read_info,
 )
 
-__all__ = ['PseudoBoxRow', 'PseudoBoxTable', 'TableError', 'read_table', 'sorted_parts', 'table_batches']
+__all__ = [
+    'PseudoBoxRow',
+    'PseudoBoxTable',
+    'TableError',
+    'read_table',
+    'sorted_parts',
+    'table_batches',
+]
 
 #: Rows of a clip are small; this many frames make one batch of the Arrow copy and one row group of a merged table.
 BATCH_FRAMES = 200_000
@@ -77,7 +84,9 @@ class PseudoBoxRow:
         """The trajectory, arrays read-only; None for a skipped clip."""
         if self.status == 'skipped':
             return None
-        columns: dict[str, Any] = {name: _frame_array(self._batch.column(name)[self._index]) for name in FRAME_COLUMNS}
+        columns: dict[str, Any] = {
+            name: _frame_array(self._batch.column(name)[self._index]) for name in FRAME_COLUMNS
+        }
         for name in ('object_id', 'first_frame', 'sequence_quality', 'corner_share'):
             columns[name] = self._batch.column(name)[self._index].as_py()
         if MASK_COLUMN.name in self._batch.schema.names:
@@ -119,7 +128,9 @@ class PseudoBoxTable:
         info: Discovery config and versions.
     """
 
-    def __init__(self, path: Path, info: TableInfo, copy: Path, key: str, indices: np.ndarray | None = None) -> None:
+    def __init__(
+        self, path: Path, info: TableInfo, copy: Path, key: str, indices: np.ndarray | None = None
+    ) -> None:
         self.path, self.info = path, info
         self._copy, self._key = copy, key
         reader = pa.ipc.open_file(pa.memory_map(str(copy)))
@@ -140,7 +151,11 @@ class PseudoBoxTable:
         at = bisect.bisect_right(self._starts, row) - 1
         batch, inside = self._batches[at], row - int(self._starts[at])
         names = [name for name in PseudoBoxRow.__dataclass_fields__ if not name.startswith('_')]
-        return PseudoBoxRow(**{name: batch.column(name)[inside].as_py() for name in names}, _batch=batch, _index=inside)
+        return PseudoBoxRow(
+            **{name: batch.column(name)[inside].as_py() for name in names},
+            _batch=batch,
+            _index=inside,
+        )
 
     def __iter__(self) -> Iterator[PseudoBoxRow]:
         return iter(self.rows)
@@ -166,7 +181,9 @@ class PseudoBoxTable:
 
     def where(self, mask: np.ndarray) -> PseudoBoxTable:
         """The rows on which ``mask`` ``(rows,)`` is true."""
-        return PseudoBoxTable(self.path, self.info, self._copy, self._key, self._indices[np.asarray(mask, bool)])
+        return PseudoBoxTable(
+            self.path, self.info, self._copy, self._key, self._indices[np.asarray(mask, bool)]
+        )
 
     def kept(self) -> PseudoBoxTable:
         """The rows whose trajectory was not dropped."""
@@ -210,7 +227,10 @@ def read_table(path: str | Path) -> PseudoBoxTable:
         if copy.exists():
             try:
                 return _map_copy(path, copy, key)
-            except (pa.ArrowInvalid, OSError):  # not ours or damaged: it is only a copy, and is written anew
+            except (
+                pa.ArrowInvalid,
+                OSError,
+            ):  # not ours or damaged: it is only a copy, and is written anew
                 remove_quietly(copy)
     return _map_copy(path, _write_copy(path, files, key), key)
 
@@ -253,7 +273,9 @@ def _write_copy(path: Path, files: Sequence[Path], key: str) -> Path:
             return copy
         except OSError as error:
             last = error
-    raise TableError(f'{path}: no room for its memory-mapped copy, neither beside it nor in {tempfile.gettempdir()} ({last})')
+    raise TableError(
+        f'{path}: no room for its memory-mapped copy, neither beside it nor in {tempfile.gettempdir()} ({last})'
+    )
 
 
 def sorted_parts(folder: Path) -> list[tuple[str, Path]]:
@@ -270,7 +292,9 @@ def sorted_parts(folder: Path) -> list[tuple[str, Path]]:
         read_info(schema, file)
         clip = clip_of_part(schema)
         if clip is None:
-            raise TableError(f'{file}: a merged table does not belong between the parts of {folder}')
+            raise TableError(
+                f'{file}: a merged table does not belong between the parts of {folder}'
+            )
         parts.append((clip, file))
     parts.sort()
     for (a, first), (b, second) in zip(parts, parts[1:], strict=False):
@@ -289,7 +313,9 @@ def common_info(files: Sequence[Path]) -> TableInfo:
     first_file, first = infos[0]
     for file, info in infos[1:]:
         if info.config_hash != first.config_hash:
-            raise TableError(f'{file}: made with another discovery config than {first_file.name} ({"; ".join(first.differences(info))})')
+            raise TableError(
+                f'{file}: made with another discovery config than {first_file.name} ({"; ".join(first.differences(info))})'
+            )
     versions = sorted({version for _, info in infos for version in info.package.split(',')})
     return TableInfo(first.config, ','.join(versions), first.rounds)
 

@@ -62,20 +62,33 @@ class FrozenBackboneHook(Hook):
         unknown = [name for name in self.trained if name not in children]
         if unknown:
             parts = [name for name, _ in backbone.named_children()]
-            raise ValueError(f'{type(backbone).__name__} has no submodule {unknown[0]!r}; it has {sorted(parts)}')
+            raise ValueError(
+                f'{type(backbone).__name__} has no submodule {unknown[0]!r}; it has {sorted(parts)}'
+            )
         learns = self.train_from_epoch is not None and runner.epoch >= self.train_from_epoch
         backbone.requires_grad_(False)
         free = [children[name] for name in self.trained] if learns else []
         for module in free:
             module.requires_grad_(True)
-        norms = set() if self.norm_eval else {id(module) for part in free for module in part.modules()}
-        self._frozen_norms = [module for module in backbone.modules() if isinstance(module, _BatchNorm) and id(module) not in norms]
+        norms = (
+            set() if self.norm_eval else {id(module) for part in free for module in part.modules()}
+        )
+        self._frozen_norms = [
+            module
+            for module in backbone.modules()
+            if isinstance(module, _BatchNorm) and id(module) not in norms
+        ]
         if runner.epoch == self.train_from_epoch:
-            print_log(f'epoch {runner.epoch + 1}: {", ".join(self.trained)} of the backbone begin to learn', logger='current')
+            print_log(
+                f'epoch {runner.epoch + 1}: {", ".join(self.trained)} of the backbone begin to learn',
+                logger='current',
+            )
             if self.legacy:
                 runner.optim_wrapper.optimizer.state.clear()
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         """Keep frozen batch norm in evaluation mode: ``model.train()`` runs between the epoch's hooks and its first iteration."""
         if not self.legacy:
             for module in self._frozen_norms:

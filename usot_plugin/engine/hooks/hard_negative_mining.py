@@ -28,7 +28,9 @@ from .training_stage import bare_model, walk_datasets
 
 
 @torch.no_grad()
-def pooled_features(model: Any, dataset: HardNegativePairs, image_px: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+def pooled_features(
+    model: Any, dataset: HardNegativePairs, image_px: int, batch_size: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Globally averaged features of one image of each track.
 
     Args:
@@ -46,15 +48,27 @@ def pooled_features(model: Any, dataset: HardNegativePairs, image_px: int, batch
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    readable = ((row, image) for row, image in enumerate(dataset.cluster_images(image_px)) if image is not None)
+    readable = (
+        (row, image)
+        for row, image in enumerate(dataset.cluster_images(image_px))
+        if image is not None
+    )
     rows: list[int] = []
     features: list[np.ndarray] = []
     while batch := list(islice(readable, batch_size)):
         rows += [row for row, _ in batch]
         images = torch.from_numpy(np.stack([image for _, image in batch])).to(device).movedim(-1, 1)
-        features.append(model.extract(model.data_preprocessor.normalise(images)).mean((2, 3)).float().cpu().numpy())
+        features.append(
+            model.extract(model.data_preprocessor.normalise(images))
+            .mean((2, 3))
+            .float()
+            .cpu()
+            .numpy()
+        )
     model.train(was_training)
-    return np.concatenate(features) if features else np.zeros((0, 1), np.float32), np.array(rows, int)
+    return np.concatenate(features) if features else np.zeros((0, 1), np.float32), np.array(
+        rows, int
+    )
 
 
 def cluster_features(features: np.ndarray, clusters: int, seed: int = 0) -> np.ndarray:
@@ -98,7 +112,9 @@ class HardNegativeMiningHook(Hook):
         seed: int = 0,
     ) -> None:
         if clusters < 2 or start_epoch < 0 or image_px < 1 or batch_size < 1:
-            raise ValueError(f'HardNegativeMiningHook: impossible numbers: {start_epoch=}, {clusters=}, {image_px=}, {batch_size=}')
+            raise ValueError(
+                f'HardNegativeMiningHook: impossible numbers: {start_epoch=}, {clusters=}, {image_px=}, {batch_size=}'
+            )
         self.start_epoch, self.clusters, self.cluster_file = start_epoch, clusters, cluster_file
         self.image_px, self.batch_size, self.seed = image_px, batch_size, seed
         self._done = False
@@ -111,7 +127,9 @@ class HardNegativeMiningHook(Hook):
         """
         self._done = False
         if importlib.util.find_spec('sklearn') is None:
-            raise ConfigError("HardNegativeMiningHook needs scikit-learn: pip install 'usot_plugin[s2siamfc]'")
+            raise ConfigError(
+                "HardNegativeMiningHook needs scikit-learn: pip install 'usot_plugin[s2siamfc]'"
+            )
         for dataset in self._datasets(runner):
             if len(dataset.clusters) < self.clusters:
                 raise ConfigError(
@@ -125,7 +143,9 @@ class HardNegativeMiningHook(Hook):
         for number, dataset in enumerate(self._datasets(runner)):
             path = self._path(runner, number)
             about = {
-                'images': hashlib.sha1('\n'.join(dataset.track_names()).encode(), usedforsecurity=False).hexdigest(),
+                'images': hashlib.sha1(
+                    '\n'.join(dataset.track_names()).encode(), usedforsecurity=False
+                ).hexdigest(),
                 'clusters': self.clusters,
                 'seed': self.seed,
             }
@@ -136,7 +156,9 @@ class HardNegativeMiningHook(Hook):
                 self._make(runner, dataset, path, {**about, 'weights': weights})
             barrier()
             dataset.set_clusters(read_clusters(path)[0])
-            sizes = np.bincount(dataset.clusters[dataset.clusters != NO_CLUSTER], minlength=self.clusters)
+            sizes = np.bincount(
+                dataset.clusters[dataset.clusters != NO_CLUSTER], minlength=self.clusters
+            )
             print_log(
                 f'epoch {runner.epoch + 1}: hard negatives from {self.clusters} clusters of {sizes.sum()} images ({path}; '
                 f'sizes {sizes.min()} to {sizes.max()}, median {np.median(sizes):g})',
@@ -149,13 +171,23 @@ class HardNegativeMiningHook(Hook):
         return runner.iter > self.start_epoch * len(runner.train_dataloader)
 
     def _datasets(self, runner: Runner) -> list[HardNegativePairs]:
-        found = [part for part in walk_datasets(runner.train_dataloader.dataset) if isinstance(part, HardNegativePairs)]
+        found = [
+            part
+            for part in walk_datasets(runner.train_dataloader.dataset)
+            if isinstance(part, HardNegativePairs)
+        ]
         if not found:
-            raise ConfigError("HardNegativeMiningHook: no data set of type 'HardNegativePairs' in train_dataloader")
+            raise ConfigError(
+                "HardNegativeMiningHook: no data set of type 'HardNegativePairs' in train_dataloader"
+            )
         return found
 
     def _path(self, runner: Runner, number: int) -> Path:
-        path = Path(self.cluster_file) if self.cluster_file is not None else Path(runner.work_dir, 'clusters.npz')
+        path = (
+            Path(self.cluster_file)
+            if self.cluster_file is not None
+            else Path(runner.work_dir, 'clusters.npz')
+        )
         return path if number == 0 else path.with_name(f'{path.stem}_{number}{path.suffix}')
 
     def _usable(self, path: Path, about: dict[str, Any], weights: str | None) -> bool:
@@ -169,15 +201,26 @@ class HardNegativeMiningHook(Hook):
         known = read_clusters(path)[1]
         different = [key for key, value in about.items() if known.get(key) != value]
         if different and self.cluster_file is not None:
-            raise ConfigError(f'{path}: clusters of other {" and ".join(different)}; name another cluster_file, or remove this one')
+            raise ConfigError(
+                f'{path}: clusters of other {" and ".join(different)}; name another cluster_file, or remove this one'
+            )
         return not different and weights in (None, known.get('weights'))
 
-    def _make(self, runner: Runner, dataset: HardNegativePairs, path: Path, about: dict[str, Any]) -> None:
+    def _make(
+        self, runner: Runner, dataset: HardNegativePairs, path: Path, about: dict[str, Any]
+    ) -> None:
         if self._has_begun(runner):
-            print_log(f'{path} is not there: clusters are made anew, with the weights of iteration {runner.iter}', logger='current')
-        features, rows = pooled_features(bare_model(runner), dataset, self.image_px, self.batch_size)
+            print_log(
+                f'{path} is not there: clusters are made anew, with the weights of iteration {runner.iter}',
+                logger='current',
+            )
+        features, rows = pooled_features(
+            bare_model(runner), dataset, self.image_px, self.batch_size
+        )
         if len(rows) < self.clusters:
-            raise ConfigError(f'HardNegativeMiningHook: {self.clusters} clusters of only {len(rows)} images that can be read')
+            raise ConfigError(
+                f'HardNegativeMiningHook: {self.clusters} clusters of only {len(rows)} images that can be read'
+            )
         clusters = np.full(len(dataset.clusters), NO_CLUSTER, np.int32)
         clusters[rows] = cluster_features(features, self.clusters, self.seed)
         with whole_file(path) as temporary, temporary.open('wb') as stream:
@@ -194,4 +237,6 @@ def read_clusters(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
         with np.load(path, allow_pickle=False) as content:
             return content['clusters'], parse_json(str(content['about']))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ConfigError(f'{path}: not a file of clusters ({type(error).__name__}); remove it to make it anew') from error
+        raise ConfigError(
+            f'{path}: not a file of clusters ({type(error).__name__}); remove it to make it anew'
+        ) from error

@@ -30,13 +30,21 @@ class NonFiniteLossHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Tensor] | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Tensor] | None = None,
+    ) -> None:
         """Look at the losses of this step.
 
         Raises:
             NonFiniteLossError: One of them is nan or infinite.
         """
-        losses = {name: float(value.detach()) for name, value in (outputs or {}).items() if 'loss' in name}
+        losses = {
+            name: float(value.detach()) for name, value in (outputs or {}).items() if 'loss' in name
+        }
         bad = {name: value for name, value in losses.items() if not math.isfinite(value)}
         if bad:
             values = ', '.join(f'{name} = {value}' for name, value in bad.items())

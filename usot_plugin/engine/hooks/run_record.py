@@ -103,7 +103,10 @@ class RunRecordHook(Hook):
             'wall_s': round(wall, 1),
             'cpu_s': round(cpu, 1),
         }
-        write_text(Path(runner.work_dir, 'run.json'), json.dumps([*self._earlier, self._entry], indent=1) + '\n')
+        write_text(
+            Path(runner.work_dir, 'run.json'),
+            json.dumps([*self._earlier, self._entry], indent=1) + '\n',
+        )
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -124,8 +127,15 @@ def _now() -> str:
 
 def _last_losses(runner: Runner) -> dict[str, float]:
     """Means of the losses over the last iterations, those that are numbers."""
-    scalars = {name: buffer for name, buffer in runner.message_hub.log_scalars.items() if name.startswith('train/') and 'loss' in name}
-    means = {name.removeprefix('train/'): float(buffer.mean(LOSS_WINDOW_ITERATIONS)) for name, buffer in scalars.items()}
+    scalars = {
+        name: buffer
+        for name, buffer in runner.message_hub.log_scalars.items()
+        if name.startswith('train/') and 'loss' in name
+    }
+    means = {
+        name.removeprefix('train/'): float(buffer.mean(LOSS_WINDOW_ITERATIONS))
+        for name, buffer in scalars.items()
+    }
     return {name: round(value, 6) for name, value in means.items() if math.isfinite(value)}
 
 

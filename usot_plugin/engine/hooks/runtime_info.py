@@ -39,7 +39,9 @@ class SOTRuntimeInfoHook(RuntimeInfoHook):
     def before_train(self, runner: Runner) -> None:
         """Refuse what cannot be trained right, see :class:`TrainingStageHook`."""
         super().before_train(runner)
-        stands_in = trains_ours(runner) and not any(isinstance(hook, TrainingStageHook) for hook in runner.hooks)
+        stands_in = trains_ours(runner) and not any(
+            isinstance(hook, TrainingStageHook) for hook in runner.hooks
+        )
         self._stage = TrainingStageHook() if stands_in else None
         if self._stage is not None:
             self._stage.before_train(runner)
@@ -54,7 +56,9 @@ class SOTRuntimeInfoHook(RuntimeInfoHook):
 def trains_ours(runner: Runner) -> bool:
     """Whether the model, or any part of its training data, is of this package."""
     parts = walk_datasets(runner.train_dataloader.dataset)
-    return isinstance(bare_model(runner), BaseSOTModel) or any(draws_by_epoch(part) for part in parts)
+    return isinstance(bare_model(runner), BaseSOTModel) or any(
+        draws_by_epoch(part) for part in parts
+    )
 
 
 def draws_by_epoch(dataset: Any) -> bool:

@@ -54,7 +54,9 @@ class SOTVisualizationHook(Hook):
         ValueError: ``interval`` is not positive.
     """
 
-    def __init__(self, interval: int = 50, out_dir: str | Path | None = 'pictures', score_thr: float = 0.0) -> None:
+    def __init__(
+        self, interval: int = 50, out_dir: str | Path | None = 'pictures', score_thr: float = 0.0
+    ) -> None:
         if interval < 1:
             raise ValueError(f'SOTVisualizationHook: interval must be positive, got {interval}')
         self.interval, self.out_dir, self.score_thr = interval, out_dir, score_thr
@@ -69,16 +71,25 @@ class SOTVisualizationHook(Hook):
         """Draw the sequences of this batch."""
         for sequence, sample in zip(data_batch or (), outputs or (), strict=True):
             if 'boxes_xyxy' not in sample:
-                print_log(f'{sequence.name}: this protocol gives no box for each frame, nothing is drawn', 'current', logging.WARNING)
+                print_log(
+                    f'{sequence.name}: this protocol gives no box for each frame, nothing is drawn',
+                    'current',
+                    logging.WARNING,
+                )
                 continue
             for index in range(0, len(sequence), self.interval):
                 self._draw(runner, sequence, sample, index)
 
-    def _draw(self, runner: Runner, sequence: AnnotatedSequence, sample: Mapping[str, Any], index: int) -> None:
+    def _draw(
+        self, runner: Runner, sequence: AnnotatedSequence, sample: Mapping[str, Any], index: int
+    ) -> None:
         image = np.ascontiguousarray(sequence.clip.read(index)[..., ::-1])
         tracked, annotated = np.asarray(sample['boxes_xyxy'][index]), sequence.boxes_xyxy[index]
         score = float(sample['scores'][index]) if 'scores' in sample else 1.0
-        name, out_file = f'{sample["tracker"]}_{sequence.name}', None  # a local back end makes no folder for a name with a slash
+        name, out_file = (
+            f'{sample["tracker"]}_{sequence.name}',
+            None,
+        )  # a local back end makes no folder for a name with a slash
         if self.out_dir is not None:
             folder = Path(runner.work_dir, self.out_dir, sample['tracker'])
             out_file = path_below(folder, sequence.name, 'sequence') / f'{index:06d}.jpg'
@@ -90,14 +101,24 @@ class SOTVisualizationHook(Hook):
 
         predicted = as_instances(tracked, sample['tracker'], score)
         data_sample = DetDataSample(
-            pred_instances=predicted, pred_track_instances=predicted, gt_instances=as_instances(annotated, 'annotation')
+            pred_instances=predicted,
+            pred_track_instances=predicted,
+            gt_instances=as_instances(annotated, 'annotation'),
         )
         path = None if out_file is None else str(out_file)
-        visualizer.add_datasample(name, image, data_sample, pred_score_thr=self.score_thr, out_file=path, step=index)
+        visualizer.add_datasample(
+            name, image, data_sample, pred_score_thr=self.score_thr, out_file=path, step=index
+        )
 
 
 def draw_plain(
-    visualizer: Visualizer, name: str, image: np.ndarray, tracked: np.ndarray, annotated: np.ndarray, out_file: Path | None, step: int
+    visualizer: Visualizer,
+    name: str,
+    image: np.ndarray,
+    tracked: np.ndarray,
+    annotated: np.ndarray,
+    out_file: Path | None,
+    step: int,
 ) -> None:
     """Both boxes ``(4,)`` into an RGB image with the tools of MMEngine's own visualizer; to a file or to its back ends."""
     visualizer.set_image(image)

@@ -31,4 +31,6 @@ class TensorFloat32Hook(Hook):
         """Set it."""
         torch.backends.cuda.matmul.allow_tf32 = self.enabled
         torch.backends.cudnn.allow_tf32 = self.enabled
-        print_log(f'TF32 is {"on" if self.enabled else "off"} for products in float32', logger='current')
+        print_log(
+            f'TF32 is {"on" if self.enabled else "off"} for products in float32', logger='current'
+        )

@@ -37,7 +37,11 @@ class TimeBudgetHook(Hook):
     def __init__(self, minutes: float, warmup_iters: int = 100, final_factor: float = 0.01) -> None:
         if minutes <= 0:
             raise ValueError(f'TimeBudgetHook: minutes must be positive, got {minutes}')
-        self.seconds, self.warmup_iters, self.final_factor = minutes * 60, warmup_iters, final_factor
+        self.seconds, self.warmup_iters, self.final_factor = (
+            minutes * 60,
+            warmup_iters,
+            final_factor,
+        )
         self._begin: float | None = None
         self._before = 0.0
         self._rates: list[float] = []
@@ -46,7 +50,9 @@ class TimeBudgetHook(Hook):
         """Seconds of training, earlier parts included."""
         return self._before + (0.0 if self._begin is None else time.monotonic() - self._begin)
 
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         """Set the rate."""
         groups = runner.optim_wrapper.optimizer.param_groups
         if self._begin is None:
@@ -55,7 +61,9 @@ class TimeBudgetHook(Hook):
             # A resumed optimizer comes with the rates of its last step: those of its construction are kept beside them.
             self._rates = [group.setdefault('full_lr', group['lr']) for group in groups]
         progress = min(1.0, self.elapsed() / self.seconds)
-        cosine = self.final_factor + (1 - self.final_factor) * (1 + math.cos(math.pi * progress)) / 2
+        cosine = (
+            self.final_factor + (1 - self.final_factor) * (1 + math.cos(math.pi * progress)) / 2
+        )
         factor = cosine * min(1.0, 0.1 + 0.9 * runner.iter / max(1, self.warmup_iters))
         for group, rate in zip(groups, self._rates, strict=True):
             group['lr'] = rate * factor
@@ -64,7 +72,10 @@ class TimeBudgetHook(Hook):
         """Note the time, and end the loop when it is up."""
         runner.message_hub.update_info(SECONDS_KEY, self.elapsed())
         if self.elapsed() >= self.seconds:
-            print_log(f'the {self.seconds / 60:g} minutes are up after epoch {runner.epoch + 1}', logger='current')
+            print_log(
+                f'the {self.seconds / 60:g} minutes are up after epoch {runner.epoch + 1}',
+                logger='current',
+            )
             # Not stop_training: this way it is the last epoch for every other hook, and the checkpoint hook saves it.
             runner.train_loop._max_epochs = runner.epoch + 1
 

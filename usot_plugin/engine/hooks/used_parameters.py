@@ -39,13 +39,19 @@ class UsedParametersHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Wrap the model anew where something else learns from now on."""
         wrapper = runner.model
-        if not isinstance(runner, Runner) or type(wrapper) is not MMDistributedDataParallel or runner.cfg.get('compile'):
+        if (
+            not isinstance(runner, Runner)
+            or type(wrapper) is not MMDistributedDataParallel
+            or runner.cfg.get('compile')
+        ):
             return
         if not (wrapper.find_unused_parameters or self._resting or hasattr(wrapper, 'waits_for')):
             return
         model: Any = wrapper.module
         idle = model.idle_parameters(runner.epoch) if hasattr(model, 'idle_parameters') else None
-        if idle is None or any(type(m).__module__.split('.')[0] not in _KNOWN_MODULES for m in model.modules()):
+        if idle is None or any(
+            type(m).__module__.split('.')[0] not in _KNOWN_MODULES for m in model.modules()
+        ):
             return
         for parameter in self._resting:
             parameter.requires_grad_(True)
@@ -55,7 +61,10 @@ class UsedParametersHook(Hook):
         learn = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not learn or [id(p) for p in learn] == getattr(wrapper, 'waits_for', None):
             return
-        options = dict(runner.cfg.get('model_wrapper_cfg') or dict(broadcast_buffers=False, device_ids=wrapper.device_ids))
+        options = dict(
+            runner.cfg.get('model_wrapper_cfg')
+            or dict(broadcast_buffers=False, device_ids=wrapper.device_ids)
+        )
         # The old wrapper's hooks would wait for the old set of gradients.
         wrapper._remove_autograd_hooks()
         runner.model = model
@@ -64,7 +73,10 @@ class UsedParametersHook(Hook):
         runner.model = runner.wrap_model({**options, 'find_unused_parameters': False}, model)
         runner.model.waits_for = [id(parameter) for parameter in learn]
         runner.model.train()
-        print_log(f'epoch {runner.epoch + 1}: the processes share the gradients of {len(learn)} parameters', logger='current')
+        print_log(
+            f'epoch {runner.epoch + 1}: the processes share the gradients of {len(learn)} parameters',
+            logger='current',
+        )
 
     def after_train(self, runner: Runner) -> None:
         """Leave the parameters as they were."""

@@ -35,7 +35,10 @@ class OverlapScore:
 
 
 def score_overlaps(
-    repetitions_xyxy: Sequence[np.ndarray], annotated_xyxy: np.ndarray, size_wh: tuple[int, int], origin: int = 0
+    repetitions_xyxy: Sequence[np.ndarray],
+    annotated_xyxy: np.ndarray,
+    size_wh: tuple[int, int],
+    origin: int = 0,
 ) -> OverlapScore:
     """Score one sequence.
 
@@ -53,25 +56,40 @@ def score_overlaps(
     annotated = np.asarray(annotated_xyxy, np.float64)
     for predicted in repetitions_xyxy:
         if np.shape(predicted) != annotated.shape:
-            raise ValueError(f'predicted and annotated boxes are (T, 4) with the same T, got {np.shape(predicted)} and {annotated.shape}')
+            raise ValueError(
+                f'predicted and annotated boxes are (T, 4) with the same T, got {np.shape(predicted)} and {annotated.shape}'
+            )
     if not repetitions_xyxy:
         raise ValueError('there is no repetition to score')
     present = is_valid(annotated)
     present[0] = False
     if not present.any():
-        raise ValueError('no frame after the first is annotated; where a server keeps the annotation, only it can score')
-    overlaps = [bounded_overlaps(np.asarray(boxes)[present], annotated[present], size_wh, origin) for boxes in repetitions_xyxy]
+        raise ValueError(
+            'no frame after the first is annotated; where a server keeps the annotation, only it can score'
+        )
+    overlaps = [
+        bounded_overlaps(np.asarray(boxes)[present], annotated[present], size_wh, origin)
+        for boxes in repetitions_xyxy
+    ]
     return OverlapScore(np.concatenate(overlaps))
 
 
-def bounded_overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray, size_wh: tuple[int, int], origin: int = 0) -> np.ndarray:
+def bounded_overlaps(
+    predicted_xyxy: np.ndarray,
+    annotated_xyxy: np.ndarray,
+    size_wh: tuple[int, int],
+    origin: int = 0,
+) -> np.ndarray:
     """IoU of boxes ``(N, 4)`` that are kept inside the frame, ``(N,)``; 0 where the predicted box is nan.
 
     Bounded as the got10k toolkit does it, on the numbers of its files: the corner is clipped to ``[0, size]``, then the sides to what is
     left. A box that sticks out on the left or at the top is so moved in rather than cut, and with ``origin`` 1 the frame begins one pixel
     to the left of it.
     """
-    bounded = [_bounded(np.asarray(boxes, np.float64), size_wh, origin) for boxes in (predicted_xyxy, annotated_xyxy)]
+    bounded = [
+        _bounded(np.asarray(boxes, np.float64), size_wh, origin)
+        for boxes in (predicted_xyxy, annotated_xyxy)
+    ]
     return np.nan_to_num(np.minimum(iou(*bounded), 1), nan=0.0)
 
 

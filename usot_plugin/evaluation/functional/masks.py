@@ -41,7 +41,9 @@ def region_similarity(predicted: np.ndarray, annotated: np.ndarray) -> np.ndarra
     return np.where(union == 0, 1.0, inter / np.maximum(union, 1))
 
 
-def contour_accuracy(predicted: np.ndarray, annotated: np.ndarray, tolerance: float = CONTOUR_TOLERANCE) -> np.ndarray:
+def contour_accuracy(
+    predicted: np.ndarray, annotated: np.ndarray, tolerance: float = CONTOUR_TOLERANCE
+) -> np.ndarray:
     """F: harmonic mean of the shares of each contour that lies near the other one.
 
     Args:
@@ -54,15 +56,22 @@ def contour_accuracy(predicted: np.ndarray, annotated: np.ndarray, tolerance: fl
     """
     radius_px = np.ceil(tolerance * np.hypot(*predicted.shape[-2:]))
     shape = predicted.shape[:-2]
-    pairs = zip(*(contours(masks).reshape(-1, *masks.shape[-2:]) for masks in (predicted, annotated)), strict=True)
-    return np.array([_contour_f(first, second, radius_px) for first, second in pairs]).reshape(shape)
+    pairs = zip(
+        *(contours(masks).reshape(-1, *masks.shape[-2:]) for masks in (predicted, annotated)),
+        strict=True,
+    )
+    return np.array([_contour_f(first, second, radius_px) for first, second in pairs]).reshape(
+        shape
+    )
 
 
 def contours(masks: np.ndarray) -> np.ndarray:
     """Pixels ``(..., H, W)`` that differ from their neighbour to the right, below, or both; the image goes on beyond its border."""
     padded = np.pad(masks, [(0, 0)] * (masks.ndim - 2) + [(0, 1), (0, 1)], mode='edge')
     here = padded[..., :-1, :-1]
-    return (here ^ padded[..., :-1, 1:]) | (here ^ padded[..., 1:, :-1]) | (here ^ padded[..., 1:, 1:])
+    return (
+        (here ^ padded[..., :-1, 1:]) | (here ^ padded[..., 1:, :-1]) | (here ^ padded[..., 1:, 1:])
+    )
 
 
 def statistics(values: np.ndarray) -> MaskStatistics:
@@ -95,6 +104,8 @@ def _contour_f(predicted: np.ndarray, annotated: np.ndarray, radius_px: float) -
 
 def _near(contour: np.ndarray, other: np.ndarray, radius_px: float) -> float:
     """Share of the pixels of one contour that have one of the other within the radius."""
-    distance_px = cv2.distanceTransform((~other).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance_px = cv2.distanceTransform(
+        (~other).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    )
     # Squared distances are whole numbers, so half a unit keeps rounding out.
     return float((distance_px[contour].astype(np.float64) ** 2 <= radius_px**2 + 0.5).mean())

@@ -51,10 +51,14 @@ class Convention:
 CONVENTIONS = {
     'got10k': Convention(absent='drop'),
     'pysot': Convention(absent='failure'),
-    'otb_matlab': Convention(absent='minus_one', start_from_annotation=True, repeat_invalid=True, matlab=True),
+    'otb_matlab': Convention(
+        absent='minus_one', start_from_annotation=True, repeat_invalid=True, matlab=True
+    ),
     # LaSOT_Evaluation_Toolkit, calc_seq_err_robust.m and eval_tracker.m: frames with an absent flag are removed, and the counts of the
     # others are divided by the number of all frames.
-    'lasot': Convention(absent='failure', start_from_annotation=True, repeat_invalid=True, matlab=True),
+    'lasot': Convention(
+        absent='failure', start_from_annotation=True, repeat_invalid=True, matlab=True
+    ),
 }
 
 
@@ -102,7 +106,9 @@ def success_curve(overlaps: np.ndarray, thresholds: np.ndarray = SUCCESS_THRESHO
     return (len(known) - np.searchsorted(known, thresholds, side='right')) / _frame_count(overlaps)
 
 
-def precision_curve(errors: np.ndarray, thresholds: np.ndarray = PRECISION_THRESHOLDS_PX) -> np.ndarray:
+def precision_curve(
+    errors: np.ndarray, thresholds: np.ndarray = PRECISION_THRESHOLDS_PX
+) -> np.ndarray:
     """Share of frames whose error ``(T,)`` is at most each threshold, ``(len(thresholds),)``; nan is a miss.
 
     Raises:
@@ -146,9 +152,14 @@ def score_one_pass(
         ValueError: Different lengths, or no frame is left to score.
     """
     rules = CONVENTIONS[convention] if isinstance(convention, str) else convention
-    predicted, annotated = np.asarray(predicted_xyxy, np.float64), np.asarray(annotated_xyxy, np.float64)
+    predicted, annotated = (
+        np.asarray(predicted_xyxy, np.float64),
+        np.asarray(annotated_xyxy, np.float64),
+    )
     if predicted.shape != annotated.shape or predicted.ndim != 2 or predicted.shape[1] != 4:
-        raise ValueError(f'predicted and annotated boxes are (T, 4) with the same T, got {predicted.shape} and {annotated.shape}')
+        raise ValueError(
+            f'predicted and annotated boxes are (T, 4) with the same T, got {predicted.shape} and {annotated.shape}'
+        )
     predicted = _repaired(predicted, annotated, rules)
     present = _present(annotated, rules)
     if frames is not None:
@@ -158,10 +169,14 @@ def score_one_pass(
         present = present[present]
     absent_value = -1.0 if rules.absent == 'minus_one' else np.nan
     measures = []
-    overlap, centre_error = (_matlab_overlaps, _matlab_centre_errors) if rules.matlab else (_overlaps, centre_errors)
+    overlap, centre_error = (
+        (_matlab_overlaps, _matlab_centre_errors) if rules.matlab else (_overlaps, centre_errors)
+    )
     for measure in (overlap, centre_error, normalised_centre_errors):
         values = np.full(len(annotated), absent_value)
-        values[is_valid(annotated) & ~present] = -1.0  # the toolkits' own rule, whatever is done with frames without annotation
+        values[
+            is_valid(annotated) & ~present
+        ] = -1.0  # the toolkits' own rule, whatever is done with frames without annotation
         values[present] = measure(predicted[present], annotated[present])
         measures.append(values)
     overlaps, errors, normalised_errors = measures
@@ -180,7 +195,10 @@ def mean_score(scores: Sequence[OnePassScore]) -> OnePassScore:
     """
     if not scores:
         raise ValueError('no sequence to average over')
-    curves = [np.mean([getattr(score, name) for score in scores], axis=0) for name in ('success', 'precision', 'normalised_precision')]
+    curves = [
+        np.mean([getattr(score, name) for score in scores], axis=0)
+        for name in ('success', 'precision', 'normalised_precision')
+    ]
     return OnePassScore(*curves)
 
 
@@ -192,7 +210,10 @@ def _frame_count(values: np.ndarray) -> int:
 
 def _centre_offsets(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
     # Sums before the difference: equal boxes have exactly no error, which the threshold 0 asks for.
-    return ((predicted_xyxy[..., :2] + predicted_xyxy[..., 2:]) - (annotated_xyxy[..., :2] + annotated_xyxy[..., 2:])) / 2
+    return (
+        (predicted_xyxy[..., :2] + predicted_xyxy[..., 2:])
+        - (annotated_xyxy[..., :2] + annotated_xyxy[..., 2:])
+    ) / 2
 
 
 def _overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
@@ -209,7 +230,9 @@ def _one_based_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
 def _matlab_overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
     """Overlaps by the toolkit's order of operations on 1-based inclusive corners; only the last bits differ from :func:`iou`."""
     predicted, annotated = _one_based_xywh(predicted_xyxy), _one_based_xywh(annotated_xyxy)
-    right_bottom = np.minimum(predicted[:, :2] + predicted[:, 2:] - 1, annotated[:, :2] + annotated[:, 2:] - 1)
+    right_bottom = np.minimum(
+        predicted[:, :2] + predicted[:, 2:] - 1, annotated[:, :2] + annotated[:, 2:] - 1
+    )
     sides = np.maximum(0, right_bottom - np.maximum(predicted[:, :2], annotated[:, :2]) + 1)
     inter = sides[:, 0] * sides[:, 1]
     return inter / (predicted[:, 2] * predicted[:, 3] + annotated[:, 2] * annotated[:, 3] - inter)
@@ -217,7 +240,10 @@ def _matlab_overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> 
 
 def _matlab_centre_errors(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
     """Centre errors with centres as the toolkit computes them, ``x + (w - 1) / 2``; only the last bits differ."""
-    centres = [boxes[:, :2] + (boxes[:, 2:] - 1) / 2 for boxes in (_one_based_xywh(predicted_xyxy), _one_based_xywh(annotated_xyxy))]
+    centres = [
+        boxes[:, :2] + (boxes[:, 2:] - 1) / 2
+        for boxes in (_one_based_xywh(predicted_xyxy), _one_based_xywh(annotated_xyxy))
+    ]
     return np.sqrt(((centres[0] - centres[1]) ** 2).sum(1))
 
 

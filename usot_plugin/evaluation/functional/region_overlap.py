@@ -30,13 +30,18 @@ PYSOT_AREA_RATIO = 1e-10
 _Entry = Region | FrameCode | None
 
 
-def region_overlap(a: _Entry, b: _Entry, bounds: tuple[float, float] | None = None, rule: str = 'toolkit') -> float:
+def region_overlap(
+    a: _Entry, b: _Entry, bounds: tuple[float, float] | None = None, rule: str = 'toolkit'
+) -> float:
     """Overlap of two regions; see :func:`region_overlaps`."""
     return float(region_overlaps([a], [b], bounds, rule)[0])
 
 
 def region_overlaps(
-    predicted: Sequence[_Entry], annotated: Sequence[_Entry], bounds: tuple[float, float] | None = None, rule: str = 'toolkit'
+    predicted: Sequence[_Entry],
+    annotated: Sequence[_Entry],
+    bounds: tuple[float, float] | None = None,
+    rule: str = 'toolkit',
 ) -> np.ndarray:
     """Overlaps of the regions of ``T`` frames.
 
@@ -71,15 +76,23 @@ def _signature(region: _Entry) -> Any:
     """What regions that are worked on together share: the kind, and the number of vertices."""
     if region is None or isinstance(region, FrameCode):
         return None
-    return (type(region), len(region.points_xy)) if isinstance(region, PolygonRegion) else (type(region), 0)
+    return (
+        (type(region), len(region.points_xy))
+        if isinstance(region, PolygonRegion)
+        else (type(region), 0)
+    )
 
 
-def _group_overlaps(signatures: tuple, first: list, second: list, bounds: tuple[float, float] | None, rule: str) -> np.ndarray:
+def _group_overlaps(
+    signatures: tuple, first: list, second: list, bounds: tuple[float, float] | None, rule: str
+) -> np.ndarray:
     if None in signatures:
         return _overlaps_with_nothing(first, second, rule)
     if any(kind is MaskRegion for kind, _ in signatures):
         return np.array([_mask_overlap(a, b, bounds) for a, b in zip(first, second, strict=True)])
-    function = {'toolkit': _toolkit_overlaps, 'pysot': _pysot_overlaps, 'exact': _exact_overlaps}[rule]
+    function = {'toolkit': _toolkit_overlaps, 'pysot': _pysot_overlaps, 'exact': _exact_overlaps}[
+        rule
+    ]
     return function(first, second, bounds)
 
 
@@ -87,7 +100,10 @@ def _overlaps_with_nothing(first: list, second: list, rule: str) -> np.ndarray:
     if rule == 'pysot':
         return np.full(len(first), np.nan)
     # A region of a single row or column that starts at the origin is nothing, too, to the toolkit.
-    boxes = [_Pixels(side).boxes if _signature(side[0]) is not None else np.zeros((len(first), 4)) for side in (first, second)]
+    boxes = [
+        _Pixels(side).boxes if _signature(side[0]) is not None else np.zeros((len(first), 4))
+        for side in (first, second)
+    ]
     union = _union(*boxes)
     return ((union[:, 0] >= union[:, 2]) | (union[:, 1] >= union[:, 3])).astype(np.float64)
 
@@ -109,16 +125,22 @@ class _Pixels:
         elif isinstance(regions[0], MaskRegion):
             self.boxes = np.array([region.box_xyxy for region in regions]) - [0, 0, 1, 1]
         else:
-            xywh = np.round(xyxy_to_xywh(np.array([region.box_xyxy for region in regions])).astype(np.float32)).astype(np.float64)
+            xywh = np.round(
+                xyxy_to_xywh(np.array([region.box_xyxy for region in regions])).astype(np.float32)
+            ).astype(np.float64)
             self.boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:] - 1], axis=1)
 
-    def spans(self, frames: np.ndarray, rows: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def spans(
+        self, frames: np.ndarray, rows: np.ndarray, origins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Columns covered on the row ``rows[i]`` of the window of frame ``frames[i]`` that begins at ``origins[i]``."""
         if self.points is not None:
             return polygon_spans(self.points[frames] - origins[:, None], rows)
         boxes = self.boxes[frames] - np.tile(origins, 2)
         inside = (boxes[:, 1] <= rows) & (rows <= boxes[:, 3])
-        return boxes[:, :1].astype(np.int64), np.where(inside, boxes[:, 2], -1)[:, None].astype(np.int64)
+        return boxes[:, :1].astype(np.int64), np.where(inside, boxes[:, 2], -1)[:, None].astype(
+            np.int64
+        )
 
 
 def _toolkit_overlaps(first: list, second: list, bounds: tuple[float, float] | None) -> np.ndarray:
@@ -129,7 +151,9 @@ def _toolkit_overlaps(first: list, second: list, bounds: tuple[float, float] | N
     return overlaps
 
 
-def _windows(a_boxes: np.ndarray, b_boxes: np.ndarray, bounds: tuple[float, float] | None) -> tuple[np.ndarray, np.ndarray]:
+def _windows(
+    a_boxes: np.ndarray, b_boxes: np.ndarray, bounds: tuple[float, float] | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Where the toolkit draws a pair, ``(F, 4)`` inclusive, and its overlap where that is known without drawing (else nan)."""
     union = _union(a_boxes, b_boxes)
     windows = union.copy()
@@ -138,25 +162,41 @@ def _windows(a_boxes: np.ndarray, b_boxes: np.ndarray, bounds: tuple[float, floa
         windows[:, 2:] = np.minimum(union[:, 2:], np.array(bounds) - 1)
     overlaps = np.full(len(union), np.nan)
     overlaps[(windows[:, :2] >= windows[:, 2:]).any(1)] = 0
-    overlaps[(union[:, :2] >= union[:, 2:]).any(1)] = 1  # less than two columns or rows: two empty regions, which are the same
+    overlaps[(union[:, :2] >= union[:, 2:]).any(1)] = (
+        1  # less than two columns or rows: two empty regions, which are the same
+    )
     return windows, overlaps
 
 
 def _union(a_boxes: np.ndarray, b_boxes: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.minimum(a_boxes[:, :2], b_boxes[:, :2]), np.maximum(a_boxes[:, 2:], b_boxes[:, 2:])], axis=1)
+    return np.concatenate(
+        [np.minimum(a_boxes[:, :2], b_boxes[:, :2]), np.maximum(a_boxes[:, 2:], b_boxes[:, 2:])],
+        axis=1,
+    )
 
 
-def _count_overlaps(a_spans: Any, b_spans: Any, frames: np.ndarray, windows: np.ndarray) -> np.ndarray:
+def _count_overlaps(
+    a_spans: Any, b_spans: Any, frames: np.ndarray, windows: np.ndarray
+) -> np.ndarray:
     """Pixels in both over pixels in any, for frames whose spans two functions give; windows are inclusive."""
     overlaps = np.zeros(len(frames))
     heights = (windows[:, 3] - windows[:, 1] + 1).astype(np.int64)
     ends = np.cumsum(heights)
     start = 0
     while start < len(frames):
-        stop = max(int(np.searchsorted(ends, (ends[start - 1] if start else 0) + ROWS_AT_ONCE, side='right')), start + 1)
+        stop = max(
+            int(
+                np.searchsorted(
+                    ends, (ends[start - 1] if start else 0) + ROWS_AT_ONCE, side='right'
+                )
+            ),
+            start + 1,
+        )
         part = slice(start, stop)
         owner = np.repeat(np.arange(stop - start), heights[part])
-        rows = np.arange(len(owner)) - np.repeat(np.cumsum(heights[part]) - heights[part], heights[part])
+        rows = np.arange(len(owner)) - np.repeat(
+            np.cumsum(heights[part]) - heights[part], heights[part]
+        )
         origins = windows[part, :2][owner]
         widths = (windows[part, 2] - windows[part, 0] + 1).astype(np.int64)[owner, None]
         drawn = (spans(frames[part][owner], rows, origins) for spans in (a_spans, b_spans))
@@ -182,11 +222,15 @@ def _mask_overlap(a: Region, b: Region, bounds: tuple[float, float] | None) -> f
     drawn = []
     for region, shape in zip((a, b), pixels, strict=True):
         if isinstance(region, MaskRegion):
-            drawn.append(MaskRegion(region.mask, region.left - left, region.top - top).to_mask(width, height))
+            drawn.append(
+                MaskRegion(region.mask, region.left - left, region.top - top).to_mask(width, height)
+            )
         else:
             rows = np.arange(height)
             origins = np.broadcast_to(windows[0, :2], (height, 2))
-            drawn.append(spans_to_mask(*shape.spans(np.zeros(height, np.int64), rows, origins), width))
+            drawn.append(
+                spans_to_mask(*shape.spans(np.zeros(height, np.int64), rows, origins), width)
+            )
     either = (drawn[0] | drawn[1]).sum()
     return float((drawn[0] & drawn[1]).sum() / either) if either else 0.0
 
@@ -203,18 +247,36 @@ def _pysot_overlaps(first: list, second: list, bounds: tuple[float, float] | Non
     points = [_vertices(side).astype(np.float32) for side in (first, second)]
     limit = np.array([np.inf, np.inf] if bounds is None else bounds, np.float32)
     floor = np.float32(-np.inf if bounds is None else 0)
-    boxes = [np.concatenate([np.maximum(np.floor(p.min(1)), floor), np.minimum(np.ceil(p.max(1)), limit)], axis=1) for p in points]
+    boxes = [
+        np.concatenate(
+            [np.maximum(np.floor(p.min(1)), floor), np.minimum(np.ceil(p.max(1)), limit)], axis=1
+        )
+        for p in points
+    ]
     windows = _union(*boxes).astype(np.float64)
     sides = [(box[:, 2:] - box[:, :2]).astype(np.float64) for box in boxes]
     areas = [side[:, 0] * side[:, 1] for side in sides]
-    common = (np.minimum(boxes[0][:, 2:], boxes[1][:, 2:]) - np.maximum(boxes[0][:, :2], boxes[1][:, :2])).astype(np.float64).prod(1)
+    common = (
+        (
+            np.minimum(boxes[0][:, 2:], boxes[1][:, 2:])
+            - np.maximum(boxes[0][:, :2], boxes[1][:, :2])
+        )
+        .astype(np.float64)
+        .prod(1)
+    )
     with np.errstate(divide='ignore', invalid='ignore'):
-        disjoint = (areas[0] / areas[1] < PYSOT_AREA_RATIO) | (areas[1] / areas[0] < PYSOT_AREA_RATIO)
-        disjoint |= (windows[:, 2:] < windows[:, :2]).any(1) | (common / (areas[0] + areas[1] - common) <= 0)
+        disjoint = (areas[0] / areas[1] < PYSOT_AREA_RATIO) | (
+            areas[1] / areas[0] < PYSOT_AREA_RATIO
+        )
+        disjoint |= (windows[:, 2:] < windows[:, :2]).any(1) | (
+            common / (areas[0] + areas[1] - common) <= 0
+        )
     todo = np.flatnonzero(~disjoint)
 
     def spans_of(vertices: np.ndarray) -> Any:
-        def spans(frames: np.ndarray, rows: np.ndarray, origins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def spans(
+            frames: np.ndarray, rows: np.ndarray, origins: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray]:
             moved = (vertices[frames] - origins[:, None].astype(np.float32)).astype(np.float64)
             rounded = np.copysign(np.floor(np.abs(moved) + 0.5), moved)
             return polygon_spans(rounded, rows, horizontal_edges=False, pair_last=False)
@@ -232,7 +294,9 @@ def _exact_overlaps(first: list, second: list, bounds: tuple[float, float] | Non
     import shapely  # both hosts bring it; nothing else here needs it
 
     shapes = [shapely.polygons(_vertices(side)) for side in (first, second)]
-    shapes = [np.where(shapely.is_valid(shape), shape, shapely.make_valid(shape)) for shape in shapes]
+    shapes = [
+        np.where(shapely.is_valid(shape), shape, shapely.make_valid(shape)) for shape in shapes
+    ]
     if bounds is not None:
         shapes = [shapely.intersection(shape, shapely.box(0, 0, *bounds)) for shape in shapes]
     common = shapely.area(shapely.intersection(*shapes))

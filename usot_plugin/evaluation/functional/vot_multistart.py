@@ -43,7 +43,11 @@ class AnchorRun:
     def progress(self, threshold: float = FAILURE_OVERLAP, grace: int = GRACE_FRAMES) -> int:
         """Frames until the failure, all where there is none: the first of ``grace`` misses in a row, frames with a target only."""
         missed = np.cumsum(np.concatenate([[0], (self.overlaps <= threshold) & self.present]))
-        failures = np.flatnonzero(missed[grace:] - missed[:-grace] == grace) if len(missed) > grace else np.zeros(0)
+        failures = (
+            np.flatnonzero(missed[grace:] - missed[:-grace] == grace)
+            if len(missed) > grace
+            else np.zeros(0)
+        )
         return int(failures[0]) if len(failures) else len(self.overlaps)
 
 
@@ -88,7 +92,9 @@ def score_multistart(
     if not 1 <= low < high:
         raise ValueError(f'an EAO window needs 1 <= low < high, got {low}..{high}')
     if grace < 1 or not 0 <= threshold < 1:
-        raise ValueError(f'grace is at least 1 and threshold in [0, 1), got {grace} and {threshold}')
+        raise ValueError(
+            f'grace is at least 1 and threshold in [0, 1), got {grace} and {threshold}'
+        )
     if not sequences or not all(sequences):
         raise ValueError('no run to score')
     if len(frame_counts) != len(sequences):
@@ -102,14 +108,22 @@ def score_multistart(
     return MultiStartScore(accuracy, robustness, float(curve[low:].mean()), curve)
 
 
-def eao_curve(runs: Sequence[AnchorRun], length: int = 755, threshold: float = FAILURE_OVERLAP, grace: int = GRACE_FRAMES) -> np.ndarray:
+def eao_curve(
+    runs: Sequence[AnchorRun],
+    length: int = 755,
+    threshold: float = FAILURE_OVERLAP,
+    grace: int = GRACE_FRAMES,
+) -> np.ndarray:
     """Expected average overlap over the length of a run, ``(length,)``; 0 at the start and where no run is left.
 
     Overlaps after a failure are 0. A run without a failure drops out behind its end; one with a failure goes on with the sum of its
     overlaps over ``j - 1`` at frame ``j``, while inside the run it is the sum over ``j``; the toolkit has it so.
     """
     reached = [run.progress(threshold, grace) for run in runs]
-    cut = [np.where(np.arange(len(run.overlaps)) < count, run.overlaps, 0) for run, count in zip(runs, reached, strict=True)]
+    cut = [
+        np.where(np.arange(len(run.overlaps)) < count, run.overlaps, 0)
+        for run, count in zip(runs, reached, strict=True)
+    ]
     failed = np.array([count < len(run.overlaps) for run, count in zip(runs, reached, strict=True)])
     overlaps, ends = pad_rows(cut, max(length, max(map(len, cut))))
     columns = np.arange(length)
@@ -123,5 +137,7 @@ def eao_curve(runs: Sequence[AnchorRun], length: int = 755, threshold: float = F
 def _sums(runs: Sequence[AnchorRun], threshold: float, grace: int) -> tuple[float, float, float]:
     """Sum of overlaps before the failures, frames before the failures, frames of the runs."""
     reached = [run.progress(threshold, grace) for run in runs]
-    covered = sum(float(run.overlaps[:count].sum()) for run, count in zip(runs, reached, strict=True))
+    covered = sum(
+        float(run.overlaps[:count].sum()) for run, count in zip(runs, reached, strict=True)
+    )
     return covered, float(sum(reached)), float(sum(len(run.overlaps) for run in runs))

@@ -65,7 +65,9 @@ class ResetRun:
     def counted(self, burn_in: int = BURN_IN_FRAMES) -> np.ndarray:
         """Frames that count for the accuracy, ``(T,)`` bool: with a region, and ``burn_in`` or more frames after the last start."""
         frames = np.arange(len(self.codes))
-        last_start = np.maximum.accumulate(np.where(self.codes == FrameCode.INITIALISATION, frames, 0))
+        last_start = np.maximum.accumulate(
+            np.where(self.codes == FrameCode.INITIALISATION, frames, 0)
+        )
         return (self.codes < 0) & (frames - last_start >= burn_in)
 
     def for_eao(self) -> np.ndarray:
@@ -97,7 +99,9 @@ class ResetScore:
     curve: np.ndarray
 
 
-def score_reset(sequences: Sequence[Sequence[ResetRun]], low: int, high: int, style: str = 'pysot') -> ResetScore:
+def score_reset(
+    sequences: Sequence[Sequence[ResetRun]], low: int, high: int, style: str = 'pysot'
+) -> ResetScore:
     """Score the runs of sequences.
 
     Args:
@@ -149,7 +153,11 @@ def eao_of_curve(curve: np.ndarray, low: int, high: int, style: str = 'pysot') -
     return float(known.mean()) if len(known) else float('nan')
 
 
-def eao_curve(sequences: Sequence[Sequence[ResetRun]], style: str = 'pysot', flags: Sequence[np.ndarray] | None = None) -> np.ndarray:
+def eao_curve(
+    sequences: Sequence[Sequence[ResetRun]],
+    style: str = 'pysot',
+    flags: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
     """Expected average overlap over the length of a fragment, ``(L,)``.
 
     A fragment runs from a start to the next failure, and counts with 0 from there on, or to the end of the sequence, and then drops out.
@@ -166,11 +174,17 @@ def eao_curve(sequences: Sequence[Sequence[ResetRun]], style: str = 'pysot', fla
     for index, runs in enumerate(sequences):
         flag = np.ones(len(runs[0].codes), bool) if flags is None else flags[index]
         for run in runs:
-            for frames, lost, weight in (_pysot_fragments if style == 'pysot' else _toolkit_fragments)(run, flag):
+            for frames, lost, weight in (
+                _pysot_fragments if style == 'pysot' else _toolkit_fragments
+            )(run, flag):
                 fragments.append(run.for_eao()[frames])
                 failed.append(lost)
                 weights.append(weight)
-    length = max(len(runs[0].codes) for runs in sequences) if style == 'pysot' else max(map(len, fragments))
+    length = (
+        max(len(runs[0].codes) for runs in sequences)
+        if style == 'pysot'
+        else max(map(len, fragments))
+    )
     overlaps, ends = pad_rows(fragments, length)
     columns = np.arange(length)
     alive = np.array(failed)[:, None] | (columns < ends[:, None])
@@ -185,7 +199,10 @@ def eao_curve(sequences: Sequence[Sequence[ResetRun]], style: str = 'pysot', fla
 def _pysot_fragments(run: ResetRun, flag: np.ndarray) -> list[tuple[slice, bool, float]]:
     """Frames, whether it ends with a failure, and weight of each fragment. A failure in the last frames is none, as it has no successor."""
     count = len(run.codes)
-    points = [0, *(int(frame) + SKIP_FRAMES for frame in run.failures if frame + SKIP_FRAMES <= count)]
+    points = [
+        0,
+        *(int(frame) + SKIP_FRAMES for frame in run.failures if frame + SKIP_FRAMES <= count),
+    ]
     fragments = []
     for start, following in zip(points, points[1:], strict=False):
         weight = flag[start : following + 1].sum() / (following - start + 1)
@@ -218,7 +235,12 @@ def _pooled_accuracy(sequences: Sequence[Sequence[ResetRun]], lengths: np.ndarra
 
 def _mean_accuracy(sequences: Sequence[Sequence[ResetRun]], lengths: np.ndarray) -> float:
     """Mean over frames of a run, over runs, over sequences by length; a run without a frame that counts is 0."""
-    means = [np.mean([run.overlaps[run.counted()].mean() if run.counted().any() else 0.0 for run in runs]) for runs in sequences]
+    means = [
+        np.mean(
+            [run.overlaps[run.counted()].mean() if run.counted().any() else 0.0 for run in runs]
+        )
+        for runs in sequences
+    ]
     return float((np.array(means) * lengths).sum() / lengths.sum())
 
 
@@ -240,14 +262,28 @@ class AttributeScore:
 
 
 def score_attribute(
-    sequences: Sequence[Sequence[ResetRun]], flags: Sequence[np.ndarray], low: int, high: int, style: str = 'pysot'
+    sequences: Sequence[Sequence[ResetRun]],
+    flags: Sequence[np.ndarray],
+    low: int,
+    high: int,
+    style: str = 'pysot',
 ) -> AttributeScore:
     """Score the frames with an attribute, ``flags`` ``(T,)`` bool of each sequence; see :class:`AttributeScore`."""
     values = [
-        run.overlaps[run.counted() & flag & ~np.isnan(run.overlaps)] for runs, flag in zip(sequences, flags, strict=True) for run in runs
+        run.overlaps[run.counted() & flag & ~np.isnan(run.overlaps)]
+        for runs, flag in zip(sequences, flags, strict=True)
+        for run in runs
     ]
     pooled = np.concatenate(values)
-    failures = sum(float(np.mean([flag[run.failures].sum() for run in runs])) for runs, flag in zip(sequences, flags, strict=True))
+    failures = sum(
+        float(np.mean([flag[run.failures].sum() for run in runs]))
+        for runs, flag in zip(sequences, flags, strict=True)
+    )
     curve = eao_curve(sequences, style, flags)
     accuracy = float(pooled.mean()) if len(pooled) else float('nan')
-    return AttributeScore(int(sum(flag.sum() for flag in flags)), accuracy, failures, eao_of_curve(curve, low, high, style))
+    return AttributeScore(
+        int(sum(flag.sum() for flag in flags)),
+        accuracy,
+        failures,
+        eao_of_curve(curve, low, high, style),
+    )

@@ -7,4 +7,11 @@ from .vos_metric import VOSMetric
 from .vot_multistart_metric import VOTMultiStartMetric
 from .vot_reset_metric import VOTResetMetric
 
-__all__ = ['GOT10kMetric', 'SOTMetric', 'SubmissionOnly', 'VOSMetric', 'VOTMultiStartMetric', 'VOTResetMetric']
+__all__ = [
+    'GOT10kMetric',
+    'SOTMetric',
+    'SubmissionOnly',
+    'VOSMetric',
+    'VOTMultiStartMetric',
+    'VOTResetMetric',
+]

@@ -36,31 +36,54 @@ class GOT10kMetric(ReportingMetric):
         """
         for sample in data_samples:
             if 'repetitions_xyxy' not in sample:
-                raise ValueError(f'{sample["name"]}: no result of the protocol GOT10k (test_cfg.protocol)')
+                raise ValueError(
+                    f'{sample["name"]}: no result of the protocol GOT10k (test_cfg.protocol)'
+                )
             try:
-                score = score_overlaps(sample['repetitions_xyxy'], sample['annotated_xyxy'], sample['size_wh'], sample['origin'])
+                score = score_overlaps(
+                    sample['repetitions_xyxy'],
+                    sample['annotated_xyxy'],
+                    sample['size_wh'],
+                    sample['origin'],
+                )
             except ValueError as error:
                 raise ValueError(f'{sample["name"]}: {error}') from error
             updates = np.asarray(sample['seconds'])[:, 1:]
-            self.results.append((sample['tracker'], sample['name'], score, updates.size, float(updates.sum())))
+            self.results.append(
+                (sample['tracker'], sample['name'], score, updates.size, float(updates.sum()))
+            )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Pool over frames and average over sequences, print the table, write the report."""
         if not results:
             raise ValueError('GOT10kMetric has no sequence to score')
         columns = (*MEASURES, 'fps')
-        rows = {name: (*_measures(score), frames_per_second(frames, seconds)) for _, name, score, frames, seconds in results}
+        rows = {
+            name: (*_measures(score), frames_per_second(frames, seconds))
+            for _, name, score, frames, seconds in results
+        }
         means = np.mean([row[:3] for row in rows.values()], axis=0)
-        speed = frames_per_second(sum(entry[3] for entry in results), sum(entry[4] for entry in results))
+        speed = frames_per_second(
+            sum(entry[3] for entry in results), sum(entry[4] for entry in results)
+        )
         pooled = _measures(OverlapScore(np.concatenate([entry[2].overlaps for entry in results])))
         totals = {ALL_SEQUENCES: (*means.tolist(), speed), ALL_FRAMES: (*pooled, speed)}
-        sequences, wholes = ({name: dict(zip(columns, row, strict=True)) for name, row in part.items()} for part in (rows, totals))
+        sequences, wholes = (
+            {name: dict(zip(columns, row, strict=True)) for name, row in part.items()}
+            for part in (rows, totals)
+        )
         tracker = results[0][0]
         data = self.dataset_name
         self.publish(Scores(tracker, data, 'got10k', columns, sequences, wholes, about=self.about))
-        over_sequences = dict(zip((f'{name}_sequences' for name in MEASURES), means.tolist(), strict=True))
+        over_sequences = dict(
+            zip((f'{name}_sequences' for name in MEASURES), means.tolist(), strict=True)
+        )
         return {**dict(zip(MEASURES, pooled, strict=True)), **over_sequences, 'fps': speed}
 
 
 def _measures(score: OverlapScore) -> tuple[float, float, float]:
-    return 100 * score.average_overlap, 100 * score.success_rate(0.5), 100 * score.success_rate(0.75)
+    return (
+        100 * score.average_overlap,
+        100 * score.success_rate(0.5),
+        100 * score.success_rate(0.75),
+    )

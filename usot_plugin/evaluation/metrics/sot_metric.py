@@ -94,7 +94,9 @@ class SOTMetric(ReportingMetric):
         self.metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         for metric in self.metrics:
             if metric not in KNOWN_METRICS:
-                raise ValueError(f'metric {metric!r} is not known to SOTMetric; known are {", ".join(KNOWN_METRICS)}')
+                raise ValueError(
+                    f'metric {metric!r} is not known to SOTMetric; known are {", ".join(KNOWN_METRICS)}'
+                )
         if convention is not None:
             _check_convention(convention)
         self.convention = convention
@@ -115,10 +117,14 @@ class SOTMetric(ReportingMetric):
                 :class:`~usot_plugin.datasets.benchmarks.AnnotatedSequence`).
         """
         if (self.dataset_meta or {}).get('first_box_only'):
-            raise ValueError('only the first boxes of this data set are public: its server scores results (test_evaluator SubmissionOnly)')
+            raise ValueError(
+                'only the first boxes of this data set are public: its server scores results (test_evaluator SubmissionOnly)'
+            )
         for sample in data_samples:
             if 'boxes_xyxy' not in sample:
-                raise ValueError(f'{sample["name"]}: no result of the protocol OPE (test_cfg.protocol)')
+                raise ValueError(
+                    f'{sample["name"]}: no result of the protocol OPE (test_cfg.protocol)'
+                )
             try:
                 self.results.append((sample['tracker'], self._score(sample)))
             except ValueError as error:
@@ -126,16 +132,25 @@ class SOTMetric(ReportingMetric):
 
     def _score(self, sample: Mapping[str, Any]) -> ScoredSequence:
         convention = self.used_convention()
-        predicted, annotated, updates = sample['boxes_xyxy'], sample['annotated_xyxy'], sample['seconds'][1:]
+        predicted, annotated, updates = (
+            sample['boxes_xyxy'],
+            sample['annotated_xyxy'],
+            sample['seconds'][1:],
+        )
         by_attribute = {}
         for name, flags in sample.get('frame_attributes', {}).items():
             # Frames without annotation say nothing about a tracker, whatever the convention counts them for.
             frames = np.asarray(flags, bool) & is_valid(annotated)
             if frames.any():
-                by_attribute[name] = (score_one_pass(predicted, annotated, convention, frames), int(frames.sum()))
+                by_attribute[name] = (
+                    score_one_pass(predicted, annotated, convention, frames),
+                    int(frames.sum()),
+                )
         score = score_one_pass(predicted, annotated, convention)
         attributes = tuple(sample.get('attributes', ()))
-        return ScoredSequence(sample['name'], score, len(updates), float(updates.sum()), attributes, by_attribute)
+        return ScoredSequence(
+            sample['name'], score, len(updates), float(updates.sum()), attributes, by_attribute
+        )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average over sequences, print the table, write the report."""
@@ -160,7 +175,11 @@ class SOTMetric(ReportingMetric):
             'one_pass',
             MEASURES,
             {entry.name: _timed_row(entry.score, entry.frames, entry.seconds) for entry in entries},
-            {'mean': _timed_row(mean, sum(e.frames for e in entries), sum(e.seconds for e in entries))},
+            {
+                'mean': _timed_row(
+                    mean, sum(e.frames for e in entries), sum(e.seconds for e in entries)
+                )
+            },
             {'convention': self.used_convention()},
             attributes,
             members,
@@ -212,5 +231,6 @@ def _check_convention(name: str) -> None:
     if name not in CONVENTIONS:
         near = get_close_matches(name, CONVENTIONS, 1)
         raise ValueError(
-            f'unknown convention {name!r}' + (f', did you mean {near[0]!r}?' if near else f'; known are {", ".join(CONVENTIONS)}')
+            f'unknown convention {name!r}'
+            + (f', did you mean {near[0]!r}?' if near else f'; known are {", ".join(CONVENTIONS)}')
         )

@@ -32,5 +32,8 @@ class SubmissionOnly(BaseMetric):
     def compute_metrics(self, results: list) -> dict[str, float]:
         """The number of sequences."""
         dataset = (self.dataset_meta or {}).get('dataset_name', 'this data set')
-        print_log(f'{dataset}: results of {len(results)} sequences are written; its server scores them, nobody else can', logger='current')
+        print_log(
+            f'{dataset}: results of {len(results)} sequences are written; its server scores them, nobody else can',
+            logger='current',
+        )
         return {'sequences': len(results)}

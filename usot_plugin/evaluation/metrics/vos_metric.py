@@ -36,7 +36,9 @@ class VOSMetric(ReportingMetric):
         """
         for sample in data_samples:
             if 'read_predicted' not in sample:
-                raise ValueError(f'{sample["name"]}: no result of the protocol VOS (test_cfg.protocol)')
+                raise ValueError(
+                    f'{sample["name"]}: no result of the protocol VOS (test_cfg.protocol)'
+                )
             similarity, accuracy = score_sequence(sample)
             updates = np.asarray(sample['seconds'])[1:]
             rows = {
@@ -49,11 +51,23 @@ class VOSMetric(ReportingMetric):
         """Average over objects, print the table, write the report."""
         if not results:
             raise ValueError('VOSMetric has no sequence to score')
-        rows = {name: _row(values, frames, seconds) for _, objects, frames, seconds in results for name, values in objects.items()}
+        rows = {
+            name: _row(values, frames, seconds)
+            for _, objects, frames, seconds in results
+            for name, values in objects.items()
+        }
         objects = [values for _, parts, _, _ in results for values in parts.values()]
-        mean = _row(np.mean(objects, axis=0), sum(entry[2] for entry in results), sum(entry[3] for entry in results))
+        mean = _row(
+            np.mean(objects, axis=0),
+            sum(entry[2] for entry in results),
+            sum(entry[3] for entry in results),
+        )
         totals = {'mean of objects': mean}
-        self.publish(Scores(results[0][0], self.dataset_name, 'vos', MEASURES, rows, totals, about=self.about))
+        self.publish(
+            Scores(
+                results[0][0], self.dataset_name, 'vos', MEASURES, rows, totals, about=self.about
+            )
+        )
         return mean
 
 
@@ -72,12 +86,19 @@ def score_sequence(sample: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         predicted = sample['read_predicted'](index)
         where = f'{sample["name"]}, frame {index}'
         if predicted.shape != annotated.shape:
-            raise ValueError(f'{where}: a result of shape {predicted.shape} for masks of {annotated.shape}')
+            raise ValueError(
+                f'{where}: a result of shape {predicted.shape} for masks of {annotated.shape}'
+            )
         strange = np.setdiff1d(predicted, (0, *objects))
         if len(strange):
-            raise ValueError(f'{where}: the result has labels {strange.tolist()}, the sequence has objects {objects.tolist()}')
+            raise ValueError(
+                f'{where}: the result has labels {strange.tolist()}, the sequence has objects {objects.tolist()}'
+            )
         masks = [labels[None] == objects[:, None, None] for labels in (predicted, annotated)]
-        values[0, :, index - 1], values[1, :, index - 1] = region_similarity(*masks), contour_accuracy(*masks)
+        values[0, :, index - 1], values[1, :, index - 1] = (
+            region_similarity(*masks),
+            contour_accuracy(*masks),
+        )
     if np.isnan(values).all():
         raise ValueError(
             f'{sample["name"]}: no frame between the first and the last is annotated; where a server keeps the masks, only it can score'

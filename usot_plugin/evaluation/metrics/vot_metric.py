@@ -57,13 +57,22 @@ class VOTMetric(ReportingMetric):
         for sample in data_samples:
             made_by = sample.get('protocol')
             if made_by != self.protocol:
-                raise ValueError(f'{sample["name"]}: {type(self).__name__} scores results of {self.protocol}, got {made_by or "others"}')
+                raise ValueError(
+                    f'{sample["name"]}: {type(self).__name__} scores results of {self.protocol}, got {made_by or "others"}'
+                )
             try:
                 entry = self.scored(sample)
             except ValueError as error:
                 raise ValueError(f'{sample["name"]}: {error}') from error
-            updates, seconds = zip(*(run.updates_and_seconds() for run in sample['runs'].values()), strict=True)
-            entry.update(name=sample['name'], tracker=sample['tracker'], updates=sum(updates), seconds=sum(seconds))
+            updates, seconds = zip(
+                *(run.updates_and_seconds() for run in sample['runs'].values()), strict=True
+            )
+            entry.update(
+                name=sample['name'],
+                tracker=sample['tracker'],
+                updates=sum(updates),
+                seconds=sum(seconds),
+            )
             self.results.append(entry)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -72,7 +81,9 @@ class VOTMetric(ReportingMetric):
             raise ValueError(f'{type(self).__name__} has no sequence to score')
         trackers = sorted({entry['tracker'] for entry in results})
         if len(trackers) > 1:
-            raise ValueError(f'results of {len(trackers)} trackers in one evaluation: {", ".join(trackers)}')
+            raise ValueError(
+                f'results of {len(trackers)} trackers in one evaluation: {", ".join(trackers)}'
+            )
         report = self.report_of(trackers[0], results)
         self.publish(report)
         return {name: report.total[measure] for name, measure in self.returned.items()}
@@ -85,10 +96,14 @@ def checked_key(argument: str, value: str, known: Sequence[str]) -> str:
         ValueError: It is not; the nearest one is named.
     """
     if value not in known:
-        raise ValueError(f'unknown {argument} {value!r}{nearest(str(value), known) or "; known are " + ", ".join(known)}')
+        raise ValueError(
+            f'unknown {argument} {value!r}{nearest(str(value), known) or "; known are " + ", ".join(known)}'
+        )
     return value
 
 
 def speed(entries: Sequence[Mapping[str, Any]]) -> float:
     """Updates per second, all updates over all their time; nan where no time is known."""
-    return frames_per_second(sum(entry['updates'] for entry in entries), sum(entry['seconds'] for entry in entries))
+    return frames_per_second(
+        sum(entry['updates'] for entry in entries), sum(entry['seconds'] for entry in entries)
+    )

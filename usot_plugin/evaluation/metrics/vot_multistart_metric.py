@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
-from usot_plugin.evaluation.functional.vot_multistart import FAILURE_OVERLAP, GRACE_FRAMES, AnchorRun, score_multistart
+from usot_plugin.evaluation.functional.vot_multistart import (
+    FAILURE_OVERLAP,
+    GRACE_FRAMES,
+    AnchorRun,
+    score_multistart,
+)
 from usot_plugin.evaluation.reports.scores import ScoreCurve, Scores
 from usot_plugin.evaluation.results.vot_files import anchor_runs
 from usot_plugin.registry import METRICS
@@ -54,9 +59,16 @@ class VOTMultiStartMetric(VOTMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(overlap, report_dir=report_dir, about=about, **kwargs)
-        self.eao_low, self.eao_high, self.threshold, self.grace = eao_low, eao_high, threshold, grace
+        self.eao_low, self.eao_high, self.threshold, self.grace = (
+            eao_low,
+            eao_high,
+            threshold,
+            grace,
+        )
         if not 1 <= eao_low < eao_high:
-            raise ValueError(f'an EAO window needs 1 <= eao_low < eao_high, got {eao_low}..{eao_high}')
+            raise ValueError(
+                f'an EAO window needs 1 <= eao_low < eao_high, got {eao_low}..{eao_high}'
+            )
 
     def scored(self, sample: Mapping[str, Any]) -> dict[str, Any]:
         """See :meth:`VOTMetric.scored`."""
@@ -65,9 +77,13 @@ class VOTMultiStartMetric(VOTMetric):
             if anchor not in sample['runs']:
                 raise ValueError(f'no run from the anchor at frame {anchor}')
             regions = [annotated[frame] for frame in frames]
-            overlaps = region_overlaps(sample['runs'][anchor].entries, regions, sample['size_wh'], self.overlap)
+            overlaps = region_overlaps(
+                sample['runs'][anchor].entries, regions, sample['size_wh'], self.overlap
+            )
             present = np.array([region is not None for region in regions])
-            runs.append(AnchorRun(np.nan_to_num(overlaps), present))  # nan: pysot's rule where there is no region
+            runs.append(
+                AnchorRun(np.nan_to_num(overlaps), present)
+            )  # nan: pysot's rule where there is no region
         return {'runs': runs, 'frames': len(annotated)}
 
     def report_of(self, tracker: str, entries: Sequence[dict[str, Any]]) -> Scores:
@@ -89,8 +105,13 @@ class VOTMultiStartMetric(VOTMetric):
         )
 
     def _row(self, entries: Sequence[dict[str, Any]]) -> tuple[dict[str, float], Any]:
-        sequences, frame_counts = [entry['runs'] for entry in entries], [entry['frames'] for entry in entries]
-        score = score_multistart(sequences, frame_counts, self.eao_low, self.eao_high, self.threshold, self.grace)
+        sequences, frame_counts = (
+            [entry['runs'] for entry in entries],
+            [entry['frames'] for entry in entries],
+        )
+        score = score_multistart(
+            sequences, frame_counts, self.eao_low, self.eao_high, self.threshold, self.grace
+        )
         counts = (sum(frame_counts), sum(map(len, sequences)))
         numbers = (*counts, score.accuracy, score.robustness, score.eao, speed(entries))
         return dict(zip(MEASURES, numbers, strict=True)), score

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from usot_plugin.evaluation.functional.region_overlap import region_overlaps
-from usot_plugin.evaluation.functional.vot_reset import STYLES, ResetRun, check_window, score_attribute, score_reset
+from usot_plugin.evaluation.functional.vot_reset import (
+    STYLES,
+    ResetRun,
+    check_window,
+    score_attribute,
+    score_reset,
+)
 from usot_plugin.evaluation.reports.scores import Row, ScoreCurve, Scores
 from usot_plugin.evaluation.results.vot_files import VOTRun
 from usot_plugin.registry import METRICS
@@ -68,8 +74,13 @@ class VOTResetMetric(VOTMetric):
 
     def scored(self, sample: Mapping[str, Any]) -> dict[str, Any]:
         """See :meth:`VOTMetric.scored`."""
-        runs = [self._run(run, sample['annotated'], sample['size_wh']) for run in sample['runs'].values()]
-        attributes = {name: np.asarray(flags, bool) for name, flags in sample['frame_attributes'].items()}
+        runs = [
+            self._run(run, sample['annotated'], sample['size_wh'])
+            for run in sample['runs'].values()
+        ]
+        attributes = {
+            name: np.asarray(flags, bool) for name, flags in sample['frame_attributes'].items()
+        }
         return {'runs': runs, 'attributes': attributes}
 
     def _run(self, run: VOTRun, annotated: Sequence, size_wh: tuple[int, int]) -> ResetRun:
@@ -77,14 +88,19 @@ class VOTResetMetric(VOTMetric):
         if self.style == self.overlap == 'pysot':
             # pysot bounds by (W, H) for the accuracy and by (W - 1, H - 1) for the EAO.
             inner = (size_wh[0] - 1, size_wh[1] - 1)
-            return ResetRun(overlaps, run.codes, region_overlaps(run.entries, annotated, inner, self.overlap))
+            return ResetRun(
+                overlaps, run.codes, region_overlaps(run.entries, annotated, inner, self.overlap)
+            )
         return ResetRun(overlaps, run.codes)
 
     def report_of(self, tracker: str, entries: Sequence[dict[str, Any]]) -> Scores:
         """See :meth:`VOTMetric.report_of`."""
         rows = {entry['name']: self._row([entry])[0] for entry in entries}
         total, score = self._row(entries)
-        total |= {'failures_per_sequence': score.failures_per_sequence, 'reliability': score.reliability}
+        total |= {
+            'failures_per_sequence': score.failures_per_sequence,
+            'reliability': score.reliability,
+        }
         window = f'{self.eao_low}..{self.eao_high}'
         attributes, members = self._attributes(entries)
         curve = ScoreCurve(np.arange(1.0, len(score.curve) + 1), score.curve)
@@ -110,21 +126,35 @@ class VOTResetMetric(VOTMetric):
         numbers = (score.accuracy, score.failures, score.robustness, score.eao, speed(entries))
         return dict(zip(MEASURES, (frames, runs, *numbers), strict=True)), score
 
-    def _attributes(self, entries: Sequence[dict[str, Any]]) -> tuple[dict[str, Row], dict[str, list[str]]]:
+    def _attributes(
+        self, entries: Sequence[dict[str, Any]]
+    ) -> tuple[dict[str, Row], dict[str, list[str]]]:
         """Row of each attribute, and the sequences with frames of it."""
         names = list(dict.fromkeys(name for entry in entries for name in entry['attributes']))
         if not names:
             return {}, {}
         nowhere = [np.zeros(len(entry['runs'][0].codes), bool) for entry in entries]
-        flags = {name: [entry['attributes'].get(name, empty) for entry, empty in zip(entries, nowhere, strict=True)] for name in names}
-        any_flag = [np.any([flags[name][index] for name in names], axis=0) for index in range(len(entries))]
+        flags = {
+            name: [
+                entry['attributes'].get(name, empty)
+                for entry, empty in zip(entries, nowhere, strict=True)
+            ]
+            for name in names
+        }
+        any_flag = [
+            np.any([flags[name][index] for name in names], axis=0) for index in range(len(entries))
+        ]
         flags[NO_ATTRIBUTE] = [~flag for flag in any_flag]
         runs = [entry['runs'] for entry in entries]
         rows: dict[str, Row] = {}
         members = {}
         for name, per_sequence in flags.items():
             score = score_attribute(runs, per_sequence, self.eao_low, self.eao_high, self.style)
-            members[name] = [entry['name'] for entry, flag in zip(entries, per_sequence, strict=True) if flag.any()]
+            members[name] = [
+                entry['name']
+                for entry, flag in zip(entries, per_sequence, strict=True)
+                if flag.any()
+            ]
             rows[name] = {
                 'sequences': len(members[name]),
                 'frames': score.frames,

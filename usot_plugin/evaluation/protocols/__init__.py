@@ -7,4 +7,13 @@ from .vos import VOS, VOSResults
 from .vot_multistart import VOTMultiStart
 from .vot_reset import VOTReset
 
-__all__ = ['OPE', 'GOT10k', 'GOT10kResults', 'Protocol', 'VOS', 'VOSResults', 'VOTMultiStart', 'VOTReset']
+__all__ = [
+    'OPE',
+    'GOT10k',
+    'GOT10kResults',
+    'Protocol',
+    'VOS',
+    'VOSResults',
+    'VOTMultiStart',
+    'VOTReset',
+]

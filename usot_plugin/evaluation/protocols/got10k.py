@@ -56,7 +56,10 @@ class GOT10k(Protocol):
 
     def run(self, tracker: Tracker, sequence: AnnotatedSequence) -> list[Trajectory]:
         """Drive ``tracker`` over ``sequence``; returns one trajectory a repetition, see :meth:`OPE.run`."""
-        return [one_pass(tracker, sequence, repetition) for repetition in range(self.repetitions if tracker.stochastic else 1)]
+        return [
+            one_pass(tracker, sequence, repetition)
+            for repetition in range(self.repetitions if tracker.stochastic else 1)
+        ]
 
     def from_pass(self, trajectory: Trajectory) -> list[Trajectory]:
         """See :meth:`Protocol.from_pass`."""
@@ -68,7 +71,9 @@ class GOT10k(Protocol):
 
     def updates_and_seconds(self, result: Sequence[Trajectory]) -> tuple[int, float]:
         """See :meth:`Protocol.updates_and_seconds`."""
-        return sum(len(one) - 1 for one in result), float(sum(one.seconds[1:].sum() for one in result))
+        return sum(len(one) - 1 for one in result), float(
+            sum(one.seconds[1:].sum() for one in result)
+        )
 
 
 class GOT10kResults(ResultFolder):
@@ -114,9 +119,13 @@ class GOT10kResults(ResultFolder):
         for index, rows in enumerate(boxes):
             rows[:, :2] -= self.origin
             if seconds is not None and len(seconds) != len(rows):
-                raise ResultError(self.time_file(name), f'{len(seconds)} lines beside {len(rows)} boxes')
+                raise ResultError(
+                    self.time_file(name), f'{len(seconds)} lines beside {len(rows)} boxes'
+                )
             times = np.full(len(rows), np.nan) if seconds is None else seconds[:, index]
-            result.append(Trajectory(xywh_to_xyxy(rows), np.ones(len(rows)), np.zeros(len(rows), bool), times))
+            result.append(
+                Trajectory(xywh_to_xyxy(rows), np.ones(len(rows)), np.zeros(len(rows), bool), times)
+            )
         return result
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
@@ -152,7 +161,9 @@ class GOT10kResults(ResultFolder):
         }
 
     def _box_files(self, name: str) -> list[Path]:
-        return sorted(path_below(self.path, name, 'sequence').glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt'))
+        return sorted(
+            path_below(self.path, name, 'sequence').glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt')
+        )
 
     def _columns(self, name: str) -> int:
         """Repetitions by the time file."""

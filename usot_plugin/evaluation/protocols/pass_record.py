@@ -19,7 +19,11 @@ class PassRecord:
         count = len(sequence)
         self._boxes_xyxy = np.full((count, 4), np.nan)
         self._boxes_xyxy[0] = sequence.boxes_xyxy[0]
-        self._scores, self._lost, self._seconds = np.ones(count), np.zeros(count, bool), np.zeros(count)
+        self._scores, self._lost, self._seconds = (
+            np.ones(count),
+            np.zeros(count, bool),
+            np.zeros(count),
+        )
         #: Frames recorded so far.
         self.frames = 0
 
@@ -31,7 +35,10 @@ class PassRecord:
     def updated(self, prediction: Prediction, target: int, seconds: float) -> None:
         """The next frame: entry ``target`` of a prediction, which took ``seconds`` for this target."""
         self._boxes_xyxy[self.frames] = prediction.boxes_xyxy[target]
-        self._scores[self.frames], self._lost[self.frames] = prediction.scores[target], prediction.lost[target]
+        self._scores[self.frames], self._lost[self.frames] = (
+            prediction.scores[target],
+            prediction.lost[target],
+        )
         self._seconds[self.frames] = seconds
         self.frames += 1
 

@@ -67,12 +67,23 @@ class VOS(Protocol):
         objects = object_labels(first)
         boxes = _boxes(first, objects)
         if type(tracker).for_run is not Tracker.for_run:  # else no mask but the first is read
-            tracker = tracker.for_run(np.stack([_boxes(_labels(sequence, index, first), objects) for index in range(len(sequence))]))
-        track = LabelTrack(np.zeros((len(sequence), *first.shape), np.uint8), np.zeros(len(sequence)))
+            tracker = tracker.for_run(
+                np.stack(
+                    [
+                        _boxes(_labels(sequence, index, first), objects)
+                        for index in range(len(sequence))
+                    ]
+                )
+            )
+        track = LabelTrack(
+            np.zeros((len(sequence), *first.shape), np.uint8), np.zeros(len(sequence))
+        )
         state = None
         for index, frame in sequence.clip.iter_frames():
             if frame.shape[:2] != first.shape:
-                raise ValueError(f'{sequence.name}: masks of {_size(first)} and frames of {_size(frame)} px')
+                raise ValueError(
+                    f'{sequence.name}: masks of {_size(first)} and frames of {_size(frame)} px'
+                )
             start = time.perf_counter()
             if index == 0:
                 state = tracker.init(frame, boxes)
@@ -114,12 +125,18 @@ class VOSResults(ResultFolder):
     def read(self, name: str) -> LabelTrack:
         """See :meth:`ResultFolder.read`; times are nan where there is no time file."""
         count = len(list((self.path / name).glob('*.png')))
-        labels = np.stack([read_result_labels(self.image_file(name, index)) for index in range(max(count, 1))])
+        labels = np.stack(
+            [read_result_labels(self.image_file(name, index)) for index in range(max(count, 1))]
+        )
         return LabelTrack(labels, self._seconds(name, count))
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
         """See :meth:`ResultFolder.unfinished_reason`: one image a frame, the first one the annotation's objects."""
-        missing = [index for index in range(len(sequence)) if not self.image_file(sequence.name, index).is_file()]
+        missing = [
+            index
+            for index in range(len(sequence))
+            if not self.image_file(sequence.name, index).is_file()
+        ]
         if missing:
             return f'{len(missing)} of {len(sequence)} images are missing, the first is {self.image_file(sequence.name, missing[0]).name}'
         try:
@@ -134,7 +151,11 @@ class VOSResults(ResultFolder):
     def discard(self, name: str) -> None:
         """Remove the result of one sequence, the image of the first frame first."""
         written = re.compile(r'\d{5,}\.png')  # nothing else, whoever has put it there
-        images = [file for file in path_below(self.path, name, 'sequence').glob('*.png') if written.fullmatch(file.name)]
+        images = [
+            file
+            for file in path_below(self.path, name, 'sequence').glob('*.png')
+            if written.fullmatch(file.name)
+        ]
         for file in [*sorted(images), self.time_file(name)]:
             file.unlink(missing_ok=True)
 
@@ -182,7 +203,9 @@ def first_labels(sequence: AnnotatedSequence) -> np.ndarray:
     """
     labels = None if sequence.load_labels is None else sequence.load_labels(0)
     if labels is None:
-        raise ValueError(f'{sequence.name}: there is no mask of the first frame, which this protocol starts from')
+        raise ValueError(
+            f'{sequence.name}: there is no mask of the first frame, which this protocol starts from'
+        )
     labels = np.where(labels == VOID, 0, labels).astype(np.uint8)
     if not labels.any():
         raise ValueError(f'{sequence.name}: there is no object in the mask of the first frame')
@@ -227,7 +250,10 @@ def label_palette() -> np.ndarray:
     """Colours of the labels, ``(256, 3)`` uint8 RGB: a label's bits are dealt out to the channels, from their highest bit down."""
     labels = np.arange(256)[:, None]
     rounds = np.arange(8)
-    return np.stack([(((labels >> (3 * rounds + channel)) & 1) << (7 - rounds)).sum(1) for channel in range(3)], 1).astype(np.uint8)
+    return np.stack(
+        [(((labels >> (3 * rounds + channel)) & 1) << (7 - rounds)).sum(1) for channel in range(3)],
+        1,
+    ).astype(np.uint8)
 
 
 def _labels(sequence: AnnotatedSequence, index: int, first: np.ndarray) -> np.ndarray:

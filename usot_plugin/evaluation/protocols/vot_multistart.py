@@ -54,13 +54,17 @@ class VOTMultiStart(Protocol):
             ValueError: There is no anchor, or the tracker cannot start from one.
         """
         runs = anchor_runs(sequence.name, sequence.anchors)
-        return {anchor: self._run_from(tracker, sequence, frames) for anchor, frames in runs.items()}
+        return {
+            anchor: self._run_from(tracker, sequence, frames) for anchor, frames in runs.items()
+        }
 
     def _run_from(self, tracker: Tracker, sequence: AnnotatedSequence, frames: range) -> VOTRun:
         first = frames[0]
         region = annotated_regions(sequence)[first]
         if region is None:
-            raise ValueError(f'{sequence.name}: anchor at frame {first}, where the target is absent')
+            raise ValueError(
+                f'{sequence.name}: anchor at frame {first}, where the target is absent'
+            )
         box = start_box(region, sequence.boxes_xyxy[first], self.start)
         record = RunRecord(len(frames))
         told = tracker.for_run(sequence.boxes_xyxy[np.array(frames)])

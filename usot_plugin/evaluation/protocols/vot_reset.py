@@ -59,7 +59,11 @@ class VOTReset(Protocol):
         if overlap not in OVERLAP_RULES:
             raise ValueError(f'unknown overlap {overlap!r}; known are {", ".join(OVERLAP_RULES)}')
         self.repetitions, self.skip_frames = repetitions, skip_frames
-        self.failure_overlap, self.overlap, self.start = failure_overlap, overlap, check_start(start)
+        self.failure_overlap, self.overlap, self.start = (
+            failure_overlap,
+            overlap,
+            check_start(start),
+        )
 
     def run(self, tracker: Tracker, sequence: AnnotatedSequence) -> dict[int, VOTRun]:
         """Drive ``tracker`` over ``sequence``.
@@ -72,7 +76,10 @@ class VOTReset(Protocol):
             ValueError: The tracker cannot start from an annotated box.
         """
         count = self.repetitions or (STOCHASTIC_REPETITIONS if tracker.stochastic else 1)
-        return {repetition + 1: self._run_once(tracker, sequence, repetition) for repetition in range(count)}
+        return {
+            repetition + 1: self._run_once(tracker, sequence, repetition)
+            for repetition in range(count)
+        }
 
     def _run_once(self, tracker: Tracker, sequence: AnnotatedSequence, repetition: int) -> VOTRun:
         annotated, size_wh = annotated_regions(sequence), sequence.clip.size_wh
@@ -88,7 +95,11 @@ class VOTReset(Protocol):
                 continue
             (prediction, state), seconds = timed(tracker.update, frame, state)
             region, score = prediction.region(0), float(prediction.scores[0])
-            lost = region is None or region_overlap(region, annotated[index], size_wh, self.overlap) <= self.failure_overlap
+            lost = (
+                region is None
+                or region_overlap(region, annotated[index], size_wh, self.overlap)
+                <= self.failure_overlap
+            )
             if annotated[index] is not None and lost:
                 record.set(index, FrameCode.FAILURE, seconds, score)
                 state, start = None, index + self.skip_frames

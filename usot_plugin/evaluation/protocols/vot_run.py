@@ -41,7 +41,9 @@ def start_box(region: Region | None, bounds_xyxy: np.ndarray, rule: str) -> np.n
     size = points.max(0) - points.min(0)
     first, second = np.linalg.norm(points[1] - points[0]), np.linalg.norm(points[2] - points[1])
     # The vertices name pixels, so the size in pixels is one more than their distance.
-    return cxcywh_to_xyxy(np.concatenate([points.mean(0), np.sqrt(first * second / size.prod()) * size + 1]))
+    return cxcywh_to_xyxy(
+        np.concatenate([points.mean(0), np.sqrt(first * second / size.prod()) * size + 1])
+    )
 
 
 def timed(call: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
@@ -62,7 +64,9 @@ class RunRecord:
         self._entries: list[Region | FrameCode] = [FrameCode.UNKNOWN] * count
         self._seconds, self._scores = np.full(count, np.nan), np.full(count, np.nan)
 
-    def set(self, index: int, entry: Region | FrameCode | None, seconds: float, score: float = 1.0) -> None:
+    def set(
+        self, index: int, entry: Region | FrameCode | None, seconds: float, score: float = 1.0
+    ) -> None:
         """What came of a call at frame ``index`` of the run; None = no region."""
         self._entries[index] = FrameCode.UNKNOWN if entry is None else entry
         self._seconds[index], self._scores[index] = seconds, score

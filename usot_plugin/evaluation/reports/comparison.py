@@ -31,9 +31,13 @@ def read_results(paths: Iterable[str | Path]) -> list[Scores]:
         if not path.is_dir():
             raise ResultError(path, 'no such folder of results')
         inner = sorted(folder for folder in path.iterdir() if folder.is_dir())
-        folders = [folder for folder in ([path] if _score_files(path) else inner) if _score_files(folder)]
+        folders = [
+            folder for folder in ([path] if _score_files(path) else inner) if _score_files(folder)
+        ]
         if not folders:
-            raise ResultError(path, 'no scores in it or in its folders; tools/test.py --score-only makes them')
+            raise ResultError(
+                path, 'no scores in it or in its folders; tools/test.py --score-only makes them'
+            )
         for folder in folders:
             if all(folder.resolve() != other.folder.resolve() for other in scores):
                 scores += [_read_scores(file) for file in _score_files(folder)]
@@ -102,10 +106,17 @@ def draw_plots(group: Sequence[Scores], form: str = 'png') -> dict[str, bytes]:
         measure = measure_of(column)
         sizes = attribute_sizes(group)
         labels = {name: f'{name} ({size})' if size else name for name, size in sizes.items()}
-        values = {entry.tracker: [entry.attributes.get(name, {}).get(column, float('nan')) for name in labels] for entry in group}
+        values = {
+            entry.tracker: [
+                entry.attributes.get(name, {}).get(column, float('nan')) for name in labels
+            ]
+            for entry in group
+        }
         unit = ' (%)' if measure.unit == '%' else ''
         title = f'{measure.head} by attribute, {group[0].dataset}'
-        plots[ATTRIBUTES] = draw_bars(list(labels.values()), values, title, measure.head + unit, 100 if unit else 1)
+        plots[ATTRIBUTES] = draw_bars(
+            list(labels.values()), values, title, measure.head + unit, 100 if unit else 1
+        )
     return {name: figure_bytes(figure, form) for name, figure in plots.items()}
 
 
@@ -135,14 +146,19 @@ def write_plots(folder: str | Path) -> list[Path]:
 
 
 def _score_files(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.glob('*.json')) if file.name != RUN_FILE and not file.name.startswith('.')]
+    return [
+        file
+        for file in sorted(folder.glob('*.json'))
+        if file.name != RUN_FILE and not file.name.startswith('.')
+    ]
 
 
 def _read_scores(file: Path) -> Scores:
     scores = read_scores(file)
     if scores.tracker != file.parent.name:
         raise ResultError(
-            file, f'holds scores of {scores.tracker!r} in the folder of {file.parent.name!r}; score the folder again (--score-only)'
+            file,
+            f'holds scores of {scores.tracker!r} in the folder of {file.parent.name!r}; score the folder again (--score-only)',
         )
     return scores
 
@@ -151,7 +167,11 @@ def _distinct(scores: list[Scores]) -> list[Scores]:
     """Trackers of the same name in different folders are told apart by as much of their path as it takes."""
     renamed = []
     for entry in scores:
-        same = [other for other in scores if other.tracker == entry.tracker and other.folder.resolve() != entry.folder.resolve()]
+        same = [
+            other
+            for other in scores
+            if other.tracker == entry.tracker and other.folder.resolve() != entry.folder.resolve()
+        ]
         label, depth = entry.tracker, 1
         while any(_tail(other.folder, depth) == _tail(entry.folder, depth) for other in same):
             depth += 1

@@ -42,7 +42,9 @@ class Failure:
     annotated: int
 
 
-def longest_failure(tracker: str, sequence: AnnotatedSequence, predicted_xyxy: np.ndarray) -> Failure | None:
+def longest_failure(
+    tracker: str, sequence: AnnotatedSequence, predicted_xyxy: np.ndarray
+) -> Failure | None:
     """The longest run of annotated frames with an overlap below :data:`FAILURE_OVERLAP`; None where there is none.
 
     Args:
@@ -59,11 +61,22 @@ def longest_failure(tracker: str, sequence: AnnotatedSequence, predicted_xyxy: n
     starts, stops = edges[::2], edges[1::2]
     best = int((stops - starts).argmax())
     first, last = present[starts[best]], present[stops[best] - 1]
-    return Failure(tracker, sequence.name, int(first), int(last) + 1, int(stops[best] - starts[best]), len(present))
+    return Failure(
+        tracker,
+        sequence.name,
+        int(first),
+        int(last) + 1,
+        int(stops[best] - starts[best]),
+        len(present),
+    )
 
 
 def failure_strip(
-    sequence: AnnotatedSequence, failure: Failure, boxes_xyxy: Mapping[str, np.ndarray], colors: Mapping[str, str], tiles: int = 6
+    sequence: AnnotatedSequence,
+    failure: Failure,
+    boxes_xyxy: Mapping[str, np.ndarray],
+    colors: Mapping[str, str],
+    tiles: int = 6,
 ) -> bytes:
     """A row of crops from just before a failure to its end, as JPEG.
 
@@ -85,19 +98,44 @@ def failure_strip(
     pictures = []
     for frame in frames:
         image = sequence.clip.read(int(frame))
-        region = _region(sequence.boxes_xyxy[frame], boxes_xyxy[failure.tracker][frame], sequence.clip.size_wh)
+        region = _region(
+            sequence.boxes_xyxy[frame], boxes_xyxy[failure.tracker][frame], sequence.clip.size_wh
+        )
         tile = crop_region(image, region, (TILE_PX, TILE_PX), (96, 96, 96))
         for tracker, boxes in boxes_xyxy.items():
-            _draw(tile, boxes_to_crop(boxes[frame], region, (TILE_PX, TILE_PX)), colors[tracker], 2 if tracker == failure.tracker else 1)
-        _draw(tile, boxes_to_crop(sequence.boxes_xyxy[frame], region, (TILE_PX, TILE_PX)), ANNOTATION_COLOR, 2)
+            _draw(
+                tile,
+                boxes_to_crop(boxes[frame], region, (TILE_PX, TILE_PX)),
+                colors[tracker],
+                2 if tracker == failure.tracker else 1,
+            )
+        _draw(
+            tile,
+            boxes_to_crop(sequence.boxes_xyxy[frame], region, (TILE_PX, TILE_PX)),
+            ANNOTATION_COLOR,
+            2,
+        )
         cv2.rectangle(tile, (0, 0), (9 + 9 * len(str(frame)), 19), (24, 24, 24), -1)
-        cv2.putText(tile, str(frame), (5, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
-        pictures.append(cv2.copyMakeBorder(tile, 0, 0, 0, GAP_PX, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
+        cv2.putText(
+            tile,
+            str(frame),
+            (5, 14),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.45,
+            (255, 255, 255),
+            1,
+            cv2.LINE_AA,
+        )
+        pictures.append(
+            cv2.copyMakeBorder(tile, 0, 0, 0, GAP_PX, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+        )
     strip = np.concatenate(pictures, axis=1)[:, :-GAP_PX]
     return cv2.imencode('.jpg', strip, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 
 
-def _region(annotated_xyxy: np.ndarray, predicted_xyxy: np.ndarray, size_wh: tuple[int, int]) -> tuple[int, int, int, int]:
+def _region(
+    annotated_xyxy: np.ndarray, predicted_xyxy: np.ndarray, size_wh: tuple[int, int]
+) -> tuple[int, int, int, int]:
     """A square with both boxes in it; the whole frame where there is none."""
     known = np.array([box for box in (annotated_xyxy, predicted_xyxy) if is_valid(box)])
     if not len(known):

@@ -10,14 +10,22 @@ FORMER_HEADS = {
     'SR0.50': 'sr_50',
     'SR0.75': 'sr_75',
     'J&F': 'j_and_f',
-    **{f'{letter} {part}': f'{letter.lower()}_{part}' for letter in 'JF' for part in ('mean', 'recall', 'decay')},
+    **{
+        f'{letter} {part}': f'{letter.lower()}_{part}'
+        for letter in 'JF'
+        for part in ('mean', 'recall', 'decay')
+    },
     'per 100': 'failures_per_100',
     'EAO': 'eao',
 }
 #: Rows of a table that stand for several sequences, besides its last one.
 FORMER_TOTALS = ('mean of sequences', 'all frames')
 ONE_PASS_MEASURES = ('auc', 'precision_20px', 'norm_precision_0.2', 'norm_precision_auc')
-ONE_PASS_CURVES = {'success': 'success', 'precision': 'precision_px', 'norm_precision': 'normalised_precision'}
+ONE_PASS_CURVES = {
+    'success': 'success',
+    'precision': 'precision_px',
+    'norm_precision': 'normalised_precision',
+}
 #: Lines about a VOT evaluation that are rules now.
 VOT_RULES = ('style', 'overlap', 'EAO window')
 
@@ -34,7 +42,11 @@ def former_content(content: dict[str, Any], stem: str) -> dict[str, Any]:
     Raises:
         KeyError, TypeError, AttributeError: It is something else.
     """
-    common = {'tracker': content['tracker'], 'dataset': content['dataset'], 'about': content['about']}
+    common = {
+        'tracker': content['tracker'],
+        'dataset': content['dataset'],
+        'about': content['about'],
+    }
     common |= {'kind': stem, 'rules': {}, 'attributes': {}, 'members': {}, 'curves': {}}
     if 'scores' in content:
         return common | _of_table(content)
@@ -91,7 +103,11 @@ def _of_one_pass(content: dict[str, Any]) -> dict[str, Any]:
         'sequences': sequences,
         'totals': {'mean': {**_percent(content['mean']), **speed}},
         'attributes': {
-            name: {**_percent(row), **{key: row[key] for key in ('sequences', 'frames') if key in row}} for name, row in attributes.items()
+            name: {
+                **_percent(row),
+                **{key: row[key] for key in ('sequences', 'frames') if key in row},
+            }
+            for name, row in attributes.items()
         },
         'members': members,
         'curves': curves,
@@ -103,4 +119,7 @@ def _percent(row: dict[str, Any]) -> dict[str, float]:
 
 
 def _renamed(rows: Rows) -> Rows:
-    return {name: {FORMER_HEADS.get(head, head): value for head, value in row.items()} for name, row in rows.items()}
+    return {
+        name: {FORMER_HEADS.get(head, head): value for head, value in row.items()}
+        for name, row in rows.items()
+    }

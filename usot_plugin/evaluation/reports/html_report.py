@@ -58,7 +58,11 @@ class Section:
         return self.scores[0].title
 
 
-def report_html(title: str, sections: Sequence[Section], published: Mapping[str, Sequence[PublishedRow]] | None = None) -> str:
+def report_html(
+    title: str,
+    sections: Sequence[Section],
+    published: Mapping[str, Sequence[PublishedRow]] | None = None,
+) -> str:
     """The page.
 
     Args:
@@ -66,13 +70,21 @@ def report_html(title: str, sections: Sequence[Section], published: Mapping[str,
         sections: One a data set.
         published: Further tables of papers by benchmark, for which there is no result here.
     """
-    names = [section.title for section in sections] + [f'published: {name}' for name in published or ()]
-    links = ''.join(f'<a href="#part{index}">{escape(name)}</a>' for index, name in enumerate(names))
+    names = [section.title for section in sections] + [
+        f'published: {name}' for name in published or ()
+    ]
+    links = ''.join(
+        f'<a href="#part{index}">{escape(name)}</a>' for index, name in enumerate(names)
+    )
     parts = [_section(section, f'part{index}') for index, section in enumerate(sections)]
     for index, (name, rows) in enumerate((published or {}).items(), len(sections)):
         table = _total_table(Section([], rows))
-        parts.append(f'<section id="part{index}"><h2>{escape(name)}: published results</h2>{table}</section>')
-    return page_html(title, f'<nav>{links}</nav>', f'<main>{"".join(parts)}</main>', _STYLE, _SCRIPT)
+        parts.append(
+            f'<section id="part{index}"><h2>{escape(name)}: published results</h2>{table}</section>'
+        )
+    return page_html(
+        title, f'<nav>{links}</nav>', f'<main>{"".join(parts)}</main>', _STYLE, _SCRIPT
+    )
 
 
 def _section(section: Section, anchor: str) -> str:
@@ -95,7 +107,9 @@ def _section(section: Section, anchor: str) -> str:
     blocks.append((f'Sequences: {measure_of(main).head}', _matrix(rows, main, 'sequence')))
     blocks.append(('Speed', _speed(section)))
     blocks.append(('How the numbers were made', _about(section)))
-    body = ''.join(f'<div class="card"><h3>{escape(name)}</h3>{content}</div>' for name, content in blocks)
+    body = ''.join(
+        f'<div class="card"><h3>{escape(name)}</h3>{content}</div>' for name, content in blocks
+    )
     return f'<section id="{anchor}"><h2>{escape(section.title)}</h2>{body}</section>'
 
 
@@ -104,12 +118,18 @@ def _plot(content: bytes, title: str) -> str:
 
 
 def _warnings(section: Section) -> str:
-    notes = [section.note, uneven(section.scores) and f'Not all totals are over the same sequences: {uneven(section.scores)}.']
+    notes = [
+        section.note,
+        uneven(section.scores)
+        and f'Not all totals are over the same sequences: {uneven(section.scores)}.',
+    ]
     expected = SEQUENCE_COUNTS.get(section.published[0].benchmark) if section.published else None
     counts = sorted({len(entry.sequences) for entry in section.scores})
     if expected and counts != [expected]:
         ours = ' or '.join(map(str, counts))
-        notes.append(f'Published numbers are over {expected} sequences, ours over {ours}: they cannot be compared.')
+        notes.append(
+            f'Published numbers are over {expected} sequences, ours over {ours}: they cannot be compared.'
+        )
     return ''.join(f'<p class="warning">{escape(note)}</p>' for note in notes if note)
 
 
@@ -123,8 +143,14 @@ def _number(name: str, value: float | None) -> str:
 
 def _total_table(section: Section) -> str:
     """Ours and the published rows, best first."""
-    ours = [(entry.tracker, entry.total, '', f'{len(entry.sequences)} sequences', index) for index, entry in enumerate(section.scores)]
-    theirs = [(row.tracker, row.values, LABELS[row.video_labels], row.source, None) for row in section.published]
+    ours = [
+        (entry.tracker, entry.total, '', f'{len(entry.sequences)} sequences', index)
+        for index, entry in enumerate(section.scores)
+    ]
+    theirs = [
+        (row.tracker, row.values, LABELS[row.video_labels], row.source, None)
+        for row in section.published
+    ]
     published = _measures([row[1] for row in theirs])
     if section.scores:
         shown = list(section.scores[0].measures)
@@ -134,14 +160,29 @@ def _total_table(section: Section) -> str:
     else:
         shown, key, kind = published, main_measure(published), ''
     better = measure_of(key).better
-    rows = sorted([*ours, *theirs], key=lambda row: -better * row[1].get(key, -better * float('inf')))
-    heads = ['tracker', *(measure_of(name).head for name in shown), 'trained off-line on', 'over, or source']
+    rows = sorted(
+        [*ours, *theirs], key=lambda row: -better * row[1].get(key, -better * float('inf'))
+    )
+    heads = [
+        'tracker',
+        *(measure_of(name).head for name in shown),
+        'trained off-line on',
+        'over, or source',
+    ]
     lines = []
     for name, values, labels, source, index in rows:
-        label = f'<i style="background:{tracker_color(index)}"></i>{escape(name)}' if index is not None else escape(name)
-        cells = ''.join(f'<td class="number">{_number(head, values.get(head))}</td>' for head in shown)
+        label = (
+            f'<i style="background:{tracker_color(index)}"></i>{escape(name)}'
+            if index is not None
+            else escape(name)
+        )
+        cells = ''.join(
+            f'<td class="number">{_number(head, values.get(head))}</td>' for head in shown
+        )
         mark = ' class="ours"' if index is not None else ''
-        lines.append(f'<tr{mark}><th scope="row">{label}</th>{cells}<td>{escape(labels)}</td><td>{escape(source)}</td></tr>')
+        lines.append(
+            f'<tr{mark}><th scope="row">{label}</th>{cells}<td>{escape(labels)}</td><td>{escape(source)}</td></tr>'
+        )
     return _table(heads, lines, 'totals') + f'<p class="legend">{escape(legend(shown, kind))}</p>'
 
 
@@ -163,12 +204,20 @@ def _matrix(
         best = choose(present, default=None)
         cells = ''
         for value in row:
-            tint = '' if value is None else f' style="background:rgba(23,120,80,{0.45 * max(0.0, value) / top:.3f})"'
+            tint = (
+                ''
+                if value is None
+                else f' style="background:rgba(23,120,80,{0.45 * max(0.0, value) / top:.3f})"'
+            )
             mark = ' best' if value is not None and value == best and len(set(present)) > 1 else ''
             cells += f'<td class="number{mark}"{tint}>{_number(measure, value)}</td>'
         size = f'<td class="number">{sizes.get(name) or "–"}</td>' if sizes else ''
         lines.append(f'<tr><th scope="row">{escape(name)}</th>{size}{cells}</tr>')
-    search = f'<input type="search" placeholder="filter" aria-label="filter {what}s">' if len(names) > 10 else ''
+    search = (
+        f'<input type="search" placeholder="filter" aria-label="filter {what}s">'
+        if len(names) > 10
+        else ''
+    )
     return search + _table([what, *(['sequences'] if sizes else []), *rows], lines, what)
 
 
@@ -179,7 +228,10 @@ def _table(heads: Sequence[str], lines: Sequence[str], kind: str) -> str:
 
 def _failures(section: Section) -> str:
     colors = {entry.tracker: tracker_color(index) for index, entry in enumerate(section.scores)}
-    legend = ''.join(f'<span><i style="background:{color}"></i>{escape(name)}</span>' for name, color in colors.items())
+    legend = ''.join(
+        f'<span><i style="background:{color}"></i>{escape(name)}</span>'
+        for name, color in colors.items()
+    )
     text = (
         f'<p class="legend">The longest stretches with an overlap below {FAILURE_OVERLAP:g}, from the frame before the miss to its end. '
         f'Thick: the tracker that failed; white: annotation; thin: the others.</p><p class="legend">{legend}</p>'
@@ -204,20 +256,30 @@ def _speed(section: Section) -> str:
     lines = []
     for index, (entry, value) in enumerate(zip(section.scores, speeds, strict=True)):
         width = 0 if value is None else 100 * value / max(known)
-        bar = f'<div class="bar" style="width:{width:.1f}%;background:{tracker_color(index)}"></div>'
+        bar = (
+            f'<div class="bar" style="width:{width:.1f}%;background:{tracker_color(index)}"></div>'
+        )
         hardware = escape(str(entry.about.get('hardware', 'not stated')))
         number = f'<td class="number">{_number("fps", value)}</td>'
-        lines.append(f'<tr><th scope="row">{escape(entry.tracker)}</th>{number}<td class="wide">{bar}</td><td>{hardware}</td></tr>')
+        lines.append(
+            f'<tr><th scope="row">{escape(entry.tracker)}</th>{number}<td class="wide">{bar}</td><td>{hardware}</td></tr>'
+        )
     text = 'Updates per second of tracking time; decoding is not part of it. Only trackers timed on the same machine compare.'
-    return f'<p class="legend">{text}</p>' + _table(['tracker', 'frames/s', '', 'hardware'], lines, 'speed')
+    return f'<p class="legend">{text}</p>' + _table(
+        ['tracker', 'frames/s', '', 'hardware'], lines, 'speed'
+    )
 
 
 def _about(section: Section) -> str:
-    heads = list(dict.fromkeys(key for entry in section.scores for key in entry.about if key != 'hardware'))
+    heads = list(
+        dict.fromkeys(key for entry in section.scores for key in entry.about if key != 'hardware')
+    )
     lines = []
     for entry in section.scores:
         cells = ''.join(f'<td>{escape(str(entry.about.get(head, "–")))}</td>' for head in heads)
-        lines.append(f'<tr><th scope="row">{escape(entry.tracker)}</th>{cells}<td>{escape(entry.folder.as_posix())}</td></tr>')
+        lines.append(
+            f'<tr><th scope="row">{escape(entry.tracker)}</th>{cells}<td>{escape(entry.folder.as_posix())}</td></tr>'
+        )
     return _table(['tracker', *heads, 'folder'], lines, 'about')
 
 

@@ -51,8 +51,12 @@ MEASURES = {
     'auc': Measure('AUC', 'mean of the success curve (21 thresholds)'),
     'precision_20px': Measure('P@20px', 'share of frames with a centre error within 20 px'),
     'norm_precision_0.2': Measure('NP@0.2', 'normalised precision at 0.2 (pysot, MMTracking)'),
-    'norm_precision_auc': Measure('NP-AUC', 'mean of the normalised precision over 0..0.5 (got10k toolkit, TrackingNet)'),
-    'ao': Measure('AO', 'mean overlap of the frames with a target but the first, boxes bounded by the image'),
+    'norm_precision_auc': Measure(
+        'NP-AUC', 'mean of the normalised precision over 0..0.5 (got10k toolkit, TrackingNet)'
+    ),
+    'ao': Measure(
+        'AO', 'mean overlap of the frames with a target but the first, boxes bounded by the image'
+    ),
     'sr_50': Measure('SR0.50', 'share of these frames with an overlap above 0.5'),
     'sr_75': Measure('SR0.75', 'share of these frames with an overlap above 0.75'),
     'j_and_f': Measure('J&F', 'mean of J mean and F mean'),
@@ -71,11 +75,19 @@ MEASURES = {
         decimals=3,
         unit='',
     ),
-    'failures': Measure('failures', 'of one run, mean over repetitions', better=-1, decimals=2, unit=''),
-    'failures_per_100': Measure('R', 'robustness as pysot quotes it, failures in 100 frames', better=-1, decimals=3, unit=''),
-    'robustness': Measure('R', 'robustness, share of the runs before the failures', decimals=3, unit=''),
+    'failures': Measure(
+        'failures', 'of one run, mean over repetitions', better=-1, decimals=2, unit=''
+    ),
+    'failures_per_100': Measure(
+        'R', 'robustness as pysot quotes it, failures in 100 frames', better=-1, decimals=3, unit=''
+    ),
+    'robustness': Measure(
+        'R', 'robustness, share of the runs before the failures', decimals=3, unit=''
+    ),
     'eao': Measure('EAO', 'expected average overlap', decimals=3, unit=''),
-    'failures_per_sequence': Measure('failures/seq.', 'failures of a sequence', better=-1, decimals=3, unit=''),
+    'failures_per_sequence': Measure(
+        'failures/seq.', 'failures of a sequence', better=-1, decimals=3, unit=''
+    ),
     'reliability': Measure('reliability', 'as the official toolkit', decimals=3, unit=''),
     'fps': Measure('fps', 'updates over their time, decoding excluded', unit=''),
     'seconds': Measure('seconds', 'time of all updates', better=-1, unit=''),
@@ -86,8 +98,12 @@ MAIN_MEASURES = ('eao', 'auc', 'ao', 'j_and_f', 'accuracy')
 CURVES = {
     'success': CurveAxes('Success', 'overlap threshold', 'auc'),
     'precision': CurveAxes('Precision', 'centre error threshold (px)', 'precision_20px'),
-    'norm_precision': CurveAxes('Normalised precision', 'centre error threshold (target sizes)', 'norm_precision_auc'),
-    'eao': CurveAxes('Expected average overlap', 'length of the sequence (frames)', 'eao', 'expected overlap'),
+    'norm_precision': CurveAxes(
+        'Normalised precision', 'centre error threshold (target sizes)', 'norm_precision_auc'
+    ),
+    'eao': CurveAxes(
+        'Expected average overlap', 'length of the sequence (frames)', 'eao', 'expected overlap'
+    ),
 }
 #: What rows stand for, where the table alone does not say it, by kind of scores.
 NOTES = {

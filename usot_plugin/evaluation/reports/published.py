@@ -11,7 +11,15 @@ from pathlib import Path
 from usot_plugin.evaluation.reports.measures import MEASURES
 
 #: Sequences of each benchmark's test data: published numbers are over all of them.
-SEQUENCE_COUNTS = {'OTB2015': 100, 'VOT2016': 60, 'VOT2018': 60, 'VOT2020': 60, 'TrackingNet': 511, 'LaSOT': 280, 'GOT-10k': 180}
+SEQUENCE_COUNTS = {
+    'OTB2015': 100,
+    'VOT2016': 60,
+    'VOT2018': 60,
+    'VOT2020': 60,
+    'TrackingNet': 511,
+    'LaSOT': 280,
+    'GOT-10k': 180,
+}
 #: Other spellings of benchmarks, letters and digits only.
 _ALIASES = {
     'otb100': 'otb2015',
@@ -75,14 +83,18 @@ def read_published(path: str | Path) -> list[PublishedRow]:
         try:
             row.values[measure] = float(entry['value'])
         except (TypeError, ValueError) as error:
-            raise PublishedError(f'{path}, line {line}: {entry["value"]!r} is not a number') from error
+            raise PublishedError(
+                f'{path}, line {line}: {entry["value"]!r} is not a number'
+            ) from error
     return list(rows.values())
 
 
 def _measure_name(head: str, benchmark: str) -> str | None:
     """Name of the measure with a head; an R is the share of VOT2020, and counted failures before."""
     other = 'failures_per_100' if benchmark == 'VOT2020' else 'robustness'
-    return next((name for name, known in MEASURES.items() if known.head == head and name != other), None)
+    return next(
+        (name for name, known in MEASURES.items() if known.head == head and name != other), None
+    )
 
 
 def rows_of(rows: Sequence[PublishedRow], dataset: str) -> list[PublishedRow]:

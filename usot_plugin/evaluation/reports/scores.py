@@ -100,7 +100,9 @@ class Scores:
         if not self.attributes:
             return text
         head, *body = self._attribute_table()
-        return f'{text}\n\n{aligned_table(head, [[shown_name(name), *rest] for name, *rest in body])}'
+        return (
+            f'{text}\n\n{aligned_table(head, [[shown_name(name), *rest] for name, *rest in body])}'
+        )
 
     def as_markdown(self) -> str:
         """The tables with the facts that make them repeatable."""
@@ -144,7 +146,10 @@ class Scores:
 
     def _cells(self) -> list[tuple[str, list[str]]]:
         """Rows of the table; a sequence that is called like a total gets a word more."""
-        rows = [(f'{name} (sequence)' if name in self.totals else name, row) for name, row in self.sequences.items()]
+        rows = [
+            (f'{name} (sequence)' if name in self.totals else name, row)
+            for name, row in self.sequences.items()
+        ]
         return [(name, _texts(self.measures, row)) for name, row in [*rows, *self.totals.items()]]
 
     def _attribute_table(self) -> list[list[str]]:
@@ -167,10 +172,14 @@ def read_scores(file: Path) -> Scores:
         if version is None:
             content = former_content(content, file.stem)
         elif version != FORMAT:
-            raise ResultError(file, f'has format {version!r} of scores; this release reads {FORMAT}')
+            raise ResultError(
+                file, f'has format {version!r} of scores; this release reads {FORMAT}'
+            )
         return _of_content(content, file.parent)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise ResultError(file, f'is not a file of scores ({type(error).__name__}: {error})') from error
+        raise ResultError(
+            file, f'is not a file of scores ({type(error).__name__}: {error})'
+        ) from error
 
 
 def aligned_table(head: Sequence[str], body: Sequence[Sequence[str]], totals: int = 0) -> str:
@@ -193,7 +202,10 @@ def _texts(names: Iterable[str], row: Row) -> list[str]:
 
 
 def _defined(rows: Mapping[str, Row]) -> dict[str, dict[str, float | None]]:
-    return {name: {key: float(value) if math.isfinite(value) else None for key, value in row.items()} for name, row in rows.items()}
+    return {
+        name: {key: float(value) if math.isfinite(value) else None for key, value in row.items()}
+        for name, row in rows.items()
+    }
 
 
 def _curve_content(curve: ScoreCurve) -> dict[str, Any]:

@@ -50,9 +50,23 @@ class ResultFormat:
 
 #: ``{name}`` is the sequence. Coordinates are those of the annotation that the reader compares with.
 FORMATS: Mapping[str, ResultFormat] = {
-    'plugin': ResultFormat('this plugin, protocol OPE', '{name}.txt', decimals=4, origin=0, time_file='{name}_time.txt', holds_nan=True),
-    'otb': ResultFormat('got10k toolkit on OTB', '{name}.txt', origin=1, time_file='times/{name}_time.txt'),
-    'got10k': ResultFormat('GOT-10k server and toolkit', '{name}/{name}_001.txt', origin=0, time_file='{name}/{name}_time.txt'),
+    'plugin': ResultFormat(
+        'this plugin, protocol OPE',
+        '{name}.txt',
+        decimals=4,
+        origin=0,
+        time_file='{name}_time.txt',
+        holds_nan=True,
+    ),
+    'otb': ResultFormat(
+        'got10k toolkit on OTB', '{name}.txt', origin=1, time_file='times/{name}_time.txt'
+    ),
+    'got10k': ResultFormat(
+        'GOT-10k server and toolkit',
+        '{name}/{name}_001.txt',
+        origin=0,
+        time_file='{name}/{name}_time.txt',
+    ),
     'lasot': ResultFormat('LaSOT evaluation toolkit', '{name}.txt', decimals=4, origin=1),
     'trackingnet': ResultFormat('TrackingNet server', '{name}.txt', origin=0),
     'pysot': ResultFormat('pysot and its relatives', '{name}.txt', decimals=4),
@@ -87,11 +101,15 @@ def format_of(name: str, origin: int | None = None) -> ResultFormat:
         ValueError: An unknown name, or the origin depends on the data set and is not given.
     """
     if name not in FORMATS:
-        raise ValueError(f'unknown format {name!r}{nearest(name, FORMATS)}; known are {", ".join(FORMATS)}')
+        raise ValueError(
+            f'unknown format {name!r}{nearest(name, FORMATS)}; known are {", ".join(FORMATS)}'
+        )
     form = FORMATS[name]
     settled = form.origin if origin is None else origin
     if settled not in (0, 1):
-        raise ValueError(f"format {name!r} counts pixels as the data set's annotation does: say whether from 0 or from 1 (origin)")
+        raise ValueError(
+            f"format {name!r} counts pixels as the data set's annotation does: say whether from 0 or from 1 (origin)"
+        )
     return ResultFormat(**{**vars(form), 'origin': settled})
 
 
@@ -104,15 +122,23 @@ def find_names(folder: str | Path, form: ResultFormat) -> list[str]:
     prefix, _, rest = form.box_file.partition('{name}')
     suffix = rest.rpartition('{name}')[2]
     root = Path(folder, prefix)
-    found = sorted(path for path in root.glob(form.box_file.removeprefix(prefix).replace('{name}', '*')) if not path.name.startswith('.'))
+    found = sorted(
+        path
+        for path in root.glob(form.box_file.removeprefix(prefix).replace('{name}', '*'))
+        if not path.name.startswith('.')
+    )
     names = [path.name.removesuffix(suffix) for path in found]
-    files = {name: path_below(folder, form.box_file.format(name=name), 'sequence') for name in names}
+    files = {
+        name: path_below(folder, form.box_file.format(name=name), 'sequence') for name in names
+    }
     names = [name for name, path in zip(names, found, strict=True) if path == files[name]]
     # A sequence may be called like a side file of another: what holds boxes is one.
     sides = {name + side for name in names for side in SIDE_FILES}
     names = [name for name in names if name not in sides or not is_side_file(files[name])]
     if not names:
-        raise ResultError(folder, f'holds no result in the format of {form.reader}: {form.box_file}')
+        raise ResultError(
+            folder, f'holds no result in the format of {form.reader}: {form.box_file}'
+        )
     return names
 
 
@@ -124,16 +150,33 @@ def read_result(folder: str | Path, name: str, form: ResultFormat) -> OnePassBox
     """
     file = path_below(folder, form.box_file.format(name=name), 'sequence')
     if form.starts_with_code:
-        raise ResultError(file, f'holds no box for the first frame, so {form.reader} results cannot be converted')
-    others = sorted(path.name for path in file.parent.glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt')) if '_001' in form.box_file else []
+        raise ResultError(
+            file, f'holds no box for the first frame, so {form.reader} results cannot be converted'
+        )
+    others = (
+        sorted(path.name for path in file.parent.glob(f'{glob.escape(name)}_[0-9][0-9][0-9].txt'))
+        if '_001' in form.box_file
+        else []
+    )
     if len(others) > 1:
-        raise ResultError(file.parent, f'holds {len(others)} repetitions ({", ".join(others)}); one is wanted')
+        raise ResultError(
+            file.parent, f'holds {len(others)} repetitions ({", ".join(others)}); one is wanted'
+        )
     boxes = xywh_to_xyxy(read_numbers(file, 4) - _shift(form))
     impossible = unusable_boxes(boxes)
     if impossible:
         raise ResultError(file, impossible)
-    times = None if form.time_file is None else path_below(folder, form.time_file.format(name=name), 'sequence')
-    return OnePassBoxes(boxes, read_numbers(times, 1, len(boxes))[:, 0] if times is not None and is_side_file(times) else None)
+    times = (
+        None
+        if form.time_file is None
+        else path_below(folder, form.time_file.format(name=name), 'sequence')
+    )
+    return OnePassBoxes(
+        boxes,
+        read_numbers(times, 1, len(boxes))[:, 0]
+        if times is not None and is_side_file(times)
+        else None,
+    )
 
 
 def write_result(folder: str | Path, name: str, result: OnePassBoxes, form: ResultFormat) -> None:
@@ -145,10 +188,25 @@ def write_result(folder: str | Path, name: str, result: OnePassBoxes, form: Resu
     file = path_below(folder, form.box_file.format(name=name), 'sequence')
     _check_complete(file, result, form)
     rows = xyxy_to_xywh(result.boxes_xyxy) + _shift(form)
-    if form.time_file is not None and result.seconds is not None and np.isfinite(result.seconds).all():
-        write_numbers(path_below(folder, form.time_file.format(name=name), 'sequence'), result.seconds, '%.8f')
+    if (
+        form.time_file is not None
+        and result.seconds is not None
+        and np.isfinite(result.seconds).all()
+    ):
+        write_numbers(
+            path_below(folder, form.time_file.format(name=name), 'sequence'), result.seconds, '%.8f'
+        )
     if form.starts_with_code:
-        write_lines(file, ['1', *(form.separator.join(f'{value:.{form.decimals}f}' for value in row) for row in rows[1:])])
+        write_lines(
+            file,
+            [
+                '1',
+                *(
+                    form.separator.join(f'{value:.{form.decimals}f}' for value in row)
+                    for row in rows[1:]
+                ),
+            ],
+        )
     else:
         write_numbers(file, rows, f'%.{form.decimals}f', form.separator)
 
@@ -173,7 +231,11 @@ def repeat_last(result: OnePassBoxes) -> OnePassBoxes:
 
 
 def convert(
-    source: str | Path, source_form: ResultFormat, target: str | Path, target_form: ResultFormat, repeat: bool = False
+    source: str | Path,
+    source_form: ResultFormat,
+    target: str | Path,
+    target_form: ResultFormat,
+    repeat: bool = False,
 ) -> list[str]:
     """Convert the results of all sequences; nothing is written before all of them have been read.
 

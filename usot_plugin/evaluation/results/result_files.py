@@ -123,11 +123,21 @@ class ResultFolder(ABC):
                 if not isinstance(known, dict):
                     raise ValueError(f'a {type(known).__name__}')
             except (OSError, ValueError) as error:
-                raise ResultError(file, 'cannot be read; remove the folder or run with overwrite') from error
-            different = sorted(key for key in {*known, *wanted} if known.get(key) != wanted.get(key))
+                raise ResultError(
+                    file, 'cannot be read; remove the folder or run with overwrite'
+                ) from error
+            different = sorted(
+                key for key in {*known, *wanted} if known.get(key) != wanted.get(key)
+            )
             if different:
-                shown = '; '.join(f'{key}: there {_short(known.get(key))}, now {_short(wanted.get(key))}' for key in different)
-                raise ResultError(self.path, f'holds results of another run ({shown}); choose another folder or overwrite')
+                shown = '; '.join(
+                    f'{key}: there {_short(known.get(key))}, now {_short(wanted.get(key))}'
+                    for key in different
+                )
+                raise ResultError(
+                    self.path,
+                    f'holds results of another run ({shown}); choose another folder or overwrite',
+                )
             return
         try:
             write_text(file, json.dumps(wanted, indent=2) + '\n')
@@ -164,7 +174,11 @@ class OnePassResults(ResultFolder):
         Raises:
             ResultError: The folder cannot be written to.
         """
-        write_numbers(self.side_file(name, '_score'), np.stack([result.scores, result.lost], 1), ('%.6f', '%d'))
+        write_numbers(
+            self.side_file(name, '_score'),
+            np.stack([result.scores, result.lost], 1),
+            ('%.6f', '%d'),
+        )
         write_numbers(self.side_file(name, '_time'), result.seconds, '%.6f')
         write_numbers(self.box_file(name), xyxy_to_xywh(result.boxes_xyxy), '%.4f')
 
@@ -199,7 +213,11 @@ class OnePassResults(ResultFolder):
 
     def discard(self, name: str) -> None:
         """Remove the result of one sequence, the box file first."""
-        for file in (self.box_file(name), self.side_file(name, '_score'), self.side_file(name, '_time')):
+        for file in (
+            self.box_file(name),
+            self.side_file(name, '_score'),
+            self.side_file(name, '_time'),
+        ):
             file.unlink(missing_ok=True)
 
     def sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:
@@ -268,16 +286,22 @@ def read_numbers(path: Path, columns: int, count: int | None = None) -> np.ndarr
         rows = read_rows(path)
     except AnnotationError as error:
         where = '' if error.line is None else f' in line {error.line}'
-        raise ResultError(path, f'not a result file with {columns} numbers a line: {error.cause}{where}') from error
+        raise ResultError(
+            path, f'not a result file with {columns} numbers a line: {error.cause}{where}'
+        ) from error
     for line, row in enumerate(rows, 1):
         if len(row) != columns:
-            raise ResultError(path, f'not a result file with {columns} numbers a line: {len(row)} in line {line}')
+            raise ResultError(
+                path, f'not a result file with {columns} numbers a line: {len(row)} in line {line}'
+            )
     if count is not None and len(rows) != count:
         raise ResultError(path, f'{len(rows)} lines beside {count} boxes')
     return np.array(rows, np.float64)
 
 
-def write_numbers(path: Path, values: np.ndarray, form: str | tuple[str, ...], delimiter: str = ',') -> None:
+def write_numbers(
+    path: Path, values: np.ndarray, form: str | tuple[str, ...], delimiter: str = ','
+) -> None:
     """Write rows of numbers whole or not at all; the counterpart of :func:`read_numbers`.
 
     Raises:

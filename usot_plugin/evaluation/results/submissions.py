@@ -49,7 +49,12 @@ SERVERS: Mapping[str, Server] = {
 
 
 def make_submission(
-    dataset: BenchmarkDataset, results: str | Path, server: str, out: str | Path, origin: int = 0, subset: bool = False
+    dataset: BenchmarkDataset,
+    results: str | Path,
+    server: str,
+    out: str | Path,
+    origin: int = 0,
+    subset: bool = False,
 ) -> list[str]:
     """Check the results of a tracker on a test set and pack them for its server.
 
@@ -70,26 +75,40 @@ def make_submission(
         OSError: The archive cannot be written.
     """
     if server not in SERVERS:
-        raise ValueError(f'unknown server {server!r}{nearest(server, SERVERS)}; known are {", ".join(SERVERS)}')
+        raise ValueError(
+            f'unknown server {server!r}{nearest(server, SERVERS)}; known are {", ".join(SERVERS)}'
+        )
     rules = SERVERS[server]
     if len(dataset) != rules.sequence_count and not subset:
-        raise ValueError(f'{dataset.data_root}: {len(dataset)} sequences, the test set of {rules.reader} has {rules.sequence_count}')
-    folder = GOT10kResults(results, origin) if rules.results is GOT10kResults else rules.results(results)
+        raise ValueError(
+            f'{dataset.data_root}: {len(dataset)} sequences, the test set of {rules.reader} has {rules.sequence_count}'
+        )
+    folder = (
+        GOT10kResults(results, origin) if rules.results is GOT10kResults else rules.results(results)
+    )
     _refuse_strangers(folder, dataset.names)
     entries: dict[str, bytes] = {}
     for index in range(len(dataset)):
         sequence = dataset[index]
         path_below('the archive', sequence.name, 'sequence')  # as a server unpacks it
         if not is_utf8(sequence.name):
-            raise UnsafeNameError(f'sequence {shown_name(sequence.name)!r}: its name is not UTF-8, which an archive needs')
+            raise UnsafeNameError(
+                f'sequence {shown_name(sequence.name)!r}: its name is not UTF-8, which an archive needs'
+            )
         runs = checked_runs(folder, sequence, rules)
-        entries |= _got10k_entries(sequence.name, runs, origin) if server == 'got10k' else _trackingnet_entries(sequence.name, runs, origin)
+        entries |= (
+            _got10k_entries(sequence.name, runs, origin)
+            if server == 'got10k'
+            else _trackingnet_entries(sequence.name, runs, origin)
+        )
     with whole_file(out) as temporary:
         write_archive(temporary, entries)
     return sorted(entries)
 
 
-def checked_runs(folder: ResultFolder, sequence: AnnotatedSequence, rules: Server) -> list[Trajectory]:
+def checked_runs(
+    folder: ResultFolder, sequence: AnnotatedSequence, rules: Server
+) -> list[Trajectory]:
     """Every run over one sequence.
 
     Raises:
@@ -103,13 +122,19 @@ def checked_runs(folder: ResultFolder, sequence: AnnotatedSequence, rules: Serve
         wrong = np.flatnonzero(~np.isfinite(run.boxes_xyxy).all(1))
         if len(wrong):
             raise ResultError(
-                where, f'{len(wrong)} boxes are not finite, the first in line {wrong[0] + 1}; {rules.reader} wants one a frame'
+                where,
+                f'{len(wrong)} boxes are not finite, the first in line {wrong[0] + 1}; {rules.reader} wants one a frame',
             )
         negative = np.flatnonzero((xyxy_to_xywh(run.boxes_xyxy)[:, 2:] < 0).any(1))
         if len(negative):
-            raise ResultError(where, f'the box in line {negative[0] + 1} has a negative width or height')
+            raise ResultError(
+                where, f'the box in line {negative[0] + 1} has a negative width or height'
+            )
         if rules.wants_times and not (np.isfinite(run.seconds).all() and (run.seconds > 0).all()):
-            raise ResultError(where, f'the time of some frames is missing or not positive; {rules.reader} wants it for every frame')
+            raise ResultError(
+                where,
+                f'the time of some frames is missing or not positive; {rules.reader} wants it for every frame',
+            )
     return runs
 
 
@@ -130,11 +155,14 @@ def _refuse_strangers(folder: ResultFolder, names: list[str]) -> None:
     if isinstance(folder, GOT10kResults):
         found = {path.name for path in folder.path.iterdir() if path.is_dir()}
     else:
-        found = {path.stem for path in folder.path.glob('*.txt')} - {f'{name}{side}' for name in names for side in ('_time', '_score')}
+        found = {path.stem for path in folder.path.glob('*.txt')} - {
+            f'{name}{side}' for name in names for side in ('_time', '_score')
+        }
     strange = sorted(found - set(names))
     if strange:
         raise ResultError(
-            folder.path / strange[0], f'is no result of this test set ({len(strange)} such); remove what does not belong here'
+            folder.path / strange[0],
+            f'is no result of this test set ({len(strange)} such); remove what does not belong here',
         )
 
 
@@ -144,9 +172,16 @@ def _rows(run: Trajectory, origin: int) -> bytes:
 
 
 def _got10k_entries(name: str, runs: list[Trajectory], origin: int) -> dict[str, bytes]:
-    entries = {f'{name}/{name}_{number:03d}.txt': _rows(run, origin) for number, run in enumerate(runs, 1)}
+    entries = {
+        f'{name}/{name}_{number:03d}.txt': _rows(run, origin) for number, run in enumerate(runs, 1)
+    }
     seconds = np.stack([run.seconds for run in runs], 1)
-    return {**entries, f'{name}/{name}_time.txt': _text(','.join(f'{value:.8f}' for value in row) for row in seconds)}
+    return {
+        **entries,
+        f'{name}/{name}_time.txt': _text(
+            ','.join(f'{value:.8f}' for value in row) for row in seconds
+        ),
+    }
 
 
 def _trackingnet_entries(name: str, runs: list[Trajectory], origin: int) -> dict[str, bytes]:

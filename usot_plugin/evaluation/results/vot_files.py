@@ -55,7 +55,10 @@ class VOTRun:
     @property
     def codes(self) -> np.ndarray:
         """``(T,)`` int: the code, :data:`REGION` where there is a region."""
-        return np.array([int(entry) if isinstance(entry, FrameCode) else REGION for entry in self.entries], np.int64)
+        return np.array(
+            [int(entry) if isinstance(entry, FrameCode) else REGION for entry in self.entries],
+            np.int64,
+        )
 
     def updates_and_seconds(self) -> tuple[int, float]:
         """Number of updates, and the time they took."""
@@ -67,7 +70,10 @@ def annotated_regions(sequence: AnnotatedSequence) -> tuple[Region | None, ...]:
     """What a sequence is scored against: its regions, or else its boxes; None where the target is absent."""
     if sequence.regions is not None:
         return sequence.regions
-    return tuple(BoxRegion(box) if present else None for box, present in zip(sequence.boxes_xyxy, sequence.present, strict=True))
+    return tuple(
+        BoxRegion(box) if present else None
+        for box, present in zip(sequence.boxes_xyxy, sequence.present, strict=True)
+    )
 
 
 class VOTResults(ResultFolder):
@@ -78,7 +84,9 @@ class VOTResults(ResultFolder):
 
     def run_file(self, name: str, number: int) -> Path:
         """Text file of one run of the sequence ``name``."""
-        return path_below(self.path / EXPERIMENT, name, 'sequence') / f'{self._stem(name, number)}.txt'
+        return (
+            path_below(self.path / EXPERIMENT, name, 'sequence') / f'{self._stem(name, number)}.txt'
+        )
 
     @abstractmethod
     def _stem(self, name: str, number: int) -> str:
@@ -102,15 +110,21 @@ class VOTResults(ResultFolder):
         for number in sorted(result, reverse=True):
             file, run = self.run_file(name, number), result[number]
             texts = {
-                file.with_name(f'{file.stem}_time.value'): [_number(value) for value in run.seconds],
-                file.with_name(f'{file.stem}_confidence.value'): [_number(value) for value in run.scores],
+                file.with_name(f'{file.stem}_time.value'): [
+                    _number(value) for value in run.seconds
+                ],
+                file.with_name(f'{file.stem}_confidence.value'): [
+                    _number(value) for value in run.scores
+                ],
                 file: [format_region(entry) for entry in run.entries],
             }
             for path, lines in texts.items():
                 try:
                     write_text(path, '\n'.join(lines) + '\n')
                 except OSError as error:
-                    raise ResultError(path, f'cannot be written ({error.strerror or error})') from error
+                    raise ResultError(
+                        path, f'cannot be written ({error.strerror or error})'
+                    ) from error
 
     def read(self, name: str) -> dict[int, VOTRun]:
         """Read all runs that lie there, in the order of their numbers.
@@ -120,7 +134,10 @@ class VOTResults(ResultFolder):
         """
         numbers = self.existing(name)
         if not numbers:
-            raise ResultError(path_below(self.path / EXPERIMENT, name, 'sequence'), 'no result file of this sequence')
+            raise ResultError(
+                path_below(self.path / EXPERIMENT, name, 'sequence'),
+                'no result file of this sequence',
+            )
         return {number: self.read_run(name, number) for number in numbers}
 
     def existing(self, name: str) -> list[int]:
@@ -138,8 +155,15 @@ class VOTResults(ResultFolder):
         """
         file = self.run_file(name, number)
         binary = file.with_suffix('.bin')
-        entries = _binary_entries(binary) if binary.exists() and not file.exists() else _text_entries(file)
-        seconds, scores = (_values(file.with_name(f'{file.stem}_{kind}.value'), len(entries)) for kind in ('time', 'confidence'))
+        entries = (
+            _binary_entries(binary)
+            if binary.exists() and not file.exists()
+            else _text_entries(file)
+        )
+        seconds, scores = (
+            _values(file.with_name(f'{file.stem}_{kind}.value'), len(entries))
+            for kind in ('time', 'confidence')
+        )
         return VOTRun(tuple(entries), seconds, scores)
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
@@ -174,7 +198,9 @@ class VOTResults(ResultFolder):
             'name': sequence.name,
             'tracker': self.path.name,
             'protocol': self.protocol,
-            'runs': {number: self.read_run(sequence.name, number) for number in self._numbers(sequence)},
+            'runs': {
+                number: self.read_run(sequence.name, number) for number in self._numbers(sequence)
+            },
             'annotated': annotated_regions(sequence),
             'anchors': sequence.anchors,
             'size_wh': sequence.clip.size_wh,
@@ -193,7 +219,9 @@ class ResetResults(VOTResults):
 
     protocol = 'vot_reset'
 
-    def __init__(self, path: str | Path, repetitions: int | None = None, skip_frames: int = 5) -> None:
+    def __init__(
+        self, path: str | Path, repetitions: int | None = None, skip_frames: int = 5
+    ) -> None:
         super().__init__(path)
         self.repetitions, self.skip_frames = repetitions, skip_frames
 
@@ -213,7 +241,9 @@ class ResetResults(VOTResults):
 
     def _run_reason(self, sequence: AnnotatedSequence, number: int, run: VOTRun) -> str | None:
         present = [region is not None for region in annotated_regions(sequence)]
-        wrong = _length_reason(run, len(sequence)) or _reset_codes_reason(run.codes, present, self.skip_frames)
+        wrong = _length_reason(run, len(sequence)) or _reset_codes_reason(
+            run.codes, present, self.skip_frames
+        )
         return wrong or _distance_reason(run, sequence.boxes_xyxy)
 
 
@@ -233,7 +263,11 @@ class MultiStartResults(VOTResults):
         if wrong is None and run.codes[0] != FrameCode.INITIALISATION:
             wrong = 'line 1 is not the code 1 of a start'
         elsewhere = np.flatnonzero(run.codes[1:] >= FrameCode.INITIALISATION) + 2
-        return wrong or (f'line {elsewhere[0]}: code {run.codes[elsewhere[0] - 1]} inside a run' if len(elsewhere) else None)
+        return wrong or (
+            f'line {elsewhere[0]}: code {run.codes[elsewhere[0] - 1]} inside a run'
+            if len(elsewhere)
+            else None
+        )
 
 
 def anchor_runs(name: str, anchors: np.ndarray | None) -> dict[int, range]:
@@ -246,7 +280,9 @@ def anchor_runs(name: str, anchors: np.ndarray | None) -> dict[int, range]:
     """
     values = np.zeros(0) if anchors is None else np.asarray(anchors)
     if not (values != 0).any():
-        raise ValueError(f'{name}: no anchors; multi-start runs begin at annotated anchors (VOT2020 and later)')
+        raise ValueError(
+            f'{name}: no anchors; multi-start runs begin at annotated anchors (VOT2020 and later)'
+        )
     forward = {int(frame): range(int(frame), len(values)) for frame in np.flatnonzero(values > 0)}
     return forward | {int(frame): range(int(frame), -1, -1) for frame in np.flatnonzero(values < 0)}
 
@@ -280,9 +316,15 @@ def _distance_reason(run: VOTRun, annotated_xyxy: np.ndarray) -> str | None:
     for frame, entry in enumerate(run.entries):
         if not isinstance(entry, FrameCode):
             boxes[frame] = entry.box_xyxy
-    gaps = np.maximum(boxes[:, :2] - annotated_xyxy[:, 2:], annotated_xyxy[:, :2] - boxes[:, 2:]).max(1)
+    gaps = np.maximum(
+        boxes[:, :2] - annotated_xyxy[:, 2:], annotated_xyxy[:, :2] - boxes[:, 2:]
+    ).max(1)
     far = np.flatnonzero(is_valid(annotated_xyxy) & (gaps > FAR_PX))
-    return f'line {far[0] + 1}: a region that does not touch the annotation is a failure; another sequence?' if len(far) else None
+    return (
+        f'line {far[0] + 1}: a region that does not touch the annotation is a failure; another sequence?'
+        if len(far)
+        else None
+    )
 
 
 def _number(value: float) -> str:

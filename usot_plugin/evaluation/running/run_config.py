@@ -43,13 +43,22 @@ def use_benchmark(cfg: Config, file: Path) -> None:
     missing = [key for key in BENCHMARK_KEYS if key not in benchmark]
     if missing:
         raise ConfigError(f'{file}: no {missing[0]} in it, so it is not a benchmark')
-    kept = {key: value for key, value in (cfg.get('test_cfg') or {}).items() if key in ('tracker', 'tracker_name')}
+    kept = {
+        key: value
+        for key, value in (cfg.get('test_cfg') or {}).items()
+        if key in ('tracker', 'tracker_name')
+    }
     for key in BENCHMARK_KEYS:
         cfg[key] = benchmark[key]
     cfg.test_cfg.update(kept)
 
 
-def point_data(cfg: Config, sequences: str | None = None, data_root: str | None = None, only: Sequence[str] | None = None) -> None:
+def point_data(
+    cfg: Config,
+    sequences: str | None = None,
+    data_root: str | None = None,
+    only: Sequence[str] | None = None,
+) -> None:
     """Say where the test data lies.
 
     Args:
@@ -62,7 +71,9 @@ def point_data(cfg: Config, sequences: str | None = None, data_root: str | None 
         ConfigError: Both folders are given, or there is no data set at all.
     """
     if sequences and data_root:
-        raise ConfigError("--sequences replaces the config's data set and --data-root keeps it: give one of them")
+        raise ConfigError(
+            "--sequences replaces the config's data set and --data-root keeps it: give one of them"
+        )
     if sequences:
         cfg.test_dataloader = dict(
             batch_size=1,
@@ -71,14 +82,18 @@ def point_data(cfg: Config, sequences: str | None = None, data_root: str | None 
             sampler=dict(type='DefaultSampler', shuffle=False),
         )
     if not cfg.get('test_dataloader'):
-        raise ConfigError(f'{cfg.filename}: no test_dataloader in it, and neither --sequences nor --benchmark was given')
+        raise ConfigError(
+            f'{cfg.filename}: no test_dataloader in it, and neither --sequences nor --benchmark was given'
+        )
     if data_root:
         cfg.test_dataloader.dataset.data_root = data_root
     if only:
         cfg.test_dataloader.dataset.sequences = list(only)
 
 
-def prepare_metrics(cfg: Config, report_dir: Path, about: Mapping[str, Any], convention: str | None = None) -> None:
+def prepare_metrics(
+    cfg: Config, report_dir: Path, about: Mapping[str, Any], convention: str | None = None
+) -> None:
     """Let every metric that writes a report do so beside the results; a second one of the same type in a folder of its own.
 
     Args:
@@ -96,13 +111,18 @@ def prepare_metrics(cfg: Config, report_dir: Path, about: Mapping[str, Any], con
     for index, metric in enumerate(metrics):
         before = sum(other['type'] == metric['type'] for other in metrics[:index])
         if 'report_dir' in _arguments(metric):
-            metric.setdefault('report_dir', str(report_dir / f'{metric["type"]}_{before + 1}' if before else report_dir))
+            metric.setdefault(
+                'report_dir',
+                str(report_dir / f'{metric["type"]}_{before + 1}' if before else report_dir),
+            )
         if 'about' in _arguments(metric):
             metric.setdefault('about', dict(about))
         if convention and 'convention' in _arguments(metric):
             metric['convention'] = convention
     if convention and not any('convention' in _arguments(metric) for metric in metrics):
-        raise ConfigError(f'--convention {convention}: {", ".join(metric["type"] for metric in metrics)} knows no conventions')
+        raise ConfigError(
+            f'--convention {convention}: {", ".join(metric["type"] for metric in metrics)} knows no conventions'
+        )
     cfg.test_evaluator = metrics
 
 

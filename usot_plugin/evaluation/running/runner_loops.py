@@ -84,17 +84,28 @@ class SOTTestLoop(BaseLoop):
         fp16: bool = False,
     ) -> None:
         super().__init__(runner, dataloader)
-        self.evaluator = runner.build_evaluator(evaluator) if isinstance(evaluator, dict | list) else evaluator
+        self.evaluator = (
+            runner.build_evaluator(evaluator) if isinstance(evaluator, dict | list) else evaluator
+        )
         self.evaluator.dataset_meta = getattr(self.dataloader.dataset, 'metainfo', None)
         self.tracker_cfg = dict(tracker) if tracker else None
         self.tracker_name = tracker_name
         self.protocol_cfg = dict(protocol or dict(type='OPE'))
         self.protocol = TASK_UTILS.build(dict(self.protocol_cfg))
         self.out_dir = Path(out_dir) if out_dir else Path(runner.work_dir) / 'results'
-        self.workers, self.threads, self.overwrite, self.score_only = workers, threads, overwrite, score_only
+        self.workers, self.threads, self.overwrite, self.score_only = (
+            workers,
+            threads,
+            overwrite,
+            score_only,
+        )
         if batch_sequences < 1:
             raise ValueError(f'batch_sequences is at least 1, got {batch_sequences}')
-        self.batch_sequences, self.fp16, self.timeout_s = batch_sequences, fp16, clip_timeout or None
+        self.batch_sequences, self.fp16, self.timeout_s = (
+            batch_sequences,
+            fp16,
+            clip_timeout or None,
+        )
 
     def run(self) -> dict[str, float]:
         """Track, score, and return the metrics."""
@@ -103,7 +114,9 @@ class SOTTestLoop(BaseLoop):
         self.runner.model.eval()
         config = self._tracker_config()
         tracker = None if self.score_only else build_tracker(self._model(), config)
-        folder = self.protocol.result_folder(self.results_root() / (self.tracker_name or tracker_label(config)))
+        folder = self.protocol.result_folder(
+            self.results_root() / (self.tracker_name or tracker_label(config))
+        )
         if tracker is not None:
             self._track(tracker, config, folder)
         self._score(folder)
@@ -120,34 +133,63 @@ class SOTTestLoop(BaseLoop):
         self.runner.call_hook(pattern.format(self.hook_stage), **kwargs)
 
     def _model(self) -> nn.Module:
-        return self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        return (
+            self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        )
 
     def _tracker_config(self) -> dict[str, Any]:
-        return self.tracker_cfg if self.tracker_cfg is not None else dict(getattr(self._model(), 'test_cfg', None) or {})
+        return (
+            self.tracker_cfg
+            if self.tracker_cfg is not None
+            else dict(getattr(self._model(), 'test_cfg', None) or {})
+        )
 
     def _track(self, tracker: Tracker, config: dict[str, Any], folder: ResultFolder) -> None:
         model = getattr(tracker, 'model', None)
         weights = weights_digest(model) if isinstance(model, nn.Module) else None
         folder.check_names(getattr(self.dataloader.dataset, 'names', ()))
         if is_main_process():
-            folder.claim({'tracker': config or type(tracker).__name__, 'protocol': self.protocol_cfg, 'weights': weights}, self.overwrite)
+            folder.claim(
+                {
+                    'tracker': config or type(tracker).__name__,
+                    'protocol': self.protocol_cfg,
+                    'weights': weights,
+                },
+                self.overwrite,
+            )
             if self.overwrite:
                 for name in getattr(self.dataloader.dataset, 'names', []):
                     folder.discard(name)
         barrier()
         dataset, position, logger = self.dataloader.dataset, 0, self.runner.logger
         one_by_one = self.workers <= 0 and self.batch_sequences == 1
-        share = own_share(dataset, folder, one_by_one, lambda name: logger.info(f'{shown_name(name)}: finished before, skipped'))
+        share = own_share(
+            dataset,
+            folder,
+            one_by_one,
+            lambda name: logger.info(f'{shown_name(name)}: finished before, skipped'),
+        )
 
         def report(name: str, fps: float | None) -> None:
             nonlocal position
             position += 1
             logger.info(
-                f'[{position}/{len(share)}] {shown_name(name)}: ' + ('finished in the meantime' if fps is None else f'{fps:.1f} frames/s')
+                f'[{position}/{len(share)}] {shown_name(name)}: '
+                + ('finished in the meantime' if fps is None else f'{fps:.1f} frames/s')
             )
 
         sequences = (dataset[index] for index in share)
-        run_sequences(tracker, self.protocol, sequences, folder, self.workers, self.threads, report, self.batch_sequences, self.timeout_s)
+        run_sequences(
+            tracker,
+            self.protocol,
+            sequences,
+            folder,
+            self.workers,
+            self.threads,
+            report,
+            self.batch_sequences,
+            self.timeout_s,
+        )
         barrier()
 
     def _score(self, folder: ResultFolder) -> None:
@@ -164,7 +206,13 @@ class SOTValLoop(SOTTestLoop):
 
     hook_stage = 'val'
 
-    def __init__(self, runner: Runner, dataloader: DataLoader | dict, evaluator: Evaluator | dict | list, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        evaluator: Evaluator | dict | list,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault('out_dir', Path(runner.work_dir) / 'val_results')
         kwargs.setdefault('overwrite', True)
         super().__init__(runner, dataloader, evaluator, **kwargs)

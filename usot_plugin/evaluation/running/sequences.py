@@ -56,14 +56,23 @@ def run_sequences(
     done = on_done or (lambda name, fps: None)
     todo = _unfinished(sequences, folder, done)
     if batch_sequences > 1 and workers > 0:
-        raise ValueError(f'{workers} worker processes and batches of {batch_sequences} sequences do not go together; choose one of them')
+        raise ValueError(
+            f'{workers} worker processes and batches of {batch_sequences} sequences do not go together; choose one of them'
+        )
     alone = _why_alone(tracker, protocol) if batch_sequences > 1 else None
     if alone:
-        print_log(f'sequences are tracked one by one, not as batches: {alone}', logger='current', level=logging.WARNING)
+        print_log(
+            f'sequences are tracked one by one, not as batches: {alone}',
+            logger='current',
+            level=logging.WARNING,
+        )
     elif batch_sequences > 1:
         with _threads(threads):
             for sequence, trajectory in track_side_by_side(tracker, todo, batch_sequences):
-                done(sequence.name, _write(protocol, sequence, folder, protocol.from_pass(trajectory)))
+                done(
+                    sequence.name,
+                    _write(protocol, sequence, folder, protocol.from_pass(trajectory)),
+                )
         return
     if workers <= 0:
         with _threads(threads):
@@ -72,14 +81,20 @@ def run_sequences(
         return
     payload = pickle.dumps((tracker, protocol, folder))
     jobs = ((sequence.name, (sequence,)) for sequence in todo)
-    with closing(run_jobs(_run_in_worker, jobs, workers, _start_worker, (payload, threads or 1), timeout_s)) as results:
+    with closing(
+        run_jobs(_run_in_worker, jobs, workers, _start_worker, (payload, threads or 1), timeout_s)
+    ) as results:
         for name, result in results:
             if isinstance(result, LostJob):
-                raise WorkerLostError(f'{name}: the worker process that ran it {result.cause}; finished sequences stay')
+                raise WorkerLostError(
+                    f'{name}: the worker process that ran it {result.cause}; finished sequences stay'
+                )
             done(name, result)
 
 
-def _unfinished(sequences: Iterable[AnnotatedSequence], folder: ResultFolder, done: Report) -> Iterable[AnnotatedSequence]:
+def _unfinished(
+    sequences: Iterable[AnnotatedSequence], folder: ResultFolder, done: Report
+) -> Iterable[AnnotatedSequence]:
     for sequence in sequences:
         if folder.unfinished_reason(sequence) is None:
             done(sequence.name, None)
@@ -98,7 +113,9 @@ def _why_alone(tracker: Tracker, protocol: Protocol) -> str | None:
     return None
 
 
-def _run_one(tracker: Tracker, protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder) -> float:
+def _run_one(
+    tracker: Tracker, protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder
+) -> float:
     try:
         result = protocol.run(tracker, sequence)
     except TargetBoxError as error:
@@ -106,7 +123,9 @@ def _run_one(tracker: Tracker, protocol: Protocol, sequence: AnnotatedSequence, 
     return _write(protocol, sequence, folder, result)
 
 
-def _write(protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder, result: Any) -> float:
+def _write(
+    protocol: Protocol, sequence: AnnotatedSequence, folder: ResultFolder, result: Any
+) -> float:
     """Write a result and return the frames per second of its updates."""
     folder.write(sequence.name, result)
     updates, seconds = protocol.updates_and_seconds(result)

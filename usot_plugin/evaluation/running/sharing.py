@@ -37,7 +37,12 @@ def share_longest_first(lengths: Sequence[int], parts: int) -> list[list[int]]:
     return shares
 
 
-def own_share(dataset: Sequence[AnnotatedSequence], folder: ResultFolder, keep_order: bool, on_finished: Callable[[str], Any]) -> list[int]:
+def own_share(
+    dataset: Sequence[AnnotatedSequence],
+    folder: ResultFolder,
+    keep_order: bool,
+    on_finished: Callable[[str], Any],
+) -> list[int]:
     """Indices of the sequences that this process has to track.
 
     The first process looks through the results and tells the others, so that all of them work from one list. Sequences are opened for their
@@ -60,7 +65,11 @@ def own_share(dataset: Sequence[AnnotatedSequence], folder: ResultFolder, keep_o
             else:
                 todo.append(index)
                 lengths.append(len(sequence))
-        shares = [list(range(len(todo)))] if keep_order and processes == 1 else share_longest_first(lengths, processes)
+        shares = (
+            [list(range(len(todo)))]
+            if keep_order and processes == 1
+            else share_longest_first(lengths, processes)
+        )
         plan = [[[todo[place] for place in share] for share in shares]]
     broadcast_object_list(plan)
     return plan[0][rank]

@@ -33,7 +33,10 @@ class _Lane:
         """
         found = self._next.result()
         if found is None:
-            raise ClipError(self.sequence.clip.path, f'ends after {self.record.frames} of {len(self.sequence)} frames')
+            raise ClipError(
+                self.sequence.clip.path,
+                f'ends after {self.record.frames} of {len(self.sequence)} frames',
+            )
         if self.record.frames + 1 < len(self.sequence):
             self._next = self._readers.submit(next, self._frames, None)
         return found[1]
@@ -64,14 +67,20 @@ def track_side_by_side(
     waiting = iter(sequences)
     lanes: list[_Lane] = []
     state = None
-    with ThreadPoolExecutor(min(batch, os.cpu_count() or 1), thread_name_prefix='frames') as readers:
+    with ThreadPoolExecutor(
+        min(batch, os.cpu_count() or 1), thread_name_prefix='frames'
+    ) as readers:
         while True:
             lanes, state = _fill(tracker, lanes, state, waiting, batch, readers)
             if not lanes:
                 return
-            if not any(lane.finished for lane in lanes):  # a sequence of one frame is finished by its start
+            if not any(
+                lane.finished for lane in lanes
+            ):  # a sequence of one frame is finished by its start
                 state = _step(tracker, lanes, state)
-            yield from ((lane.sequence, lane.record.trajectory()) for lane in lanes if lane.finished)
+            yield from (
+                (lane.sequence, lane.record.trajectory()) for lane in lanes if lane.finished
+            )
             left = [index for index, lane in enumerate(lanes) if not lane.finished]
             if len(left) < len(lanes):
                 state = tracker.select(state, left) if left else None
@@ -79,7 +88,12 @@ def track_side_by_side(
 
 
 def _fill(
-    tracker: Tracker, lanes: list[_Lane], state, waiting: Iterator[AnnotatedSequence], batch: int, readers: ThreadPoolExecutor
+    tracker: Tracker,
+    lanes: list[_Lane],
+    state,
+    waiting: Iterator[AnnotatedSequence],
+    batch: int,
+    readers: ThreadPoolExecutor,
 ) -> tuple[list[_Lane], object]:
     """Start sequences until the batch is full or none is waiting."""
     fresh: list[_Lane] = []

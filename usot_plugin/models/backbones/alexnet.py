@@ -36,7 +36,9 @@ class SiamFCAlexNet(BaseModule):
         super().__init__(init_cfg)
         c1, c2, c3, c4, c5 = channels = [round(count * width) for count in CHANNELS]
         if min(channels) < 2 or any(count % 2 for count in channels):
-            raise ValueError(f'SiamFCAlexNet: width {width} gives {channels} channels; two groups need even numbers')
+            raise ValueError(
+                f'SiamFCAlexNet: width {width} gives {channels} channels; two groups need even numbers'
+            )
         self.out_channels = c5
         self.conv1 = _layer(3, c1, 11, stride=2, pool=True)
         self.conv2 = _layer(c1, c2, 5, groups=2, pool=True)
@@ -54,7 +56,14 @@ class SiamFCAlexNet(BaseModule):
         return crops
 
 
-def _layer(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1, pool: bool = False) -> nn.Sequential:
+def _layer(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    stride: int = 1,
+    groups: int = 1,
+    pool: bool = False,
+) -> nn.Sequential:
     """Convolution with bias, batch norm, ReLU and max pooling: children 0 and 1 hold the weights."""
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, out_channels, kernel, stride=stride, groups=groups),

@@ -26,7 +26,9 @@ class CropInsideUnit(Bottleneck):
         out_channels = width * self.expansion
         shortcut: nn.Module | None = None
         if in_channels != out_channels:
-            shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels))
+            shortcut = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels)
+            )
         super().__init__(in_channels, width, stride=1, padding=1, dilation=1, downsample=shortcut)
         self.last_relu = last_relu
 
@@ -55,19 +57,37 @@ class CIResNet(BaseModule):
 
     stride = 8
 
-    def __init__(self, stage_blocks: tuple[int, int] = (3, 4), base_channels: int = 64, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        stage_blocks: tuple[int, int] = (3, 4),
+        base_channels: int = 64,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if len(stage_blocks) != 2 or min(stage_blocks) < 1 or base_channels < 1:
-            raise ValueError(f'CIResNet: stage_blocks are two numbers above 0, got {tuple(stage_blocks)}, {base_channels=}')
+            raise ValueError(
+                f'CIResNet: stage_blocks are two numbers above 0, got {tuple(stage_blocks)}, {base_channels=}'
+            )
         self.conv1 = nn.Conv2d(3, base_channels, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(base_channels)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(2, stride=2)
         first, second = stage_blocks
-        inner, outer = base_channels * CropInsideUnit.expansion, 2 * base_channels * CropInsideUnit.expansion
-        self.layer1 = nn.Sequential(*(CropInsideUnit(inner if number else base_channels, base_channels) for number in range(first)))
+        inner, outer = (
+            base_channels * CropInsideUnit.expansion,
+            2 * base_channels * CropInsideUnit.expansion,
+        )
+        self.layer1 = nn.Sequential(
+            *(
+                CropInsideUnit(inner if number else base_channels, base_channels)
+                for number in range(first)
+            )
+        )
         units: list[nn.Module] = [
-            CropInsideUnit(outer if number else inner, 2 * base_channels, last_relu=number < second - 1) for number in range(second)
+            CropInsideUnit(
+                outer if number else inner, 2 * base_channels, last_relu=number < second - 1
+            )
+            for number in range(second)
         ]
         self.layer2 = nn.Sequential(units[0], nn.MaxPool2d(2, stride=2), *units[1:])
         self.out_channels = outer

@@ -29,7 +29,9 @@ class DCFNetBackbone(BaseModule):
 
     margin_px = 2
 
-    def __init__(self, channels: int = 32, lrn: dict | None = None, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, channels: int = 32, lrn: dict | None = None, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.out_channels = channels
         self.conv1 = nn.Conv2d(3, channels, 3)
@@ -49,5 +51,9 @@ class DCFNetBackbone(BaseModule):
         """
         # A CPU convolves few channels several times as fast where they lie side by side; the Fourier transforms want rows side by side.
         crops = crops.contiguous(memory_format=torch.channels_last)
-        hidden = F.relu(F.conv2d(crops, self.conv1.weight, self.conv1.bias, padding=padding), inplace=True)
-        return self.norm(F.conv2d(hidden, self.conv2.weight, self.conv2.bias, padding=padding)).contiguous()
+        hidden = F.relu(
+            F.conv2d(crops, self.conv1.weight, self.conv1.bias, padding=padding), inplace=True
+        )
+        return self.norm(
+            F.conv2d(hidden, self.conv2.weight, self.conv2.bias, padding=padding)
+        ).contiguous()

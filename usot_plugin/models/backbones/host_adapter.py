@@ -15,7 +15,11 @@ from usot_plugin.registry import MODELS
 #: Side of the blank picture that strides and channels are measured on; a multiple of every stride up to 128.
 PROBE_PX = 128
 #: Where cell 0 of a map of stride ``s`` sits in the picture, in pixels.
-CELL_OFFSETS = {'padded': lambda stride: 0.0, 'patches': lambda stride: (stride - 1) / 2, 'same': lambda stride: stride - 1.0}
+CELL_OFFSETS = {
+    'padded': lambda stride: 0.0,
+    'patches': lambda stride: (stride - 1) / 2,
+    'same': lambda stride: stride - 1.0,
+}
 
 
 def resample_cells(features: Tensor, positions: Tensor) -> Tensor:
@@ -31,7 +35,11 @@ def resample_cells(features: Tensor, positions: Tensor) -> Tensor:
     axes = []
     for cells in features.shape[2:]:
         at = positions.clamp(0, cells - 1)
-        axes.append((1 - (at[:, None] - torch.arange(cells, device=at.device)).abs()).clamp(min=0).to(features.dtype))
+        axes.append(
+            (1 - (at[:, None] - torch.arange(cells, device=at.device)).abs())
+            .clamp(min=0)
+            .to(features.dtype)
+        )
     return torch.einsum('nh,bchw,mw->bcnm', axes[0], features, axes[1])
 
 
@@ -66,7 +74,13 @@ class HostBackbone(BaseModule):
     #: Pixel of cell 0.
     offset = 7
 
-    def __init__(self, body: dict[str, Any], outputs: Sequence[int] = (-1,), cells: str = 'padded', init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        body: dict[str, Any],
+        outputs: Sequence[int] = (-1,),
+        cells: str = 'padded',
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if cells not in CELL_OFFSETS:
             raise ValueError(f'HostBackbone: cells is one of {sorted(CELL_OFFSETS)}, got {cells!r}')
@@ -84,7 +98,9 @@ class HostBackbone(BaseModule):
         try:
             return [found[index] for index in self.outputs]
         except IndexError as error:
-            raise ValueError(f'HostBackbone: {type(self.body).__name__} gives {len(found)} maps, outputs are {self.outputs}') from error
+            raise ValueError(
+                f'HostBackbone: {type(self.body).__name__} gives {len(found)} maps, outputs are {self.outputs}'
+            ) from error
 
     @torch.no_grad()
     def _probe(self) -> list[Tensor]:
@@ -97,7 +113,9 @@ class HostBackbone(BaseModule):
     def _stride(self, found: Tensor) -> int:
         cells = found.shape[-1]
         if PROBE_PX % cells:
-            raise ValueError(f'HostBackbone: {type(self.body).__name__} makes {cells} cells of {PROBE_PX} px, which is no whole stride')
+            raise ValueError(
+                f'HostBackbone: {type(self.body).__name__} makes {cells} cells of {PROBE_PX} px, which is no whole stride'
+            )
         return PROBE_PX // cells
 
     def forward(self, images: Tensor) -> Tensor:
@@ -106,12 +124,16 @@ class HostBackbone(BaseModule):
         if self.margin_px:
             images = F.pad(images, (self.margin_px, 0, self.margin_px, 0), mode='replicate')
         taken = zip(self._maps(images), self.strides, self.first_px, strict=True)
-        return torch.cat([self._on_grid(found, cells, stride, first) for found, stride, first in taken], dim=1)
+        return torch.cat(
+            [self._on_grid(found, cells, stride, first) for found, stride, first in taken], dim=1
+        )
 
     def _on_grid(self, found: Tensor, cells: int, stride: int, first_px: float) -> Tensor:
         start = (self.offset + self.margin_px - first_px) / stride
         if stride == self.stride and start.is_integer():
             begin = int(start)
             return found[..., begin : begin + cells, begin : begin + cells]
-        positions = start + torch.arange(cells, device=found.device, dtype=torch.float32) * (self.stride / stride)
+        positions = start + torch.arange(cells, device=found.device, dtype=torch.float32) * (
+            self.stride / stride
+        )
         return resample_cells(found, positions)

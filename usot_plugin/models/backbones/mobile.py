@@ -12,7 +12,15 @@ from usot_plugin.registry import MODELS
 from usot_plugin.utils.checkpoint import check_pretrained
 
 #: MobileNetV2's stages: expansion, channels, blocks, stride.
-MOBILENET_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+MOBILENET_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
 #: EfficientNet-Lite0's stages: expansion, channels, blocks, stride, kernel.
 LITE0_STAGES = (
     (1, 16, 1, 1, 3),
@@ -30,8 +38,14 @@ class MobileBackbone(BaseModule):
 
     def __init__(self, outputs: Sequence[int], blocks: int, init_cfg: dict | None) -> None:
         super().__init__(init_cfg)
-        if not outputs or list(outputs) != sorted(set(outputs)) or not 0 <= outputs[0] <= outputs[-1] < blocks:
-            raise ValueError(f'{type(self).__name__}: outputs are ascending block numbers in 0..{blocks - 1}, got {list(outputs)}')
+        if (
+            not outputs
+            or list(outputs) != sorted(set(outputs))
+            or not 0 <= outputs[0] <= outputs[-1] < blocks
+        ):
+            raise ValueError(
+                f'{type(self).__name__}: outputs are ascending block numbers in 0..{blocks - 1}, got {list(outputs)}'
+            )
         self.outputs = tuple(outputs)
 
     def init_weights(self) -> None:
@@ -53,8 +67,12 @@ class MobileBackbone(BaseModule):
         return found
 
 
-def _conv_bn6(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
+def _conv_bn6(
+    in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1
+) -> list[nn.Module]:
+    conv = nn.Conv2d(
+        in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
+    )
     return [conv, nn.BatchNorm2d(out_channels), nn.ReLU6(inplace=True)]
 
 
@@ -97,7 +115,10 @@ class MobileNetV2Backbone(MobileBackbone):
     def __init__(self, outputs: Sequence[int] = (6, 13), init_cfg: dict | None = None) -> None:
         plan = [(3, 32, 2, 0)]
         for expansion, channels, count, stride in MOBILENET_STAGES:
-            plan += [(plan[-1][1] if i == 0 else channels, channels, stride if i == 0 else 1, expansion) for i in range(count)]
+            plan += [
+                (plan[-1][1] if i == 0 else channels, channels, stride if i == 0 else 1, expansion)
+                for i in range(count)
+            ]
         super().__init__(outputs, len(plan), init_cfg)
         self.features = nn.Sequential(nn.Sequential(*_conv_bn6(3, 32, 3, 2)))
         for block in plan[1 : self.outputs[-1] + 1]:
@@ -125,13 +146,17 @@ class SamePadConv(nn.Conv2d):
 class LiteBlock(nn.Module):
     """EfficientNet-Lite's inverted residual: no squeeze and excitation, ReLU6; names of the public PyTorch weights."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, expansion: int, kernel: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, expansion: int, kernel: int
+    ) -> None:
         super().__init__()
         hidden = in_channels * expansion
         if expansion > 1:
             self._expand_conv = nn.Conv2d(in_channels, hidden, 1, bias=False)
             self._bn0 = nn.BatchNorm2d(hidden, eps=1e-3, momentum=0.01)
-        self._depthwise_conv = SamePadConv(hidden, hidden, kernel, stride, groups=hidden, bias=False)
+        self._depthwise_conv = SamePadConv(
+            hidden, hidden, kernel, stride, groups=hidden, bias=False
+        )
         self._bn1 = nn.BatchNorm2d(hidden, eps=1e-3, momentum=0.01)
         self._project_conv = nn.Conv2d(hidden, out_channels, 1, bias=False)
         self._bn2 = nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.01)

@@ -11,13 +11,17 @@ from usot_plugin.registry import MODELS
 from usot_plugin.utils.checkpoint import check_pretrained
 
 
-def _shortcut(in_channels: int, out_channels: int, stride: int, dilation: int) -> nn.Sequential | None:
+def _shortcut(
+    in_channels: int, out_channels: int, stride: int, dilation: int
+) -> nn.Sequential | None:
     """Projection of the first block of a stage: 1x1 in stage 1, 3x3 where the stage strides or dilates."""
     if stride == 1 and dilation == 1:
         conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
     else:
         # A strided stage is not padded (the map shrinks as its 3x3 does); a dilated stage starts undilated and padded.
-        conv = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=0 if stride > 1 else 1, bias=False)
+        conv = nn.Conv2d(
+            in_channels, out_channels, 3, stride=stride, padding=0 if stride > 1 else 1, bias=False
+        )
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels))
 
 
@@ -26,11 +30,21 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, in_channels: int, width: int, stride: int, padding: int, dilation: int, downsample: nn.Module | None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        stride: int,
+        padding: int,
+        dilation: int,
+        downsample: nn.Module | None,
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride=stride, padding=padding, dilation=dilation, bias=False)
+        self.conv2 = nn.Conv2d(
+            width, width, 3, stride=stride, padding=padding, dilation=dilation, bias=False
+        )
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, width * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width * self.expansion)
@@ -54,9 +68,19 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, width: int, stride: int, padding: int, dilation: int, downsample: nn.Module | None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        stride: int,
+        padding: int,
+        dilation: int,
+        downsample: nn.Module | None,
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=padding, dilation=dilation, bias=False)
+        self.conv1 = nn.Conv2d(
+            in_channels, width, 3, stride=stride, padding=padding, dilation=dilation, bias=False
+        )
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
@@ -70,7 +94,10 @@ class BasicBlock(nn.Module):
         return self.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
-BLOCKS: dict[str, type[Bottleneck] | type[BasicBlock]] = {'bottleneck': Bottleneck, 'basic': BasicBlock}
+BLOCKS: dict[str, type[Bottleneck] | type[BasicBlock]] = {
+    'bottleneck': Bottleneck,
+    'basic': BasicBlock,
+}
 
 
 @MODELS.register_module()
@@ -113,8 +140,12 @@ class SiameseResNet(BaseModule):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = base_channels
-        for index, (count, stride, dilation) in enumerate(zip(stage_blocks, (1, 2, 1), (1, 1, 2), strict=True)):
-            stage, channels = self._make_stage(block, channels, base_channels * 2**index, count, stride, dilation)
+        for index, (count, stride, dilation) in enumerate(
+            zip(stage_blocks, (1, 2, 1), (1, 1, 2), strict=True)
+        ):
+            stage, channels = self._make_stage(
+                block, channels, base_channels * 2**index, count, stride, dilation
+            )
             setattr(self, f'layer{index + 1}', stage)
         self.out_channels = channels
         for module in self.modules():
@@ -132,17 +163,23 @@ class SiameseResNet(BaseModule):
         super().init_weights()
 
     @staticmethod
-    def _make_stage(block, in_channels: int, width: int, count: int, stride: int, dilation: int) -> tuple[nn.Sequential, int]:
+    def _make_stage(
+        block, in_channels: int, width: int, count: int, stride: int, dilation: int
+    ) -> tuple[nn.Sequential, int]:
         out_channels = width * block.expansion
         blocks = []
         for number in range(count):
             first = number == 0
             needs_projection = first and (stride > 1 or dilation > 1 or in_channels != out_channels)
-            shortcut = _shortcut(in_channels, out_channels, stride, dilation) if needs_projection else None
+            shortcut = (
+                _shortcut(in_channels, out_channels, stride, dilation) if needs_projection else None
+            )
             block_dilation = 1 if first else dilation
             block_stride = stride if first else 1
             padding = 0 if block_stride > 1 else block_dilation
-            blocks.append(block(in_channels, width, block_stride, padding, block_dilation, shortcut))
+            blocks.append(
+                block(in_channels, width, block_stride, padding, block_dilation, shortcut)
+            )
             in_channels = out_channels
         return nn.Sequential(*blocks), out_channels
 

@@ -31,7 +31,9 @@ class StagedSiameseResNet(SiameseResNet):
             dilation = 2 if number == 0 else 4
             shortcut = None
             if number == 0:
-                conv = nn.Conv2d(channels, width * block.expansion, 3, padding=2, dilation=2, bias=False)
+                conv = nn.Conv2d(
+                    channels, width * block.expansion, 3, padding=2, dilation=2, bias=False
+                )
                 shortcut = nn.Sequential(conv, nn.BatchNorm2d(width * block.expansion))
             stage.append(block(channels, width, 1, dilation, dilation, shortcut))
             channels = width * block.expansion

@@ -44,7 +44,13 @@ def _repeated(code: Tensor, count: int) -> Tensor:
 
 
 def _tower(channels: int, depth: int) -> nn.Sequential:
-    return nn.Sequential(*(layer for _ in range(depth) for layer in conv_bn(channels, channels, 3, padding=1, bias=True)))
+    return nn.Sequential(
+        *(
+            layer
+            for _ in range(depth)
+            for layer in conv_bn(channels, channels, 3, padding=1, bias=True)
+        )
+    )
 
 
 class AnchorFreeHead(BaseModule):
@@ -89,14 +95,28 @@ class AnchorFreeHead(BaseModule):
         self.logit_scale = logit_scale
         #: Whether :meth:`encode_template` is given the sides of the template's box.
         self.wants_box_size = relative_boxes
-        self.cls_template, self.cls_search = self.make_encoder(channels), self.make_encoder(channels)
-        self.reg_template, self.reg_search = self.make_encoder(channels), self.make_encoder(channels)
-        self.cls_correlation, self.reg_correlation = self.make_correlation(), self.make_correlation()
-        self.cls_tower, self.reg_tower = _tower(channels, tower_depth), _tower(channels, tower_depth)
+        self.cls_template, self.cls_search = (
+            self.make_encoder(channels),
+            self.make_encoder(channels),
+        )
+        self.reg_template, self.reg_search = (
+            self.make_encoder(channels),
+            self.make_encoder(channels),
+        )
+        self.cls_correlation, self.reg_correlation = (
+            self.make_correlation(),
+            self.make_correlation(),
+        )
+        self.cls_tower, self.reg_tower = (
+            _tower(channels, tower_depth),
+            _tower(channels, tower_depth),
+        )
         self.cls_conv = nn.Conv2d(channels, 1, 3, padding=1)
         self.reg_conv = nn.Conv2d(channels, 4, 3, padding=1)
         self.reg_scale = nn.Parameter(torch.full((1,), 0.1))
-        self.reg_bias = nn.Parameter(torch.full((1, 4, 1, 1), 0.0 if relative_boxes else math.log(initial_distance_px)))
+        self.reg_bias = nn.Parameter(
+            torch.full((1, 4, 1, 1), 0.0 if relative_boxes else math.log(initial_distance_px))
+        )
         self.loss_cls = MODELS.build(loss_cls or dict(type='BalancedBCELoss'))
         self.loss_reg = MODELS.build(loss_reg or dict(type='LTRBIoULoss'))
         self.memory = None
@@ -123,7 +143,9 @@ class AnchorFreeHead(BaseModule):
             sides: Width and height ``(B, 2)`` of the template's box in pixels of its crop; only for ``relative_boxes``.
         """
         reg = self.reg_template(features)
-        return HeadCodes(self.cls_template(features), reg if sides is None else [*reg, half_sides(sides)])
+        return HeadCodes(
+            self.cls_template(features), reg if sides is None else [*reg, half_sides(sides)]
+        )
 
     def memory_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters that only the memory branch uses."""
@@ -147,13 +169,19 @@ class AnchorFreeHead(BaseModule):
         """
         assert search.reg is not None and template.reg is not None
         cls = self.cls_tower(self.cls_correlation(search.cls, template.cls))
-        codes, unit = (template.reg[:-1], template.reg[-1].float()) if self.wants_box_size else (template.reg, 1.0)
+        codes, unit = (
+            (template.reg[:-1], template.reg[-1].float())
+            if self.wants_box_size
+            else (template.reg, 1.0)
+        )
         reg = self.reg_tower(self.reg_correlation(search.reg, codes))
         # exp in float32: half precision overflows at 65504 and its gradient is useless long before.
         ltrb = torch.exp((self.reg_scale * self.reg_conv(reg) + self.reg_bias).float())
         return self.logit_scale * self.cls_conv(cls), ltrb * unit
 
-    def predict_memory(self, search: HeadCodes, memory: HeadCodes, entries: int, multiplicity: Tensor | None = None) -> Tensor:
+    def predict_memory(
+        self, search: HeadCodes, memory: HeadCodes, entries: int, multiplicity: Tensor | None = None
+    ) -> Tensor:
         """Memory branch.
 
         Args:

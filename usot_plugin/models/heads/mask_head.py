@@ -22,7 +22,9 @@ WINDOW_PX = 127
 REFINER_WINDOWS = ((61, 4), (31, 2), (15, 1))
 
 
-def cut_windows(maps: Tensor, images: Tensor, rows: Tensor, columns: Tensor, side: int, step: int, margin: int) -> Tensor:
+def cut_windows(
+    maps: Tensor, images: Tensor, rows: Tensor, columns: Tensor, side: int, step: int, margin: int
+) -> Tensor:
     """Square windows of maps, zero outside.
 
     Args:
@@ -43,7 +45,9 @@ def cut_windows(maps: Tensor, images: Tensor, rows: Tensor, columns: Tensor, sid
     return padded[images[:, None, None], :, y[:, :, None], x[:, None, :]].movedim(-1, 1)
 
 
-def mask_windows(masks: Tensor, images: Tensor, rows: Tensor, columns: Tensor, stride: int = 8) -> Tensor:
+def mask_windows(
+    masks: Tensor, images: Tensor, rows: Tensor, columns: Tensor, stride: int = 8
+) -> Tensor:
     """What the masks of cells are asked for, ``(P, 127, 127)`` bool, from target masks ``(B, S, S)`` of the search crop.
 
     Reference:
@@ -51,7 +55,12 @@ def mask_windows(masks: Tensor, images: Tensor, rows: Tensor, columns: Tensor, s
     """
     cells = CellGrid(stride).response_cells(masks.shape[-1])
     first = masks.shape[-1] / 2 - stride * (cells - 1) / 2 - WINDOW_PX / 2
-    return cut_windows(masks[:, None].float(), images, rows, columns, WINDOW_PX, stride, round(-first))[:, 0] > 0
+    return (
+        cut_windows(
+            masks[:, None].float(), images, rows, columns, WINDOW_PX, stride, round(-first)
+        )[:, 0]
+        > 0
+    )
 
 
 @MODELS.register_module()
@@ -66,7 +75,9 @@ class SiamMaskHead(BaseModule):
         SiamMask (arXiv:1812.05050), Sec. 3.2; CycleSiam, Fig. 2.
     """
 
-    def __init__(self, in_channels: int = 256, size: int = 63, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, in_channels: int = 256, size: int = 63, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.size = size
         self.branch = DepthwiseBranch(in_channels, in_channels, size**2)
@@ -79,11 +90,15 @@ class SiamMaskHead(BaseModule):
         """Correlation ``(B, C, h, w)`` that both the masks and their refinement start from."""
         return self.branch.correlate(kernel, level)
 
-    def masks_at(self, correlation: Tensor, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    def masks_at(
+        self, correlation: Tensor, images: Tensor, rows: Tensor, columns: Tensor
+    ) -> Tensor:
         """Logits ``(P, size, size)`` of the cells ``rows``, ``columns`` of ``images``, each ``(P,)`` int64."""
         # All cells go through batch norm, so that its statistics do not depend on the choice of cells; the wide output does not.
         hidden = self.branch.hidden(correlation)[images, :, rows, columns]
-        return self.branch.output(hidden[..., None, None]).unflatten(1, (self.size, self.size))[..., 0, 0]
+        return self.branch.output(hidden[..., None, None]).unflatten(1, (self.size, self.size))[
+            ..., 0, 0
+        ]
 
 
 @MODELS.register_module()
@@ -98,15 +113,31 @@ class SiamMaskRefiner(BaseModule):
         SiamMask (arXiv:1812.05050), Sec. 3.2 "mask refinement" and Fig. 8.
     """
 
-    def __init__(self, stage_channels: Sequence[int] = (64, 256, 512), in_channels: int = 256, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        stage_channels: Sequence[int] = (64, 256, 512),
+        in_channels: int = 256,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         widths = ((16, 4), (64, 16), (128, 32))
-        self.side = nn.ModuleList(_two_convs(c, *pair) for c, pair in zip(stage_channels, widths, strict=True))
+        self.side = nn.ModuleList(
+            _two_convs(c, *pair) for c, pair in zip(stage_channels, widths, strict=True)
+        )
         self.main = nn.ModuleList(_two_convs(last, last, last) for _, last in widths)
         self.start = nn.ConvTranspose2d(in_channels, widths[2][1], 15, 15)
-        self.merge = nn.ModuleList(nn.Conv2d(c, out, 3, padding=1) for c, out in ((4, 1), (16, 4), (32, 16)))
+        self.merge = nn.ModuleList(
+            nn.Conv2d(c, out, 3, padding=1) for c, out in ((4, 1), (16, 4), (32, 16))
+        )
 
-    def forward(self, stages: Sequence[Tensor], correlation: Tensor, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    def forward(
+        self,
+        stages: Sequence[Tensor],
+        correlation: Tensor,
+        images: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+    ) -> Tensor:
         """Logits ``(P, 127, 127)`` of cells; arguments as of :meth:`SiamMaskHead.masks_at`, ``stages`` from fine to coarse."""
         out = self.start(correlation[images, :, rows, columns][..., None, None])
         sizes = (WINDOW_PX, REFINER_WINDOWS[0][0], REFINER_WINDOWS[1][0])
@@ -120,5 +151,8 @@ class SiamMaskRefiner(BaseModule):
 
 def _two_convs(in_channels: int, middle: int, out_channels: int) -> nn.Sequential:
     """Two padded 3x3 convolutions with ReLU."""
-    first, second = nn.Conv2d(in_channels, middle, 3, padding=1), nn.Conv2d(middle, out_channels, 3, padding=1)
+    first, second = (
+        nn.Conv2d(in_channels, middle, 3, padding=1),
+        nn.Conv2d(middle, out_channels, 3, padding=1),
+    )
     return nn.Sequential(first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True))

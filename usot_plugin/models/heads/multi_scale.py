@@ -21,7 +21,9 @@ class MultiScaleEncoder(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(conv_bn(channels, channels, 3, dilation=dilation) for dilation in DILATIONS)
+        self.branches = nn.ModuleList(
+            conv_bn(channels, channels, 3, dilation=dilation) for dilation in DILATIONS
+        )
 
     def forward(self, features: Tensor) -> list[Tensor]:
         """``(B, C, H, W)`` to three maps ``(B, C, h, w)``, each smaller by its own receptive field."""
@@ -38,5 +40,8 @@ class MultiScaleCorrelation(nn.Module):
     def forward(self, search_codes: list[Tensor], template_codes: list[Tensor]) -> Tensor:
         """Three encodings of either side to one map ``(B, C, H - 6, W - 6)`` for 7x7 templates and ``H x W`` search features."""
         weights = torch.softmax(self.weight, dim=0)
-        maps = (correlate_depthwise(search, template) for search, template in zip(search_codes, template_codes, strict=True))
+        maps = (
+            correlate_depthwise(search, template)
+            for search, template in zip(search_codes, template_codes, strict=True)
+        )
         return sum(weight * response for weight, response in zip(weights, maps, strict=True))

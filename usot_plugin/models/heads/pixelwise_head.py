@@ -17,7 +17,9 @@ TEMPLATE_CELLS = 7
 
 def _separable(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(in_channels, in_channels, kernel, padding=kernel // 2, groups=in_channels, bias=False),
+        nn.Conv2d(
+            in_channels, in_channels, kernel, padding=kernel // 2, groups=in_channels, bias=False
+        ),
         nn.Conv2d(in_channels, out_channels, 1, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
@@ -27,20 +29,31 @@ def _separable(in_channels: int, out_channels: int, kernel: int) -> nn.Sequentia
 class _Branch(nn.Module):
     """Similarities, and what else is known of the search area, to a map of ``width`` channels."""
 
-    def __init__(self, channels: int, groups: int, width: int, depth: int, with_search: bool) -> None:
+    def __init__(
+        self, channels: int, groups: int, width: int, depth: int, with_search: bool
+    ) -> None:
         super().__init__()
         self.groups, self.with_search = groups, with_search
-        self.template, self.search = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
+        self.template, self.search = (
+            nn.Conv2d(channels, channels, 1),
+            nn.Conv2d(channels, channels, 1),
+        )
         maps = groups * TEMPLATE_CELLS**2 + (2 * channels if with_search else 0)
-        self.mix = nn.Sequential(nn.Conv2d(maps, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.mix = nn.Sequential(
+            nn.Conv2d(maps, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
         self.tower = nn.ModuleList(_separable(width, width, 5) for _ in range(depth))
 
     def forward(self, search: Tensor, template: Tensor) -> Tensor:
         batch, channels, height, width = search.shape
         parts = channels // self.groups
         area = F.normalize(search.reshape(batch, self.groups, parts, height * width).float(), dim=2)
-        kernel = F.normalize(template.reshape(batch, self.groups, parts, TEMPLATE_CELLS**2).float(), dim=2)
-        cosine = (kernel.transpose(2, 3) @ area).reshape(batch, self.groups * TEMPLATE_CELLS**2, height, width)
+        kernel = F.normalize(
+            template.reshape(batch, self.groups, parts, TEMPLATE_CELLS**2).float(), dim=2
+        )
+        cosine = (kernel.transpose(2, 3) @ area).reshape(
+            batch, self.groups * TEMPLATE_CELLS**2, height, width
+        )
         maps = [cosine.to(search.dtype)]
         if self.with_search:
             # The mean of the template's middle says which channels of the search area matter.
@@ -95,10 +108,15 @@ class PixelwiseHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if channels % groups:
-            raise ValueError(f'PixelwiseHead: {channels} channels cannot be divided into {groups} groups')
+            raise ValueError(
+                f'PixelwiseHead: {channels} channels cannot be divided into {groups} groups'
+            )
         self.cls = _Branch(channels, groups, width, depth, with_search)
         self.reg = _Branch(channels, groups, width, depth, with_search)
-        self.cls_conv, self.reg_conv = nn.Conv2d(width, 1, 3, padding=1), nn.Conv2d(width, 4, 3, padding=1)
+        self.cls_conv, self.reg_conv = (
+            nn.Conv2d(width, 1, 3, padding=1),
+            nn.Conv2d(width, 4, 3, padding=1),
+        )
         # Boxes start with the template's size, scores near 0.05, as is usual with focal losses.
         for conv, start in ((self.reg_conv, 0.0), (self.cls_conv, -3.0)):
             assert conv.bias is not None
@@ -109,7 +127,9 @@ class PixelwiseHead(BaseModule):
 
     def encode_template(self, features: Tensor, sides: Tensor) -> HeadCodes:
         """Codes of pooled template features ``(B, C, 7, 7)`` and of the sides ``(B, 2)`` of their boxes, pixels of the crop."""
-        return HeadCodes([self.cls.template(features)], [self.reg.template(features), half_sides(sides)])
+        return HeadCodes(
+            [self.cls.template(features)], [self.reg.template(features), half_sides(sides)]
+        )
 
     def encode_search(self, features: Tensor) -> HeadCodes:
         """Codes of search features ``(B, C, H, W)``."""

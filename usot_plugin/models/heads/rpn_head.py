@@ -27,7 +27,9 @@ class SiamRPNHead(BaseModule):
         SiamRPN++ (arXiv:1812.11703), Sec. 3.3 (levels) and 3.4 (correlation).
     """
 
-    def __init__(self, in_channels: Sequence[int] | int = 256, anchors: int = 5, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, in_channels: Sequence[int] | int = 256, anchors: int = 5, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
         self.cls = nn.ModuleList(DepthwiseBranch(width, width, 2 * anchors) for width in channels)
@@ -45,7 +47,9 @@ class SiamRPNHead(BaseModule):
             kernels.append((cls.template(level), loc.template(level)))
         return kernels
 
-    def predict(self, kernels: Sequence[LevelKernels], levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def predict(
+        self, kernels: Sequence[LevelKernels], levels: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Score logits ``(B, 2, k, h, w)``, background first, and box codes ``(B, 4, k, h, w)``.
 
         Args:
@@ -56,7 +60,9 @@ class SiamRPNHead(BaseModule):
         logits = [cls(kernel[0], level) for cls, _, kernel, level in parts]
         codes = [loc(kernel[1], level) for _, loc, kernel, level in parts]
         if len(parts) == 1:
-            return logits[0].unflatten(1, (2, self.anchors)), codes[0].unflatten(1, (4, self.anchors))
+            return logits[0].unflatten(1, (2, self.anchors)), codes[0].unflatten(
+                1, (4, self.anchors)
+            )
         return (
             _weighted(logits, self.cls_weight).unflatten(1, (2, self.anchors)),
             _weighted(codes, self.loc_weight).unflatten(1, (4, self.anchors)),

@@ -17,7 +17,15 @@ def conv_bn(
 ) -> nn.Sequential:
     """Convolution, batch norm and, unless told otherwise, ReLU: children 0, 1 and 2."""
     layers: list[nn.Module] = [
-        nn.Conv2d(in_channels, out_channels, kernel, stride=stride, padding=padding, dilation=dilation, bias=bias),
+        nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            bias=bias,
+        ),
         nn.BatchNorm2d(out_channels),
     ]
     if relu:

@@ -36,7 +36,8 @@ def _correlate_by_shifts(search: Tensor, kernel: Tensor) -> Tensor:
     """The same as a sum over the kernel's cells: an ONNX convolution has a fixed number of groups, so it would fix the batch."""
     rows, columns = int(kernel.shape[2]), int(kernel.shape[3])
     shifted = (
-        search[:, :, y : y - rows + 1 or None, x : x - columns + 1 or None] * kernel[:, :, y : y + 1, x : x + 1]
+        search[:, :, y : y - rows + 1 or None, x : x - columns + 1 or None]
+        * kernel[:, :, y : y + 1, x : x + 1]
         for y in range(rows)
         for x in range(columns)
     )
@@ -72,6 +73,8 @@ def correlate_cosine(search: Tensor, kernel: Tensor) -> Tensor:
         ``(B, 1, Hs - Hk + 1, Ws - Wk + 1)`` in [-1, 1]; 0 where a window or the template is 0 throughout.
     """
     rows, columns = kernel.shape[2:]
-    energy = F.avg_pool2d(search.square().sum(1, keepdim=True), (rows, columns), stride=1) * (rows * columns)
+    energy = F.avg_pool2d(search.square().sum(1, keepdim=True), (rows, columns), stride=1) * (
+        rows * columns
+    )
     norms = energy.sqrt() * kernel.square().sum((1, 2, 3), keepdim=True).sqrt()
     return correlate_full(search, kernel) / norms.clamp(min=1e-6)

@@ -24,7 +24,12 @@ class FilterSpectrum(NamedTuple):
     dual: Tensor
 
 
-def gaussian_label(size_hw: tuple[int, int], sigma: float, shift_rc: Tensor | None = None, like: Tensor | None = None) -> Tensor:
+def gaussian_label(
+    size_hw: tuple[int, int],
+    sigma: float,
+    shift_rc: Tensor | None = None,
+    like: Tensor | None = None,
+) -> Tensor:
     """Cyclic Gaussian response with its peak of 1 at a shift from (0, 0).
 
     Args:
@@ -40,11 +45,17 @@ def gaussian_label(size_hw: tuple[int, int], sigma: float, shift_rc: Tensor | No
         UDT, Eq. 1: the label Y.
     """
     dtype, device = (torch.get_default_dtype(), None) if like is None else (like.dtype, like.device)
-    shifts = torch.zeros(1, 2, dtype=dtype, device=device) if shift_rc is None else shift_rc.to(dtype=dtype, device=device)
+    shifts = (
+        torch.zeros(1, 2, dtype=dtype, device=device)
+        if shift_rc is None
+        else shift_rc.to(dtype=dtype, device=device)
+    )
     squares = []
     for axis, length in enumerate(size_hw):
         distance = torch.arange(length, dtype=dtype, device=device) - shifts[:, axis, None]
-        distance = torch.remainder(distance + length / 2, length) - length / 2  # the nearer way round
+        distance = (
+            torch.remainder(distance + length / 2, length) - length / 2
+        )  # the nearer way round
         squares.append(distance**2)
     return torch.exp(-0.5 / sigma**2 * (squares[0][:, :, None] + squares[1][:, None, :]))
 
@@ -56,13 +67,19 @@ def peak_shift(responses: Tensor) -> Tensor:
     """
     height, width = responses.shape[-2:]
     flat = torch.nan_to_num(responses, nan=-torch.inf).flatten(1)
-    best = torch.where(torch.isnan(responses).flatten(1).any(1), torch.zeros_like(flat[:, 0], dtype=torch.long), flat.argmax(1))
+    best = torch.where(
+        torch.isnan(responses).flatten(1).any(1),
+        torch.zeros_like(flat[:, 0], dtype=torch.long),
+        flat.argmax(1),
+    )
     shift = torch.stack([best // width, best % width], 1)
     size = torch.tensor([height, width], device=shift.device)
     return torch.where(shift > size // 2, shift - size, shift)
 
 
-def learn_filter(spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float = 1.0) -> FilterSpectrum:
+def learn_filter(
+    spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float = 1.0
+) -> FilterSpectrum:
     """The filter whose response to the features themselves is the label, as far as the regularisation lets it.
 
     Args:
@@ -78,7 +95,9 @@ def learn_filter(spectrum: Tensor, label_spectrum: Tensor, regularisation: float
     return FilterSpectrum(spectrum, label_spectrum / (energy + regularisation))
 
 
-def respond(filters: FilterSpectrum, spectrum: Tensor, size_hw: tuple[int, int], kernel_size: float = 1.0) -> Tensor:
+def respond(
+    filters: FilterSpectrum, spectrum: Tensor, size_hw: tuple[int, int], kernel_size: float = 1.0
+) -> Tensor:
     """Responses ``(B, H, W)`` of filters to search features.
 
     Args:
@@ -119,12 +138,16 @@ class CorrelationFilter(nn.Module):
     def learn(self, features: Tensor, labels: Tensor) -> FilterSpectrum:
         """Filters from template features ``(B, C, H, W)`` and labels ``(B or 1, H, W)``."""
         size = self.kernel_size(features.shape[1], (features.shape[2], features.shape[3]))
-        return learn_filter(_spectrum(features), _spectrum(labels)[:, None], self.regularisation, size)
+        return learn_filter(
+            _spectrum(features), _spectrum(labels)[:, None], self.regularisation, size
+        )
 
     def respond(self, filters: FilterSpectrum, features: Tensor) -> Tensor:
         """Responses ``(B, H, W)`` to search features ``(B, C, H, W)``."""
         size_hw = (features.shape[2], features.shape[3])
-        return respond(filters, _spectrum(features), size_hw, self.kernel_size(features.shape[1], size_hw))
+        return respond(
+            filters, _spectrum(features), size_hw, self.kernel_size(features.shape[1], size_hw)
+        )
 
     def forward(self, template: Tensor, search: Tensor, labels: Tensor) -> Tensor:
         """Learn from ``template`` with ``labels`` and respond to ``search``; gradient flows through all three."""

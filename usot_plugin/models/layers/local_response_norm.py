@@ -9,7 +9,9 @@ from torch import Tensor, nn
 FAST_BETA = 0.75
 
 
-def local_response_norm(maps: Tensor, size: int = 5, alpha: float = 1e-4, beta: float = FAST_BETA, k: float = 1.0) -> Tensor:
+def local_response_norm(
+    maps: Tensor, size: int = 5, alpha: float = 1e-4, beta: float = FAST_BETA, k: float = 1.0
+) -> Tensor:
     """Divide each value by ``(k + alpha * mean of the squares in size neighbouring channels) ** beta``; missing channels count as 0.
 
     Args:
@@ -23,8 +25,12 @@ def local_response_norm(maps: Tensor, size: int = 5, alpha: float = 1e-4, beta: 
     Reference:
         AlexNet (NIPS 2012), Sec. 3.3, with the mean in place of the sum.
     """
-    with torch.autocast(maps.device.type, enabled=False):  # squares of pixel-sized values have no room in half precision
-        pixels = (maps if maps.dtype == torch.float64 else maps.float()).permute(0, 2, 3, 1)  # rows of channels
+    with torch.autocast(
+        maps.device.type, enabled=False
+    ):  # squares of pixel-sized values have no room in half precision
+        pixels = (maps if maps.dtype == torch.float64 else maps.float()).permute(
+            0, 2, 3, 1
+        )  # rows of channels
         at = torch.arange(maps.shape[1], device=maps.device)
         neighbours = ((at[:, None] - at).abs() <= size // 2).to(pixels.dtype) * (alpha / size)
         if torch.is_grad_enabled():
@@ -53,7 +59,9 @@ class LocalResponseNorm(nn.Module):
         ValueError: ``size`` is even: its window has no middle.
     """
 
-    def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = FAST_BETA, k: float = 1.0) -> None:
+    def __init__(
+        self, size: int = 5, alpha: float = 1e-4, beta: float = FAST_BETA, k: float = 1.0
+    ) -> None:
         super().__init__()
         if size < 1 or size % 2 == 0:
             raise ValueError(f'LocalResponseNorm: size must be odd, got {size}')

@@ -41,7 +41,12 @@ def _bin_weights(low: Tensor, high: Tensor, bins: int, length: int) -> Tensor:
     return (last - first) / safe[:, None, None] * positive[:, None, None]
 
 
-def prroi_pool(features: Tensor, boxes_xyxy: Tensor, output_size: int | tuple[int, int], batch_index: Tensor | None = None) -> Tensor:
+def prroi_pool(
+    features: Tensor,
+    boxes_xyxy: Tensor,
+    output_size: int | tuple[int, int],
+    batch_index: Tensor | None = None,
+) -> Tensor:
     """Average the bilinearly interpolated map over each bin of each box.
 
     Cell ``i`` of the map sits at coordinate ``i``; the map is zero outside. Differentiable in the features and in the box coordinates.
@@ -64,12 +69,16 @@ def prroi_pool(features: Tensor, boxes_xyxy: Tensor, output_size: int | tuple[in
     rows, columns = (output_size, output_size) if isinstance(output_size, int) else output_size
     if batch_index is None:
         if len(boxes_xyxy) != len(features):
-            raise ValueError(f'{len(boxes_xyxy)} boxes for {len(features)} samples: give batch_index')
+            raise ValueError(
+                f'{len(boxes_xyxy)} boxes for {len(features)} samples: give batch_index'
+            )
         chosen = features
     else:
         chosen = features[batch_index]
     # Never in half precision: bfloat16 knows a coordinate of 20 cells to an eighth of a cell, which is a whole pixel of the crop.
-    boxes = boxes_xyxy.to(torch.promote_types(torch.promote_types(boxes_xyxy.dtype, features.dtype), torch.float32))
+    boxes = boxes_xyxy.to(
+        torch.promote_types(torch.promote_types(boxes_xyxy.dtype, features.dtype), torch.float32)
+    )
     weight_y = _bin_weights(boxes[:, 1], boxes[:, 3], rows, features.shape[2]).to(features.dtype)
     weight_x = _bin_weights(boxes[:, 0], boxes[:, 2], columns, features.shape[3]).to(features.dtype)
     return weight_y[:, None] @ chosen @ weight_x[:, None].transpose(-1, -2)
@@ -82,6 +91,8 @@ class PrRoIPool(nn.Module):
         super().__init__()
         self.output_size = output_size
 
-    def forward(self, features: Tensor, boxes_xyxy: Tensor, batch_index: Tensor | None = None) -> Tensor:
+    def forward(
+        self, features: Tensor, boxes_xyxy: Tensor, batch_index: Tensor | None = None
+    ) -> Tensor:
         """See :func:`prroi_pool`."""
         return prroi_pool(features, boxes_xyxy, self.output_size, batch_index)

@@ -22,7 +22,10 @@ def anchor_score_loss(logits: Tensor, labels: Tensor) -> Tensor:
         the releases.
     """
     losses = F.cross_entropy(logits, labels.clamp(0, 1), reduction='none')
-    halves = [torch.where(chosen, losses, 0).sum() / chosen.sum().clamp(min=1) for chosen in (labels == 1, labels == 0)]
+    halves = [
+        torch.where(chosen, losses, 0).sum() / chosen.sum().clamp(min=1)
+        for chosen in (labels == 1, labels == 0)
+    ]
     return 0.5 * torch.stack(halves).sum()
 
 

@@ -49,10 +49,14 @@ class AntiClutterLoss(nn.Module):
         S2SiamFC (ACM MM 2020), Eq. 5.
     """
 
-    def __init__(self, threshold: float = 0.5, power: float = 2.0, loss_weight: float = 1.0) -> None:
+    def __init__(
+        self, threshold: float = 0.5, power: float = 2.0, loss_weight: float = 1.0
+    ) -> None:
         super().__init__()
         if not 0 < threshold <= 1 or power < 0:
-            raise ValueError(f'AntiClutterLoss: threshold is in (0, 1] and power at least 0, got {threshold} and {power}')
+            raise ValueError(
+                f'AntiClutterLoss: threshold is in (0, 1] and power at least 0, got {threshold} and {power}'
+            )
         self.threshold, self.power, self.loss_weight = threshold, power, loss_weight
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:

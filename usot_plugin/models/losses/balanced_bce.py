@@ -22,8 +22,12 @@ def balanced_bce(logits: Tensor, label: Tensor) -> Tensor:
     Reference:
         USOT, Sec. 3.2 (BCE) as the release balances it.
     """
-    losses = F.binary_cross_entropy_with_logits(logits, label.clamp(0, 1).to(logits.dtype), reduction='none')
-    halves = [(losses * chosen).sum() / chosen.sum().clamp(min=1) for chosen in (label == 1, label == 0)]
+    losses = F.binary_cross_entropy_with_logits(
+        logits, label.clamp(0, 1).to(logits.dtype), reduction='none'
+    )
+    halves = [
+        (losses * chosen).sum() / chosen.sum().clamp(min=1) for chosen in (label == 1, label == 0)
+    ]
     return 0.5 * torch.stack(halves).sum()
 
 

@@ -53,7 +53,13 @@ class ConsistencyLoss(nn.Module):
         UDT, Eq. 8 to 11.
     """
 
-    def __init__(self, drop_share: float = 0.1, weigh_motion: bool = True, weigh_pixels: bool = False, loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        drop_share: float = 0.1,
+        weigh_motion: bool = True,
+        weigh_pixels: bool = False,
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         if not 0 <= drop_share < 1:
             raise ValueError(f'ConsistencyLoss: drop_share must be in [0, 1), got {drop_share}')

@@ -37,7 +37,9 @@ class HostBoxLoss(nn.Module):
             A scalar; 0 (with gradient 0) where no cell is positive.
         """
         corners = prediction.new_tensor([-1, -1, 1, 1])
-        predicted, wanted = (distances.movedim(1, -1)[positive] * corners for distances in (prediction, target))
+        predicted, wanted = (
+            distances.movedim(1, -1)[positive] * corners for distances in (prediction, target)
+        )
         if not len(predicted):
             return prediction.sum() * 0
         return self.loss(predicted, wanted, avg_factor=len(predicted))
@@ -60,7 +62,9 @@ class HostMapLoss(nn.Module):
     def __init__(self, loss: dict[str, Any], average_over: str = 'positives') -> None:
         super().__init__()
         if average_over not in ('positives', 'cells'):
-            raise ValueError(f"HostMapLoss: average_over is 'positives' or 'cells', got {average_over!r}")
+            raise ValueError(
+                f"HostMapLoss: average_over is 'positives' or 'cells', got {average_over!r}"
+            )
         self.loss = MODELS.build(loss)
         self.average_over = average_over
 
@@ -73,5 +77,7 @@ class HostMapLoss(nn.Module):
         """
         counted = (label == 0) | (label == 1)
         target = label[counted][:, None].to(logits.dtype)
-        number = target.sum() if self.average_over == 'positives' else torch.tensor(float(len(target)))
+        number = (
+            target.sum() if self.average_over == 'positives' else torch.tensor(float(len(target)))
+        )
         return self.loss(logits[counted][:, None], target, avg_factor=max(1.0, float(number)))

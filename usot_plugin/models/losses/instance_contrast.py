@@ -25,13 +25,19 @@ class InstanceContrastLoss(nn.Module):
         InfoNCE: arXiv:1807.03748, Eq. 4. Anchor-based hard negatives: PUL (CVPR 2021), Sec. 1, which gives no numbers; they are ours.
     """
 
-    def __init__(self, temperature: float = 0.1, hard_negatives: int = 16, loss_weight: float = 1.0) -> None:
+    def __init__(
+        self, temperature: float = 0.1, hard_negatives: int = 16, loss_weight: float = 1.0
+    ) -> None:
         super().__init__()
         if temperature <= 0 or hard_negatives < 0:
             raise ValueError(
                 f'InstanceContrastLoss: temperature is above 0, got {temperature}; hard_negatives at least 0, got {hard_negatives}'
             )
-        self.temperature, self.hard_negatives, self.loss_weight = temperature, hard_negatives, loss_weight
+        self.temperature, self.hard_negatives, self.loss_weight = (
+            temperature,
+            hard_negatives,
+            loss_weight,
+        )
 
     def forward(self, positive: Tensor, others: Tensor, background: Tensor) -> Tensor:
         """Mean over the instances; one without a single negative contributes 0.

@@ -37,7 +37,9 @@ def noisy_label_mean(offsets_px: Tensor, alpha_px2: float, beta_px2: float) -> T
     return beta_px2 / total * y.unsqueeze(-1) * x.unsqueeze(-2)
 
 
-def _second_moment_factors(offsets_px: Tensor, alpha_px2: float, beta_px2: float) -> tuple[Tensor, Tensor]:
+def _second_moment_factors(
+    offsets_px: Tensor, alpha_px2: float, beta_px2: float
+) -> tuple[Tensor, Tensor]:
     """``(..., n, n)`` factors of the columns and of the rows, whose Kronecker product (rows first) is ``E[y y']``."""
     spread = 2 * alpha_px2 + beta_px2
     one, other = offsets_px.unsqueeze(-1), offsets_px.unsqueeze(-2)
@@ -54,7 +56,9 @@ def noisy_label_covariance(offsets_px: Tensor, alpha_px2: float, beta_px2: float
     return moment.flatten(-4, -3).flatten(-2) - mean.unsqueeze(-1) * mean.unsqueeze(-2)
 
 
-def inverse_quadratic_form(error: Tensor, offsets_px: Tensor, alpha_px2: float, beta_px2: float, ridge: float) -> Tensor:
+def inverse_quadratic_form(
+    error: Tensor, offsets_px: Tensor, alpha_px2: float, beta_px2: float, ridge: float
+) -> Tensor:
     """``e^T (Sigma + ridge I)^-1 e`` without a matrix larger than ``n x n``.
 
     The Kronecker product is diagonal in the product of the factors' eigenvectors, and ``mu mu^T`` is taken off by Sherman and Morrison.
@@ -118,23 +122,40 @@ class NoiseRobustLoss(nn.Module):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if (alpha_px2 is not None and not 0 <= alpha_px2 < float('inf')) or beta_px2 <= 0 or ridge <= 0:
-            raise ValueError(f'NoiseRobustLoss: alpha_px2 is at least 0, beta_px2 and ridge above it, got {alpha_px2}, {beta_px2}, {ridge}')
-        self.alpha_px2, self.beta_px2, self.ridge, self.loss_weight = alpha_px2, beta_px2, ridge, loss_weight
+        if (
+            (alpha_px2 is not None and not 0 <= alpha_px2 < float('inf'))
+            or beta_px2 <= 0
+            or ridge <= 0
+        ):
+            raise ValueError(
+                f'NoiseRobustLoss: alpha_px2 is at least 0, beta_px2 and ridge above it, got {alpha_px2}, {beta_px2}, {ridge}'
+            )
+        self.alpha_px2, self.beta_px2, self.ridge, self.loss_weight = (
+            alpha_px2,
+            beta_px2,
+            ridge,
+            loss_weight,
+        )
         self.register_buffer('centred_inverse', None, persistent=False)
         self.register_buffer('centred_offsets', None, persistent=False)
         if centred is not None and alpha_px2 is not None:
             offsets = centred_offsets(**centred)
             covariance = noisy_label_covariance(offsets, alpha_px2, beta_px2)
             self.centred_offsets = offsets.clone()
-            self.centred_inverse = torch.linalg.inv(covariance + ridge * torch.eye(len(covariance), dtype=covariance.dtype))
+            self.centred_inverse = torch.linalg.inv(
+                covariance + ridge * torch.eye(len(covariance), dtype=covariance.dtype)
+            )
 
     def _constant(self, offsets_px: Tensor) -> Tensor | None:
         """The kept inverse, if all targets are centred."""
         known = self.centred_offsets
         if known is None or known.shape != offsets_px.shape[1:]:
             return None
-        return self.centred_inverse if bool(((offsets_px - known).abs() < CENTRED_WITHIN_PX).all()) else None
+        return (
+            self.centred_inverse
+            if bool(((offsets_px - known).abs() < CENTRED_WITHIN_PX).all())
+            else None
+        )
 
     def forward(self, responses: Tensor, offsets_px: Tensor) -> Tensor:
         """Mean over the pairs.
@@ -148,7 +169,9 @@ class NoiseRobustLoss(nn.Module):
             ValueError: ``alpha_px2`` was never set.
         """
         if self.alpha_px2 is None:
-            raise ValueError('NoiseRobustLoss: alpha_px2 is not known; set it, or let tools/train_pul.py estimate it from the mined pairs')
+            raise ValueError(
+                'NoiseRobustLoss: alpha_px2 is not known; set it, or let tools/train_pul.py estimate it from the mined pairs'
+            )
         offsets = offsets_px.detach().double()  # the smallest eigenvalues drown in float32
         error = responses.double() - noisy_label_mean(offsets, self.alpha_px2, self.beta_px2)
         inverse = self._constant(offsets)

@@ -18,7 +18,9 @@ class AdjustNeck(BaseModule):
         out_channels: Channels of the head; 256 in USOT.
     """
 
-    def __init__(self, in_channels: int, out_channels: int = 256, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int = 256, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.adjust = conv_bn(in_channels, out_channels, 1, relu=False)
 

@@ -25,7 +25,9 @@ class CycleMemoryNeck(BaseModule):
         USOT, Eq. 8.
     """
 
-    def __init__(self, channels: int, max_confidence: float = 4.0, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, channels: int, max_confidence: float = 4.0, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.max_confidence = max_confidence
         self.confidence = conv_bn(channels, channels, 3, padding=1, bias=True)
@@ -44,7 +46,9 @@ class CycleMemoryNeck(BaseModule):
         """
         flat = correlations.flatten(0, 1)
         # Not unflatten: an exported graph would keep the sizes it was traced with.
-        confidence = self.confidence(flat).clamp(max=self.max_confidence).reshape(correlations.shape)
+        confidence = (
+            self.confidence(flat).clamp(max=self.max_confidence).reshape(correlations.shape)
+        )
         value = self.value(flat).reshape(correlations.shape)
         if multiplicity is not None:
             confidence = confidence + multiplicity.to(confidence).log()[:, :, None, None, None]

@@ -83,10 +83,14 @@ def decode_boxes(deltas: Tensor, anchors_cxcywh: Tensor) -> Tensor:
     """Inverse of :func:`encode_boxes`, in float32 and with sizes that do not overflow."""
     deltas = deltas.float()
     centres = deltas[..., :2] * anchors_cxcywh[..., 2:] + anchors_cxcywh[..., :2]
-    return torch.cat([centres, deltas[..., 2:].clamp(max=LARGEST_LOG_CHANGE).exp() * anchors_cxcywh[..., 2:]], -1)
+    return torch.cat(
+        [centres, deltas[..., 2:].clamp(max=LARGEST_LOG_CHANGE).exp() * anchors_cxcywh[..., 2:]], -1
+    )
 
 
-def assign_anchors(boxes_xyxy: Tensor, anchors_cxcywh: Tensor, positive_iou: float = 0.6, negative_iou: float = 0.3) -> Tensor:
+def assign_anchors(
+    boxes_xyxy: Tensor, anchors_cxcywh: Tensor, positive_iou: float = 0.6, negative_iou: float = 0.3
+) -> Tensor:
     """What is asked of each anchor.
 
     Args:
@@ -135,7 +139,12 @@ class AnchorChoice:
 
 
 def choose_anchors(
-    scores: Tensor, boxes_cxcywh: Tensor, target_wh: Tensor, penalty_k: float, window_influence: float, context: float = 0.5
+    scores: Tensor,
+    boxes_cxcywh: Tensor,
+    target_wh: Tensor,
+    penalty_k: float,
+    window_influence: float,
+    context: float = 0.5,
 ) -> AnchorChoice:
     """The best anchor after the penalty on changes of scale and ratio and after the Hann window.
 
@@ -161,8 +170,12 @@ def choose_anchors(
     scale = change(length(sizes) / length(before))
     ratio = change((before[..., 0] / before[..., 1]) / (sizes[..., 0] / sizes[..., 1]))
     penalties = (-penalty_k * (scale * ratio - 1)).exp()
-    window = torch.hann_window(scores.shape[-1], periodic=False, dtype=scores.dtype, device=scores.device)
-    blended = (1 - window_influence) * penalties * scores + window_influence * torch.outer(window, window)
+    window = torch.hann_window(
+        scores.shape[-1], periodic=False, dtype=scores.dtype, device=scores.device
+    )
+    blended = (1 - window_influence) * penalties * scores + window_influence * torch.outer(
+        window, window
+    )
     finite = blended.isfinite() & boxes_cxcywh.isfinite().all(-1)
     flat = torch.where(finite, blended, blended.new_full((), -torch.inf)).flatten(1)
     best = flat.argmax(1)

@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def channel_saliency(template_features: Tensor, search_features: Tensor, positive: Tensor) -> Tensor:
+def channel_saliency(
+    template_features: Tensor, search_features: Tensor, positive: Tensor
+) -> Tensor:
     """How much each place of each template channel speaks for the positive cells.
 
     Args:
@@ -31,7 +33,9 @@ def channel_saliency(template_features: Tensor, search_features: Tensor, positiv
     share = share / share.sum((1, 2), keepdim=True).clamp(min=1)
     # d S / d phi(z): correlate the search features with the map of positive cells.
     flat = search.reshape(1, batch * channels, height, width)
-    weight = share[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, 1, *share.shape[1:])
+    weight = (
+        share[:, None].expand(-1, channels, -1, -1).reshape(batch * channels, 1, *share.shape[1:])
+    )
     gradient = F.conv2d(flat, weight, groups=batch * channels).reshape(template.shape)
     return F.relu(template * gradient.mean((2, 3), keepdim=True))
 
@@ -55,7 +59,9 @@ def salient_regions(saliency: Tensor, size_px: int, threshold: float = 0.5) -> T
     return maps - low > threshold * (high - low)
 
 
-def choose_region(regions: Tensor, generator: torch.Generator | None = None, largest_share: float = 0.5) -> Tensor:
+def choose_region(
+    regions: Tensor, generator: torch.Generator | None = None, largest_share: float = 0.5
+) -> Tensor:
     """One random channel of each pair that erases something, but less than ``largest_share`` of the template.
 
     Args:

@@ -44,13 +44,20 @@ class CellGrid:
 
     def centres(self, cells: int, like: Tensor) -> Tensor:
         """Pixels of the response cells along one axis, ``(cells,)``, in the dtype and on the device of ``like``."""
-        return self.stride * torch.arange(cells, dtype=like.dtype, device=like.device) + self.response_offset
+        return (
+            self.stride * torch.arange(cells, dtype=like.dtype, device=like.device)
+            + self.response_offset
+        )
 
     def template_box_to_cells(self, boxes_xyxy: Tensor, crop_px: int) -> Tensor:
         """Boxes ``(B, 4)`` in template-crop pixels to feature cells, clipped to the map."""
-        return ((boxes_xyxy - self.feature_offset) / self.stride).clamp(0, self.feature_cells(crop_px) - 1)
+        return ((boxes_xyxy - self.feature_offset) / self.stride).clamp(
+            0, self.feature_cells(crop_px) - 1
+        )
 
-    def search_box_to_cells(self, boxes_xyxy: Tensor, crop_px: int, margin_cells: float = 0.0) -> Tensor:
+    def search_box_to_cells(
+        self, boxes_xyxy: Tensor, crop_px: int, margin_cells: float = 0.0
+    ) -> Tensor:
         """Boxes ``(B, 4)`` in search-crop pixels to the coordinates that search features are pooled at.
 
         Args:
@@ -81,7 +88,14 @@ def ltrb_to_boxes(ltrb: Tensor, grid: CellGrid) -> Tensor:
     return torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
 
 
-def class_labels(boxes_xyxy: Tensor, cells: int, crop_px: int, grid: CellGrid, radius_cells: int = 2, rounding: str = 'truncate') -> Tensor:
+def class_labels(
+    boxes_xyxy: Tensor,
+    cells: int,
+    crop_px: int,
+    grid: CellGrid,
+    radius_cells: int = 2,
+    rounding: str = 'truncate',
+) -> Tensor:
     """1 on a diamond of cells around the target's centre, 0 elsewhere.
 
     Args:

@@ -15,7 +15,9 @@ def response_axis(cells: int, crop_px: int, stride: int, like: Tensor) -> Tensor
     return crop_px / 2 + stride * steps
 
 
-def disc_labels(boxes_xyxy: Tensor, cells: int, crop_px: int, stride: int, radius_px: float) -> Tensor:
+def disc_labels(
+    boxes_xyxy: Tensor, cells: int, crop_px: int, stride: int, radius_px: float
+) -> Tensor:
     """1 on the cells within a radius of the target's centre, 0 elsewhere; all 0 where the target is absent.
 
     Args:

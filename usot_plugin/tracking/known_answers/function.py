@@ -37,7 +37,9 @@ def load_reference(reference: str) -> Any:
     if not file.is_file():
         raise ValueError(f'{path}: no such file (tracker {reference!r})')
     # The name changes with the file, so that an edited one is read again.
-    digest = hashlib.sha1(f'{file.resolve()}:{file.stat().st_mtime_ns}'.encode(), usedforsecurity=False).hexdigest()[:12]
+    digest = hashlib.sha1(
+        f'{file.resolve()}:{file.stat().st_mtime_ns}'.encode(), usedforsecurity=False
+    ).hexdigest()[:12]
     module_name = f'_tracker_file_{digest}'
     module = sys.modules.get(module_name)
     if module is None:
@@ -47,9 +49,13 @@ def load_reference(reference: str) -> Any:
         sys.modules[module_name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:  # whatever a user's file raises: it is named, with the cause behind it
+        except (
+            Exception
+        ) as error:  # whatever a user's file raises: it is named, with the cause behind it
             del sys.modules[module_name]
-            raise ValueError(f'{path}: cannot be imported ({type(error).__name__}: {error})') from error
+            raise ValueError(
+                f'{path}: cannot be imported ({type(error).__name__}: {error})'
+            ) from error
     target = getattr(module, name, None)
     if target is None:
         known = [key for key, value in vars(module).items() if callable(value)]
@@ -91,16 +97,26 @@ class FunctionTracker(Tracker):
         self.function = function
         target = load_reference(function) if isinstance(function, str) else function
         self._is_class = inspect.isclass(target)
-        if self._is_class and not all(callable(getattr(target, method, None)) for method in ('init', 'update')):
-            raise ValueError(f'{self.name} is no tracker: a class needs init(image, box) and update(image)')
+        if self._is_class and not all(
+            callable(getattr(target, method, None)) for method in ('init', 'update')
+        ):
+            raise ValueError(
+                f'{self.name} is no tracker: a class needs init(image, box) and update(image)'
+            )
         if not callable(target):
-            raise ValueError(f'{self.name} is no tracker: neither a function nor a class with init and update')
+            raise ValueError(
+                f'{self.name} is no tracker: neither a function nor a class with init and update'
+            )
         self._target = target
 
     @property
     def name(self) -> str:
         """How messages call it."""
-        return self.function if isinstance(self.function, str) else getattr(self.function, '__qualname__', repr(self.function))
+        return (
+            self.function
+            if isinstance(self.function, str)
+            else getattr(self.function, '__qualname__', repr(self.function))
+        )
 
     def __reduce__(self):  # what was read from a file is read again by the process that gets it
         return type(self), (self.function,)
@@ -110,7 +126,9 @@ class FunctionTracker(Tracker):
         count = target_count(boxes_xyxy)
         per_target = frames_per_target(frames, count)
         boxes = checked_boxes(boxes_xyxy, per_target)
-        return [(box, self._start(frame, box)) for frame, box in zip(per_target, boxes, strict=True)]
+        return [
+            (box, self._start(frame, box)) for frame, box in zip(per_target, boxes, strict=True)
+        ]
 
     def update(self, frames, state):
         """See :meth:`Tracker.update`."""
@@ -138,15 +156,22 @@ class FunctionTracker(Tracker):
             return self._target(frame, None, own), own
         follower, step = memory
         answer = follower.update(frame, step)
-        return (None if answer is None else from_toolkit(self._checked(answer))), (follower, step + 1)
+        return (None if answer is None else from_toolkit(self._checked(answer))), (
+            follower,
+            step + 1,
+        )
 
     def _checked(self, answer: Any) -> np.ndarray:
         try:
-            box = np.array(answer, np.float64).reshape(-1)  # the user's function may keep and change its own
+            box = np.array(answer, np.float64).reshape(
+                -1
+            )  # the user's function may keep and change its own
         except (TypeError, ValueError):
             box = np.empty(0)
         if len(box) != 4:
-            raise ValueError(f'{self.name} returned {answer!r:.80}, which is no box of four numbers')
+            raise ValueError(
+                f'{self.name} returned {answer!r:.80}, which is no box of four numbers'
+            )
         return box
 
 
@@ -162,7 +187,9 @@ class _Follower:
 
     def update(self, frame: np.ndarray, step: int) -> Any:
         if step != self.step:
-            raise ValueError(f'{self.name} remembers its target inside and cannot go back to an earlier state')
+            raise ValueError(
+                f'{self.name} remembers its target inside and cannot go back to an earlier state'
+            )
         self.step += 1
         return self.tracker.update(_pillow(frame))
 

@@ -55,24 +55,39 @@ class Oracle(Tracker):
         boxes = checked_boxes(boxes_xyxy, frames_per_target(frames, count))
         told = self._annotation
         if told is None:
-            raise ValueError(f'{type(self).__name__} knows no annotation: only a protocol can tell it (Tracker.for_run)')
+            raise ValueError(
+                f'{type(self).__name__} knows no annotation: only a protocol can tell it (Tracker.for_run)'
+            )
         if told.shape[1] != count:
-            raise ValueError(f'{type(self).__name__} was told of {told.shape[1]} targets and starts with {count}')
-        return [ToldTarget(told[:, target], self._repetition, 0, box) for target, box in enumerate(boxes)]
+            raise ValueError(
+                f'{type(self).__name__} was told of {told.shape[1]} targets and starts with {count}'
+            )
+        return [
+            ToldTarget(told[:, target], self._repetition, 0, box)
+            for target, box in enumerate(boxes)
+        ]
 
     def update(self, frames, state: list[ToldTarget]) -> tuple[Prediction, list[ToldTarget]]:
         after, answers, found = [], [], []
         for frame, target in zip(frames_per_target(frames, len(state)), state, strict=True):
             index = target.index + 1
             if index >= len(target.answers_xyxy):
-                raise ValueError(f'{type(self).__name__} was told of {index} frames and is shown one more')
+                raise ValueError(
+                    f'{type(self).__name__} was told of {index} frames and is shown one more'
+                )
             here = bool(is_valid(target.answers_xyxy[index]))
-            target = replace(target, index=index, last_xyxy=target.answers_xyxy[index] if here else target.last_xyxy)
+            target = replace(
+                target,
+                index=index,
+                last_xyxy=target.answers_xyxy[index] if here else target.last_xyxy,
+            )
             after.append(target)
             box, sure = self._answer(target, here, frame.shape[1])
             answers.append(box)
             found.append(sure)
-        return Prediction(np.stack(answers), np.array(found, np.float64), ~np.array(found, bool)), after
+        return Prediction(
+            np.stack(answers), np.array(found, np.float64), ~np.array(found, bool)
+        ), after
 
     def _answer(self, target: ToldTarget, known: bool, width: int) -> tuple[np.ndarray, bool]:
         """What is said where ``target.last_xyxy`` is right (if ``known``), ``width`` of the frame: box ``(4,)``, and whether found."""
@@ -98,10 +113,14 @@ class NoisyOracle(Oracle):
         self.noise, self.seed = noise, seed
 
     def _answer(self, target: ToldTarget, known: bool, width: int) -> tuple[np.ndarray, bool]:
-        random = np.random.default_rng([self.seed, target.repetition, target.index, crc32(target.answers_xyxy.tobytes())])
+        random = np.random.default_rng(
+            [self.seed, target.repetition, target.index, crc32(target.answers_xyxy.tobytes())]
+        )
         offset, scale = random.normal(0, self.noise, (2, 2))
         box = xyxy_to_cxcywh(target.last_xyxy)
-        return cxcywh_to_xyxy(np.concatenate([box[:2] + offset * box[2:], box[2:] * np.exp(scale)])), known
+        return cxcywh_to_xyxy(
+            np.concatenate([box[:2] + offset * box[2:], box[2:] * np.exp(scale)])
+        ), known
 
 
 @TASK_UTILS.register_module()

@@ -73,11 +73,19 @@ class _Track:
 
     def expected(self, frame_index: int) -> np.ndarray:
         """Where the box would be in a later frame if it kept its velocity."""
-        return self.box_xyxy if self.velocity is None else self.box_xyxy + (frame_index - self.last_frame) * self.velocity
+        return (
+            self.box_xyxy
+            if self.velocity is None
+            else self.box_xyxy + (frame_index - self.last_frame) * self.velocity
+        )
 
     def move(self, frame_index: int, box_xyxy: np.ndarray) -> None:
         step = (box_xyxy - self.box_xyxy) / max(1, frame_index - self.last_frame)
-        self.velocity = step if self.velocity is None else (1 - VELOCITY_RATE) * self.velocity + VELOCITY_RATE * step
+        self.velocity = (
+            step
+            if self.velocity is None
+            else (1 - VELOCITY_RATE) * self.velocity + VELOCITY_RATE * step
+        )
         self.box_xyxy, self.last_frame = box_xyxy, frame_index
 
 
@@ -129,17 +137,34 @@ class TwoStageAssociation(Association):
     def assign(self, frame_index: int, detections: Detections) -> TrackedObjects:
         ids = np.full(len(detections), -1, np.int64)
         sure = np.flatnonzero(detections.scores > self.high_score)
-        weak = np.flatnonzero((detections.scores > self.low_score) & (detections.scores <= self.high_score))
+        weak = np.flatnonzero(
+            (detections.scores > self.low_score) & (detections.scores <= self.high_score)
+        )
         confirmed = [key for key, track in self._tracks.items() if not track.tentative]
         tentative = [key for key, track in self._tracks.items() if track.tentative]
         self._stage(frame_index, confirmed, detections, sure, ids, self.high_iou, weighted=True)
-        self._stage(frame_index, tentative, detections, sure[ids[sure] < 0], ids, self.tentative_iou, weighted=True)
-        missed = [key for key in confirmed if key not in ids and self._tracks[key].last_frame == frame_index - 1]
+        self._stage(
+            frame_index,
+            tentative,
+            detections,
+            sure[ids[sure] < 0],
+            ids,
+            self.tentative_iou,
+            weighted=True,
+        )
+        missed = [
+            key
+            for key in confirmed
+            if key not in ids and self._tracks[key].last_frame == frame_index - 1
+        ]
         self._stage(frame_index, missed, detections, weak, ids, self.low_iou, weighted=False)
         for at in np.flatnonzero((ids < 0) & (detections.scores > self.new_score)):
             ids[at] = self._next_id
             self._tracks[self._next_id] = _Track(
-                detections.boxes_xyxy[at], int(detections.labels[at]), frame_index, tentative=frame_index > 0 and self.confirm_hits > 1
+                detections.boxes_xyxy[at],
+                int(detections.labels[at]),
+                frame_index,
+                tentative=frame_index > 0 and self.confirm_hits > 1,
             )
             self._next_id += 1
         self._forget(frame_index)
@@ -208,10 +233,14 @@ class HostAssociation(Association):
     def assign(self, frame_index: int, detections: Detections) -> TrackedObjects:
         from mmdet.structures import DetDataSample  # a tracker of mmdet is there, so mmdet is
 
-        sample = DetDataSample(metainfo=dict(frame_id=frame_index), pred_instances=_as_instances(detections))
+        sample = DetDataSample(
+            metainfo=dict(frame_id=frame_index), pred_instances=_as_instances(detections)
+        )
         found = self._host.track(data_sample=sample)
         tracked = Detections(found.bboxes.numpy(), found.scores.numpy(), found.labels.numpy())
-        return TrackedObjects(found.instances_id.numpy().astype(np.int64), tracked, np.zeros(len(tracked), bool))
+        return TrackedObjects(
+            found.instances_id.numpy().astype(np.int64), tracked, np.zeros(len(tracked), bool)
+        )
 
     def correct(self, frame_index: int, objects: TrackedObjects) -> None:
         known = np.array([track_id in self._host.tracks for track_id in objects.ids.tolist()], bool)

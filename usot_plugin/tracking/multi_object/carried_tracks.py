@@ -71,8 +71,12 @@ class CarriedTracks:
         duplicate_iou: float = 0.7,
     ) -> None:
         if min(max_gap_frames, min_hits) < 1:
-            raise ValueError(f'CarriedTracks: max_gap_frames and min_hits must be positive, got {max_gap_frames} and {min_hits}')
-        built = TASK_UTILS.build(dict(association)) if isinstance(association, Mapping) else association
+            raise ValueError(
+                f'CarriedTracks: max_gap_frames and min_hits must be positive, got {max_gap_frames} and {min_hits}'
+            )
+        built = (
+            TASK_UTILS.build(dict(association)) if isinstance(association, Mapping) else association
+        )
         if not isinstance(built, Association):
             raise TypeError(f'CarriedTracks: association must be one, got {type(built).__name__}')
         self.tracker, self.association = tracker, built
@@ -104,12 +108,22 @@ class CarriedTracks:
         for track_id in found.ids.tolist():
             if track_id not in identity:
                 identity[track_id], self._next_id = self._next_id, self._next_id + 1
-        seen = TrackedObjects(np.array([identity[i] for i in found.ids.tolist()], np.int64), found.found, found.carried)
+        seen = TrackedObjects(
+            np.array([identity[i] for i in found.ids.tolist()], np.int64),
+            found.found,
+            found.carried,
+        )
         self._note_seen(seen, found.ids)
-        carried = [key for key in followed if key not in seen.ids and not self._is_duplicate(self._objects[key], seen)]
+        carried = [
+            key
+            for key in followed
+            if key not in seen.ids and not self._is_duplicate(self._objects[key], seen)
+        ]
         boxes = self._as_carried(carried)
         names = np.array([self._objects[key].track_id for key in carried], np.int64)
-        self.association.correct(self._frame_index, TrackedObjects(names, boxes.found, boxes.carried))
+        self.association.correct(
+            self._frame_index, TrackedObjects(names, boxes.found, boxes.carried)
+        )
         self._clean(missed, seen)
         self._frame = frame
         both = [np.concatenate(pair) for pair in zip(_columns(seen), _columns(boxes), strict=True)]
@@ -118,17 +132,27 @@ class CarriedTracks:
     def _follow(self, frame: np.ndarray, known: _Object) -> bool:
         """Move a missed object on by one frame; False, for good, where it cannot be carried any further."""
         known.gap_frames += 1
-        if known.given_up or known.hits < self.min_hits or known.gap_frames > self.max_gap_frames or self._frame is None:
+        if (
+            known.given_up
+            or known.hits < self.min_hits
+            or known.gap_frames > self.max_gap_frames
+            or self._frame is None
+        ):
             return self._give_up(known)
         if known.state is None:
             try:
                 known.state = self.tracker.init(self._frame, known.box_xyxy)
-            except ValueError:  # the detected box lies outside the frame or is far larger: nothing to learn from
+            except (
+                ValueError
+            ):  # the detected box lies outside the frame or is far larger: nothing to learn from
                 return self._give_up(known)
         prediction, known.state = self.tracker.update(frame, known.state)
         if prediction.lost[0] or prediction.scores[0] < self.min_score:
             return self._give_up(known)
-        known.box_xyxy, known.score = np.asarray(prediction.boxes_xyxy[0], np.float64), float(prediction.scores[0])
+        known.box_xyxy, known.score = (
+            np.asarray(prediction.boxes_xyxy[0], np.float64),
+            float(prediction.scores[0]),
+        )
         return True
 
     @staticmethod
@@ -141,7 +165,11 @@ class CarriedTracks:
         new = [at for at, track_id in enumerate(found.ids.tolist()) if track_id not in identity]
         for key in followed:
             known = self._objects[key]
-            open_ones = [at for at in new if found.ids[at] not in identity and found.found.labels[at] == known.label]
+            open_ones = [
+                at
+                for at in new
+                if found.ids[at] not in identity and found.found.labels[at] == known.label
+            ]
             overlaps = iou(known.box_xyxy[None], found.found.boxes_xyxy[open_ones])
             if len(overlaps) and overlaps.max() >= self.adopt_iou:
                 self.association.forget(known.track_id)
@@ -149,20 +177,33 @@ class CarriedTracks:
                 identity[known.track_id] = key
 
     def _note_seen(self, seen: TrackedObjects, names: np.ndarray) -> None:
-        columns = zip(seen.ids.tolist(), names.tolist(), seen.found.boxes_xyxy, seen.found.labels.tolist(), strict=True)
+        columns = zip(
+            seen.ids.tolist(),
+            names.tolist(),
+            seen.found.boxes_xyxy,
+            seen.found.labels.tolist(),
+            strict=True,
+        )
         for key, track_id, box, label in columns:
             hits = self._objects[key].hits if key in self._objects else 0
             self._objects[key] = _Object(track_id, box, label, hits=hits + 1)
 
     def _is_duplicate(self, known: _Object, seen: TrackedObjects) -> bool:
         same_class = seen.found.boxes_xyxy[seen.found.labels == known.label]
-        covered = len(same_class) > 0 and float(iou(known.box_xyxy[None], same_class).max()) > self.duplicate_iou
+        covered = (
+            len(same_class) > 0
+            and float(iou(known.box_xyxy[None], same_class).max()) > self.duplicate_iou
+        )
         return covered and not self._give_up(known)
 
     def _as_carried(self, keys: list[int]) -> TrackedObjects:
         chosen = [self._objects[key] for key in keys]
         boxes = np.array([known.box_xyxy for known in chosen], np.float64)
-        found = Detections(boxes, np.array([known.score for known in chosen]), np.array([known.label for known in chosen], np.int64))
+        found = Detections(
+            boxes,
+            np.array([known.score for known in chosen]),
+            np.array([known.label for known in chosen], np.int64),
+        )
         return TrackedObjects(np.array(keys, np.int64), found, np.ones(len(keys), bool))
 
     def _clean(self, missed: list[int], seen: TrackedObjects) -> None:
@@ -173,4 +214,10 @@ class CarriedTracks:
 
 
 def _columns(objects: TrackedObjects) -> tuple[np.ndarray, ...]:
-    return objects.ids, objects.found.boxes_xyxy, objects.found.scores, objects.found.labels, objects.carried
+    return (
+        objects.ids,
+        objects.found.boxes_xyxy,
+        objects.found.scores,
+        objects.found.labels,
+        objects.carried,
+    )

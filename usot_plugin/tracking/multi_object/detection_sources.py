@@ -59,7 +59,9 @@ class RecordedDetections(DetectionSource):
         try:
             lines = self.path.read_text(encoding='utf-8').splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise DetectionError(f'{self.path}: cannot be read ({getattr(error, "strerror", None) or "not a text file"})') from error
+            raise DetectionError(
+                f'{self.path}: cannot be read ({getattr(error, "strerror", None) or "not a text file"})'
+            ) from error
         rows = []
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -67,10 +69,16 @@ class RecordedDetections(DetectionSource):
             try:
                 row = [float(value) for value in line.split(',')]
             except ValueError as error:
-                raise DetectionError(f'{self.path}, line {number}: not a number ({error})') from error
+                raise DetectionError(
+                    f'{self.path}, line {number}: not a number ({error})'
+                ) from error
             if len(row) < LEAST_COLUMNS or not np.isfinite(row[:LEAST_COLUMNS]).all() or row[0] < 1:
-                raise DetectionError(f'{self.path}, line {number}: expected frame (from 1), id, x, y, w, h, score; got {line.strip()!r}')
-            rows.append([*row[:LEAST_COLUMNS], row[LEAST_COLUMNS] if len(row) > LEAST_COLUMNS else 0.0])
+                raise DetectionError(
+                    f'{self.path}, line {number}: expected frame (from 1), id, x, y, w, h, score; got {line.strip()!r}'
+                )
+            rows.append(
+                [*row[:LEAST_COLUMNS], row[LEAST_COLUMNS] if len(row) > LEAST_COLUMNS else 0.0]
+            )
         return np.array(rows, np.float64).reshape(-1, LEAST_COLUMNS + 1)
 
     def detect(self, frame_index: int, frame: np.ndarray) -> Detections:
@@ -129,7 +137,9 @@ class HostDetector(DetectionSource):
             found = inference_detector(self._detector, frame).pred_instances.cpu().numpy()
         detections = Detections(found.bboxes, found.scores, found.labels)
         kept = detections.scores >= self.min_score
-        return detections[kept if self.labels is None else kept & np.isin(detections.labels, self.labels)]
+        return detections[
+            kept if self.labels is None else kept & np.isin(detections.labels, self.labels)
+        ]
 
 
 def load_detector_weights(detector: nn.Module, path: str | Path) -> None:
@@ -139,7 +149,11 @@ def load_detector_weights(detector: nn.Module, path: str | Path) -> None:
         CheckpointError: The file cannot be read, or belongs to another detector (the message says which keys).
     """
     state = extract_state_dict(load_checkpoint(path), path)
-    inner = {key[len(DETECTOR_PREFIX) :]: value for key, value in state.items() if key.startswith(DETECTOR_PREFIX)}
+    inner = {
+        key[len(DETECTOR_PREFIX) :]: value
+        for key, value in state.items()
+        if key.startswith(DETECTOR_PREFIX)
+    }
     # A detector may itself have a part of this name.
     if inner and not any(key.startswith(DETECTOR_PREFIX) for key in detector.state_dict()):
         state = inner

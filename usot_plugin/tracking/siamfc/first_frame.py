@@ -11,7 +11,14 @@ from torch import Tensor
 
 from usot_plugin.models.siamfc import SiamFC
 from usot_plugin.structures.boxes import xyxy_to_cxcywh
-from usot_plugin.structures.crops import CONTEXT, boxes_to_crop, context_side, crop_region, mean_color, rect_region
+from usot_plugin.structures.crops import (
+    CONTEXT,
+    boxes_to_crop,
+    context_side,
+    crop_region,
+    mean_color,
+    rect_region,
+)
 from usot_plugin.structures.sot_sample import SOTSample
 
 
@@ -39,12 +46,23 @@ class FirstFrameTuning:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.iterations < 0 or self.lr <= 0 or self.pairs < 1 or self.shift_px < 0 or not 0 <= self.scale < 1:
+        if (
+            self.iterations < 0
+            or self.lr <= 0
+            or self.pairs < 1
+            or self.shift_px < 0
+            or not 0 <= self.scale < 1
+        ):
             raise ValueError(f'first-frame tuning: impossible values in {self}')
 
 
 def tune_on_first_frame(
-    model: SiamFC, frame: np.ndarray, box_xyxy: np.ndarray, tuning: FirstFrameTuning, exemplar_px: int, search_px: int
+    model: SiamFC,
+    frame: np.ndarray,
+    box_xyxy: np.ndarray,
+    tuning: FirstFrameTuning,
+    exemplar_px: int,
+    search_px: int,
 ) -> SiamFC:
     """A copy of the model that has seen the first frame; the model itself is not changed.
 
@@ -68,9 +86,13 @@ def tune_on_first_frame(
         tuned = copy.deepcopy(model).requires_grad_(True).eval()
         optimizer = torch.optim.Adam(tuned.parameters(), lr=tuning.lr)
         for _ in range(tuning.iterations):
-            inputs, samples = first_frame_pairs(tuned, frame, box_xyxy, tuning, rng, exemplar_px, search_px)
+            inputs, samples = first_frame_pairs(
+                tuned, frame, box_xyxy, tuning, rng, exemplar_px, search_px
+            )
             optimizer.zero_grad()
-            torch.stack([value for name, value in tuned.loss(inputs, samples).items() if 'loss' in name]).sum().backward()
+            torch.stack(
+                [value for name, value in tuned.loss(inputs, samples).items() if 'loss' in name]
+            ).sum().backward()
             optimizer.step()
         optimizer.zero_grad()
     return tuned.requires_grad_(False)
@@ -88,7 +110,9 @@ def first_frame_pairs(
     """A batch as a data loader would give it: ``template`` and ``search`` crops on the model's device, and their boxes."""
     device = next(model.parameters()).device
     crops: dict[str, list[np.ndarray]] = {'template': [], 'search': []}
-    samples = [SOTSample(metainfo=dict(clip='first frame', frame_index=0)) for _ in range(tuning.pairs)]
+    samples = [
+        SOTSample(metainfo=dict(clip='first frame', frame_index=0)) for _ in range(tuning.pairs)
+    ]
     centre, size = np.split(xyxy_to_cxcywh(np.asarray(box_xyxy, np.float64)), 2)
     unit = context_side(size[0], size[1], CONTEXT) / exemplar_px
     fill = mean_color(frame)
@@ -98,6 +122,13 @@ def first_frame_pairs(
             scale = 1 + rng.uniform(-tuning.scale, tuning.scale)
             region = rect_region(centre + shift * unit, (max(unit * side_px * scale, 1),) * 2)
             crops[name].append(crop_region(frame, region, (side_px, side_px), fill))
-            sample.set_boxes(f'{name}_box_xyxy', boxes_to_crop(box_xyxy, region, (side_px, side_px)))
-    inputs = {name: torch.from_numpy(np.stack(group)).to(device).movedim(-1, 1) for name, group in crops.items()}
-    return {name: model.data_preprocessor.normalise(images) for name, images in inputs.items()}, samples
+            sample.set_boxes(
+                f'{name}_box_xyxy', boxes_to_crop(box_xyxy, region, (side_px, side_px))
+            )
+    inputs = {
+        name: torch.from_numpy(np.stack(group)).to(device).movedim(-1, 1)
+        for name, group in crops.items()
+    }
+    return {
+        name: model.data_preprocessor.normalise(images) for name, images in inputs.items()
+    }, samples

@@ -70,7 +70,9 @@ class ResponsePeak:
     flat: bool = False
 
 
-def find_peak(logits: np.ndarray, window: np.ndarray, penalties: np.ndarray, influence: float, cell_px: float) -> ResponsePeak:
+def find_peak(
+    logits: np.ndarray, window: np.ndarray, penalties: np.ndarray, influence: float, cell_px: float
+) -> ResponsePeak:
     """Best scale by its highest logit, then the best place after the window.
 
     Args:
@@ -145,19 +147,32 @@ class SiamFCTracker(Tracker):
         lost_frames: int = 3,
     ) -> None:
         if scales < 1 or scales % 2 == 0 or scale_step <= 0 or upsampling < 1:
-            raise ValueError(f'SiamFCTracker: needs an odd number of scales, got scales={scales}, {scale_step=}, {upsampling=}')
-        if not all(0 <= share <= 1 for share in (scale_lr, window_influence, template_rate)) or not 0 < scale_penalty <= 1:
-            raise ValueError(f'SiamFCTracker: not in [0, 1]: {scale_lr=}, {window_influence=}, {template_rate=} or {scale_penalty=}')
+            raise ValueError(
+                f'SiamFCTracker: needs an odd number of scales, got scales={scales}, {scale_step=}, {upsampling=}'
+            )
+        if (
+            not all(0 <= share <= 1 for share in (scale_lr, window_influence, template_rate))
+            or not 0 < scale_penalty <= 1
+        ):
+            raise ValueError(
+                f'SiamFCTracker: not in [0, 1]: {scale_lr=}, {window_influence=}, {template_rate=} or {scale_penalty=}'
+            )
         self.model = model.eval()
         self.exemplar_px, self.instance_px, self.context = exemplar_px, instance_px, context
         self.factors = scale_step ** (np.arange(scales) - scales // 2).astype(float)
         self.penalties = np.where(self.factors == 1, 1.0, scale_penalty)
-        self.scale_lr, self.window_influence, self.upsampling = scale_lr, window_influence, upsampling
+        self.scale_lr, self.window_influence, self.upsampling = (
+            scale_lr,
+            window_influence,
+            upsampling,
+        )
         self.template_rate = template_rate
         self.tuning, self.tuning_search_px = FirstFrameTuning(**(tuning or {})), tuning_search_px
         self.lost_score, self.lost_frames = lost_score, lost_frames
 
-    def init(self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> list[SiamFCState]:
+    def init(
+        self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray
+    ) -> list[SiamFCState]:
         """See :meth:`Tracker.init`; returns one state per target."""
         per_target = frames_per_target(frames, target_count(boxes_xyxy))
         boxes = checked_boxes(boxes_xyxy, per_target)
@@ -166,30 +181,47 @@ class SiamFCTracker(Tracker):
         centred = [xyxy_to_cxcywh(box) for box in boxes]
         templates, offsets = self._encode_templates(models, per_target, centred, fills)
         columns = zip(centred, fills, templates, offsets, models, strict=True)
-        return [SiamFCState(box, box[2:], fill, template, offset, model) for box, fill, template, offset, model in columns]
+        return [
+            SiamFCState(box, box[2:], fill, template, offset, model)
+            for box, fill, template, offset, model in columns
+        ]
 
     def _tuned(self, frame: np.ndarray, box_xyxy: np.ndarray) -> SiamFC:
         if not self.tuning.iterations:
             return self.model
-        return tune_on_first_frame(self.model, frame, box_xyxy, self.tuning, self.exemplar_px, self.tuning_search_px)
+        return tune_on_first_frame(
+            self.model, frame, box_xyxy, self.tuning, self.exemplar_px, self.tuning_search_px
+        )
 
     def _window(self, box_cxcywh: np.ndarray, crop_px: int, factor: float = 1.0) -> SearchWindow:
-        return search_window(box_cxcywh * (1, 1, factor, factor), self.context, self.exemplar_px, crop_px)
+        return search_window(
+            box_cxcywh * (1, 1, factor, factor), self.context, self.exemplar_px, crop_px
+        )
 
     def _to_batch(self, crops: Sequence[np.ndarray]) -> Tensor:
         device = next(self.model.parameters()).device
-        return self.model.data_preprocessor.normalise(torch.from_numpy(np.stack(crops)).to(device).movedim(-1, 1))
+        return self.model.data_preprocessor.normalise(
+            torch.from_numpy(np.stack(crops)).to(device).movedim(-1, 1)
+        )
 
     @torch.inference_mode()
     def _encode_templates(
-        self, models: Sequence[SiamFC], frames: Sequence[np.ndarray], boxes_cxcywh: Sequence[np.ndarray], fills: Sequence[np.ndarray]
+        self,
+        models: Sequence[SiamFC],
+        frames: Sequence[np.ndarray],
+        boxes_cxcywh: Sequence[np.ndarray],
+        fills: Sequence[np.ndarray],
     ) -> tuple[list[Tensor], list[np.ndarray]]:
         """Features of each target's template, and where the target's centre lies in it."""
         windows = [self._window(box, self.exemplar_px) for box in boxes_cxcywh]
         size = (self.exemplar_px, self.exemplar_px)
-        crops = [crop_region(frame, w.region, size, fill) for frame, w, fill in zip(frames, windows, fills, strict=True)]
+        crops = [
+            crop_region(frame, w.region, size, fill)
+            for frame, w, fill in zip(frames, windows, fills, strict=True)
+        ]
         offsets = [
-            xyxy_to_cxcywh(w.to_crop(cxcywh_to_xyxy(box)))[:2] - self.exemplar_px / 2 for w, box in zip(windows, boxes_cxcywh, strict=True)
+            xyxy_to_cxcywh(w.to_crop(cxcywh_to_xyxy(box)))[:2] - self.exemplar_px / 2
+            for w, box in zip(windows, boxes_cxcywh, strict=True)
         ]
         templates: list[Tensor] = [torch.empty(0)] * len(frames)
         for model, group in _groups(models):
@@ -199,18 +231,32 @@ class SiamFCTracker(Tracker):
         return templates, offsets
 
     @torch.inference_mode()
-    def update(self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[SiamFCState]) -> tuple[Prediction, list[SiamFCState]]:
+    def update(
+        self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[SiamFCState]
+    ) -> tuple[Prediction, list[SiamFCState]]:
         """See :meth:`Tracker.update`; all scales of all targets that share a model run as one batch."""
         per_target = frames_per_target(frames, len(state))
-        windows = [[self._window(target.box_cxcywh, self.instance_px, factor) for factor in self.factors] for target in state]
+        windows = [
+            [self._window(target.box_cxcywh, self.instance_px, factor) for factor in self.factors]
+            for target in state
+        ]
         peaks: list[ResponsePeak] = [ResponsePeak(0, np.zeros(2), 0.0)] * len(state)
         for model, group in _groups([target.model for target in state]):
-            maps = self._responses(model, [per_target[i] for i in group], [windows[i] for i in group], [state[i] for i in group])
+            maps = self._responses(
+                model,
+                [per_target[i] for i in group],
+                [windows[i] for i in group],
+                [state[i] for i in group],
+            )
             hann = hann_window(maps.shape[-1])
             for index, logits in zip(group, maps, strict=True):
                 cell_px = model.stride / self.upsampling
-                peaks[index] = find_peak(logits, hann / hann.sum(), self.penalties, self.window_influence, cell_px)
-        new_state = [self._move(*parts) for parts in zip(per_target, state, windows, peaks, strict=True)]
+                peaks[index] = find_peak(
+                    logits, hann / hann.sum(), self.penalties, self.window_influence, cell_px
+                )
+        new_state = [
+            self._move(*parts) for parts in zip(per_target, state, windows, peaks, strict=True)
+        ]
         if self.template_rate:
             new_state = self._update_templates(per_target, new_state, peaks)
         boxes = cxcywh_to_xyxy(np.stack([target.box_cxcywh for target in new_state]))
@@ -218,7 +264,11 @@ class SiamFCTracker(Tracker):
         return Prediction(boxes, np.array([peak.score for peak in peaks]), lost), new_state
 
     def _responses(
-        self, model: SiamFC, frames: list[np.ndarray], windows: list[list[SearchWindow]], targets: list[SiamFCState]
+        self,
+        model: SiamFC,
+        frames: list[np.ndarray],
+        windows: list[list[SearchWindow]],
+        targets: list[SiamFCState],
     ) -> np.ndarray:
         """Up-sampled logits ``(targets, scales, h, w)``."""
         size = (self.instance_px, self.instance_px)
@@ -227,34 +277,56 @@ class SiamFCTracker(Tracker):
             for frame, pyramid, target in zip(frames, windows, targets, strict=True)
             for window in pyramid
         ]
-        templates = torch.cat([target.template for target in targets]).repeat_interleave(len(self.factors), dim=0)
+        templates = torch.cat([target.template for target in targets]).repeat_interleave(
+            len(self.factors), dim=0
+        )
         logits = model.respond(model.extract(self._to_batch(crops)), templates)
         side = logits.shape[-1] * self.upsampling
         fine = F.interpolate(logits, size=(side, side), mode='bicubic', align_corners=False)
         return fine.reshape(len(targets), len(self.factors), side, side).double().cpu().numpy()
 
-    def _move(self, frame: np.ndarray, target: SiamFCState, windows: Sequence[SearchWindow], peak: ResponsePeak) -> SiamFCState:
+    def _move(
+        self,
+        frame: np.ndarray,
+        target: SiamFCState,
+        windows: Sequence[SearchWindow],
+        peak: ResponsePeak,
+    ) -> SiamFCState:
         """The target at the peak, its size smoothed; where the maps say nothing it stays."""
         weak = target.weak_frames + 1 if peak.score < self.lost_score else 0
         if peak.flat:
             return replace(target, weak_frames=weak)
         window = windows[peak.scale]
         found = self.instance_px / 2 + peak.shift_px + target.offset_xy
-        centre = np.clip(window.to_frame(np.concatenate([found, found]))[:2], 0, (frame.shape[1], frame.shape[0]))
+        centre = np.clip(
+            window.to_frame(np.concatenate([found, found]))[:2], 0, (frame.shape[1], frame.shape[0])
+        )
         growth = 1 + self.scale_lr * (self.factors[peak.scale] - 1)
-        low = max(SIZE_LIMITS[0], LEAST_CONTEXT_PX / context_side(target.first_wh[0], target.first_wh[1], self.context))
-        total = np.clip(growth * target.box_cxcywh[2] / target.first_wh[0], min(low, 1.0), SIZE_LIMITS[1])
-        return replace(target, box_cxcywh=np.concatenate([centre, total * target.first_wh]), weak_frames=weak)
+        low = max(
+            SIZE_LIMITS[0],
+            LEAST_CONTEXT_PX / context_side(target.first_wh[0], target.first_wh[1], self.context),
+        )
+        total = np.clip(
+            growth * target.box_cxcywh[2] / target.first_wh[0], min(low, 1.0), SIZE_LIMITS[1]
+        )
+        return replace(
+            target, box_cxcywh=np.concatenate([centre, total * target.first_wh]), weak_frames=weak
+        )
 
     def _update_templates(
-        self, frames: Sequence[np.ndarray], state: Sequence[SiamFCState], peaks: Sequence[ResponsePeak]
+        self,
+        frames: Sequence[np.ndarray],
+        state: Sequence[SiamFCState],
+        peaks: Sequence[ResponsePeak],
     ) -> list[SiamFCState]:
         """Templates moved towards what is seen now (Sec. 4.1 of S2SiamFC); a target without a peak keeps its own."""
         boxes, fills = [target.box_cxcywh for target in state], [target.fill for target in state]
         seen, _ = self._encode_templates([target.model for target in state], frames, boxes, fills)
         rate = self.template_rate
         return [
-            target if peak.flat else replace(target, template=(1 - rate) * target.template + rate * new)
+            target
+            if peak.flat
+            else replace(target, template=(1 - rate) * target.template + rate * new)
             for target, peak, new in zip(state, peaks, seen, strict=True)
         ]
 

@@ -88,51 +88,95 @@ class SiamRPNTracker(Tracker):
         lost_frames: int = 3,
     ) -> None:
         if region not in REGIONS:
-            raise ValueError(f'SiamRPNTracker: region is one of {", ".join(REGIONS)}, got {region!r}')
+            raise ValueError(
+                f'SiamRPNTracker: region is one of {", ".join(REGIONS)}, got {region!r}'
+            )
         if region != 'box' and model.mask_head is None:
             raise ValueError(f'SiamRPNTracker: region={region!r} needs a model with a mask_head')
         self.model = model.eval()
         self.exemplar_px, self.instance_px, self.context = exemplar_px, instance_px, context
         self.penalty_k, self.window_influence, self.size_lr = penalty_k, window_influence, size_lr
-        self.min_size_px, self.region, self.mask_threshold, self.refine = min_size_px, region, mask_threshold, refine
+        self.min_size_px, self.region, self.mask_threshold, self.refine = (
+            min_size_px,
+            region,
+            mask_threshold,
+            refine,
+        )
         self.lost_score, self.lost_frames = lost_score, lost_frames
 
-    def _crops(self, frames: Sequence[np.ndarray], windows: Sequence[SearchWindow], fills: Sequence[np.ndarray]) -> Tensor:
+    def _crops(
+        self,
+        frames: Sequence[np.ndarray],
+        windows: Sequence[SearchWindow],
+        fills: Sequence[np.ndarray],
+    ) -> Tensor:
         """Normalised crops ``(B, 3, S, S)`` of one window a target."""
         parts = zip(frames, windows, fills, strict=True)
-        crops = np.stack([crop_region(frame, window.region, (window.crop_px,) * 2, fill) for frame, window, fill in parts])
+        crops = np.stack(
+            [
+                crop_region(frame, window.region, (window.crop_px,) * 2, fill)
+                for frame, window, fill in parts
+            ]
+        )
         device = next(self.model.parameters()).device
-        return self.model.data_preprocessor.normalise(torch.from_numpy(crops).to(device).movedim(-1, 1))
+        return self.model.data_preprocessor.normalise(
+            torch.from_numpy(crops).to(device).movedim(-1, 1)
+        )
 
     def _window(self, box_cxcywh: np.ndarray, crop_px: int) -> SearchWindow:
         return search_window(box_cxcywh, self.context, self.exemplar_px, crop_px)
 
     @torch.inference_mode()
-    def init(self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> list[SiamRPNState]:
+    def init(
+        self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray
+    ) -> list[SiamRPNState]:
         """See :meth:`Tracker.init`; returns one state per target."""
         per_target = frames_per_target(frames, target_count(boxes_xyxy))
         boxes = xyxy_to_cxcywh(checked_boxes(boxes_xyxy, per_target))
         fills = [mean_color(frame) for frame in per_target]
         windows = [self._window(box, self.exemplar_px) for box in boxes]
         codes = self.model.encode_template(self._crops(per_target, windows, fills))
-        return [SiamRPNState(box, fill, codes.item(index)) for index, (box, fill) in enumerate(zip(boxes, fills, strict=True))]
+        return [
+            SiamRPNState(box, fill, codes.item(index))
+            for index, (box, fill) in enumerate(zip(boxes, fills, strict=True))
+        ]
 
     @torch.inference_mode()
-    def update(self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[SiamRPNState]) -> tuple[Prediction, list[SiamRPNState]]:
+    def update(
+        self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[SiamRPNState]
+    ) -> tuple[Prediction, list[SiamRPNState]]:
         """See :meth:`Tracker.update`."""
         per_target = frames_per_target(frames, len(state))
         windows = [self._window(target.box_cxcywh, self.instance_px) for target in state]
-        search = self.model.extract(self._crops(per_target, windows, [target.fill for target in state]))
+        search = self.model.extract(
+            self._crops(per_target, windows, [target.fill for target in state])
+        )
         template = TemplateCodes.concat([target.template for target in state])
         logits, codes = self.model.predict(template, search)
         scores = logits.double().softmax(1)[:, 1]
-        sizes = np.stack([target.box_cxcywh[2:] * window.scale for target, window in zip(state, windows, strict=True)])
+        sizes = np.stack(
+            [
+                target.box_cxcywh[2:] * window.scale
+                for target, window in zip(state, windows, strict=True)
+            ]
+        )
         target_wh = torch.from_numpy(sizes).to(scores)
         boxes = self.model.boxes(codes, self.instance_px).double()
-        choice = choose_anchors(scores, boxes, target_wh, self.penalty_k, self.window_influence, self.context)
-        found = [part.cpu().numpy() for part in (choice.boxes_cxcywh, choice.scores, choice.penalties, choice.usable)]
-        new_state = [self._move(*parts) for parts in zip(per_target, state, windows, *found, strict=True)]
-        regions = None if self.region == 'box' else self._regions(template, search, choice, per_target, windows, new_state)
+        choice = choose_anchors(
+            scores, boxes, target_wh, self.penalty_k, self.window_influence, self.context
+        )
+        found = [
+            part.cpu().numpy()
+            for part in (choice.boxes_cxcywh, choice.scores, choice.penalties, choice.usable)
+        ]
+        new_state = [
+            self._move(*parts) for parts in zip(per_target, state, windows, *found, strict=True)
+        ]
+        regions = (
+            None
+            if self.region == 'box'
+            else self._regions(template, search, choice, per_target, windows, new_state)
+        )
         lost = np.array([target.weak_frames >= self.lost_frames for target in new_state])
         boxes_xyxy = cxcywh_to_xyxy(np.stack([target.box_cxcywh for target in new_state]))
         return Prediction(boxes_xyxy, np.where(found[3], found[1], 0.0), lost, regions), new_state
@@ -154,8 +198,14 @@ class SiamRPNTracker(Tracker):
         limit = (frame.shape[1], frame.shape[0])
         seen = xyxy_to_cxcywh(window.to_frame(cxcywh_to_xyxy(box_cxcywh)))
         rate = penalty * score * self.size_lr
-        size = np.clip((1 - rate) * target.box_cxcywh[2:] + rate * seen[2:], self.min_size_px, np.maximum(limit, self.min_size_px))
-        return replace(target, box_cxcywh=np.concatenate([np.clip(seen[:2], 0, limit), size]), weak_frames=weak)
+        size = np.clip(
+            (1 - rate) * target.box_cxcywh[2:] + rate * seen[2:],
+            self.min_size_px,
+            np.maximum(limit, self.min_size_px),
+        )
+        return replace(
+            target, box_cxcywh=np.concatenate([np.clip(seen[:2], 0, limit), size]), weak_frames=weak
+        )
 
     def _regions(
         self,
@@ -168,12 +218,26 @@ class SiamRPNTracker(Tracker):
     ) -> list[Region | None]:
         """The masks of the chosen cells in their frames, in the form that was asked for; None for an empty mask."""
         images = torch.arange(len(frames), device=choice.rows.device)
-        masks = self.model.masks(template, search, images, choice.rows, choice.columns, self.refine)[-1].float().sigmoid().cpu().numpy()
-        axis = self.model.anchors.axis(self.model.grid.response_cells(self.instance_px), self.instance_px, choice.scores).cpu().numpy()
+        masks = (
+            self.model.masks(template, search, images, choice.rows, choice.columns, self.refine)[-1]
+            .float()
+            .sigmoid()
+            .cpu()
+            .numpy()
+        )
+        axis = (
+            self.model.anchors.axis(
+                self.model.grid.response_cells(self.instance_px), self.instance_px, choice.scores
+            )
+            .cpu()
+            .numpy()
+        )
         centres = np.stack([axis[choice.columns.cpu().numpy()], axis[choice.rows.cpu().numpy()]], 1)
         half = self.exemplar_px / 2
         regions: list[Region | None] = []
-        for mask, centre, frame, window, target in zip(masks, centres, frames, windows, state, strict=True):
+        for mask, centre, frame, window, target in zip(
+            masks, centres, frames, windows, state, strict=True
+        ):
             box = window.to_frame(np.concatenate([centre - half, centre + half]))
             left, top, seen = paste_in_box(mask, box, frame.shape[1], frame.shape[0])
             region = MaskRegion(seen > self.mask_threshold, left, top)
@@ -191,7 +255,9 @@ def rotated_box(region: MaskRegion) -> PolygonRegion | None:
     """
     if region.mask.sum() < LEAST_MASK_PX:  # OpenCV would crash on an array without elements
         return None
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(region.mask.astype(np.uint8), connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        region.mask.astype(np.uint8), connectivity=8
+    )
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     if stats[largest, cv2.CC_STAT_AREA] < LEAST_MASK_PX:
         return None

@@ -16,7 +16,14 @@ ModelT = TypeVar('ModelT', bound=BaseSOTModel)
 GROUP_FRAMES = 3
 
 
-def adapted(model: ModelT, crops: np.ndarray, iterations: int = 100, lr: float = 1e-4, batch: int = 4, seed: int = 0) -> ModelT:
+def adapted(
+    model: ModelT,
+    crops: np.ndarray,
+    iterations: int = 100,
+    lr: float = 1e-4,
+    batch: int = 4,
+    seed: int = 0,
+) -> ModelT:
     """A copy of a model that has learned from crops around one target by the model's own label-free loss.
 
     Args:
@@ -46,7 +53,10 @@ def adapted(model: ModelT, crops: np.ndarray, iterations: int = 100, lr: float =
         frames = copied.data_preprocessor.normalise(images)
         optimizer = torch.optim.SGD(copied.parameters(), lr=lr, momentum=0.9)
         for _ in range(iterations):
-            later = [np.sort(rng.choice(np.arange(1, len(crops)), GROUP_FRAMES - 1, replace=False)) for _ in range(batch)]
+            later = [
+                np.sort(rng.choice(np.arange(1, len(crops)), GROUP_FRAMES - 1, replace=False))
+                for _ in range(batch)
+            ]
             groups = torch.stack([frames[[0, *chosen]] for chosen in later])
             loss = torch.stack(list(copied.loss({'frames': groups}, []).values())).sum()
             if not torch.isfinite(loss):

@@ -19,7 +19,9 @@ class OnlineFilter(ABC):
     """
 
     @abstractmethod
-    def start(self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float) -> Any:
+    def start(
+        self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float
+    ) -> Any:
         """The filter after the first frame.
 
         Args:
@@ -73,15 +75,27 @@ class LinearUpdate(OnlineFilter):
             raise ValueError(f'LinearUpdate: rate must be in [0, 1], got {rate}')
         self.rate = rate
 
-    def start(self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float) -> LinearState:
+    def start(
+        self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float
+    ) -> LinearState:
         filters = learn_filter(spectrum, label_spectrum, regularisation, kernel_size)
         # A copy: a view would keep the spectra of the whole batch alive as long as one target is followed.
-        return LinearState(FilterSpectrum(filters.template.clone(), filters.dual), label_spectrum, regularisation, kernel_size)
+        return LinearState(
+            FilterSpectrum(filters.template.clone(), filters.dual),
+            label_spectrum,
+            regularisation,
+            kernel_size,
+        )
 
     def respond(self, state: LinearState, spectra: Tensor, size_hw: tuple[int, int]) -> Tensor:
         return respond(state.filters, spectra, size_hw, state.kernel_size)
 
     def update(self, state: LinearState, spectrum: Tensor, score: float) -> LinearState:
         new = learn_filter(spectrum, state.label_spectrum, state.regularisation, state.kernel_size)
-        mixed = [(1 - self.rate) * old + self.rate * now for old, now in zip(state.filters, new, strict=True)]
-        return LinearState(FilterSpectrum(*mixed), state.label_spectrum, state.regularisation, state.kernel_size)
+        mixed = [
+            (1 - self.rate) * old + self.rate * now
+            for old, now in zip(state.filters, new, strict=True)
+        ]
+        return LinearState(
+            FilterSpectrum(*mixed), state.label_spectrum, state.regularisation, state.kernel_size
+        )

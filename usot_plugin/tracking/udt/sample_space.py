@@ -40,7 +40,9 @@ def inner(a: Tensor, b: Tensor) -> Tensor:
     return 2 * products.sum() - products[..., 0].sum()
 
 
-def conjugate_gradients(operator, right: Tensor, start: Tensor, preconditioner: Tensor, iterations: int) -> Tensor:
+def conjugate_gradients(
+    operator, right: Tensor, start: Tensor, preconditioner: Tensor, iterations: int
+) -> Tensor:
     """Solve ``operator(x) = right`` for a symmetric positive operator.
 
     Args:
@@ -146,22 +148,41 @@ class SampleSpaceUpdate(OnlineFilter):
         score_memory: float = 0.9,
         finer: int = 2,
     ) -> None:
-        if min(size - 1, channels, band, every, iterations, first_iterations, finer) < 1 or not 0 < rate < 1:
-            raise ValueError(f'SampleSpaceUpdate: got size={size}, channels={channels}, band={band}, every={every}, rate={rate}')
-        self.size, self.channels, self.band, self.rate, self.every = size, channels, band, rate, every
+        if (
+            min(size - 1, channels, band, every, iterations, first_iterations, finer) < 1
+            or not 0 < rate < 1
+        ):
+            raise ValueError(
+                f'SampleSpaceUpdate: got size={size}, channels={channels}, band={band}, every={every}, rate={rate}'
+            )
+        self.size, self.channels, self.band, self.rate, self.every = (
+            size,
+            channels,
+            band,
+            rate,
+            every,
+        )
         self.iterations, self.first_iterations, self.finer = iterations, first_iterations, finer
-        self.target_share, self.penalty_middle, self.penalty_edge = target_share, penalty_middle, penalty_edge
+        self.target_share, self.penalty_middle, self.penalty_edge = (
+            target_share,
+            penalty_middle,
+            penalty_edge,
+        )
         self.least_weight, self.score_memory = least_weight, score_memory
 
     # --- the contract -------------------------------------------------------------------------------------------------------------------
 
-    def start(self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float) -> SampleSpaceState:
+    def start(
+        self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float
+    ) -> SampleSpaceState:
         side, channels = spectrum.shape[2], spectrum.shape[1]
         band = min(self.band, (side - 1) // 2)
         low = low_band(spectrum[0], band).flatten(1)
         # Features that are not finite have no principal directions; the response then tells that nothing is seen.
         covariance = torch.nan_to_num((low @ low.mH).real.double(), nan=0.0, posinf=0.0, neginf=0.0)
-        projection = torch.linalg.eigh(covariance)[1][:, -min(self.channels, channels) :].to(spectrum.real.dtype)
+        projection = torch.linalg.eigh(covariance)[1][:, -min(self.channels, channels) :].to(
+            spectrum.real.dtype
+        )
         label = low_band(label_spectrum[0, 0], band)
         sample = _compact(spectrum, projection, band)[0]
         state = SampleSpaceState(
@@ -187,14 +208,18 @@ class SampleSpaceUpdate(OnlineFilter):
         mean_score = self.score_memory * state.mean_score + (1 - self.score_memory) * score
         state = replace(state, mean_score=mean_score, age=state.age + 1)
         if rate > 0:
-            state = self._with_sample(state, _compact(spectrum, state.projection, state.label.shape[1] - 1)[0], rate)
+            state = self._with_sample(
+                state, _compact(spectrum, state.projection, state.label.shape[1] - 1)[0], rate
+            )
         if state.age < self.every:
             return state
         return replace(state, filter=self._solved(state, self.iterations), age=0)
 
     # --- samples ------------------------------------------------------------------------------------------------------------------------
 
-    def _with_sample(self, state: SampleSpaceState, sample: Tensor, rate: float) -> SampleSpaceState:
+    def _with_sample(
+        self, state: SampleSpaceState, sample: Tensor, rate: float
+    ) -> SampleSpaceState:
         """The space with a further sample, at most ``size`` of them."""
         samples = (*state.samples, sample)
         weights = torch.cat([(1 - rate) * state.weights, state.weights.new_full((1,), rate)])
@@ -204,7 +229,9 @@ class SampleSpaceUpdate(OnlineFilter):
             samples, weights, products = self._reduced(samples, weights, products)
         return replace(state, samples=samples, weights=weights, products=products)
 
-    def _reduced(self, samples: tuple[Tensor, ...], weights: Tensor, products: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    def _reduced(
+        self, samples: tuple[Tensor, ...], weights: Tensor, products: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         """One sample less: the lightest goes where it counts for nothing, otherwise the two nearest become one."""
         lightest = int(weights[:-1].argmin())
         kept = list(range(len(samples)))
@@ -225,7 +252,11 @@ class SampleSpaceUpdate(OnlineFilter):
         mixing = mixing[kept]
         total = weights.clone()
         total[first] += total[second]
-        return tuple(merged if i == first else samples[i] for i in kept), total[kept], mixing @ products @ mixing.T
+        return (
+            tuple(merged if i == first else samples[i] for i in kept),
+            total[kept],
+            mixing @ products @ mixing.T,
+        )
 
     # --- filter -------------------------------------------------------------------------------------------------------------------------
 
@@ -246,7 +277,9 @@ class SampleSpaceUpdate(OnlineFilter):
 
         def operator(spectrum: Tensor) -> Tensor:
             responses = (stack * spectrum).sum(1, keepdim=True)
-            return (weighted * responses).sum(0) + torch.fft.rfft2(torch.fft.irfft2(spectrum, s=grid) * state.penalty)
+            return (weighted * responses).sum(0) + torch.fft.rfft2(
+                torch.fft.irfft2(spectrum, s=grid) * state.penalty
+            )
 
         energy = (weighted * stack).real.sum(0)
         smooth = (1 - MEAN_ENERGY) * energy + MEAN_ENERGY * energy.mean(0, keepdim=True)
@@ -260,5 +293,7 @@ def _compact(spectra: Tensor, projection: Tensor, band: int) -> Tensor:
     cells = spectra.shape[-2] ** 2
     low = low_band(spectra, band)
     compact = torch.einsum('nchf,ck->nkhf', low, projection.to(low.dtype))
-    energies = torch.stack([inner(sample, sample) for sample in compact]) / (projection.shape[1] * cells**2)
+    energies = torch.stack([inner(sample, sample) for sample in compact]) / (
+        projection.shape[1] * cells**2
+    )
     return compact / energies.clamp(min=1e-12).sqrt()[:, None, None, None]

@@ -74,16 +74,27 @@ class ScaleFilter:
         sigma_factor: float = 1 / 16,
     ) -> None:
         if scales % 2 == 0 or interpolated % 2 == 0 or not 1 <= scales <= interpolated:
-            raise ValueError(f'ScaleFilter: scales and interpolated must be odd and rise, got {scales} and {interpolated}')
+            raise ValueError(
+                f'ScaleFilter: scales and interpolated must be odd and rise, got {scales} and {interpolated}'
+            )
         self.scales, self.step, self.interpolated = scales, step, interpolated
-        self.area_px, self.cell_px, self.rate, self.regularisation = area_px, cell_px, rate, regularisation
+        self.area_px, self.cell_px, self.rate, self.regularisation = (
+            area_px,
+            cell_px,
+            rate,
+            regularisation,
+        )
         offsets = np.arange(scales) - scales // 2
         self.factors = step ** (offsets * interpolated / scales)
-        label = torch.exp(-0.5 / (sigma_factor * scales) ** 2 * torch.tensor(offsets, dtype=torch.float64) ** 2)
+        label = torch.exp(
+            -0.5 / (sigma_factor * scales) ** 2 * torch.tensor(offsets, dtype=torch.float64) ** 2
+        )
         self._label = torch.fft.fft(torch.roll(label, -(scales // 2))).to(torch.complex64)
         self._window = torch.hann_window(scales + 2, periodic=False)[1:-1]
 
-    def start(self, frame: np.ndarray, centre_xy: np.ndarray, size_wh: np.ndarray, features: PatchFeatures) -> ScaleState:
+    def start(
+        self, frame: np.ndarray, centre_xy: np.ndarray, size_wh: np.ndarray, features: PatchFeatures
+    ) -> ScaleState:
         """The filter after the first frame.
 
         Args:
@@ -98,36 +109,60 @@ class ScaleFilter:
         return self._solve((width, height), sample, sample, None)
 
     def update(
-        self, state: ScaleState, frame: np.ndarray, centre_xy: np.ndarray, size_wh: np.ndarray, features: PatchFeatures
+        self,
+        state: ScaleState,
+        frame: np.ndarray,
+        centre_xy: np.ndarray,
+        size_wh: np.ndarray,
+        features: PatchFeatures,
     ) -> tuple[float, ScaleState]:
         """Factor by which the target has grown, and the filter after it was learned at its new size."""
-        factor = self.step ** self._steps(state, self._sample(frame, centre_xy, size_wh, state.patch_wh, features))
+        factor = self.step ** self._steps(
+            state, self._sample(frame, centre_xy, size_wh, state.patch_wh, features)
+        )
         sample = self._sample(frame, centre_xy, size_wh * factor, state.patch_wh, features)
         template = (1 - self.rate) * state.template + self.rate * sample
         return factor, self._solve(state.patch_wh, template, sample, state.denominator)
 
     def _sample(
-        self, frame: np.ndarray, centre_xy: np.ndarray, size_wh: np.ndarray, patch_wh: tuple[int, int], features: PatchFeatures
+        self,
+        frame: np.ndarray,
+        centre_xy: np.ndarray,
+        size_wh: np.ndarray,
+        patch_wh: tuple[int, int],
+        features: PatchFeatures,
     ) -> Tensor:
         """``(D, S)``: one column a scale."""
-        patches = [crop_window(frame, centre_xy, size_wh * factor, patch_wh) for factor in self.factors]
+        patches = [
+            crop_window(frame, centre_xy, size_wh * factor, patch_wh) for factor in self.factors
+        ]
         return F.avg_pool2d(features(patches), self.cell_px).flatten(1).T
 
     def _compressed(self, basis: Tensor, sample: Tensor) -> Tensor:
         """Spectrum ``(K, S)`` over the scales."""
         return torch.fft.fft((basis.T @ sample) * self._window.to(sample))
 
-    def _solve(self, patch_wh: tuple[int, int], template: Tensor, sample: Tensor, denominator: Tensor | None) -> ScaleState:
+    def _solve(
+        self,
+        patch_wh: tuple[int, int],
+        template: Tensor,
+        sample: Tensor,
+        denominator: Tensor | None,
+    ) -> ScaleState:
         basis = torch.linalg.qr(template)[0]
         numerator = self._compressed(basis, template).conj() * self._label.to(template.device)
         own = self._compressed(torch.linalg.qr(sample)[0], sample)
         energy = own.real.square().sum(0) + own.imag.square().sum(0)
-        mixed = energy if denominator is None else (1 - self.rate) * denominator + self.rate * energy
+        mixed = (
+            energy if denominator is None else (1 - self.rate) * denominator + self.rate * energy
+        )
         return ScaleState(patch_wh, template, basis, numerator, mixed)
 
     def _steps(self, state: ScaleState, sample: Tensor) -> int:
         """Place of the highest response in steps from the present size; 0 where nothing is to be seen."""
-        product = (state.numerator * self._compressed(state.basis, sample)).sum(0) / (state.denominator + self.regularisation)
+        product = (state.numerator * self._compressed(state.basis, sample)).sum(0) / (
+            state.denominator + self.regularisation
+        )
         half = self.scales // 2
         padded = product.new_zeros(self.interpolated)
         padded[: half + 1], padded[-half:] = product[: half + 1], product[-half:]

@@ -111,7 +111,9 @@ class UDTTracker(Tracker):
         lost_frames: int = 3,
     ) -> None:
         if not isinstance(model, DCFNet):
-            raise TypeError(f'UDTTracker tracks with UDT and DCFNet models, got {type(model).__name__}')
+            raise TypeError(
+                f'UDTTracker tracks with UDT and DCFNet models, got {type(model).__name__}'
+            )
         if scales < 1 or scales % 2 == 0:
             raise ValueError(f'UDTTracker: scales must be odd, got {scales}')
         if adapt_frames and adapt_frames <= 2:
@@ -127,20 +129,32 @@ class UDTTracker(Tracker):
         self.scale_factors = scale_step**exponents
         self.scale_weights = torch.tensor(scale_penalty ** np.abs(exponents))
         # Equal peaks go to the first in this order; the release has the smallest window first.
-        self._scale_order = torch.from_numpy(np.arange(scales) if self.legacy else np.argsort(np.abs(exponents), kind='stable'))
+        self._scale_order = torch.from_numpy(
+            np.arange(scales) if self.legacy else np.argsort(np.abs(exponents), kind='stable')
+        )
         self.online: OnlineFilter = TASK_UTILS.build({'type': 'LinearUpdate', **(online or {})})
-        self.scale_filter: ScaleFilter | None = TASK_UTILS.build(scale_filter) if scale_filter else None
+        self.scale_filter: ScaleFilter | None = (
+            TASK_UTILS.build(scale_filter) if scale_filter else None
+        )
         self.least_scale, self.most_scale, self.min_size_px = least_scale, most_scale, min_size_px
-        self.adapt_frames, self.adapt_iterations, self.adapt_lr = adapt_frames, adapt_iterations, adapt_lr
+        self.adapt_frames, self.adapt_iterations, self.adapt_lr = (
+            adapt_frames,
+            adapt_iterations,
+            adapt_lr,
+        )
         self.lost_score, self.lost_frames = lost_score, lost_frames
         self._window = torch.from_numpy(hann_window(crop_px)).float()
-        self._label = torch.fft.rfft2(gaussian_label((crop_px, crop_px), model.label_sigma(crop_px)))[:, None]
+        self._label = torch.fft.rfft2(
+            gaussian_label((crop_px, crop_px), model.label_sigma(crop_px))
+        )[:, None]
 
     # --- crops and features -------------------------------------------------------------------------------------------------------------
 
     def _crop(self, frame: np.ndarray, centre_xy: np.ndarray, size_wh: np.ndarray) -> np.ndarray:
         side = (self.crop_px, self.crop_px)
-        return crop_window(frame, centre_xy, size_wh * (1 + self.model.padding), side, legacy=self.legacy)
+        return crop_window(
+            frame, centre_xy, size_wh * (1 + self.model.padding), side, legacy=self.legacy
+        )
 
     def _spectra(self, network: DCFNet, crops: Sequence[np.ndarray]) -> Tensor:
         """Spectra ``(B, C, S, S // 2 + 1)`` of the windowed features of crops."""
@@ -149,29 +163,56 @@ class UDTTracker(Tracker):
 
     def _learned(self, network: DCFNet, spectrum: Tensor) -> Any:
         kernel_size = network.filter.kernel_size(spectrum.shape[1], (self.crop_px, self.crop_px))
-        return self.online.start(spectrum, self._label.to(spectrum.device), network.filter.regularisation, kernel_size)
+        return self.online.start(
+            spectrum, self._label.to(spectrum.device), network.filter.regularisation, kernel_size
+        )
 
     # --- first frame --------------------------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def init(self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> list[TargetState]:
+    def init(
+        self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray
+    ) -> list[TargetState]:
         """See :meth:`Tracker.init`; returns one state per target."""
         count = target_count(boxes_xyxy)
         per_target = frames_per_target(frames, count)
         boxes = xyxy_to_cxcywh(checked_boxes(boxes_xyxy, per_target))
-        crops = [self._crop(frame, box[:2], box[2:]) for frame, box in zip(per_target, boxes, strict=True)]
+        crops = [
+            self._crop(frame, box[:2], box[2:])
+            for frame, box in zip(per_target, boxes, strict=True)
+        ]
         spectra = self._spectra(self.model, crops)
-        return [self._first_state(*parts) for parts in zip(per_target, boxes, crops, spectra.split(1), strict=True)]
+        return [
+            self._first_state(*parts)
+            for parts in zip(per_target, boxes, crops, spectra.split(1), strict=True)
+        ]
 
-    def _first_state(self, frame: np.ndarray, box_cxcywh: np.ndarray, crop: np.ndarray, spectrum: Tensor) -> TargetState:
+    def _first_state(
+        self, frame: np.ndarray, box_cxcywh: np.ndarray, crop: np.ndarray, spectrum: Tensor
+    ) -> TargetState:
         size = box_cxcywh[2:]
         height, width = frame.shape[:2]
         # The release limits the width by the frame's height and the height by its width.
-        most = np.minimum((height, width) if self.legacy else (width, height), self.most_scale * size)
+        most = np.minimum(
+            (height, width) if self.legacy else (width, height), self.most_scale * size
+        )
         least = np.minimum(np.maximum(self.least_scale * size, self.min_size_px), most)
-        scale = self.scale_filter.start(frame, box_cxcywh[:2], size, self._patch_features(self.model)) if self.scale_filter else None
+        scale = (
+            self.scale_filter.start(frame, box_cxcywh[:2], size, self._patch_features(self.model))
+            if self.scale_filter
+            else None
+        )
         early = (crop,) if self.adapt_frames else ()
-        return TargetState(box_cxcywh[:2], size, least, most, self.model, self._learned(self.model, spectrum), scale, early)
+        return TargetState(
+            box_cxcywh[:2],
+            size,
+            least,
+            most,
+            self.model,
+            self._learned(self.model, spectrum),
+            scale,
+            early,
+        )
 
     def _patch_features(self, network: DCFNet):
         return lambda patches: _features(network, patches)
@@ -179,38 +220,57 @@ class UDTTracker(Tracker):
     # --- every other frame --------------------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
-    def update(self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[TargetState]) -> tuple[Prediction, list[TargetState]]:
+    def update(
+        self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[TargetState]
+    ) -> tuple[Prediction, list[TargetState]]:
         """See :meth:`Tracker.update`; targets that share a network run as one batch."""
         per_target = frames_per_target(frames, len(state))
         new_state: list[TargetState] = list(state)
         scores = np.zeros(len(state))
         for network in {id(target.network): target.network for target in state}.values():
             group = [index for index, target in enumerate(state) if target.network is network]
-            updated, group_scores = self._update_group(network, [per_target[i] for i in group], [state[i] for i in group])
+            updated, group_scores = self._update_group(
+                network, [per_target[i] for i in group], [state[i] for i in group]
+            )
             for index, target, score in zip(group, updated, group_scores, strict=True):
                 new_state[index], scores[index] = target, score
-        boxes = cxcywh_to_xyxy(np.stack([np.concatenate([target.centre_xy, target.size_wh]) for target in new_state]))
+        boxes = cxcywh_to_xyxy(
+            np.stack([np.concatenate([target.centre_xy, target.size_wh]) for target in new_state])
+        )
         lost = np.array([target.weak_frames >= self.lost_frames for target in new_state])
         return Prediction(boxes, scores, lost), new_state
 
-    def _update_group(self, network: DCFNet, frames: list[np.ndarray], targets: list[TargetState]) -> tuple[list[TargetState], list[float]]:
+    def _update_group(
+        self, network: DCFNet, frames: list[np.ndarray], targets: list[TargetState]
+    ) -> tuple[list[TargetState], list[float]]:
         crops = [
             self._crop(frame, target.centre_xy, target.size_wh * factor)
             for frame, target in zip(frames, targets, strict=True)
             for factor in self.scale_factors
         ]
         spectra = self._spectra(network, crops).split(len(self.scale_factors))
-        found = [self._found(*parts, network) for parts in zip(frames, targets, spectra, strict=True)]
+        found = [
+            self._found(*parts, network) for parts in zip(frames, targets, spectra, strict=True)
+        ]
         scores = [score for _, score in found]
-        crops = [self._crop(frame, target.centre_xy, target.size_wh) for frame, (target, _) in zip(frames, found, strict=True)]
+        crops = [
+            self._crop(frame, target.centre_xy, target.size_wh)
+            for frame, (target, _) in zip(frames, found, strict=True)
+        ]
         learned = self._spectra(network, crops).split(1)
         updated = [
-            self._learn(target, crop, spectrum, score) if self._is_worth_learning(frame, target, score) else target
-            for frame, (target, score), crop, spectrum in zip(frames, found, crops, learned, strict=True)
+            self._learn(target, crop, spectrum, score)
+            if self._is_worth_learning(frame, target, score)
+            else target
+            for frame, (target, score), crop, spectrum in zip(
+                frames, found, crops, learned, strict=True
+            )
         ]
         return updated, scores
 
-    def _found(self, frame: np.ndarray, target: TargetState, spectra: Tensor, network: DCFNet) -> tuple[TargetState, float]:
+    def _found(
+        self, frame: np.ndarray, target: TargetState, spectra: Tensor, network: DCFNet
+    ) -> tuple[TargetState, float]:
         """The target at its new place with its new size, and the response there."""
         responses = self.online.respond(target.filter, spectra, (self.crop_px, self.crop_px))
         peaks = torch.nan_to_num(responses.flatten(1).amax(1), nan=0.0)
@@ -220,16 +280,25 @@ class UDTTracker(Tracker):
             return self._rated(target, 0.0), 0.0
         rows, columns = peak_shift(responses[best : best + 1])[0].tolist()
         window = target.size_wh * (self.scale_factors[best] * (1 + self.model.padding))
-        moved = target.centre_xy + np.array([columns / responses.shape[2], rows / responses.shape[1]]) * window
+        moved = (
+            target.centre_xy
+            + np.array([columns / responses.shape[2], rows / responses.shape[1]]) * window
+        )
         if not self.legacy:
-            moved = np.clip(moved, 0, frame.shape[1::-1])  # the release lets the centre leave the frame
+            moved = np.clip(
+                moved, 0, frame.shape[1::-1]
+            )  # the release lets the centre leave the frame
         size = np.clip(target.size_wh * self.scale_factors[best], target.least_wh, target.most_wh)
         scale = target.scale
         if self.scale_filter and scale is not None:
-            factor, scale = self.scale_filter.update(scale, frame, moved, size, self._patch_features(network))
+            factor, scale = self.scale_filter.update(
+                scale, frame, moved, size, self._patch_features(network)
+            )
             size = np.clip(size * factor, target.least_wh, target.most_wh)
         score = float(peaks[best].clamp(0, 1))
-        return self._rated(replace(target, centre_xy=moved, size_wh=size, scale=scale), score), score
+        return self._rated(
+            replace(target, centre_xy=moved, size_wh=size, scale=scale), score
+        ), score
 
     def _rated(self, target: TargetState, score: float) -> TargetState:
         return replace(target, weak_frames=target.weak_frames + 1 if score < self.lost_score else 0)
@@ -247,7 +316,9 @@ class UDTTracker(Tracker):
         """A filter of features without contrast divides by next to nothing and would drown those of all frames before."""
         return self.legacy or (score > 0 and self._has_contrast(frame, target))
 
-    def _learn(self, target: TargetState, crop: np.ndarray, spectrum: Tensor, score: float) -> TargetState:
+    def _learn(
+        self, target: TargetState, crop: np.ndarray, spectrum: Tensor, score: float
+    ) -> TargetState:
         """The target after its new crop was learned, and its network adapted where it is time."""
         if target.early_crops:
             early = (*target.early_crops, crop)

@@ -134,10 +134,20 @@ class MemoryQueue(Generic[EntryT]):
         length = self.latest.frame / self.history_size
         history = []
         for segment in range(self.history_size):
-            inside = [m for m in self.past if segment * length <= _bucket_centre(m, self.bucket_frames) < (segment + 1) * length]
+            inside = [
+                m
+                for m in self.past
+                if segment * length
+                <= _bucket_centre(m, self.bucket_frames)
+                < (segment + 1) * length
+            ]
             # A segment shorter than a bucket can be empty: its nearest moment stands in.
             middle = (segment + 0.5) * length
-            best = max(inside, key=lambda m: m.score) if inside else min(self.past, key=lambda m: abs(m.frame + 0.5 - middle))
+            best = (
+                max(inside, key=lambda m: m.score)
+                if inside
+                else min(self.past, key=lambda m: abs(m.frame + 0.5 - middle))
+            )
             history.append(best.entry)
         return history
 
@@ -147,7 +157,9 @@ class MemoryQueue(Generic[EntryT]):
         if seen == 2:
             return [self.first] * self.history_size
         # While the history is shorter than its places, the release's indices also hit the first frame once.
-        from_past = [self.past[0].entry] if seen > self.history_size else [self.first, self.past[0].entry]
+        from_past = (
+            [self.past[0].entry] if seen > self.history_size else [self.first, self.past[0].entry]
+        )
         return from_past + [self.latest.entry] * (self.history_size - len(from_past))
 
 

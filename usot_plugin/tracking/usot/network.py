@@ -59,10 +59,14 @@ class USOTNetwork(Protocol):
     def encode_template(self, crops: Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> HeadCodes:
         """Codes of ``B`` template crops ``(S, S, 3)`` uint8 BGR with boxes ``(B, 4)`` in their pixels."""
 
-    def look(self, crops: Sequence[np.ndarray], template: HeadCodes, memories: Memories | None) -> SearchView:
+    def look(
+        self, crops: Sequence[np.ndarray], template: HeadCodes, memories: Memories | None
+    ) -> SearchView:
         """Both branches on ``B`` search crops; the memory branch where ``memories`` are given."""
 
-    def encode_memory(self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int, margin_cells: float) -> list[Tensor]:
+    def encode_memory(
+        self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int, margin_cells: float
+    ) -> list[Tensor]:
         """Codes ``(B, C, h, w)`` of entries pooled from :attr:`SearchView.features` at boxes ``(B, 4)`` in crop pixels."""
 
 
@@ -84,13 +88,19 @@ class TorchNetwork:
         """See :class:`USOTNetwork`."""
         return template_codes(self.model, self._to_batch(crops), torch.from_numpy(boxes_xyxy))
 
-    def look(self, crops: Sequence[np.ndarray], template: HeadCodes, memories: Memories | None) -> SearchView:
+    def look(
+        self, crops: Sequence[np.ndarray], template: HeadCodes, memories: Memories | None
+    ) -> SearchView:
         """See :class:`USOTNetwork`."""
         return search_view(self.model, self._to_batch(crops), template, memories)
 
-    def encode_memory(self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int, margin_cells: float) -> list[Tensor]:
+    def encode_memory(
+        self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int, margin_cells: float
+    ) -> list[Tensor]:
         """See :class:`USOTNetwork`."""
-        pooled = self.model.pool_search(features, torch.from_numpy(boxes_xyxy).to(features), crop_px, margin_cells)
+        pooled = self.model.pool_search(
+            features, torch.from_numpy(boxes_xyxy).to(features), crop_px, margin_cells
+        )
         return self.model.head.encode_memory(pooled).cls
 
 
@@ -104,7 +114,9 @@ def template_codes(model: USOT, crops: Tensor, boxes_xyxy: Tensor) -> HeadCodes:
     return model.encode_template(images, boxes_xyxy.to(images))
 
 
-def search_view(model: USOT, crops: Tensor, template: HeadCodes, memories: Memories | None) -> SearchView:
+def search_view(
+    model: USOT, crops: Tensor, template: HeadCodes, memories: Memories | None
+) -> SearchView:
     """Both branches on search crops ``(B, S, S, 3)`` uint8 BGR; see :meth:`USOTNetwork.look`."""
     features = model.extract(_normalised(model, crops))
     codes = model.head.encode_search(features)
@@ -112,5 +124,7 @@ def search_view(model: USOT, crops: Tensor, template: HeadCodes, memories: Memor
     memory_scores = None
     if memories is not None:
         entries = HeadCodes([code.flatten(0, 1) for code in memories.codes], None)
-        memory_scores = model.head.predict_memory(codes, entries, memories.codes[0].shape[1], memories.multiplicity).sigmoid()
+        memory_scores = model.head.predict_memory(
+            codes, entries, memories.codes[0].shape[1], memories.multiplicity
+        ).sigmoid()
     return SearchView(logits.sigmoid(), memory_scores, ltrb_to_boxes(ltrb, model.grid), features)

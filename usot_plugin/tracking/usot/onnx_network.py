@@ -72,8 +72,14 @@ def _template(model: USOT, inputs: Named) -> Named:
 
 
 def _track(model: USOT, inputs: Named) -> Named:
-    memories = Memories(_family(inputs, 'memory'), inputs['multiplicity']) if 'multiplicity' in inputs else None
-    view = search_view(model, inputs['crops'], HeadCodes(_family(inputs, 'cls'), _family(inputs, 'reg')), memories)
+    memories = (
+        Memories(_family(inputs, 'memory'), inputs['multiplicity'])
+        if 'multiplicity' in inputs
+        else None
+    )
+    view = search_view(
+        model, inputs['crops'], HeadCodes(_family(inputs, 'cls'), _family(inputs, 'reg')), memories
+    )
     found = {'scores': view.scores, 'boxes_xyxy': view.boxes_xyxy, 'features': view.features}
     return found if view.memory_scores is None else {**found, 'memory_scores': view.memory_scores}
 
@@ -92,7 +98,9 @@ def _numbered(name: str, tensors: Sequence[Any]) -> dict[str, Any]:
 
 def _family(tensors: Mapping[str, Any], name: str) -> list[Any]:
     """Values of ``name0``, ``name1`` ... in order."""
-    return [tensors[key] for key in sorted(tensors) if key.rstrip('0123456789') == name and key != name]
+    return [
+        tensors[key] for key in sorted(tensors) if key.rstrip('0123456789') == name and key != name
+    ]
 
 
 def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) -> float:
@@ -115,7 +123,8 @@ def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) 
     (folder / META).unlink(missing_ok=True)
     worst = 0.0
     exemplar_px, large_px, small_px = (
-        int(options.get(key, usual)) for key, usual in (('exemplar_px', 127), ('instance_px', 255), ('small_instance_px', 271))
+        int(options.get(key, usual))
+        for key, usual in (('exemplar_px', 127), ('instance_px', 255), ('small_instance_px', 271))
     )
     with torch.no_grad():
         for name, inputs in _examples(model, 2, exemplar_px, large_px, 3):
@@ -124,10 +133,21 @@ def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) 
                 _write_graph(graph, inputs, temporary)
         for batch, crop_px, entries in ((1, large_px, 1), (2, small_px, 5), (3, large_px, 7)):
             for name, inputs in _examples(model, batch, exemplar_px, crop_px, entries):
-                worst = max(worst, _difference(_session(folder / f'{name}.onnx'), FUNCTIONS[name](model, inputs), inputs))
+                worst = max(
+                    worst,
+                    _difference(
+                        _session(folder / f'{name}.onnx'), FUNCTIONS[name](model, inputs), inputs
+                    ),
+                )
     if not worst <= TOLERANCE:
-        raise ExportError(f'{folder}: ONNX Runtime differs from PyTorch by {worst:.2g}, more than {TOLERANCE:g}')
-    grid = {'stride': model.grid.stride, 'feature_offset': model.grid.feature_offset, 'kernel_cells': model.grid.kernel_cells}
+        raise ExportError(
+            f'{folder}: ONNX Runtime differs from PyTorch by {worst:.2g}, more than {TOLERANCE:g}'
+        )
+    grid = {
+        'stride': model.grid.stride,
+        'feature_offset': model.grid.feature_offset,
+        'kernel_cells': model.grid.kernel_cells,
+    }
     meta = {
         'usot_plugin': __version__,
         'tracker': dict(options),
@@ -141,7 +161,9 @@ def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) 
     return worst
 
 
-def _examples(model: USOT, batch: int, exemplar_px: int, crop_px: int, entries: int) -> Iterator[tuple[str, Named]]:
+def _examples(
+    model: USOT, batch: int, exemplar_px: int, crop_px: int, entries: int
+) -> Iterator[tuple[str, Named]]:
     """Random input of every graph of a model, in the order that they are run in."""
     generator = torch.Generator().manual_seed(batch)
 
@@ -155,9 +177,15 @@ def _examples(model: USOT, batch: int, exemplar_px: int, crop_px: int, entries: 
     yield 'track', search
     if model.head.memory is None:
         return
-    memory = {'features': _track(model, search)['features'], 'boxes_cells': torch.tensor([[-0.5, 8.0, 17.25, 19.0]]).repeat(batch, 1)}
+    memory = {
+        'features': _track(model, search)['features'],
+        'boxes_cells': torch.tensor([[-0.5, 8.0, 17.25, 19.0]]).repeat(batch, 1),
+    }
     yield 'memory', memory
-    codes = {name: torch.stack([code] * entries, 1) * torch.rand(entries, 1, 1, 1) for name, code in _memory(model, memory).items()}
+    codes = {
+        name: torch.stack([code] * entries, 1) * torch.rand(entries, 1, 1, 1)
+        for name, code in _memory(model, memory).items()
+    }
     multiplicity = torch.arange(entries).repeat(batch, 1).flip(1).float() + (entries == 1)
     yield 'track_memory', {**search, **codes, 'multiplicity': multiplicity}
 
@@ -168,7 +196,9 @@ def _write_graph(graph: _Graph, inputs: Named, path: Path) -> None:
     for name in axes:
         if name == 'crops' and len(inputs) > 2:
             axes[name].update({1: 'side', 2: 'side'})
-        elif name in ('features', 'scores', 'memory_scores') or (name == 'boxes_xyxy' and name in outputs):
+        elif name in ('features', 'scores', 'memory_scores') or (
+            name == 'boxes_xyxy' and name in outputs
+        ):
             axes[name].update({2: 'rows', 3: 'columns'})
         elif name == 'multiplicity' or (name in inputs and name.startswith('memory')):
             axes[name][1] = 'entries'
@@ -193,7 +223,9 @@ def _difference(session: Any, expected: Named, inputs: Named) -> float:
     found = session.run(list(expected), {name: value.numpy() for name, value in inputs.items()})
     worst = 0.0
     for have, want in zip(found, expected.values(), strict=True):
-        worst = max(worst, float((np.abs(have - want.numpy()) / np.maximum(1, np.abs(want.numpy()))).max()))
+        worst = max(
+            worst, float((np.abs(have - want.numpy()) / np.maximum(1, np.abs(want.numpy()))).max())
+        )
     return worst
 
 
@@ -201,13 +233,17 @@ def _session(path: Path) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ExportError('onnxruntime is not installed: pip install "usot_plugin[export]"') from error
+        raise ExportError(
+            'onnxruntime is not installed: pip install "usot_plugin[export]"'
+        ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     except Exception as error:  # ONNX Runtime's own errors have no common class; the cause is named
-        raise ExportError(f'{path}: cannot be read as a graph ({str(error).splitlines()[0]})') from error
+        raise ExportError(
+            f'{path}: cannot be read as a graph ({str(error).splitlines()[0]})'
+        ) from error
 
 
 class OnnxNetwork:
@@ -224,10 +260,16 @@ class OnnxNetwork:
         folder = Path(folder)
         try:
             meta = parse_json((folder / META).read_text(encoding='utf-8'))
-            self.legacy, self.has_memory, self.options = meta['legacy'], meta['has_memory'], meta['tracker']
+            self.legacy, self.has_memory, self.options = (
+                meta['legacy'],
+                meta['has_memory'],
+                meta['tracker'],
+            )
             self.grid = CellGrid(**meta['grid'], legacy_axis=self.legacy)
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-            raise ExportError(f'{folder}: no complete export (make one with tools/export_onnx.py)') from error
+            raise ExportError(
+                f'{folder}: no complete export (make one with tools/export_onnx.py)'
+            ) from error
         names = FUNCTIONS if self.has_memory else ('template', 'track')
         self._sessions = {name: _session(folder / f'{name}.onnx') for name in names}
 
@@ -239,18 +281,38 @@ class OnnxNetwork:
 
     def encode_template(self, crops: Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> HeadCodes:
         """See :class:`USOTNetwork`."""
-        found = self._run('template', {'crops': torch.from_numpy(np.stack(crops)), 'boxes_xyxy': torch.from_numpy(boxes_xyxy).float()})
+        found = self._run(
+            'template',
+            {
+                'crops': torch.from_numpy(np.stack(crops)),
+                'boxes_xyxy': torch.from_numpy(boxes_xyxy).float(),
+            },
+        )
         return HeadCodes(_family(found, 'cls'), _family(found, 'reg'))
 
-    def look(self, crops: Sequence[np.ndarray], template: HeadCodes, memories: Memories | None) -> SearchView:
+    def look(
+        self, crops: Sequence[np.ndarray], template: HeadCodes, memories: Memories | None
+    ) -> SearchView:
         """See :class:`USOTNetwork`."""
-        inputs = {'crops': torch.from_numpy(np.stack(crops)), **_numbered('cls', template.cls), **_numbered('reg', template.reg or [])}
+        inputs = {
+            'crops': torch.from_numpy(np.stack(crops)),
+            **_numbered('cls', template.cls),
+            **_numbered('reg', template.reg or []),
+        }
         if memories is not None:
-            inputs.update(_numbered('memory', memories.codes), multiplicity=memories.multiplicity.float())
+            inputs.update(
+                _numbered('memory', memories.codes), multiplicity=memories.multiplicity.float()
+            )
         found = self._run('track' if memories is None else 'track_memory', inputs)
-        return SearchView(found['scores'], found.get('memory_scores'), found['boxes_xyxy'], found['features'])
+        return SearchView(
+            found['scores'], found.get('memory_scores'), found['boxes_xyxy'], found['features']
+        )
 
-    def encode_memory(self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int, margin_cells: float) -> list[Tensor]:
+    def encode_memory(
+        self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int, margin_cells: float
+    ) -> list[Tensor]:
         """See :class:`USOTNetwork`."""
-        cells = self.grid.search_box_to_cells(torch.from_numpy(boxes_xyxy).to(features), crop_px, margin_cells)
+        cells = self.grid.search_box_to_cells(
+            torch.from_numpy(boxes_xyxy).to(features), crop_px, margin_cells
+        )
         return _family(self._run('memory', {'features': features, 'boxes_cells': cells}), 'memory')

@@ -111,7 +111,11 @@ class USOTTracker(Tracker):
         self.model = model
         self.network: USOTNetwork = TorchNetwork(model) if isinstance(model, USOT) else model
         self.legacy = self.network.legacy
-        self.exemplar_px, self.instance_px, self.small_instance_px = exemplar_px, instance_px, small_instance_px
+        self.exemplar_px, self.instance_px, self.small_instance_px = (
+            exemplar_px,
+            instance_px,
+            small_instance_px,
+        )
         self.small_target_share, self.context = small_target_share, context
         self.penalty_k, self.size_lr, self.window_influence = penalty_k, size_lr, window_influence
         self.memory_size, self.memory_margin_cells = memory_size, memory_margin_cells
@@ -129,7 +133,9 @@ class USOTTracker(Tracker):
         return crop_region(frame, window.region, (window.crop_px, window.crop_px), fill)
 
     @torch.inference_mode()
-    def init(self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> list[TargetState]:
+    def init(
+        self, frames: np.ndarray | Sequence[np.ndarray], boxes_xyxy: np.ndarray
+    ) -> list[TargetState]:
         """See :meth:`Tracker.init`; returns one state per target."""
         count = target_count(boxes_xyxy)
         per_target = frames_per_target(frames, count)
@@ -143,79 +149,140 @@ class USOTTracker(Tracker):
         crop_px = self.small_instance_px if share < self.small_target_share else self.instance_px
 
         window = self._window(box, self.exemplar_px)
-        template = self.network.encode_template([self._crop(frame, window, fill)], window.to_crop(box_xyxy)[None])
-        memory = self._init_memory(frame, box, crop_px, fill, template) if self.memory_weight else None
+        template = self.network.encode_template(
+            [self._crop(frame, window, fill)], window.to_crop(box_xyxy)[None]
+        )
+        memory = (
+            self._init_memory(frame, box, crop_px, fill, template) if self.memory_weight else None
+        )
         return TargetState(box, crop_px, fill, template, memory)
 
     def _init_memory(
-        self, frame: np.ndarray, box_cxcywh: np.ndarray, crop_px: int, fill: np.ndarray, template: HeadCodes
+        self,
+        frame: np.ndarray,
+        box_cxcywh: np.ndarray,
+        crop_px: int,
+        fill: np.ndarray,
+        template: HeadCodes,
     ) -> MemoryQueue[Entry]:
         window = self._window(box_cxcywh, crop_px)
         crop = self._crop(frame, window, fill)
         box = window.to_crop(cxcywh_to_xyxy(box_cxcywh))
         mirrored = box.copy()
         mirrored[[0, 2]] = crop_px - box[[2, 0]]
-        features = self.network.look([crop, np.ascontiguousarray(crop[:, ::-1])], template.repeat(2), None).features
+        features = self.network.look(
+            [crop, np.ascontiguousarray(crop[:, ::-1])], template.repeat(2), None
+        ).features
         first, flipped = self._encode_entries(features, np.stack([box, mirrored]), crop_px)
         return MemoryQueue(first, flipped, self.memory_size, self.memory_rule)
 
-    def _encode_entries(self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int) -> list[Entry]:
+    def _encode_entries(
+        self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int
+    ) -> list[Entry]:
         """Memory entries from search features ``(B, C, h, w)`` and boxes ``(B, 4)`` in crop pixels."""
         codes = self.network.encode_memory(features, boxes_xyxy, crop_px, self.memory_margin_cells)
         # Copies: a view would keep the codes of the whole batch alive as long as one target's entry is remembered.
         return list(zip(*([one.clone() for one in code] for code in codes), strict=True))
 
     @torch.inference_mode()
-    def update(self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[TargetState]) -> tuple[Prediction, list[TargetState]]:
+    def update(
+        self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[TargetState]
+    ) -> tuple[Prediction, list[TargetState]]:
         """See :meth:`Tracker.update`; targets with equal crop size run as one batch."""
         per_target = frames_per_target(frames, len(state))
         new_state: list[TargetState] = list(state)
         scores = np.zeros(len(state))
         for crop_px in sorted({target.crop_px for target in state}):
             group = [index for index, target in enumerate(state) if target.crop_px == crop_px]
-            updated, group_scores = self._update_group([per_target[i] for i in group], [state[i] for i in group], crop_px)
+            updated, group_scores = self._update_group(
+                [per_target[i] for i in group], [state[i] for i in group], crop_px
+            )
             for index, target, score in zip(group, updated, group_scores, strict=True):
                 new_state[index], scores[index] = target, score
         boxes = cxcywh_to_xyxy(np.stack([target.box_cxcywh for target in new_state]))
         lost = np.array([target.weak_frames >= self.lost_frames for target in new_state])
         return Prediction(boxes, scores, lost), new_state
 
-    def _update_group(self, frames: list[np.ndarray], targets: list[TargetState], crop_px: int) -> tuple[list[TargetState], list[float]]:
+    def _update_group(
+        self, frames: list[np.ndarray], targets: list[TargetState], crop_px: int
+    ) -> tuple[list[TargetState], list[float]]:
         windows = [self._window(target.box_cxcywh, crop_px) for target in targets]
-        crops = [self._crop(frame, window, target.fill) for frame, window, target in zip(frames, windows, targets, strict=True)]
+        crops = [
+            self._crop(frame, window, target.fill)
+            for frame, window, target in zip(frames, windows, targets, strict=True)
+        ]
         template = HeadCodes(
             [torch.cat(parts) for parts in zip(*(t.template.cls for t in targets), strict=True)],
-            [torch.cat(parts) for parts in zip(*(t.template.reg or [] for t in targets), strict=True)],
+            [
+                torch.cat(parts)
+                for parts in zip(*(t.template.reg or [] for t in targets), strict=True)
+            ],
         )
-        view = self.network.look(crops, template, self._memories(targets) if self.memory_weight else None)
+        view = self.network.look(
+            crops, template, self._memories(targets) if self.memory_weight else None
+        )
         scores = view.scores
         if view.memory_scores is not None:
             scores = (1 - self.memory_weight) * scores + self.memory_weight * view.memory_scores
-        choices = self._choose(scores[:, 0].float().cpu().numpy(), view.boxes_xyxy.float().cpu().numpy(), windows, targets)
+        choices = self._choose(
+            scores[:, 0].float().cpu().numpy(),
+            view.boxes_xyxy.float().cpu().numpy(),
+            windows,
+            targets,
+        )
         entries: list[Entry | None] = [None] * len(targets)
         if self.memory_weight:
-            entries = list(self._encode_entries(view.features, np.stack([choice.box_xyxy for choice in choices]), crop_px))
-        updated = [self._move(*parts) for parts in zip(frames, targets, windows, choices, entries, strict=True)]
+            entries = list(
+                self._encode_entries(
+                    view.features, np.stack([choice.box_xyxy for choice in choices]), crop_px
+                )
+            )
+        updated = [
+            self._move(*parts)
+            for parts in zip(frames, targets, windows, choices, entries, strict=True)
+        ]
         return updated, [choice.score for choice in choices]
 
     def _memories(self, targets: list[TargetState]) -> Memories:
         """Queues of different length as one batch: shorter ones are filled up with entries of multiplicity 0."""
-        queues = [merge_multiplicity(target.memory.entries()) for target in targets if target.memory is not None]
+        queues = [
+            merge_multiplicity(target.memory.entries())
+            for target in targets
+            if target.memory is not None
+        ]
         longest = max(len(queue) for queue in queues)
         filled = [queue + [(queue[0][0], 0)] * (longest - len(queue)) for queue in queues]
         codes = [
             torch.stack(parts).unflatten(0, (len(targets), longest))
             for parts in zip(*(entry for queue in filled for entry, _ in queue), strict=True)
         ]
-        return Memories(codes, torch.tensor([[count for _, count in queue] for queue in filled], device=codes[0].device))
+        return Memories(
+            codes,
+            torch.tensor(
+                [[count for _, count in queue] for queue in filled], device=codes[0].device
+            ),
+        )
 
-    def _choose(self, scores: np.ndarray, boxes_xyxy: np.ndarray, windows: list[SearchWindow], targets: list[TargetState]) -> list[_Choice]:
+    def _choose(
+        self,
+        scores: np.ndarray,
+        boxes_xyxy: np.ndarray,
+        windows: list[SearchWindow],
+        targets: list[TargetState],
+    ) -> list[_Choice]:
         """Best cell of each response map, ``(B, H, W)``, after penalty and window."""
-        target_wh = np.stack([t.box_cxcywh[2:] * window.scale for t, window in zip(targets, windows, strict=True)])
-        boxes_wh = np.stack([boxes_xyxy[:, 2] - boxes_xyxy[:, 0], boxes_xyxy[:, 3] - boxes_xyxy[:, 1]], axis=1)
+        target_wh = np.stack(
+            [t.box_cxcywh[2:] * window.scale for t, window in zip(targets, windows, strict=True)]
+        )
+        boxes_wh = np.stack(
+            [boxes_xyxy[:, 2] - boxes_xyxy[:, 0], boxes_xyxy[:, 3] - boxes_xyxy[:, 1]], axis=1
+        )
         with np.errstate(invalid='ignore', over='ignore', divide='ignore'):
             penalty = scale_ratio_penalty(boxes_wh, target_wh, self.penalty_k, self.context)
-            blended = penalty * scores * (1 - self.window_influence) + hann_window(scores.shape[-1]) * self.window_influence
+            blended = (
+                penalty * scores * (1 - self.window_influence)
+                + hann_window(scores.shape[-1]) * self.window_influence
+            )
         # A diverged network predicts sizes of exp(large); no such cell is ever chosen.
         usable = np.isfinite(blended) & np.isfinite(boxes_xyxy).all(axis=1)
         best = np.where(usable, blended, -np.inf).reshape(len(scores), -1).argmax(axis=1)
@@ -224,12 +291,27 @@ class USOTTracker(Tracker):
         for i, (row, column) in enumerate(zip(rows, columns, strict=True)):
             if usable[i, row, column]:
                 box = boxes_xyxy[i, :, row, column].astype(np.float64)
-                choices.append(_Choice(box, float(scores[i, row, column]), float(penalty[i, row, column])))
+                choices.append(
+                    _Choice(box, float(scores[i, row, column]), float(penalty[i, row, column]))
+                )
             else:
-                choices.append(_Choice(windows[i].to_crop(cxcywh_to_xyxy(targets[i].box_cxcywh)), score=0.0, penalty=0.0))
+                choices.append(
+                    _Choice(
+                        windows[i].to_crop(cxcywh_to_xyxy(targets[i].box_cxcywh)),
+                        score=0.0,
+                        penalty=0.0,
+                    )
+                )
         return choices
 
-    def _move(self, frame: np.ndarray, target: TargetState, window: SearchWindow, choice: _Choice, entry: Entry | None) -> TargetState:
+    def _move(
+        self,
+        frame: np.ndarray,
+        target: TargetState,
+        window: SearchWindow,
+        choice: _Choice,
+        entry: Entry | None,
+    ) -> TargetState:
         """The target after the chosen box: centre taken over, size smoothed, both kept inside the frame."""
         height, width = frame.shape[:2]
         found = xyxy_to_cxcywh(window.to_frame(choice.box_xyxy))

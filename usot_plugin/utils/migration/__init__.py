@@ -3,4 +3,11 @@
 from .migrate import MigrationError, migrate, read_old_config, read_plain, write_config
 from .report import Migration
 
-__all__ = ['Migration', 'MigrationError', 'migrate', 'read_old_config', 'read_plain', 'write_config']
+__all__ = [
+    'Migration',
+    'MigrationError',
+    'migrate',
+    'read_old_config',
+    'read_plain',
+    'write_config',
+]

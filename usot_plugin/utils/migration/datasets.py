@@ -59,39 +59,67 @@ KNOWN = {
 ALL_CHUNKS = tuple(range(12))
 
 
-def translate_test_dataset(old: Mapping[str, Any], key: str, migration: Migration) -> dict[str, Any] | None:
+def translate_test_dataset(
+    old: Mapping[str, Any], key: str, migration: Migration
+) -> dict[str, Any] | None:
     """A benchmark of ours, or None where there is none."""
     name = plain_type(old)
     if name not in BENCHMARKS:
-        migration.leave(f'{key}.type', f'{name}: no benchmark of this name here; there are {", ".join(BENCHMARKS)}')
+        migration.leave(
+            f'{key}.type',
+            f'{name}: no benchmark of this name here; there are {", ".join(BENCHMARKS)}',
+        )
         return None
     migration.leave_others(key, old, KNOWN, f'{name} has no such argument here')
     check_test_pipeline(old.get('pipeline', ()), f'{key}.pipeline', migration)
     return _benchmark(old, key, migration)
 
 
-def translate_train_dataset(old: Mapping[str, Any], key: str, migration: Migration) -> list[dict[str, Any]]:
+def translate_train_dataset(
+    old: Mapping[str, Any], key: str, migration: Migration
+) -> list[dict[str, Any]]:
     """Training sets of ours: none, one, or one for each chunk of TrackingNet."""
     name = plain_type(old)
     if name not in BENCHMARKS and name not in COCO_DATASETS:
         migration.leave(f'{key}.type', f'{name}: no training data of this kind here')
         return []
     migration.leave_others(key, old, KNOWN, f'{name} has no such argument here')
-    sampler, pipeline = translate_train_pipeline(old.get('pipeline', ()), f'{key}.pipeline', migration)
-    rest: dict[str, Any] = {'pipeline': pipeline} if sampler is None else {'frame_sampler': sampler, 'pipeline': pipeline}
+    sampler, pipeline = translate_train_pipeline(
+        old.get('pipeline', ()), f'{key}.pipeline', migration
+    )
+    rest: dict[str, Any] = (
+        {'pipeline': pipeline}
+        if sampler is None
+        else {'frame_sampler': sampler, 'pipeline': pipeline}
+    )
     if name in COCO_DATASETS:
         if name == 'SOTCocoDataset' and sampler is not None:
             # One image has no second frame: MMTracking pairs it with itself.
-            rest['frame_sampler'] = {'type': 'WindowFrames', 'count': 1, 'span': 1, 'views': {'template': [0], 'search': [0]}}
+            rest['frame_sampler'] = {
+                'type': 'WindowFrames',
+                'count': 1,
+                'span': 1,
+                'views': {'template': [0], 'search': [0]},
+            }
         annotation = posixpath.join(old.get('data_root', ''), old.get('ann_file', ''))
-        return [{'type': 'CocoVIDDataset', 'annotation': annotation, 'image_root': _root(old, key, migration), **rest}]
+        return [
+            {
+                'type': 'CocoVIDDataset',
+                'annotation': annotation,
+                'image_root': _root(old, key, migration),
+                **rest,
+            }
+        ]
     sequences = _benchmark(old, key, migration)
     parts = [sequences]
     if name == 'TrackingNetDataset':
         chunks = old.get('chunks_list', ['all'])
         numbers = ALL_CHUNKS if 'all' in chunks else [int(chunk) for chunk in chunks]
         parts = [{**sequences, 'subset': f'TRAIN_{number}'} for number in numbers]
-    return [{'type': 'PseudoBoxDataset', 'box_source': 'annotated', 'sequences': part, **rest} for part in parts]
+    return [
+        {'type': 'PseudoBoxDataset', 'box_source': 'annotated', 'sequences': part, **rest}
+        for part in parts
+    ]
 
 
 def _root(old: Mapping[str, Any], key: str, migration: Migration) -> str:
@@ -105,7 +133,11 @@ def _root(old: Mapping[str, Any], key: str, migration: Migration) -> str:
 
 def _benchmark(old: Mapping[str, Any], key: str, migration: Migration) -> dict[str, Any]:
     kind = BENCHMARKS[plain_type(old)]
-    folder = posixpath.join(_root(old, key, migration), kind.folder) if kind.folder else _root(old, key, migration)
+    folder = (
+        posixpath.join(_root(old, key, migration), kind.folder)
+        if kind.folder
+        else _root(old, key, migration)
+    )
     return {'type': kind.name, 'data_root': folder, 'subset': _subset(old, kind, key, migration)}
 
 
@@ -116,8 +148,14 @@ def _subset(old: Mapping[str, Any], kind: OldDataset, key: str, migration: Migra
     found = re.search(r'(train|val|test)(_vot)?_infos\.txt$', listed)
     if found is None or found[1] not in kind.subsets:
         usual = next(iter(kind.subsets)) if not old.get('test_mode') else 'test'
-        migration.leave(f'{key}.ann_file', f'{listed}: not a list that MMTracking makes, so all of subset {usual!r} is taken')
+        migration.leave(
+            f'{key}.ann_file',
+            f'{listed}: not a list that MMTracking makes, so all of subset {usual!r} is taken',
+        )
         return kind.subsets[usual]
     if found[2]:
-        migration.leave(f'{key}.ann_file', f'{listed}: the split that VOT allows is not known here, so all of subset {found[1]!r} is taken')
+        migration.leave(
+            f'{key}.ann_file',
+            f'{listed}: the split that VOT allows is not known here, so all of subset {found[1]!r} is taken',
+        )
     return kind.subsets[found[1]]

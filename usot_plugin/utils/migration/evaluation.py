@@ -28,7 +28,11 @@ Benchmark = Mapping[str, Any]
 
 
 def translate_evaluation(
-    old: Mapping[str, Any], part: str, loop: str, benchmarks: Sequence[Benchmark], migration: Migration
+    old: Mapping[str, Any],
+    part: str,
+    loop: str,
+    benchmarks: Sequence[Benchmark],
+    migration: Migration,
 ) -> dict[str, Any]:
     """``test_dataloader``, ``test_cfg`` and ``test_evaluator`` (or ``val_...``); all three or none.
 
@@ -67,57 +71,104 @@ def translate_evaluation(
         'sampler': {'type': 'DefaultSampler', 'shuffle': False},
         'dataset': {**dataset, **data},
     }
-    return dict(zip(keys, (new_loader, {'type': loop, **protocol, **out_dir}, metric_cfg), strict=True))
+    return dict(
+        zip(keys, (new_loader, {'type': loop, **protocol, **out_dir}, metric_cfg), strict=True)
+    )
 
 
 def _check_loader(loader: Mapping[str, Any], key: str, migration: Migration) -> None:
     # How many frames are prefetched is the test loop's affair now.
-    known = {'batch_size': 1, 'num_workers': ..., 'persistent_workers': ..., 'drop_last': False, 'sampler': ..., 'dataset': ...}
-    migration.leave_others(key, loader, {**known, 'pin_memory': ..., 'collate_fn': None}, 'the test loop reads sequences one after another')
+    known = {
+        'batch_size': 1,
+        'num_workers': ...,
+        'persistent_workers': ...,
+        'drop_last': False,
+        'sampler': ...,
+        'dataset': ...,
+    }
+    migration.leave_others(
+        key,
+        loader,
+        {**known, 'pin_memory': ..., 'collate_fn': None},
+        'the test loop reads sequences one after another',
+    )
     sampler = loader.get('sampler') or {}
-    if sampler and plain_type(sampler) not in ('VideoSampler', 'DefaultSampler', 'EntireVideoBatchSampler'):
-        migration.leave(f'{key}.sampler', f'{plain_type(sampler)}: sequences are tracked in their order')
+    if sampler and plain_type(sampler) not in (
+        'VideoSampler',
+        'DefaultSampler',
+        'EntireVideoBatchSampler',
+    ):
+        migration.leave(
+            f'{key}.sampler', f'{plain_type(sampler)}: sequences are tracked in their order'
+        )
 
 
 def _check_loop(cfg: Mapping[str, Any], key: str, migration: Migration) -> None:
     if plain_type(cfg) not in ('TestLoop', 'ValLoop', 'VideoTestLoop', 'VideoValLoop', ''):
         migration.leave(f'{key}.type', f'{plain_type(cfg)}: not a loop of MMTracking 1.x')
-    migration.leave_others(key, cfg, {'type': ..., 'fp16': ...}, 'no such argument of the loop here')
+    migration.leave_others(
+        key, cfg, {'type': ..., 'fp16': ...}, 'no such argument of the loop here'
+    )
 
 
-def _only_sot_metric(metrics: Sequence[Mapping[str, Any]], key: str, migration: Migration) -> Mapping[str, Any] | None:
+def _only_sot_metric(
+    metrics: Sequence[Mapping[str, Any]], key: str, migration: Migration
+) -> Mapping[str, Any] | None:
     found = None
     for index, metric in enumerate(metrics):
         where = f'{key}.{index}' if len(metrics) > 1 else key
         if plain_type(metric) != 'SOTMetric' or found is not None:
-            migration.leave(where, f'{plain_type(metric)}: one SOTMetric is translated, nothing else')
+            migration.leave(
+                where, f'{plain_type(metric)}: one SOTMetric is translated, nothing else'
+            )
         else:
             found = metric
-            migration.leave_others(where, metric, KNOWN_METRIC, 'SOTMetric has no such argument here')
+            migration.leave_others(
+                where, metric, KNOWN_METRIC, 'SOTMetric has no such argument here'
+            )
     return found
 
 
 def _rules(
-    metric: Mapping[str, Any], dataset: Mapping[str, Any], key: str, benchmarks: Sequence[Benchmark], migration: Migration
+    metric: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    key: str,
+    benchmarks: Sequence[Benchmark],
+    migration: Migration,
 ) -> tuple[dict[str, Any], dict[str, Any], Any] | None:
     """More arguments of the data set, those of the loop, and our metric."""
     asked = metric.get('metric', 'OPE')
     names = [asked] if isinstance(asked, str) else list(asked)
     options = metric.get('metric_options') or {}
-    challenge = str(options.get('dataset_type', 'vot2018')) if dataset['type'] == 'VOTDataset' else None
+    challenge = (
+        str(options.get('dataset_type', 'vot2018')) if dataset['type'] == 'VOTDataset' else None
+    )
     known = next(_matching(benchmarks, dataset, challenge), None)
     for name in names:
         if (name == 'VOT') != (challenge is not None) or name not in ('OPE', 'VOT'):
-            migration.leave(f'{key}.metric', f'{name!r} on {dataset["type"]} is not what that benchmark is measured by')
+            migration.leave(
+                f'{key}.metric',
+                f'{name!r} on {dataset["type"]} is not what that benchmark is measured by',
+            )
     visible = options.get('only_eval_visible')
     if visible is not None and visible != EVALUATES_VISIBLE_ONLY.get(dataset['type'], visible):
-        migration.leave(f'{key}.metric_options.only_eval_visible', f'{dataset["type"]} counts frames as its own toolkit does')
+        migration.leave(
+            f'{key}.metric_options.only_eval_visible',
+            f'{dataset["type"]} counts frames as its own toolkit does',
+        )
     if metric.get('format_only'):
-        migration.note(f'{key}.format_only', "result files are always written, in the form that the benchmark's server takes")
+        migration.note(
+            f'{key}.format_only',
+            "result files are always written, in the form that the benchmark's server takes",
+        )
     if metric.get('outfile_prefix'):
         migration.note(f'{key}.outfile_prefix', 'results go to a folder of the tracker below it')
     if known is not None:
-        more = {name: value for name, value in known['test_dataloader']['dataset'].items() if name == 'metainfo'}
+        more = {
+            name: value
+            for name, value in known['test_dataloader']['dataset'].items()
+            if name == 'metainfo'
+        }
         protocol = {name: value for name, value in known['test_cfg'].items() if name == 'protocol'}
         return more, protocol, known['test_evaluator']
     if challenge is not None:
@@ -126,12 +177,21 @@ def _rules(
     return {}, {}, {'type': 'SOTMetric'}
 
 
-def _matching(benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any], challenge: str | None) -> Iterator[Benchmark]:
+def _matching(
+    benchmarks: Sequence[Benchmark], dataset: Mapping[str, Any], challenge: str | None
+) -> Iterator[Benchmark]:
     """Our benchmarks of the same data set: of the same subset first, then those that name none."""
     found: list[tuple[bool, bool, int, Benchmark]] = []
     for benchmark in benchmarks:
         theirs = benchmark['test_dataloader']['dataset']
         name = str((theirs.get('metainfo') or {}).get('dataset_name', '')).lower().replace('-', '')
         if theirs['type'] == dataset['type'] and (challenge is None or name == challenge.lower()):
-            found.append((theirs.get('subset') != dataset['subset'], theirs.get('subset') is not None, len(found), benchmark))
+            found.append(
+                (
+                    theirs.get('subset') != dataset['subset'],
+                    theirs.get('subset') is not None,
+                    len(found),
+                    benchmark,
+                )
+            )
     yield from (benchmark for *_, benchmark in sorted(found, key=lambda entry: entry[:3]))

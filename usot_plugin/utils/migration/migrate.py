@@ -17,7 +17,9 @@ from .report import Migration, plain_type
 #: Keys of a config of MMTracking 0.x; that is another language.
 OLD_STYLE = ('data', 'evaluation', 'total_epochs', 'checkpoint_config')
 
-EVALUATION_KEYS = tuple(f'{part}_{name}' for part in ('val', 'test') for name in ('dataloader', 'cfg', 'evaluator'))
+EVALUATION_KEYS = tuple(
+    f'{part}_{name}' for part in ('val', 'test') for name in ('dataloader', 'cfg', 'evaluator')
+)
 
 #: Classes of MMTracking that a class of ours comes near to, for the reason of a key that is left.
 NEAR = {
@@ -45,8 +47,20 @@ def read_plain(path: str | Path) -> dict[str, Any]:
         raise MigrationError(f'{path}: no such config')
     try:
         return Config.fromfile(path, import_custom_modules=False).to_dict()
-    except (OSError, SyntaxError, NameError, KeyError, ImportError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise MigrationError(f'{path}: cannot be read as a config: {type(error).__name__}: {" ".join(str(error).split())}') from error
+    except (
+        OSError,
+        SyntaxError,
+        NameError,
+        KeyError,
+        ImportError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:
+        raise MigrationError(
+            f'{path}: cannot be read as a config: {type(error).__name__}: {" ".join(str(error).split())}'
+        ) from error
 
 
 def read_old_config(path: str | Path) -> dict[str, Any]:
@@ -59,13 +73,21 @@ def read_old_config(path: str | Path) -> dict[str, Any]:
     style = [key for key in OLD_STYLE if key in old]
     has_parts = any(key in old for key in ('train_dataloader', *EVALUATION_KEYS))
     if style and not has_parts:
-        raise MigrationError(f'{path}: has {style[0]!r}, so it is a config of MMTracking 0.x; only those of 1.x are read')
+        raise MigrationError(
+            f'{path}: has {style[0]!r}, so it is a config of MMTracking 0.x; only those of 1.x are read'
+        )
     if not has_parts:
-        raise MigrationError(f'{path}: neither training nor test data in it, so there is nothing to migrate')
+        raise MigrationError(
+            f'{path}: neither training nor test data in it, so there is nothing to migrate'
+        )
     return old
 
 
-def migrate(old: Mapping[str, Any], benchmarks: Sequence[Benchmark] = (), model_file: str | Path | None = None) -> Migration:
+def migrate(
+    old: Mapping[str, Any],
+    benchmarks: Sequence[Benchmark] = (),
+    model_file: str | Path | None = None,
+) -> Migration:
     """Translate what has a counterpart and name the rest.
 
     Args:
@@ -87,7 +109,11 @@ def migrate(old: Mapping[str, Any], benchmarks: Sequence[Benchmark] = (), model_
         if key in ('load_from', 'resume') and old[key]:
             migration.leave(key, 'weights of MMTracking fit no model here')
             continue
-        kept = _visualizer(old[key], migration) if key == 'visualizer' else _carried(old[key], key, migration)
+        kept = (
+            _visualizer(old[key], migration)
+            if key == 'visualizer'
+            else _carried(old[key], key, migration)
+        )
         if kept is not None:
             migration.content[key] = kept
     if trains and model_file is not None:
@@ -95,7 +121,9 @@ def migrate(old: Mapping[str, Any], benchmarks: Sequence[Benchmark] = (), model_
     if trains:
         hooks = migration.content.setdefault('default_hooks', {})
         hooks['stage'] = {'type': 'TrainingStageHook'}
-    if 'val_dataloader' not in migration.content and isinstance(migration.content.get('train_cfg'), dict):
+    if 'val_dataloader' not in migration.content and isinstance(
+        migration.content.get('train_cfg'), dict
+    ):
         for key in ('val_begin', 'val_interval'):
             migration.content['train_cfg'].pop(key, None)
     return migration
@@ -107,7 +135,10 @@ def _imports(old: Mapping[str, Any], migration: Migration) -> dict[str, Any]:
     names = [given] if isinstance(given, str) else list(given)
     others = [name for name in names if not name.startswith('mmtrack')]
     for name in others:
-        migration.note('custom_imports', f'{name} is imported as before; what it registers for MMTracking may not fit')
+        migration.note(
+            'custom_imports',
+            f'{name} is imported as before; what it registers for MMTracking may not fit',
+        )
     return {'imports': ['usot_plugin', *others], 'allow_failed_imports': False}
 
 
@@ -116,7 +147,10 @@ def _model(old: Mapping[str, Any], model_file: str | Path | None, migration: Mig
     if model_file is not None:
         read_plain(model_file)
     if model_file is None and name:
-        migration.leave('model', f'{name}: models are not translated; --model FILE builds on one of this package')
+        migration.leave(
+            'model',
+            f'{name}: models are not translated; --model FILE builds on one of this package',
+        )
     elif name:
         migration.note('model', f'{name} is replaced by that of {model_file}')
 
@@ -126,11 +160,17 @@ def _without_cycles(model_file: str | Path, migration: Migration) -> None:
     model = read_plain(model_file).get('model') or {}
     if (model.get('train_cfg') or {}).get('cycle_start_epoch') is None:
         return
-    changes: dict[str, Any] = {'train_cfg': {'cycle_start_epoch': None}, 'test_cfg': {'memory_weight': 0.0}}
+    changes: dict[str, Any] = {
+        'train_cfg': {'cycle_start_epoch': None},
+        'test_cfg': {'memory_weight': 0.0},
+    }
     if 'memory' in (model.get('head') or {}):
         changes['head'] = {'memory': None}
     migration.content['model'] = changes
-    migration.note('model', 'cycle stage and on-line memory are off, because pairs of frames have no memory frames')
+    migration.note(
+        'model',
+        'cycle stage and on-line memory are off, because pairs of frames have no memory frames',
+    )
 
 
 def _training(old: Mapping[str, Any], migration: Migration) -> bool:
@@ -143,8 +183,16 @@ def _training(old: Mapping[str, Any], migration: Migration) -> bool:
     sampler = loader.get('sampler') or {}
     groups = int(sampler['samples_per_epoch']) if 'samples_per_epoch' in sampler else None
     if sampler and plain_type(sampler) not in ('QuotaSampler', 'DefaultSampler'):
-        migration.leave(f'{key}.sampler', f'{plain_type(sampler)}: tracks are visited in random order')
-    known = {'type': ..., 'samples_per_epoch': ..., 'shuffle': True, 'replacement': ..., 'seed': None}
+        migration.leave(
+            f'{key}.sampler', f'{plain_type(sampler)}: tracks are visited in random order'
+        )
+    known = {
+        'type': ...,
+        'samples_per_epoch': ...,
+        'shuffle': True,
+        'replacement': ...,
+        'seed': None,
+    }
     migration.leave_others(f'{key}.sampler', sampler, known, 'no such argument of the sampler here')
     combined = plain_type(dataset) == 'RandomSampleConcatDataset'
     parts = dataset.get('datasets', []) if combined else [dataset]
@@ -157,10 +205,18 @@ def _training(old: Mapping[str, Any], migration: Migration) -> bool:
     if not found:
         migration.leave(key, 'none of its data is known here')
         return False
-    rest = {name: value for name, value in loader.items() if name not in ('dataset', 'sampler', 'batch_sampler')}
+    rest = {
+        name: value
+        for name, value in loader.items()
+        if name not in ('dataset', 'sampler', 'batch_sampler')
+    }
     if loader.get('batch_sampler'):
         migration.leave(f'{key}.batch_sampler', 'groups are drawn one by one')
-    migration.content[key] = {**rest, 'sampler': {'type': 'DefaultSampler', 'shuffle': True}, 'dataset': _mixture(found, groups)}
+    migration.content[key] = {
+        **rest,
+        'sampler': {'type': 'DefaultSampler', 'shuffle': True},
+        'dataset': _mixture(found, groups),
+    }
     return True
 
 
@@ -173,30 +229,53 @@ def _mixture(parts: Sequence[tuple[dict[str, Any], float]], groups: int | None) 
     mixture: dict[str, Any] = {'type': 'QuotaMixture', 'datasets': [part for part, _ in parts]}
     if groups is not None:
         total = sum(weight for _, weight in parts)
-        ends = [round(groups * sum(weight for _, weight in parts[: index + 1]) / total) for index in range(len(parts))]
-        mixture['quotas'] = [max(1, end - start) for start, end in zip([0, *ends], ends, strict=False)]
+        ends = [
+            round(groups * sum(weight for _, weight in parts[: index + 1]) / total)
+            for index in range(len(parts))
+        ]
+        mixture['quotas'] = [
+            max(1, end - start) for start, end in zip([0, *ends], ends, strict=False)
+        ]
     return mixture
 
 
 def _carried(value: Any, key: str, migration: Migration) -> Any:
     """A key of MMEngine as it was, without the parts that nothing here is registered for; None where nothing is left."""
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-        kept = [item for index, item in enumerate(value) if _is_known(item, f'{key}.{index}', key, migration, listed=True)]
+        kept = [
+            item
+            for index, item in enumerate(value)
+            if _is_known(item, f'{key}.{index}', key, migration, listed=True)
+        ]
         return kept or None
     if key == 'default_hooks':
-        return {name: hook for name, hook in value.items() if hook is None or _is_known(hook, f'{key}.{name}', key, migration)}
-    return value if not isinstance(value, Mapping) or _is_known(value, key, key, migration) else None
+        return {
+            name: hook
+            for name, hook in value.items()
+            if hook is None or _is_known(hook, f'{key}.{name}', key, migration)
+        }
+    return (
+        value if not isinstance(value, Mapping) or _is_known(value, key, key, migration) else None
+    )
 
 
 def _visualizer(old: Mapping[str, Any], migration: Migration) -> dict[str, Any] | None:
     """MMEngine's own visualizer, which every host has without compiled ops, with the old one's back ends; None: the default one."""
-    name, backends = plain_type(old), _carried(old.get('vis_backends') or [], 'visualizer.vis_backends', migration)
+    name, backends = (
+        plain_type(old),
+        _carried(old.get('vis_backends') or [], 'visualizer.vis_backends', migration),
+    )
     if name != 'Visualizer':
-        migration.note('visualizer', f"{name} is replaced by MMEngine's Visualizer; SOTVisualizationHook draws with either")
+        migration.note(
+            'visualizer',
+            f"{name} is replaced by MMEngine's Visualizer; SOTVisualizationHook draws with either",
+        )
     return {'type': 'Visualizer', 'vis_backends': backends} if backends else None
 
 
-def _is_known(node: Mapping[str, Any], where: str, key: str, migration: Migration, listed: bool = False) -> bool:
+def _is_known(
+    node: Mapping[str, Any], where: str, key: str, migration: Migration, listed: bool = False
+) -> bool:
     name = plain_type(node)
     if name in DRAWING:
         if node.get('draw'):
@@ -212,7 +291,9 @@ def _is_known(node: Mapping[str, Any], where: str, key: str, migration: Migratio
     return True
 
 
-def write_config(migration: Migration, source: str | Path, new_folder: Path, model_file: str | Path | None = None) -> str:
+def write_config(
+    migration: Migration, source: str | Path, new_folder: Path, model_file: str | Path | None = None
+) -> str:
     """Text of the new config, which begins with what is left to do.
 
     Args:
@@ -221,11 +302,16 @@ def write_config(migration: Migration, source: str | Path, new_folder: Path, mod
         new_folder: Where the text will lie; a base is named relative to it.
         model_file: As for :func:`migrate`.
     """
-    lines = [f'# Made from {Path(source).name} (MMTracking 1.x) by tools/migrate_mmtrack_config.py.']
+    lines = [
+        f'# Made from {Path(source).name} (MMTracking 1.x) by tools/migrate_mmtrack_config.py.'
+    ]
     if migration.left:
         lines += ['# Not translated:', *(f'#   {line}' for line in migration.left_lines)]
     if migration.notes:
-        lines += ['# Means something a little different:', *(f'#   {line}' for line in migration.note_lines)]
+        lines += [
+            '# Means something a little different:',
+            *(f'#   {line}' for line in migration.note_lines),
+        ]
     if model_file is not None:
         lines.append(f'_base_ = [{os.path.relpath(model_file, new_folder)!r}]')
     return '\n'.join(lines) + '\n' + Config(migration.content).pretty_text

@@ -42,7 +42,9 @@ class Migration:
         """``key: difference`` for all notes."""
         return _lines(self.notes)
 
-    def leave_others(self, key: str, node: Mapping[str, Any], known: Mapping[str, Any], reason: str) -> None:
+    def leave_others(
+        self, key: str, node: Mapping[str, Any], known: Mapping[str, Any], reason: str
+    ) -> None:
         """Name the entries of ``node`` that are neither known nor at the value that means nothing.
 
         Args:
@@ -62,7 +64,10 @@ def _lines(entries: list[tuple[str, str]]) -> list[str]:
     for key, text in entries:
         pattern = re.sub(r'^(val|test)_', '*_', re.sub(r'\.datasets\.\d+', '.datasets.*', key))
         lines.setdefault((pattern, text), []).append(key)
-    return [f'{pattern if len(keys) > 1 else keys[0]}: {text}' for (pattern, text), keys in lines.items()]
+    return [
+        f'{pattern if len(keys) > 1 else keys[0]}: {text}'
+        for (pattern, text), keys in lines.items()
+    ]
 
 
 def plain_type(node: Mapping[str, Any]) -> str:
