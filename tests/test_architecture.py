@@ -26,7 +26,7 @@ ALLOWED = {
     'version': set(),
     '_moved': set(),
     'registry': set(),
-    'utils': {'version', 'registry'},
+    'utils': {'_moved', 'version', 'registry'},
     'structures': {'registry', 'utils'},
     'discovery': GROUND,
     'datasets': GROUND,

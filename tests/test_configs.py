@@ -40,6 +40,71 @@ def test_what_is_trained_has_a_name_of_its_own():
     ] == []
 
 
+def _words(part: str) -> list[str]:
+    """The words of a part of a config's name, from the table in CONTRIBUTING.md."""
+    page = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8')
+    (row,) = re.findall(rf'^\| {part}[^|]*\|(.*)\|$', page, flags=re.MULTILINE)
+    return re.findall(r'`([a-z0-9-]+)`', row)
+
+
+def _name_pattern() -> re.Pattern[str]:
+    family, network, data = ('|'.join(_words(part)) for part in ('family', 'network', 'data'))
+    variant = rf'(?!(?:{network}|{data})(?:_|$))[a-z0-9]+(?:-[a-z0-9]+)*'
+    return re.compile(rf'(?:{family})(?:_(?:{network}))?(?:_{variant})?(?:_(?:{data}))?')
+
+
+BASE_NAMES = {
+    'models': r'[a-z0-9]+(_[a-z0-9]+)?_net',
+    'datasets': r'[a-z0-9]+_pipeline|usot_mixture|loader',
+    'schedules': r'[a-z0-9]+_\d+e',
+    'benchmarks': r'[a-z0-9]+(_[a-z0-9]+)*',
+    '_base_': r'default_runtime',
+    'discovery': r'[a-z0-9]+(_[a-z0-9]+)*',
+}
+
+
+def test_names_follow_the_grammar():
+    pattern = _name_pattern()
+    assert len(CONFIGS) > 50
+    broken = [
+        path.name
+        for path in (ROOT / 'configs').rglob('*.py')
+        if not re.fullmatch(BASE_NAMES.get(path.parent.name, pattern), path.stem)
+    ]
+    assert not broken
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'udt-lite',
+        'siamfc_finetune-10_',
+        'usot_got10k_semi',
+        'siamrpn-l234',
+        'usot_swin_tiny',
+        'r50',
+    ],
+)
+def test_what_breaks_the_grammar(name):
+    assert not _name_pattern().fullmatch(name)
+
+
+@pytest.mark.process
+def test_no_two_configs_are_the_same():
+    groups: dict[str, list[str]] = {}
+    for path in sorted((ROOT / 'configs').rglob('*.py')):
+        groups.setdefault(repr(Config.fromfile(path).to_dict()), []).append(path.name)
+    assert not [names for names in groups.values() if len(names) > 1]
+
+
+def test_the_benchmark_of_a_tracker_is_an_option():
+    alone = [path for path in CONFIGS if 'benchmarks/' in path.read_text(encoding='utf-8')]
+    assert alone
+    for path in alone:
+        named = re.findall(r'benchmarks/(\w+)\.py', path.read_text(encoding='utf-8'))
+        assert named == ['sequence_folder'], f'{path.name}: that is --benchmark {named[0]}'
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     'path', [_with_marks(path) for path in CONFIGS], ids=[_identity(path) for path in CONFIGS]

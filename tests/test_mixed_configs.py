@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 
 #: The same bodies, small enough for a test.
 SMALL_BODIES = {
-    'usot_mmdet_resnet': (dict(depth=18, base_channels=16, init_cfg=None), 64),
-    'usot_swin_tiny': (
+    'usot_mmdet-r50': (dict(depth=18, base_channels=16, init_cfg=None), 64),
+    'usot_swin-tiny': (
         dict(
             embed_dims=24,
             depths=(1, 1, 1),
@@ -131,12 +131,11 @@ def test_without_compiled_ops_the_reason_is_one_line(tmp_path):
         'find = host.find_spec\n'
         "host.find_spec = lambda name: None if name == 'mmcv._ext' else find(name)\n"
         'from usot_plugin.utils.config import load_config\n'
-        "load_config('configs/mixed/usot_mmdet_resnet.py')\n"
+        "load_config('configs/mixed/usot_mmdet-r50.py')\n"
     )
     done = _run('-c', code)
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert (
-        "usot_mmdet_resnet.py: default_scope = 'mmdet' needs mmdet and mmcv with compiled ops"
-        in line
+        "usot_mmdet-r50.py: default_scope = 'mmdet' needs mmdet and mmcv with compiled ops" in line
     )

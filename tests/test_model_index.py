@@ -24,7 +24,7 @@ BUILT = (
     'udt-plus',
     's2siamfc_full',
     'cyclesiam-plus_quick',
-    'siamrpn-supervised',
+    'siamrpn_supervised',
     'alexpul',
     'respul',
 )

@@ -110,14 +110,14 @@ def test_both_squares_keep_their_identity(scene, tmp_path, base):
         (['configs/quick/usot_quick.py', 'x.mp4'], "usot_quick.py: there is no 'detections' in it"),
         (
             [
-                'configs/mixed/carried_tracks.py',
+                'configs/mixed/carried-tracks_usot.py',
                 'x.mp4',
                 '--cfg-options',
                 'detections.path=nowhere.txt',
             ],
             'nowhere.txt: cannot be read',
         ),
-        (['configs/mixed/carried_tracks.py'], 'the following arguments are required: input'),
+        (['configs/mixed/carried-tracks_usot.py'], 'the following arguments are required: input'),
     ],
 )
 def test_what_the_user_can_mend_is_one_line(arguments, message):

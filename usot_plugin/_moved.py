@@ -1,4 +1,4 @@
-"""Import paths and config keys of the release before.
+"""Import paths, configs and config keys of the release before.
 
 They lead to the new place for one release, with a warning.
 """
@@ -132,6 +132,139 @@ DISCOVERY_KEYS: dict[str, str] = {
     name.rpartition('=')[2]: f'{group}.{name.partition("=")[0]}'
     for group, names in _DISCOVERY_GROUPS.items()
     for name in names.split()
+}
+
+#: Old config, below ``configs/`` -> its new place and what the command line takes beside it.
+CONFIGS: dict[str, str] = {
+    '_base_/models/siamfc.py': '_base_/models/siamfc_net.py',
+    '_base_/models/siammask_r50.py': '_base_/models/siammask_r50_net.py',
+    '_base_/models/siamrpn_quick.py': '_base_/models/siamrpn_quick_net.py',
+    '_base_/models/siamrpn_r50.py': '_base_/models/siamrpn_r50_net.py',
+    'cyclesiam/cyclesiam-121.py': 'cyclesiam/cyclesiam_121.py',
+    'cyclesiam/cyclesiam-plus_no-refinement.py': (
+        'cyclesiam/cyclesiam-plus.py --cfg-options model.backbone.type=SiameseResNet '
+        'model.refine_head=None'
+    ),
+    'cyclesiam/cyclesiam_published-weights.py': (
+        'cyclesiam/cyclesiam.py --cfg-options model.train_cfg.score_weight=1.0 '
+        'model.train_cfg.box_weight=1.2'
+    ),
+    'cyclesiam/cyclesiam_random-boxes.py': (
+        'cyclesiam/cyclesiam.py --cfg-options train_dataloader.dataset.box_source=random'
+    ),
+    'cyclesiam/cyclesiam_saliency.py': (
+        'cyclesiam/cyclesiam.py --cfg-options train_dataloader.dataset.box_source=saliency'
+    ),
+    'cyclesiam/siammask-supervised.py': 'cyclesiam/siammask_supervised.py',
+    'cyclesiam/siammask_davis2016.py': 'cyclesiam/siammask_supervised.py --benchmark davis2016',
+    'cyclesiam/siammask_davis2017.py': 'cyclesiam/siammask_supervised.py --benchmark davis2017',
+    'cyclesiam/siammask_vot2016.py': (
+        'cyclesiam/siammask_supervised.py --benchmark vot2016 --cfg-options '
+        'model.test_cfg.region=rotated_box model.test_cfg.mask_threshold=0.3'
+    ),
+    'cyclesiam/siammask_vot2017.py': (
+        'cyclesiam/siammask_supervised.py --benchmark vot2017 --cfg-options '
+        'model.test_cfg.region=rotated_box model.test_cfg.mask_threshold=0.3'
+    ),
+    'cyclesiam/siammask_vot2018.py': (
+        'cyclesiam/siammask_supervised.py --benchmark vot2018 --cfg-options '
+        'model.test_cfg.region=rotated_box model.test_cfg.mask_threshold=0.3'
+    ),
+    'cyclesiam/siammask_vot2019.py': (
+        'cyclesiam/siammask_supervised.py --benchmark vot2019 --cfg-options '
+        'model.test_cfg.region=rotated_box model.test_cfg.mask_threshold=0.3'
+    ),
+    'cyclesiam/siamrpn-l234.py': 'cyclesiam/siamrpn_l234.py',
+    'cyclesiam/siamrpn-supervised.py': 'cyclesiam/siamrpn_supervised.py',
+    'cyclesiam/siamrpn_vot2016.py': 'cyclesiam/siamrpn_supervised.py --benchmark vot2016',
+    'cyclesiam/siamrpn_vot2018.py': 'cyclesiam/siamrpn_supervised.py --benchmark vot2018',
+    'mixed/carried_tracks.py': 'mixed/carried-tracks_usot.py',
+    'mixed/depthwise_memory.py': 'mixed/usot_r50_depthwise-head.py',
+    'mixed/depthwise_memory_quick.py': (
+        'quick/usot_quick.py --cfg-options model.head.type=DepthwiseHead'
+    ),
+    'mixed/usot_got10k_semi.py': 'mixed/usot_r50_semi_got10k.py',
+    'mixed/usot_got10k_supervised.py': (
+        'mixed/usot_r50_semi_got10k.py --cfg-options train_dataloader.dataset.quotas=[50000,0] '
+        'train_dataloader.dataset.label_share=1.0'
+    ),
+    'mixed/usot_mmdet_resnet.py': 'mixed/usot_mmdet-r50.py',
+    'mixed/usot_swin_tiny.py': 'mixed/usot_swin-tiny.py',
+    'pul/alexpul-bce.py': 'pul/alexpul_bce.py',
+    'pul/alexpul-l2.py': 'pul/alexpul_l2.py',
+    'pul/alexpul_no-hard-negatives.py': (
+        'pul/alexpul.py --cfg-options discrimination.model.loss.hard_negatives=0'
+    ),
+    'pul/alexpul_random-boxes.py': (
+        'pul/alexpul.py --cfg-options discrimination.train_dataloader.dataset.box_source=random'
+    ),
+    'pul/respul-bce.py': 'pul/respul_bce.py',
+    'pul/respul-l2.py': 'pul/respul_l2.py',
+    'pul/siamdw-fc-supervised.py': 'pul/siamdw-fc_supervised.py',
+    'quick/cyclesiam_quick_no-cycle.py': (
+        'quick/cyclesiam_quick.py --cfg-options model.train_cfg.cycle_start_epoch=10'
+    ),
+    'quick/s2siamfc_quick_siamfc-discovered.py': 'quick/siamfc_quick_discovered.py',
+    'quick/udt_quick_annotated.py': (
+        'quick/udt_quick.py --cfg-options train_dataloader.dataset.box_source=annotated'
+    ),
+    'quick/udt_quick_centre.py': (
+        'quick/udt_quick.py --cfg-options train_dataloader.dataset.box_source=centre'
+    ),
+    'quick/udt_quick_entropy.py': (
+        'quick/udt_quick.py --cfg-options train_dataloader.dataset.box_source=entropy'
+    ),
+    'quick/udt_quick_saliency.py': (
+        'quick/udt_quick.py --cfg-options train_dataloader.dataset.box_source=saliency'
+    ),
+    's2siamfc/s2siamfc_am.py': (
+        's2siamfc/s2siamfc_baseline.py --cfg-options model.train_cfg.masks=2 '
+        'model.train_cfg.raw_weight=0.7'
+    ),
+    's2siamfc/s2siamfc_k0.py': 's2siamfc/s2siamfc_full.py --cfg-options custom_hooks=[]',
+    's2siamfc/s2siamfc_k100.py': 's2siamfc/s2siamfc_full.py',
+    's2siamfc/s2siamfc_k50.py': (
+        's2siamfc/s2siamfc_full.py --cfg-options custom_hooks.0.clusters=50'
+    ),
+    's2siamfc/s2siamfc_linear.py': (
+        's2siamfc/s2siamfc_full.py --cfg-options model.test_cfg.template_rate=0.0102'
+    ),
+    's2siamfc/s2siamfc_masks1.py': (
+        's2siamfc/s2siamfc_full.py --cfg-options model.train_cfg.masks=1'
+    ),
+    's2siamfc/s2siamfc_masks2.py': 's2siamfc/s2siamfc_full.py',
+    's2siamfc/s2siamfc_masks3.py': (
+        's2siamfc/s2siamfc_full.py --cfg-options model.train_cfg.masks=3'
+    ),
+    's2siamfc/siamfc_finetune-10.py': 's2siamfc/siamfc_finetune.py',
+    's2siamfc/siamfc_finetune-5.py': (
+        's2siamfc/siamfc_finetune.py --cfg-options model.test_cfg.tuning.iterations=5'
+    ),
+    'udt/dcfnet-supervised.py': 'udt/dcfnet_supervised.py',
+    'udt/udt-finetune.py': (
+        'udt/udt.py --cfg-options model.test_cfg.adapt_frames=5 model.test_cfg.adapt_iterations=100'
+    ),
+    'udt/udt-lite.py': 'udt/udt_discovered.py',
+    'udt/udt-more-data.py': 'udt/udt_more-data.py',
+    'udt/udt-single-trajectory.py': 'udt/udt_single-trajectory.py',
+    'udt/udt-standard-loss.py': 'udt/udt_standard-loss.py',
+    'udt/udt-weakly.py': 'udt/udt_weakly.py',
+    'usot/usot-star_r50_no-naive-stage.py': (
+        'usot/usot-star_r50.py --cfg-options model.train_cfg.cycle_start_epoch=0'
+    ),
+    'usot/usot_r50_naive.py': (
+        'usot/usot-star_r50_naive.py --cfg-options '
+        'model.backbone.init_cfg.checkpoint=weights/moco_v2_800_siamese_resnet50.pth'
+    ),
+    'usot/usot_r50_no-naive-stage.py': (
+        'usot_r50.py --cfg-options model.train_cfg.cycle_start_epoch=0'
+    ),
+    'usot/usot_r50_otb100.py': 'usot_r50.py --benchmark otb100',
+    'usot/usot_r50_random-boxes.py': (
+        'usot/usot-star_r50_random-boxes.py --cfg-options '
+        'model.backbone.init_cfg.checkpoint=weights/moco_v2_800_siamese_resnet50.pth'
+    ),
+    'usot/usot_r50_vot2018.py': 'usot_r50.py --benchmark vot2018',
 }
 
 

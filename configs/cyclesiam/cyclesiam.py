@@ -6,8 +6,9 @@ python tools/test.py configs/cyclesiam/cyclesiam.py work_dirs/cyclesiam/epoch_20
 """
 
 _base_ = [
-    '../_base_/models/siamrpn_r50.py',
+    '../_base_/models/siamrpn_r50_net.py',
     '../_base_/datasets/siamrpn_pipeline.py',
+    '../_base_/datasets/loader.py',
     '../_base_/schedules/siamrpn_20e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
@@ -16,9 +17,6 @@ _base_ = [
 model = dict(type='CycleSiam', train_cfg=dict(hops=(1, 2, 3, 2, 1)))
 train_dataloader = dict(
     batch_size=32,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='PseudoBoxDataset',
         box_source='discovered',

@@ -3,7 +3,7 @@
 python tools/track_objects.py configs/mixed/bytetrack_usot.py VIDEO --checkpoint work_dirs/usot_quick/epoch_10.pth --out work_dirs/objects
 """
 
-_base_ = ['./carried_tracks.py']
+_base_ = ['./carried-tracks_usot.py']
 default_scope = 'mmdet'
 
 # YOLOX-X as ByteTrack trains it for people; any detector of mmdet will do.

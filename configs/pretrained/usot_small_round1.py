@@ -6,6 +6,8 @@ tools/train_pretrained.sh makes the data and runs all four rounds; the last is u
 _base_ = [
     '../_base_/models/usot_quick_net.py',
     '../_base_/datasets/usot_pipeline.py',
+    '../_base_/datasets/loader.py',
+    '../_base_/schedules/quick_10e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
 ]
@@ -23,8 +25,6 @@ discovered = dict(
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='QuotaMixture',
         quotas=[800, 800],
@@ -43,13 +43,8 @@ train_dataloader = dict(
     ),
 )
 
-train_cfg = dict(by_epoch=True, max_epochs=16)
+train_cfg = dict(max_epochs=16)
 model = dict(train_cfg=dict(cycle_start_epoch=9))
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
-    clip_grad=dict(max_norm=10.0),
-)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
     dict(

@@ -7,8 +7,9 @@ All numbers that are not SiamFC's are ours: of the paper only abstract and intro
 """
 
 _base_ = [
-    '../_base_/models/siamfc.py',
+    '../_base_/models/siamfc_net.py',
     '../_base_/datasets/siamfc_pipeline.py',
+    '../_base_/datasets/loader.py',
     '../_base_/schedules/siamfc_50e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
@@ -28,9 +29,6 @@ model = dict(
 )
 train_dataloader = dict(
     batch_size=8,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='PseudoBoxDataset',
         # The table of mined pairs: train_pul.py says where it is.

@@ -8,8 +8,10 @@ because a network from scratch finds nothing in another one.
 """
 
 _base_ = [
-    '../_base_/models/siamrpn_quick.py',
+    '../_base_/models/siamrpn_quick_net.py',
     '../_base_/datasets/siamrpn_pipeline.py',
+    '../_base_/datasets/loader.py',
+    '../_base_/schedules/quick_10e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
 ]
@@ -32,8 +34,6 @@ model = dict(type='CycleSiam', train_cfg=dict(hops=(1, 2, 1), cycle_start_epoch=
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='PseudoBoxDataset',
         box_source='discovered',
@@ -43,22 +43,3 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     ),
 )
-
-train_cfg = dict(by_epoch=True, max_epochs=10)
-# Adam learns this small network from scratch several times faster than the SGD of the large one.
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
-    clip_grad=dict(max_norm=10.0),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=2e-5,
-        begin=0,
-        end=10,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
-]

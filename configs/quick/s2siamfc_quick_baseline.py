@@ -1,8 +1,10 @@
 """Random regions of single images and nothing else, as long as the whole method (configs/quick/s2siamfc_quick.py)."""
 
 _base_ = [
-    '../_base_/models/siamfc.py',
+    '../_base_/models/siamfc_net.py',
     '../_base_/datasets/siamfc_pipeline.py',
+    '../_base_/datasets/loader.py',
+    '../_base_/schedules/quick_10e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
 ]
@@ -11,8 +13,6 @@ model = dict(type='S2SiamFC', backbone=dict(width=1 / 8), train_cfg=dict(masks=0
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='HardNegativePairs',
         negative_share=0.2,
@@ -25,13 +25,6 @@ train_dataloader = dict(
     ),
 )
 
-train_cfg = dict(by_epoch=True, max_epochs=10)
-# Adam learns this small network from scratch several times faster than the SGD of the large one.
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
-    clip_grad=dict(max_norm=10.0),
-)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',

@@ -9,6 +9,8 @@ Table and crop store are those of configs/quick/usot_quick.py. Without the store
 _base_ = [
     '../_base_/models/udt_net.py',
     '../_base_/datasets/udt_pipeline.py',
+    '../_base_/datasets/loader.py',
+    '../_base_/schedules/quick_10e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
 ]
@@ -22,8 +24,6 @@ train_pipeline = [
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='PseudoBoxDataset',
         box_source='discovered',
@@ -36,13 +36,8 @@ train_dataloader = dict(
     ),
 )
 
-train_cfg = dict(by_epoch=True, max_epochs=4)
-# Adam needs no tuned learning rate for pixels that are not scaled.
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
-    clip_grad=dict(max_norm=10.0),
-)
+# AdamW of the base: it needs no tuned learning rate for pixels that are not scaled.
+train_cfg = dict(max_epochs=4)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',

@@ -8,8 +8,9 @@ All other rows of tables 3 to 5 are leaves of this one.
 """
 
 _base_ = [
-    '../_base_/models/siamfc.py',
+    '../_base_/models/siamfc_net.py',
     '../_base_/datasets/siamfc_pipeline.py',
+    '../_base_/datasets/loader.py',
     '../_base_/schedules/siamfc_50e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
@@ -18,9 +19,6 @@ _base_ = [
 model = dict(type='S2SiamFC', train_cfg=dict(masks=0))
 train_dataloader = dict(
     batch_size=8,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='HardNegativePairs',
         negative_share=0.2,  # from the moment there are clusters

@@ -6,8 +6,9 @@ python tools/test.py configs/s2siamfc/siamfc_supervised.py work_dirs/siamfc_supe
 """
 
 _base_ = [
-    '../_base_/models/siamfc.py',
+    '../_base_/models/siamfc_net.py',
     '../_base_/datasets/siamfc_pipeline.py',
+    '../_base_/datasets/loader.py',
     '../_base_/schedules/siamfc_50e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
@@ -15,9 +16,6 @@ _base_ = [
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='CocoVIDDataset',
         annotation='data/imagenet_vid/annotations/imagenet_vid_train.json',

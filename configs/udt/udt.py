@@ -9,6 +9,7 @@ The box is a sixth of the frame, of which the crop shows three times: half the f
 _base_ = [
     '../_base_/models/udt_net.py',
     '../_base_/datasets/udt_pipeline.py',
+    '../_base_/datasets/loader.py',
     '../_base_/schedules/udt_50e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
@@ -16,9 +17,6 @@ _base_ = [
 
 train_dataloader = dict(
     batch_size=32,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='PseudoBoxDataset',
         box_source=dict(type='CentreBoxes', share=1 / 6),

@@ -1,3 +1,13 @@
-_base_ = ['./usot_r50_random-boxes.py']
-# USOT* on random regions, naive stage only: Table 4, "random boxes" (VOT2017/18 EAO 0.195).
-model = dict(backbone=dict(init_cfg=dict(checkpoint='weights/imagenet_siamese_resnet50.pth')))
+_base_ = ['./usot-star_r50_naive.py']
+# USOT* on random regions instead of discovered objects, naive stage only: Table 4, "random boxes"
+# (VOT2017/18 EAO 0.195).
+_random = dict(type='PseudoBoxDataset', box_source='random', pipeline={{_base_.train_pipeline}})
+tables = 'data/pseudo_boxes/'  # as the base has it: MMEngine cannot put {{_base_.tables}} together with a name
+train_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(table=tables + name, **_random)
+            for name in ('imagenet_vid', 'got10k', 'lasot', 'youtube_vos')
+        ]
+    )
+)

@@ -21,9 +21,10 @@ CONTRACT = ('encode_template', 'encode_memory', 'encode_search', 'predict', 'pre
 
 
 def build(memory: bool = True):
-    cfg = Config.fromfile(ROOT / 'configs/mixed/depthwise_memory_quick.py')
+    cfg = Config.fromfile(ROOT / 'configs/quick/usot_quick.py')
     cfg.merge_from_dict(
         {
+            'model.head.type': 'DepthwiseHead',
             'model.neck.out_channels': 8,
             'model.head.channels': 8,
             'model.train_cfg.cycle_start_epoch': 1,

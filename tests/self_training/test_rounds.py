@@ -24,7 +24,7 @@ def plan(name: str, discovery=PLAIN, rounds: int = 2, **options) -> tuple[str, s
 
 
 @pytest.mark.parametrize(
-    'name', ['usot_quick', 'udt_quick', 'cyclesiam_quick', 's2siamfc_quick_siamfc-discovered']
+    'name', ['usot_quick', 'udt_quick', 'cyclesiam_quick', 'siamfc_quick_discovered']
 )
 def test_families_that_learn_from_the_boxes_of_a_table(name):
     assert plan(f'quick/{name}') == ONE_STAGE
@@ -44,17 +44,23 @@ def test_stages_have_their_own_tool_and_the_first_gets_the_table():
             'quick/s2siamfc_quick',
             "train_dataloader.dataset: its boxes are those of box_source 'RandomBoxes'",
         ),
-        ('quick/udt_quick_centre', "its boxes are those of box_source 'centre'"),
         (
-            'pul/alexpul_random-boxes',
-            "discrimination.train_dataloader.dataset: its boxes are those of box_source 'random'",
+            'quick/udt_quick_random-boxes',
+            "its boxes are those of box_source 'RandomBoxes'",
+        ),
+        (
+            'udt/udt',
+            "train_dataloader.dataset: its boxes are those of box_source 'CentreBoxes'",
         ),
         ('usot_r50', 'QuotaMixture takes no table and crop store'),
         (
             's2siamfc/siamfc_supervised',
             'CocoVIDDataset brings its own boxes and images, so it takes no crop_store, table',
         ),
-        ('usot/usot_r50_otb100', 'no train_dataloader.dataset, so there is nothing to train'),
+        (
+            'cyclesiam/siammask_published',
+            'no train_dataloader.dataset, so there is nothing to train',
+        ),
     ],
 )
 def test_what_learns_nothing_from_a_table_is_refused(name, message):

@@ -110,7 +110,7 @@ FORMS = {
     | refinement('refine_model'),
 }
 MODEL_OF = {
-    'siamrpn-pysot-l234': Config.fromfile(ROOT / 'configs/cyclesiam/siamrpn-l234.py').model,
+    'siamrpn-pysot-l234': Config.fromfile(ROOT / 'configs/cyclesiam/siamrpn_l234.py').model,
     'siamrpn-pysot-l234-unequal': dict(
         type='SiamRPN',
         backbone=dict(type='StagedSiameseResNet', last_stage_blocks=3),

@@ -24,6 +24,7 @@ from usot_plugin.tracking import Tracker
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.config import ConfigError, load_config, nearest
 from usot_plugin.utils.names import path_below
+from usot_plugin.utils.old_configs import old_config
 from usot_plugin.utils.packaged import packaged_folder
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriter
@@ -243,6 +244,8 @@ def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Pa
     if Path(model).suffix == '.py' or Path(model).is_file():
         return load_config(model), weights
     known = known_models()
+    if str(model) not in known and (old := old_config(model)):
+        return load_config(old), weights
     if str(model) not in known:
         raise ConfigError(
             f'{model}: neither a config file nor a model of this package{nearest(str(model), known)}'

@@ -72,7 +72,7 @@ FAMILIES = {
     'usot-naive': Family('configs/quick/usot_quick.py'),
     'usot-cycle': Family('configs/quick/usot_quick.py', epoch=6, stage='cycle'),
     'udt': Family('configs/quick/udt_quick.py'),
-    'siamfc': Family('configs/quick/s2siamfc_quick_siamfc-discovered.py'),
+    'siamfc': Family('configs/quick/siamfc_quick_discovered.py'),
     's2siamfc': Family('configs/quick/s2siamfc_quick.py'),
     'siamrpn': Family(
         'configs/quick/cyclesiam_quick.py', {'model.train_cfg.cycle_start_epoch': None}

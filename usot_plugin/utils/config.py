@@ -18,6 +18,7 @@ from mmengine.registry import Registry, root
 from mmengine.runner import Runner
 
 from .host import HostError, import_scope
+from .old_configs import old_bases, old_config
 from .packaged import find_config, names_near
 
 #: Top-level keys that MMEngine's Runner reads besides the arguments of its constructor.
@@ -126,18 +127,21 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Read a config file, apply ``--cfg-options`` and check it.
 
     Args:
-        path: A Python config of MMEngine; see :func:`~usot_plugin.utils.packaged.find_config` for where it is looked up.
+        path: A Python config of MMEngine; see :func:`~usot_plugin.utils.packaged.find_config` for where it is
+            looked up. A path, or a ``_base_`` in the file, that a config of this package had before is
+            followed with a warning.
         options: Dotted keys and their new values.
 
     Raises:
         ConfigError: No such file, it cannot be read, or :func:`check_config` refuses it.
     """
     path = find_config(path)
+    path = path if path.is_file() else old_config(path) or path
     if not path.is_file():
         raise ConfigError(f'{path}: no such config{nearest(path.name, names_near(path))}')
     refuse_base_loops(path)
     try:
-        cfg = Config.fromfile(path)
+        cfg = _read(path)
     except (Exception, SystemExit) as error:  # a config is a program, which may raise anything
         raise ConfigError(
             f'{path}: cannot be read as a config: {type(error).__name__}: {_first_line(error)}'
@@ -168,6 +172,14 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         raise ConfigError(f'{path}: {error}') from error
     check_config(cfg, path)
     return cfg
+
+
+def _read(path: Path) -> Config:
+    try:
+        return Config.fromfile(path)
+    except FileNotFoundError:  # perhaps a base by the path that it had before
+        with old_bases():
+            return Config.fromfile(path)
 
 
 def refuse_base_loops(path: Path, above: tuple[Path, ...] = ()) -> None:

@@ -22,15 +22,16 @@ def find_config(path: str | Path) -> Path:
     Returns:
         The file, or ``path`` as it is where there is none.
     """
-    return next((place for place in _places(Path(path)) if place.is_file()), Path(path))
+    return next((place for place in places(Path(path)) if place.is_file()), Path(path))
 
 
 def names_near(path: str | Path) -> set[str]:
     """Names of the configs in the folders where :func:`find_config` looked."""
-    return {file.name for place in _places(Path(path)) for file in place.parent.glob('*.py')}
+    return {file.name for place in places(Path(path)) for file in place.parent.glob('*.py')}
 
 
-def _places(path: Path) -> list[Path]:
+def places(path: Path) -> list[Path]:
+    """Where a config of this name is looked up, the first first."""
     if path.is_absolute():
         return [path]
     inside = path.relative_to('configs') if path.parts[:1] == ('configs',) else path

@@ -4,16 +4,13 @@
 ``train_dataloader.dataset.quotas=[14000,0,0,0]`` is VID alone.
 """
 
-_base_ = ['./usot_pipeline.py']
+_base_ = ['./usot_pipeline.py', './loader.py']
 
 tables = 'data/pseudo_boxes/'
 frame_sampler = dict(type='QualityFrames', memory=4, extra_memory=3)
 
 train_dataloader = dict(
     batch_size=12,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='QuotaMixture',
         quotas=[14_000, 19_000, 13_000, 4_000],

@@ -182,7 +182,7 @@ def test_every_pretrained_start_sees_normalised_rgb(folder):
 
 @pytest.mark.parametrize(
     'config',
-    ['usot/usot_r50_published.py', 'cyclesiam/siamrpn-l234.py', 'cyclesiam/siammask_published.py'],
+    ['usot/usot_r50_published.py', 'cyclesiam/siamrpn_l234.py', 'cyclesiam/siammask_published.py'],
 )
 def test_published_trackers_see_raw_pixels(config):
     model = Config.fromfile(CONFIGS / config).model

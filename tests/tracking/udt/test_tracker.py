@@ -312,7 +312,7 @@ def test_other_networks_are_refused():
 def test_adaptation_without_a_label_free_loss_is_refused():
     model = formula_udt(channels=1, kind=DCFNet)
     with pytest.raises(
-        ValueError, match=r'^[^\n]*got DCFNet; its weights fit configs/udt/udt-finetune.py$'
+        ValueError, match=r'^[^\n]*got DCFNet; its weights fit configs/udt/udt.py, which has one$'
     ):
         UDTTracker(model, adapt_frames=5)
     assert UDTTracker(model).adapt_frames == 0

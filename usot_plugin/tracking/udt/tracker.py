@@ -121,7 +121,7 @@ class UDTTracker(Tracker):
         if adapt_frames and not isinstance(model, UDT):
             raise ValueError(
                 f'UDTTracker: adapt_frames={adapt_frames} needs the label-free loss of a UDT model, got {type(model).__name__}; '
-                'its weights fit configs/udt/udt-finetune.py'
+                'its weights fit configs/udt/udt.py, which has one'
             )
         self.model = model.eval()
         self.crop_px, self.legacy = crop_px, model.legacy

@@ -1,10 +1,14 @@
 """Semi-supervised USOT: a share of GOT-10k's real boxes beside discovered ones, each by its quota.
 
-One key says what a run learns from, ``train_dataloader.dataset.quotas = [real boxes, discovered boxes]`` (samples an epoch): ``[n, m]``
-mixed, ``[n, 0]`` supervised (usot_got10k_supervised.py), ``[0, m]`` unsupervised. A second one, ``train_dataloader.dataset.label_share``,
-says how many of the annotated sequences may be used: 0, 0.01, 0.1, 1.0 are the usual ones, and a smaller share is part of a larger one.
+One key says what a run learns from, ``train_dataloader.dataset.quotas = [real boxes, discovered boxes]``
+(samples an epoch): ``[n, m]`` mixed, ``[n, 0]`` supervised, ``[0, m]`` unsupervised. A second one,
+``train_dataloader.dataset.label_share``, says how many of the annotated sequences may be used: 0, 0.01,
+0.1, 1.0 are the usual ones, and a smaller share is part of a larger one.
 
-    python tools/train.py configs/mixed/usot_got10k_semi.py --cfg-options train_dataloader.dataset.label_share=0.01
+    python tools/train.py configs/mixed/usot_r50_semi_got10k.py --cfg-options \
+        train_dataloader.dataset.label_share=0.01
+    python tools/train.py configs/mixed/usot_r50_semi_got10k.py --cfg-options \
+        train_dataloader.dataset.quotas=[50000,0] train_dataloader.dataset.label_share=1.0
 """
 
 _base_ = ['../usot_r50.py']

@@ -1,6 +1,6 @@
-"""SiamMask: the network of siamrpn_r50.py with a 63x63 mask for each cell and its refinement to 127x127."""
+"""SiamMask: the network of siamrpn_r50_net.py with a 63x63 mask for each cell and its refinement to 127x127."""
 
-_base_ = ['./siamrpn_r50.py']
+_base_ = ['./siamrpn_r50_net.py']
 
 model = dict(
     backbone=dict(type='StagedSiameseResNet'),

@@ -1,13 +1,14 @@
 """The supervised base: SiamRPN++ from annotated pairs of ImageNet VID.
 
 python tools/convert_imagenet_vid.py data/imagenet_vid
-python tools/train.py configs/cyclesiam/siamrpn-supervised.py
-python tools/test.py configs/cyclesiam/siamrpn-supervised.py work_dirs/siamrpn-supervised/epoch_20.pth --sequences SEQUENCES
+python tools/train.py configs/cyclesiam/siamrpn_supervised.py
+python tools/test.py configs/cyclesiam/siamrpn_supervised.py work_dirs/siamrpn_supervised/epoch_20.pth --sequences SEQUENCES
 """
 
 _base_ = [
-    '../_base_/models/siamrpn_r50.py',
+    '../_base_/models/siamrpn_r50_net.py',
     '../_base_/datasets/siamrpn_pipeline.py',
+    '../_base_/datasets/loader.py',
     '../_base_/schedules/siamrpn_20e.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
@@ -15,9 +16,6 @@ _base_ = [
 
 train_dataloader = dict(
     batch_size=32,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='CocoVIDDataset',
         annotation='data/imagenet_vid/annotations/imagenet_vid_train.json',

@@ -2,7 +2,7 @@
 
 model = dict(
     type='SiamRPN',
-    # What ImageNet weights were trained on. Published SiamRPN++ and SiamMask weights want raw BGR pixels (siamrpn-l234.py,
+    # What ImageNet weights were trained on. Published SiamRPN++ and SiamMask weights want raw BGR pixels (siamrpn_l234.py,
     # siammask_published.py).
     data_preprocessor=dict(
         type='SOTDataPreprocessor',

@@ -2,11 +2,11 @@
 
 The masks of the frames a pair is drawn from are real; use it as the base of a larger mixture where more masks are at hand.
 
-    python tools/train.py configs/cyclesiam/siammask-supervised.py
-    python tools/test.py configs/cyclesiam/siammask_davis2016.py work_dirs/siammask-supervised/epoch_20.pth
+    python tools/train.py configs/cyclesiam/siammask_supervised.py
+    python tools/test.py configs/cyclesiam/siammask_supervised.py work_dirs/siammask_supervised/epoch_20.pth --benchmark davis2016
 """
 
-_base_ = ['./siamrpn-supervised.py']
+_base_ = ['./siamrpn_supervised.py']
 
 model = dict(
     backbone=dict(type='StagedSiameseResNet'),

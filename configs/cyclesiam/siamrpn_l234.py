@@ -1,11 +1,11 @@
 """SiamRPN++ in its published form, for published weights: stages 2 to 4 of ResNet-50, scores and boxes averaged by learned weights.
 
-python tools/convert_checkpoint.py PUBLISHED siamrpn-l234.pth
-python tools/test.py configs/cyclesiam/siamrpn-l234.py siamrpn-l234.pth --benchmark vot2018 --data-root VOT2018
+python tools/convert_checkpoint.py PUBLISHED siamrpn_l234.pth
+python tools/test.py configs/cyclesiam/siamrpn_l234.py siamrpn_l234.pth --benchmark vot2018 --data-root VOT2018
 """
 
 _base_ = [
-    '../_base_/models/siamrpn_r50.py',
+    '../_base_/models/siamrpn_r50_net.py',
     '../_base_/benchmarks/sequence_folder.py',
     '../_base_/default_runtime.py',
 ]

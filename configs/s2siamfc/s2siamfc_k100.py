@@ -1,3 +1,0 @@
-_base_ = ['./s2siamfc_full.py']
-# Table 5, K = 100. This is the whole method itself.
-custom_hooks = [dict(type='HardNegativeMiningHook', start_epoch=25, clusters=100)]
