@@ -25,6 +25,7 @@ from usot_plugin.engine.hooks.hard_negative_mining import (
 from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.registry import DATASETS, MODELS
 from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.optional import MissingPackageError
 
 ROOT = Path(__file__).parents[2]
 HOOK = dict(type='HardNegativeMiningHook', start_epoch=1, clusters=3, image_px=127)
@@ -200,9 +201,9 @@ def test_what_cannot_work_is_refused_before_the_first_epoch(images, tmp_path, ch
 
 @pytest.mark.process
 def test_missing_scikit_learn_says_how_to_get_it(images, tmp_path, monkeypatch):
-    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'sklearn', None)
     with pytest.raises(
-        ConfigError, match=r'needs scikit-learn: pip install .usot_plugin\[s2siamfc\]'
+        MissingPackageError, match=r'needs sklearn, .*: pip install .usot_plugin\[s2siamfc\]'
     ):
         train(config(tmp_path / 'work', images))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from usot_plugin.utils.cli import exit_status, tool_parser
+from usot_plugin.utils.optional import require
 
 TRACKER = 'Tracker'
 SIZE_WH = (320, 240)
@@ -86,12 +87,12 @@ def write_layout(root: Path, sequences: dict[str, dict[str, np.ndarray]]) -> Non
 def toolkit_scores(sequences: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """AO, SR and success curve of ExperimentGOT10k, success and precision curves of ExperimentOTB."""
     os.environ.setdefault('MPLBACKEND', 'agg')
-    from got10k.experiments import ExperimentGOT10k, ExperimentOTB
+    experiments = require('got10k.experiments', 'the comparison')
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_layout(root, sequences)
-        experiment = ExperimentGOT10k(
+        experiment = experiments.ExperimentGOT10k(
             str(root), 'val', str(root / 'results'), str(root / 'reports')
         )
         report = experiment.report([TRACKER])[TRACKER]
@@ -100,7 +101,7 @@ def toolkit_scores(sequences: dict[str, dict[str, np.ndarray]]) -> dict[str, np.
             [report['overall']['ao'], report['overall']['sr'], report['overall']['succ_curve'][75]]
         )
     }
-    one_pass = object.__new__(ExperimentOTB)  # its constructor fetches the data set
+    one_pass = object.__new__(experiments.ExperimentOTB)  # its constructor fetches the data set
     one_pass.nbins_iou, one_pass.nbins_ce = 21, 51
     for name, parts in sequences.items():
         own = report['seq_wise'][name]
@@ -119,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         '--boxes', type=Path, required=True, metavar='NPZ', help='archive of real boxes and results'
     )
     parser.add_argument('--out', type=Path, required=True, metavar='NPZ', help='archive to write')
-    return exit_status(lambda: run(parser.parse_args(argv)), (ImportError,))
+    return exit_status(lambda: run(parser.parse_args(argv)))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -105,7 +105,8 @@ def onnx_tracker(folder: str | Path) -> Tracker:
         folder: Written by ``tools/export_onnx.py``; it holds the tracker's hyper-parameters, too.
 
     Raises:
-        ExportError: No complete export there, or ONNX Runtime is not installed.
+        ExportError: No complete export there.
+        MissingPackageError: ONNX Runtime is not installed.
         ValueError: Its hyper-parameters are not those of :class:`USOTTracker`.
     """
     network = OnnxNetwork(folder)

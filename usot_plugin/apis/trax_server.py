@@ -21,6 +21,7 @@ from usot_plugin.structures.regions import BoxRegion, MaskRegion, PolygonRegion,
 from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.tracking import Tracker
 from usot_plugin.utils.atomic import write_text
+from usot_plugin.utils.optional import require
 
 from ..tracking.online import as_bgr_u8
 
@@ -41,12 +42,11 @@ def serve(tracker: Tracker, name: str, description: str = '') -> None:
         description: What the client is told.
 
     Raises:
-        ImportError: ``vot-trax`` is not installed.
+        MissingPackageError: ``vot-trax`` is not installed.
         ClipError: An image cannot be read; the client is told.
         ValueError: A box to start from cannot be used, or an update before the start; the client is told.
     """
-    import trax
-
+    trax = require('trax', 'the VOT toolkit')
     server = trax.Server(
         [trax.Region.RECTANGLE, trax.Region.POLYGON, trax.Region.MASK],
         [trax.Image.PATH, trax.Image.MEMORY, trax.Image.BUFFER],

@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from usot_plugin.discovery.config import DiscoveryConfig
@@ -27,18 +28,7 @@ from usot_plugin.structures import ClipError, open_clip
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.visualization.gallery import Card, gallery_html
-
-try:
-    from matplotlib.figure import Figure
-
-    from usot_plugin.visualization.pseudo_box_sheet import (
-        STATUS_COLORS,
-        draw_sheet,
-        legend_entries,
-    )
-except ImportError as error:
-    print(f"browse_pseudo_boxes: {error}: pip install 'usot_plugin[eval]'", file=sys.stderr)
-    sys.exit(2)
+from usot_plugin.visualization.pseudo_box_sheet import STATUS_COLORS, draw_sheet, legend_entries
 
 JPEG_QUALITY = 82
 
@@ -192,7 +182,7 @@ def browse(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     args = parse_args(argv)
-    return exit_status(lambda: browse(args), (TableError, ImportError), args.out)
+    return exit_status(lambda: browse(args), (TableError,), args.out)
 
 
 if __name__ == '__main__':

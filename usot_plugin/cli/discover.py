@@ -21,6 +21,7 @@ from usot_plugin.discovery.many_clips.pipeline import (
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.utils.cli import OneLineParser, print_any_name
 from usot_plugin.utils.config import ConfigError, ConfigOptions
+from usot_plugin.utils.optional import require
 from usot_plugin.utils.worker_pool import TIMEOUT_S
 
 EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
@@ -114,6 +115,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     print_any_name()
     try:
+        if args.engine == 'ray':
+            require('ray', '--engine ray')
         config, imports = load_discovery(args.config, args.cfg_options)
         clips = find_clips(args.videos, args.layout, args.split)
         options = RunOptions(

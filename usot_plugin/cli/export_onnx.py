@@ -16,7 +16,12 @@ import sys
 from usot_plugin.apis import init_tracker
 from usot_plugin.models.usot import USOT
 from usot_plugin.tracking import USOTTracker
-from usot_plugin.tracking.usot.onnx_network import TOLERANCE, ExportError, export_network
+from usot_plugin.tracking.usot.onnx_network import (
+    TOLERANCE,
+    ExportError,
+    export_network,
+    require_exporter,
+)
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigOptions
@@ -54,6 +59,7 @@ def export(args: argparse.Namespace) -> None:
     Raises:
         ExportError: The config's tracker is not USOT's.
     """
+    require_exporter()
     tracker = init_tracker(
         args.config, args.checkpoint, 'cpu', weights=args.weights, cfg_options=args.cfg_options
     )

@@ -16,6 +16,7 @@ from importlib import import_module
 import usot_plugin
 from usot_plugin.utils.cli import FINE, INTERRUPTED, PARTIAL, USER_ERROR
 from usot_plugin.utils.host import HostError
+from usot_plugin.utils.optional import as_missing_package
 from usot_plugin.version import __version__
 
 
@@ -146,7 +147,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         except HostError as error:
             print(f'error: {error}', file=sys.stderr)
             return USER_ERROR
-    return import_module(f'usot_plugin.{verb.module}').main(rest) or FINE
+    try:
+        module = import_module(f'usot_plugin.{verb.module}')
+    except ImportError as error:
+        missing = as_missing_package(error, f'usot {name}')
+        if missing is None:
+            raise
+        print(f'error: {missing}', file=sys.stderr)
+        return USER_ERROR
+    return module.main(rest) or FINE
 
 
 def _complete_verb() -> list[str]:

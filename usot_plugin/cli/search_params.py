@@ -34,6 +34,7 @@ from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.checkpoint import CheckpointError, weights_digest
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config
+from usot_plugin.utils.optional import require
 from usot_plugin.utils.packaged import packaged_folder
 
 if TYPE_CHECKING:
@@ -132,14 +133,10 @@ def open_study(search: Search, seed: int) -> optuna.Study:
     """The study of the folder, new or as it was left.
 
     Raises:
-        ConfigError: Optuna is missing, or the study there is another one.
+        MissingPackageError: Optuna is not installed.
+        ConfigError: The study there is another one.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise ConfigError(
-            f"the search needs Optuna ({error}): pip install 'usot_plugin[search]'"
-        ) from error
+    optuna = require('optuna', 'the search')
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search.out.mkdir(parents=True, exist_ok=True)
     storage = f'sqlite:///{(search.out / "study.db").resolve()}'

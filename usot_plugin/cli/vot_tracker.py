@@ -109,9 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns its exit status."""
     argv = sys.argv[1:] if argv is None else argv
     args = parse_args(argv)
-    return exit_status(
-        lambda: run(argv, args), (CheckpointError, ClipError, ImportError), args.config
-    )
+    return exit_status(lambda: run(argv, args), (CheckpointError, ClipError), args.config)
 
 
 if __name__ == '__main__':

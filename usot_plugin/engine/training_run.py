@@ -25,6 +25,7 @@ from usot_plugin.utils.checkpoint import (
 )
 from usot_plugin.utils.config import ConfigError
 from usot_plugin.utils.host import drop_host_notices
+from usot_plugin.utils.optional import MissingPackageError
 
 from .distributed import LaunchError
 from .hooks import NonFiniteLossError
@@ -38,6 +39,7 @@ MENDABLE = (
     ConfigError,
     CropStoreError,
     LaunchError,
+    MissingPackageError,
     NonFiniteLossError,
     NoSampleError,
     TableError,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from .names import shown_name
+from .optional import as_missing_package
 
 FINE = 0
 #: Exit status where a part of the input could not be used; each part is named on stderr.
@@ -85,6 +86,11 @@ def exit_status(
         )
     except known as error:
         return _stop(USER_ERROR, ' '.join(str(error).split()))
+    except ImportError as error:
+        missing = as_missing_package(error, os.path.basename(sys.argv[0]))
+        if missing is None:
+            raise
+        return _stop(USER_ERROR, str(missing))
     except OSError as error:
         return _stop(
             USER_ERROR,

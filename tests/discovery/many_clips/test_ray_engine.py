@@ -14,6 +14,7 @@ from usot_plugin.discovery.many_clips.one_clip import ClipTask
 from usot_plugin.discovery.many_clips.pipeline import RunOptions, discover_clips
 from usot_plugin.discovery.many_clips.ray_engine import run_ray
 from usot_plugin.testing.media import moving_square_frames, write_frames
+from usot_plugin.utils.optional import MissingPackageError
 
 POISON = """
 import os
@@ -92,7 +93,7 @@ def test_a_running_cluster_of_two_nodes_is_used(tmp_path):
 
 def test_without_ray_the_message_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', None)
-    with pytest.raises(WorkerStartError, match='pip install ray'):
+    with pytest.raises(MissingPackageError, match=r"pip install 'usot_plugin\[ray\]'"):
         list(run_ray([ClipTask('a', tmp_path)], DiscoveryConfig()))
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
+from ...utils.optional import require
 from ...utils.worker_pool import LostJob
 from ..config import DiscoveryConfig
 from .local_engine import WorkerStartError, prepare_worker
@@ -39,14 +40,10 @@ def run_ray(
         address: Of a running cluster (``'auto'``, ``'ray://host:10001'``); None starts a local instance and ends it afterwards.
 
     Raises:
-        WorkerStartError: Ray is not installed, the cluster cannot be reached, or it cannot run a task at all.
+        MissingPackageError: Ray is not installed.
+        WorkerStartError: The cluster cannot be reached, or it cannot run a task at all.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise WorkerStartError(
-            "the engine 'ray' needs Ray: pip install ray, or use the engine 'local'"
-        ) from error
+    ray = require('ray', "the engine 'ray'")
     ours = not ray.is_initialized()
     if ours:
         _connect(ray, address, workers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import zipfile
 from itertools import islice
@@ -23,6 +22,7 @@ from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import weights_digest
 from usot_plugin.utils.config import ConfigError
 from usot_plugin.utils.json_text import parse_json
+from usot_plugin.utils.optional import require
 
 from .training_stage import bare_model, walk_datasets
 
@@ -123,13 +123,11 @@ class HardNegativeMiningHook(Hook):
         """Find out now what would stop the second stage hours later.
 
         Raises:
-            ConfigError: No scikit-learn, no data set that takes clusters, or fewer images than clusters.
+            MissingPackageError: scikit-learn is not installed.
+            ConfigError: No data set that takes clusters, or fewer images than clusters.
         """
         self._done = False
-        if importlib.util.find_spec('sklearn') is None:
-            raise ConfigError(
-                "HardNegativeMiningHook needs scikit-learn: pip install 'usot_plugin[s2siamfc]'"
-            )
+        require('sklearn', type(self).__name__)
         for dataset in self._datasets(runner):
             if len(dataset.clusters) < self.clusters:
                 raise ConfigError(

@@ -28,6 +28,7 @@ from usot_plugin.models.task_modules.grid import CellGrid
 from usot_plugin.models.usot import USOT
 from usot_plugin.utils.atomic import whole_file, write_text
 from usot_plugin.utils.json_text import parse_json
+from usot_plugin.utils.optional import require
 from usot_plugin.version import __version__
 
 from .network import Memories, SearchView, search_view, template_codes
@@ -103,6 +104,16 @@ def _family(tensors: Mapping[str, Any], name: str) -> list[Any]:
     ]
 
 
+def require_exporter() -> None:
+    """Find out before a model is built whether graphs can be written and compared here.
+
+    Raises:
+        MissingPackageError: ``onnx`` or ``onnxruntime`` is not installed.
+    """
+    for package in ('onnx', 'onnxruntime'):
+        require(package, 'the export')
+
+
 def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) -> float:
     """Write the graphs of a model, compared with the model on random input of several batch sizes and the tracker's crop sizes.
 
@@ -115,9 +126,11 @@ def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) 
         The largest difference seen, relative to values above 1.
 
     Raises:
+        MissingPackageError: ``onnx`` or ``onnxruntime`` is not installed.
         ExportError: A graph differs by more than :data:`TOLERANCE`.
         OSError: The folder cannot be written to.
     """
+    require_exporter()
     model.eval()
     folder = Path(folder)
     (folder / META).unlink(missing_ok=True)
@@ -230,12 +243,7 @@ def _difference(session: Any, expected: Named, inputs: Named) -> float:
 
 
 def _session(path: Path) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ExportError(
-            'onnxruntime is not installed: pip install "usot_plugin[export]"'
-        ) from error
+    onnxruntime = require('onnxruntime', 'a tracker of ONNX graphs')
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     try:
@@ -253,7 +261,8 @@ class OnnxNetwork:
         folder: The export.
 
     Raises:
-        ExportError: No complete export there, or ONNX Runtime is missing.
+        ExportError: No complete export there.
+        MissingPackageError: ONNX Runtime is not installed.
     """
 
     def __init__(self, folder: str | Path) -> None:
