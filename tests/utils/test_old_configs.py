@@ -74,6 +74,14 @@ def test_a_base_of_an_own_base_may_be_an_old_one(tmp_path):
     assert cfg.model.test_cfg.region == 'rotated_box'
 
 
+def test_what_is_wrong_is_said_of_the_path_that_was_given():
+    with (
+        pytest.warns(FutureWarning),
+        pytest.raises(ConfigError, match=rf'^configs/{KEYS}: .* no argument .max_epoch.'),
+    ):
+        load_config(f'configs/{KEYS}', {'train_cfg.max_epoch': 1})
+
+
 def test_the_run_keeps_its_folder():
     args = parse_args([f'configs/{BENCHMARK}', 'none'])
     with pytest.warns(FutureWarning):

@@ -127,21 +127,21 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Read a config file, apply ``--cfg-options`` and check it.
 
     Args:
-        path: A Python config of MMEngine; see :func:`~usot_plugin.utils.packaged.find_config` for where it is
-            looked up. A path, or a ``_base_`` in the file, that a config of this package had before is
-            followed with a warning.
+        path: A Python config of MMEngine; :func:`~usot_plugin.utils.packaged.find_config` says
+            where it is looked up. A path, or a ``_base_`` in the file, that a config of this package
+            had in the release before is followed with a warning.
         options: Dotted keys and their new values.
 
     Raises:
         ConfigError: No such file, it cannot be read, or :func:`check_config` refuses it.
     """
-    path = find_config(path)
-    path = path if path.is_file() else old_config(path) or path
-    if not path.is_file():
+    path = find_config(path)  # as messages name it
+    file = path if path.is_file() else old_config(path)
+    if file is None:
         raise ConfigError(f'{path}: no such config{nearest(path.name, names_near(path))}')
-    refuse_base_loops(path)
+    refuse_base_loops(file)
     try:
-        cfg = _read(path)
+        cfg = _read(file)
     except (Exception, SystemExit) as error:  # a config is a program, which may raise anything
         raise ConfigError(
             f'{path}: cannot be read as a config: {type(error).__name__}: {_first_line(error)}'

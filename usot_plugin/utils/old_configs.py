@@ -1,7 +1,7 @@
-"""Configs of the release before under their old paths, by the table :data:`usot_plugin._moved.CONFIGS`.
+"""Configs of the release before, by the table :data:`usot_plugin._moved.CONFIGS`.
 
-An old path is a file at another place, or one with options that the command line takes. For the latter a file of the
-old name is written, so that a config that builds on it by ``_base_`` goes on as well.
+An old path is a file at another place, or one with options that the command line takes. For the
+latter a file of the old name is written, so that a config whose ``_base_`` it is goes on as well.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ def old_config(path: str | Path) -> Path | None:
     """The config that was at an old path, as a file; None where none of this package was.
 
     Args:
-        path: As for :func:`~usot_plugin.utils.packaged.find_config`, where nothing is found, or the name of an
-            old config without folder and ending, as it stood in ``model-index.yml``.
+        path: As for :func:`~usot_plugin.utils.packaged.find_config`, where nothing is found, or the
+            name of an old config without folder and ending, as it stood in ``model-index.yml``.
+
+    Warns:
+        FutureWarning: What is to be given instead.
     """
     old = _old_name(path)
     if old is None:
@@ -36,7 +39,7 @@ def old_config(path: str | Path) -> Path | None:
     warnings.warn(
         f'configs/{old} is now configs/{CONFIGS[old]}; the old path goes with the next release',
         FutureWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
     return _file_of(old)
 
@@ -78,7 +81,7 @@ def _file_of(old: str) -> Path:
 def old_bases() -> Iterator[None]:
     """Let MMEngine find configs that a ``_base_`` names by an old path.
 
-    MMEngine has no place to register such a thing, so its own look-up is wrapped while a config is read.
+    MMEngine has no place to register such a thing, so its own look-up is wrapped meanwhile.
     """
     look_up = Config._get_cfg_path
 
