@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from usot_plugin.datasets.boxes.box_sources import track_of_row
+from usot_plugin.datasets.samplers.frame_samplers import QualityFrames
 from usot_plugin.discovery.table.format import TableInfo, part_bytes, track_columns
 from usot_plugin.discovery.table.reading import PseudoBoxTable, read_table
 from usot_plugin.evaluation.pseudo_boxes import (
@@ -115,7 +117,21 @@ def test_template_and_memory_frames_are_those_of_training(tmp_path):
     )
     assert score.frames['template'] == 50 and score.frames['memory'] == 50 * 4
     assert score.success['template@0.3'] == 1 and score.success['memory@0.5'] == 0
-    assert score.fragment_length == 10 and 3 <= score.interval <= 9
+
+
+def test_the_interval_is_that_of_the_passage_not_of_the_drawn_frames(tmp_path):
+    # Two passages, [0, 3] and [4, 11]: T_u - T_l is 3 or 7 whichever frames a group draws in them.
+    row = make_row(boxes_with_iou(*[1] * 12), list(range(12)))
+    row['frame_count'] = 12
+    row['fragment_first'], row['fragment_last'] = [0] * 4 + [4] * 8, [3] * 4 + [11] * 8
+    rows, truth = table_of(tmp_path, row).rows, np.tile(TRUTH[:1], (12, 1))
+    sampler = QualityFrames(memory=1, extra_memory=0)
+    random = np.random.default_rng([0, *b'seq'])
+    track = track_of_row(rows[0])
+    templates = [sampler.draw(track, random, 'cycle')['template'][0] for _ in range(200)]
+    assert {frame < 4 for frame in templates} == {True, False}
+    score = score_sequence('seq', rows, truth, sampler=sampler)
+    assert score.interval == np.mean([3 if frame < 4 else 7 for frame in templates])
 
 
 def test_frames_without_a_target_are_left_out(tmp_path):
@@ -150,7 +166,7 @@ def test_dropped_and_unsamplable_tracks(tmp_path):
         and dropped.reason == 'corner share'
         and dropped.frames == dict.fromkeys(FRAME_SETS, 0)
     )
-    assert np.isnan(dropped.success['all@0.3']) and np.isnan(dropped.fragment_length)
+    assert np.isnan(dropped.success['all@0.3']) and np.isnan(dropped.interval)
     kept = score_sequence(
         'seq',
         table_of(tmp_path, make_row(boxes_with_iou(*[1] * 10), [0], 'kept', False)).rows,

@@ -42,8 +42,8 @@ class SequenceScore:
         frames: For each frame set, how many boxes had an annotated target to be held against.
         success: For each frame set and threshold, ``'template@0.3'``, the share with a higher IoU; nan where there was none.
         mean_iou: For each frame set.
-        fragment_length: Mean ``T_u - T_l + 1`` at the template frames; nan where not samplable.
-        interval: Mean frames from the first to the last frame of a training group; nan where not samplable.
+        interval: Mean ``T_u - T_l`` at the template frames, in frames: how far apart the frames of a
+            group can lie, as the paper counts it; nan where not samplable.
     """
 
     name: str
@@ -54,7 +54,6 @@ class SequenceScore:
     frames: dict[str, int]
     success: dict[str, float]
     mean_iou: dict[str, float]
-    fragment_length: float
     interval: float
 
     def flat(self) -> dict[str, object]:
@@ -90,7 +89,6 @@ def score_sequence(
     random = np.random.default_rng([seed, *name.encode()])
     sampler = sampler or QualityFrames()
     overlaps: dict[str, list[np.ndarray]] = {key: [np.empty(0)] for key in FRAME_SETS}
-    lengths: list[int] = []
     intervals: list[int] = []
     kept = sorted(
         (row for row in rows if row.status == KEPT),
@@ -105,16 +103,8 @@ def score_sequence(
             groups = [sampler.draw(track, random, 'cycle') for _ in range(draws)]
             chosen['template'] = np.array([group['template'][0] for group in groups])
             chosen['memory'] = np.array([frame for group in groups for frame in group['memory']])
-            lengths += [
-                track.fragment(group['template'][0])[1]
-                - track.fragment(group['template'][0])[0]
-                + 1
-                for group in groups
-            ]
-            intervals += [
-                max(group['template'] + group['memory']) - min(group['template'] + group['memory'])
-                for group in groups
-            ]
+            passages = [track.fragment(group['template'][0]) for group in groups]
+            intervals += [last - first for first, last in passages]
         for key, frames in chosen.items():
             overlaps[key].append(_overlaps(track, frames, truth_xyxy))
     joined = {key: np.concatenate(parts) for key, parts in overlaps.items()}
@@ -132,7 +122,6 @@ def score_sequence(
             for level in THRESHOLDS
         },
         mean_iou={key: _mean(values) for key, values in joined.items()},
-        fragment_length=_mean(lengths),
         interval=_mean(intervals),
     )
 
@@ -158,7 +147,7 @@ def total_scores(scores: Sequence[SequenceScore]) -> dict[str, float]:
 
     Returns:
         ``kept`` and ``samplable`` as shares of all sequences; ``template@0.3`` ... and ``template_mean_iou`` ... over the sequences that
-        have such frames; ``fragment_length`` and ``interval`` over the samplable ones. nan where there is none.
+        have such frames; ``interval`` over the samplable ones. nan where there is none.
     """
     total = {
         'kept': _mean([score.status == KEPT for score in scores]),
@@ -170,8 +159,7 @@ def total_scores(scores: Sequence[SequenceScore]) -> dict[str, float]:
                 [score.success[f'{key}@{level}'] for score in scores]
             )
         total[f'{key}_mean_iou'] = _finite_mean([score.mean_iou[key] for score in scores])
-    for name in ('fragment_length', 'interval'):
-        total[name] = _finite_mean([getattr(score, name) for score in scores])
+    total['interval'] = _finite_mean([score.interval for score in scores])
     return total
 
 
@@ -185,7 +173,7 @@ def format_scores(scores: Sequence[SequenceScore], total: Mapping[str, float]) -
     head = (
         f'{"sequence":{width}s}  {"status":8s}  Q_v    '
         + '  '.join(f'{f"{key} .3/.5":>14s}' for key in FRAME_SETS)
-        + '  fragment'
+        + '  interval'
     )
     lines = [head, '-' * len(head)]
     for score in sorted(scores, key=lambda score: score.name):
@@ -195,7 +183,8 @@ def format_scores(scores: Sequence[SequenceScore], total: Mapping[str, float]) -
         ]
         status = score.status if score.status != KEPT or score.samplable else 'kept (-)'
         values = '  '.join(f'{rate:>14s}' for rate in rates)
-        line = f'{score.name:{width}s}  {status:8s}  {_number(score.quality)}   {values}  {_number(score.fragment_length, 8, 1)}'
+        head = f'{score.name:{width}s}  {status:8s}  {_number(score.quality)}'
+        line = f'{head}   {values}  {_number(score.interval, 8, 1)}'
         lines.append(line + (f'  {score.reason}' if score.reason else ''))
     lines += ['', f'{"total (mean over sequences)":50s}  {"here":>7s}   paper GOT-10k / VID']
     for label, value, paper in _total_rows(total):
@@ -232,11 +221,8 @@ def _total_rows(total: Mapping[str, float]) -> list[tuple[str, str, tuple[float,
         ]
         rows.append((f'{label}, mean IoU', _number(total[f'{key}_mean_iou'], 5), None))
     rows.append(
-        ('mean fragment length at template frames', _number(total['fragment_length'], 5, 1), None)
-    )
-    rows.append(
         (
-            'mean frame interval of a training group',
+            'frame interval T_u - T_l at template frames',
             _number(total['interval'], 5, 1),
             PAPER['interval', None],
         )
