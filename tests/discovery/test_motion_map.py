@@ -74,13 +74,39 @@ def test_distance_of_a_moving_quarter():
 def test_distance_equals_its_definition_and_ignores_camera_pan():
     flow_uv = np.random.default_rng(0).normal(0, 3, (64, 96, 2)).astype(np.float32)
     geometry = map_geometry((96, 64), MapConfig())
-    assert geometry.cut_xy == (3, 2)
+    assert geometry.inner_xyxy == (3, 2, 93, 62)
     cut = flow_uv[2:-2, 3:-3].astype(np.float64)
     expected = np.linalg.norm(cut - cut.mean((0, 1)), axis=-1)
     np.testing.assert_allclose(distance_map(flow_uv, geometry), expected, atol=1e-4)
     np.testing.assert_allclose(
         distance_map(flow_uv + np.float32([7, -5]), geometry), expected, atol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ('size', 'inner'),
+    [
+        # int(side / 32) to int(31 side / 32), as in the release: where 32 is no divisor of a side,
+        # its far end loses one pixel more than its near end.
+        ((640, 384), (20, 12, 620, 372)),
+        ((640, 360), (20, 11, 620, 348)),
+        ((320, 240), (10, 7, 310, 232)),
+        ((216, 384), (6, 12, 209, 372)),
+        ((31, 33), (0, 1, 30, 31)),
+    ],
+)
+def test_the_margin_is_the_releases(size, inner):
+    geometry = map_geometry(size, MapConfig())
+    assert geometry.inner_xyxy == inner
+    x1, y1, x2, y2 = inner
+    flow_uv = np.full((size[1], size[0], 2), 50.0, np.float32)
+    flow_uv[y1:y2, x1:x2] = 0
+    distance = distance_map(flow_uv, geometry)
+    assert distance.shape == (y2 - y1, x2 - x1) and not distance.any()
+
+
+def test_a_margin_leaves_at_least_one_pixel():
+    assert map_geometry((17, 16), MapConfig(margin=0.499)).inner_xyxy == (8, 7, 9, 8)
 
 
 def test_distance_in_pixels_of_the_frame():
@@ -112,7 +138,7 @@ def test_frames_are_shrunk_to_fit_and_never_enlarged(size, fitted):
 def test_boxes_come_back_to_the_frame():
     geometry = map_geometry((1280, 720), MapConfig())
     assert geometry.map_wh == (640, 360)
-    assert geometry.cut_xy == (20, 11)
+    assert geometry.inner_xyxy == (20, 11, 620, 348)
     assert geometry.frame_per_unit == 2
     assert map_boxes_to_frame(np.array([[0, 0, 10, 20]]), geometry).tolist() == [[40, 22, 60, 62]]
     assert map_boxes_to_frame(np.empty((0, 4)), geometry).shape == (0, 4)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from .config import IntervalConfig, MapConfig
+from .quality import cut_borders
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class MapGeometry:
         frame_wh: Full frame in pixels.
         map_wh: Shrunk frame on which flow is computed, in pixels.
         unit_xy: Pixels of the config's unit per map pixel, per axis; (1, 1) for ``pixel_unit='flow'``.
-        cut_xy: Map pixels cut off at the left and right, and at the top and bottom.
+        inner_xyxy: Part of the map that is left without its margin, in map pixels, ends excluded.
     """
 
     frame_wh: tuple[int, int]
     map_wh: tuple[int, int]
     unit_xy: tuple[float, float]
-    cut_xy: tuple[int, int]
+    inner_xyxy: tuple[int, int, int, int]
 
     @property
     def frame_per_map_xy(self) -> tuple[float, float]:
@@ -56,9 +57,7 @@ def map_geometry(frame_wh: tuple[int, int], config: MapConfig) -> MapGeometry:
         if config.pixel_unit == 'flow'
         else (frame_wh[0] / map_wh[0], frame_wh[1] / map_wh[1])
     )
-    return MapGeometry(
-        frame_wh, map_wh, unit_xy, (int(map_wh[0] * config.margin), int(map_wh[1] * config.margin))
-    )
+    return MapGeometry(frame_wh, map_wh, unit_xy, cut_borders(map_wh, config.margin))
 
 
 def adapt_interval(
@@ -103,14 +102,13 @@ def distance_map(flow_uv: np.ndarray, geometry: MapGeometry) -> np.ndarray:
         geometry: Gives the margin and the unit of the result.
 
     Returns:
-        ``(H - 2 cut_y, W - 2 cut_x)`` float32 in pixels of the config's unit.
+        float32 of the size of ``geometry.inner_xyxy``, in pixels of the config's unit.
 
     Reference:
         USOT (arXiv:2108.12711), Eq. 1.
     """
-    height, width = flow_uv.shape[:2]
-    cut_x, cut_y = geometry.cut_xy
-    inner = np.asarray(flow_uv[cut_y : height - cut_y, cut_x : width - cut_x], np.float32)
+    x1, y1, x2, y2 = geometry.inner_xyxy
+    inner = np.asarray(flow_uv[y1:y2, x1:x2], np.float32)
     mean_u, mean_v = cv2.mean(inner)[:2]
     u, v = cv2.split(inner)
     return cv2.magnitude((u - mean_u) * geometry.unit_xy[0], (v - mean_v) * geometry.unit_xy[1])
@@ -119,7 +117,7 @@ def distance_map(flow_uv: np.ndarray, geometry: MapGeometry) -> np.ndarray:
 def map_boxes_to_frame(boxes_xyxy: np.ndarray, geometry: MapGeometry) -> np.ndarray:
     """Boxes ``(N, 4)`` of the cut map in pixels of the full frame, float64."""
     scale_x, scale_y = geometry.frame_per_map_xy
-    cut_x, cut_y = geometry.cut_xy
+    cut_x, cut_y = geometry.inner_xyxy[:2]
     return (np.asarray(boxes_xyxy, np.float64) + (cut_x, cut_y, cut_x, cut_y)) * (
         scale_x,
         scale_y,

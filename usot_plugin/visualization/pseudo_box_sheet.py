@@ -381,7 +381,7 @@ class _Sheet:
     def _distance(self, axes: Axes, frame: int) -> None:
         evidence = self.evidence.shown[frame]
         scale_x, scale_y = self.geometry.frame_per_map_xy
-        cut_x, cut_y = self.geometry.cut_xy
+        cut_x, cut_y = self.geometry.inner_xyxy[:2]
         height, width = evidence.distance.shape
         inner = (
             cut_x * scale_x,
