@@ -1,4 +1,5 @@
-# YouTube-VOS keeps every fifth frame: what is three frames apart there is half a second apart.
+# YouTube-VOS (train/, not train_all_frames/) keeps every fifth frame: what is three frames apart
+# there is half a second apart.
 discovery = dict(
     # Every frame is evaluated, and flow starts between neighbours.
     frames=dict(eval_gap=1),

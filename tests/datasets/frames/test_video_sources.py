@@ -143,6 +143,23 @@ def test_a_folder_that_cannot_be_listed_is_not_lost(tmp_path, monkeypatch):
         ),
         (
             'youtube_vos',
+            None,
+            [
+                'train/JPEGImages/a/00000.jpg',
+                'train/JPEGImages/a/00005.jpg',
+                'train_all_frames/JPEGImages/a/00000.jpg',
+                'train_all_frames/JPEGImages/a/00001.jpg',
+            ],
+            ['train/JPEGImages/a'],
+        ),
+        (
+            'youtube_vos',
+            'train_all_frames',
+            ['train/JPEGImages/a/00000.jpg', 'train_all_frames/JPEGImages/a/00000.jpg'],
+            ['train_all_frames/JPEGImages/a'],
+        ),
+        (
+            'youtube_vos',
             'valid',
             ['train/JPEGImages/a/00000.jpg', 'valid/JPEGImages/x/00000.jpg'],
             ['valid/JPEGImages/x'],
@@ -152,6 +169,15 @@ def test_a_folder_that_cannot_be_listed_is_not_lost(tmp_path, monkeypatch):
 def test_layouts_find_their_split(tmp_path, layout, split, files, names):
     touch(tmp_path, *files)
     assert list(find_clips([tmp_path], layout, split)) == names
+
+
+def test_all_frames_of_youtube_vos_never_stand_in_for_every_fifth(tmp_path):
+    touch(tmp_path, 'train_all_frames/JPEGImages/a/00000.jpg')
+    with pytest.raises(
+        VideoSourceError, match=r'no clip in it .*YouTube-VOS, split train: train/JPEGImages/\*'
+    ):
+        find_clips([tmp_path], 'youtube_vos')
+    assert list(find_clips([tmp_path], 'youtube_vos', 'train_all_frames'))
 
 
 @pytest.mark.parametrize(
