@@ -22,7 +22,7 @@ train_dataloader = dict(
         box_source='discovered',
         table='data/pseudo_boxes/imagenet_vid',
         frame_sampler={{_base_.cycle_12321_sampler}},
-        samples_per_epoch=100_000,
+        samples_per_epoch=600_000,  # as the published code
         pipeline={{_base_.cycle_pipeline}},
     ),
 )

@@ -21,7 +21,7 @@ train_dataloader = dict(
         annotation='data/imagenet_vid/annotations/imagenet_vid_train.json',
         image_root='data/imagenet_vid/Data/VID',
         frame_sampler={{_base_.pair_sampler}},
-        samples_per_epoch=100_000,
+        samples_per_epoch=600_000,
         pipeline={{_base_.pair_pipeline}},
     ),
 )

@@ -9,7 +9,7 @@ train_dataloader = dict(
         annotation='data/imagenet_vid/annotations/imagenet_vid_train.json',
         image_root='data/imagenet_vid/Data/VID',
         frame_sampler=dict(type='WindowFrames', count=2, span=10),
-        samples_per_epoch=64_000,
+        samples_per_epoch=1_120_000,
         pipeline={{_base_.train_pipeline}},
     ),
 )

@@ -1,4 +1,8 @@
-"""Crops of SiamRPN++ training: template 127 px, search area 255 px; the amounts of shift, scale and blur are those of the releases."""
+"""Crops of SiamRPN++ training: template 127 px, search area 255 px.
+
+Shift and scale are the releases'. Their blur is rarer (0.18 of the crops, half of them unchanged) and a
+cross; their colour noise, gray pairs and negative pairs are left out (docs/architecture.md).
+"""
 
 # Two frames of one object, at most 100 apart.
 pair_sampler = dict(type='WindowFrames', count=2, span=100, views=dict(template=[0], search=[1]))

@@ -1,4 +1,9 @@
-"""Crops and augmentation of USOT training groups; the numbers are the release's."""
+"""Crops and augmentation of USOT training groups.
+
+Sizes, shifts, scales, probabilities and ranges are the release's. Ours are the direction and evenness
+of motion blur, the grid of dropout, and that dropout and salt and pepper change all channels alike
+(docs/architecture.md, "What differs on purpose").
+"""
 
 train_pipeline = [
     dict(type='SiameseCrop', views=['template'], size=127, exemplar=127, shift_px=4, scale=0.05),

@@ -1,7 +1,9 @@
 """Photometric and geometric changes of single images: plain functions, and registered transforms that draw their parameters.
 
-Ranges and probabilities of the defaults are those of the USOT release (template: flips, perspective, dropout, salt and pepper; search: hue
-and saturation, brightness, motion blur; memory: flips, perspective and the three of search).
+Ranges and probabilities of the defaults are those of the USOT release (template: flips, perspective,
+dropout, salt and pepper; search: hue and saturation, brightness, motion blur; memory: flips,
+perspective and the three of search). What its library draws within them and we do not is said in the
+classes.
 """
 
 from __future__ import annotations
@@ -158,13 +160,14 @@ class ViewPerspective(ViewTransform):
 
 @TRANSFORMS.register_module()
 class ViewCoarseDropout(ViewTransform):
-    """Black out random rectangles.
+    """Black out random rectangles, in all channels (the release: in half of the images each channel
+    by itself).
 
     Args:
         views: Names of the views.
         prob: Probability.
         share: Range of the probability of each cell to be dropped (release: up to 5 %).
-        cells: Least and greatest number of cells along each axis of the grid.
+        cells: Least and greatest number of cells along each axis of the grid (release: 19 on 127 px).
     """
 
     def __init__(
@@ -188,7 +191,7 @@ class ViewCoarseDropout(ViewTransform):
 
 @TRANSFORMS.register_module()
 class ViewSaltPepper(ViewTransform):
-    """Replace single pixels by light and dark ones.
+    """Replace single pixels by light and dark grey ones (the release: each channel by itself).
 
     Args:
         views: Names of the views.
@@ -286,7 +289,10 @@ class ViewBrightness(ViewTransform):
 
 @TRANSFORMS.register_module()
 class ViewMotionBlur(ViewTransform):
-    """Blur along a random direction.
+    """Blur evenly along any direction.
+
+    The release blurs along one of two directions, 60 degrees to the left or right of the vertical,
+    with weights that rise or fall along the line by a random amount.
 
     Args:
         views: Names of the views.
