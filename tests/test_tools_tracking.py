@@ -497,6 +497,30 @@ def test_a_stream_that_breaks_off_keeps_what_was_tracked(tmp_path, capsys, monke
     assert open_clip(tmp_path / 'out' / 'cam.mp4').frame_count == 4
 
 
+def test_a_stream_that_breaks_off_goes_on_where_the_user_wants_it(tmp_path, capsys, monkeypatch):
+    from usot_plugin.apis import sources
+
+    monkeypatch.setattr(sources, 'LONGEST_WAIT_S', 0.01)
+    opened, frames = [], moving_square_frames(8)[0]
+
+    def camera():
+        opened.append(None)
+        yield from frames[4 * len(opened) - 4 : 4 * len(opened)]
+        if len(opened) == 1:
+            raise sources.SourceError('cam', 'cable pulled')
+
+    def open_camera(spec, drop, reconnect, timeout_s):
+        assert timeout_s == 7
+        return sources.LiveSource('cam', 'cam', camera, 10.0, False, timeout_s, reconnect)
+
+    monkeypatch.setattr(demo_tool, 'open_source', open_camera)
+    options = ('--reconnect', '1', '--stream-timeout', '7')
+    assert run_demo(tmp_path, 'cam', '--tracker', 'StandStill', '--box', '1,1,9,9', *options) == 0
+    assert 'cable pulled after 4 frames, opened again' in one_line(capsys.readouterr().err)
+    result = json.loads((tmp_path / 'out' / 'cam.json').read_text())
+    assert result['frames'] == list(range(8)) and len(opened) == 2
+
+
 def test_a_clip_that_is_damaged_keeps_what_was_tracked(tmp_path, capsys):
     folder = write_frames(tmp_path / 'shots', moving_square_frames(8)[0])
     (folder / '00006.png').write_bytes(b'no picture')

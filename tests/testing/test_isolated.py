@@ -69,6 +69,39 @@ def test_a_check_that_crashes_hangs_or_fails_does_not_end_the_run(worker, tmp_pa
 
 
 @pytest.mark.process
+@pytest.mark.skipif(not Path('/proc').exists(), reason='looks for processes in /proc')
+def test_a_check_that_hangs_ends_with_the_run_and_all_that_it_has_started(tmp_path):
+    log = tmp_path / 'log'
+    (tmp_path / 'run.py').write_text(
+        'from usot_plugin.testing.isolated import Worker\n'
+        'from tests.testing.test_isolated import _build\n'
+        f"if __name__ == '__main__':\n    Worker(_build, {str(log)!r}).run('hang', 600)\n"
+    )
+    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
+    run = subprocess.Popen([sys.executable, str(tmp_path / 'run.py')], env=environment)
+    wait_for(lambda: log.exists() and 'child ' in log.read_text())
+    child = int(log.read_text().split('child ')[1].split()[0])
+    checks = int(Path(f'/proc/{child}/stat').read_text().rsplit(')', 1)[1].split()[1])
+    run.kill()
+    run.wait()
+    wait_for(lambda: not alive(child) and not alive(checks))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+def wait_for(good) -> None:
+    deadline = time.monotonic() + 60
+    while not good():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.process
 def test_checks_that_cannot_be_built_are_a_result_and_in_the_log(tmp_path):
     worker = Worker(_build_badly, tmp_path / 'log')
     assert worker.run('any', 30) == Outcome('failed: the process ended with status 1')

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from usot_plugin.utils import worker_pool
 from usot_plugin.utils.worker_pool import LostJob, WorkerStartError, run_jobs, sign_of_life
 
 REPO = Path(__file__).resolve().parents[2]
@@ -24,6 +25,9 @@ def deed(what: str, argument: float = 0) -> str:
         time.sleep(3600)
     if what == 'stop':
         os.kill(os.getpid(), signal.SIGSTOP)
+    if what == 'half a result':
+        os.write(worker_pool._wire.connection.fileno(), (1 << 20).to_bytes(4, 'big') + b'half')
+        os.kill(os.getpid(), signal.SIGSTOP)
     if what == 'slow':
         for _ in range(int(argument * 10)):
             time.sleep(0.1)
@@ -31,6 +35,15 @@ def deed(what: str, argument: float = 0) -> str:
     if what == 'raise':
         raise KeyError('a bug')
     return what
+
+
+def stop_the_first(folder: str) -> None:
+    """Preparation of a worker: the first of all is stopped in it."""
+    try:
+        Path(folder, 'first').touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def outcomes(deeds, workers, **options):
@@ -62,6 +75,29 @@ def test_a_lost_worker_costs_its_job(workers):
     assert done['1'] == LostJob('died with SIGABRT')
     assert done['3'] == done['4'] == LostJob('gave no sign of life for 2 seconds', timed_out=True)
     assert set(told) == {'3', '4'} and not multiprocessing.active_children()
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == 'win32', reason='signals of POSIX')
+def test_a_worker_that_is_stopped_within_its_result_costs_its_job():
+    done = outcomes(['half a result', 'fine'], 1, timeout_s=2.0)
+    assert done == {
+        '0': LostJob('gave no sign of life for 2 seconds', timed_out=True),
+        '1': 'fine',
+    }
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == 'win32', reason='signals of POSIX')
+def test_a_worker_that_is_stopped_before_its_first_job_costs_that(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_pool, 'START_S', 40.0)
+    options = dict(prepare=stop_the_first, prepare_args=(str(tmp_path),), timeout_s=2.0)
+    done = outcomes(['fine', 'fine'], 1, **options)
+    assert done == {
+        '0': LostJob('gave no sign of life for 40 seconds', timed_out=True),
+        '1': 'fine',
+    }
 
 
 @pytest.mark.process

@@ -40,6 +40,7 @@ from usot_plugin.testing.groups import rendered_groups, rendered_table
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.worker_pool import end_with_parent
 
 #: Steps that are not counted: caches and memory pools fill.
 WARM_UP = 2
@@ -189,6 +190,7 @@ def measure_steps(cfg: Config, folder: Path, args: argparse.Namespace, epoch: in
 def _reduce_in_process(
     rank: int, port: int, count: int, repeats: int, results: multiprocessing.SimpleQueue
 ) -> None:
+    end_with_parent()
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2)
     buffer = torch.zeros(count)

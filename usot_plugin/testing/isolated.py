@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from usot_plugin.utils.worker_pool import end_with_parent
+
 #: A process that starts has so many seconds to import what it needs.
 START_S = 120.0
 
@@ -55,6 +57,7 @@ def serve(connection: Connection, build: Callable[[], Checks], log: str) -> None
         log: File that everything printed here goes to.
     """
     os.setsid()  # what a check has started can then be ended with it
+    end_with_parent(whole_group=True)
     with open(log, 'a', encoding='utf-8') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -7,6 +7,7 @@ replaced, and the others never notice. No worker outlives the process that start
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing as mp
 import os
 import pickle
@@ -15,7 +16,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -26,6 +27,8 @@ TIMEOUT_S = 300.0
 TELL_AFTER_S = 30.0
 #: How often workers are looked at.
 LOOK_EVERY_S = 0.5
+#: A worker may take so long, or the time-out if that is longer, until it takes its first job.
+START_S = 300.0
 #: A parent that did not look for so long was stopped or busy itself: its workers get their time anew.
 PARENT_PAUSE_S = 5.0
 
@@ -54,6 +57,11 @@ class LostJob:
 
     cause: str
     timed_out: bool = False
+
+
+def silent_for(seconds: float | None) -> LostJob:
+    """A job without a sign of life for so long."""
+    return LostJob(f'gave no sign of life for {seconds:g} seconds', timed_out=True)
 
 
 def sign_of_life() -> None:
@@ -110,6 +118,9 @@ class _Worker:
     ready: bool = False
     heard: float = 0.0
     told: bool = False
+    stuck_s: float | None = (
+        None  # it was killed, because it did not take or give a message for so long
+    )
 
 
 class _Crew:
@@ -151,10 +162,13 @@ class _Crew:
             for connection in heard:
                 worker = self.crew[connection]
                 try:
-                    kind, content = worker.connection.recv()
+                    with self._limited(worker):
+                        kind, content = worker.connection.recv()
                 except (EOFError, OSError):
                     job = self._bury(worker)
-                    if job is not None:
+                    if job is not None and worker.stuck_s:
+                        yield job[0], silent_for(worker.stuck_s)
+                    elif job is not None:
                         yield job[0], LostJob(how_it_died(worker.process.exitcode))
                     continue
                 worker.heard = now
@@ -176,43 +190,66 @@ class _Crew:
                     error, text = pickle.loads(content)
                     raise error from RuntimeError(f'in a worker process:\n{text}')
                 yield name, content
-            for worker in self._silent(now):
+            for worker, limit_s in self._silent(now):
+                worker.stuck_s = limit_s
                 worker.process.kill()  # also ends one that was stopped
                 job = self._bury(worker)
                 assert job is not None
-                yield (
-                    job[0],
-                    LostJob(f'gave no sign of life for {self.timeout_s:g} seconds', timed_out=True),
-                )
+                yield job[0], silent_for(limit_s)
+
+    @contextlib.contextmanager
+    def _limited(self, worker: _Worker) -> Iterator[None]:
+        """Kill a worker that stops within a message: the pipe breaks, and this process goes on."""
+        limit_s = self.timeout_s
+        if limit_s is None:
+            yield
+            return
+
+        def give_up() -> None:
+            worker.stuck_s = limit_s
+            worker.process.kill()
+
+        timer = threading.Timer(limit_s, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _hire(self, job: tuple[str, tuple]) -> None:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_work, args=(theirs, *self.start), daemon=True)
         process.start()
         theirs.close()
-        self.crew[ours] = _Worker(process, ours, job)
+        self.crew[ours] = _Worker(process, ours, job, heard=time.monotonic())
 
     def _give(self, worker: _Worker) -> None:
         """Send the job; where the worker is gone it stays in the queue, and the next look at its pipe finds out."""
         assert worker.job is not None
         worker.heard, worker.told = time.monotonic(), False
         try:
-            worker.connection.send(worker.job[1])
+            with self._limited(worker):
+                worker.connection.send(worker.job[1])
         except OSError:
             self.again.append(worker.job)
             worker.job = None
 
-    def _silent(self, now: float) -> list[_Worker]:
+    def _silent(self, now: float) -> list[tuple[_Worker, float]]:
+        """Workers to be given up, and after how many seconds."""
         if self.timeout_s is None:
             return []
         late = []
         for worker in self.crew.values():
-            if not worker.ready or worker.job is None:
+            if worker.job is None:
                 continue
             silence = now - worker.heard
-            if silence > self.timeout_s:
-                late.append(worker)
-            elif silence > min(TELL_AFTER_S, self.timeout_s / 2) and not worker.told:
+            limit_s = self.timeout_s if worker.ready else max(self.timeout_s, START_S)
+            if silence > limit_s:
+                late.append((worker, limit_s))
+            elif (
+                worker.ready and silence > min(TELL_AFTER_S, self.timeout_s / 2) and not worker.told
+            ):
                 worker.told = True
                 self.on_silent(worker.job[0], silence)
         return late
@@ -222,7 +259,7 @@ class _Crew:
         worker.process.join()
         worker.connection.close()
         del self.crew[worker.connection]
-        if not worker.ready:
+        if not worker.ready and not worker.stuck_s:
             code = worker.process.exitcode
             raise WorkerStartError(
                 f'a worker process ended with code {code} before its first job; its message is above'
@@ -263,9 +300,8 @@ def _work(
 ) -> None:
     """Main function of a worker process."""
     global _wire
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group; the parent ends its workers
+    # Ctrl-C reaches the whole group; the parent ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     _wire = _Wire(connection)
     if prepare is not None:
@@ -292,14 +328,20 @@ def _packed(error: Exception) -> bytes:
     return packed
 
 
-def end_with_parent() -> None:
-    """Let this worker process end when the process that started it is gone, whatever ended it."""
+def end_with_parent(whole_group: bool = False) -> None:
+    """Let this worker process end when the process that started it is gone, whatever ended it.
+
+    Args:
+        whole_group: End its process group with it; for a process that leads a group of its own.
+    """
     parent = mp.parent_process()
     if parent is None:
         return
 
     def watch() -> None:
         parent.join()
+        if whole_group:
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=watch, name='end with parent', daemon=True).start()
