@@ -1,8 +1,7 @@
-"""model-index.yml and the metafiles: what they name exists, and every row of the results page is in them."""
+"""model-index.yml and the metafiles: what they name exists, and their numbers are those of docs/runs.csv."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.registry import MODELS
+
+from usot_plugin.cli.docs_tables import read_record
 
 ROOT = Path(__file__).parents[1]
 METAFILES = load(ROOT / 'model-index.yml')['Import']
@@ -65,47 +66,27 @@ def test_shipped_weights_are_named():
     }
 
 
-def test_every_config_with_a_row_in_the_results_is_listed():
-    rows = re.findall(
-        r'^\|.*\|$', (ROOT / 'docs/results.md').read_text(encoding='utf-8'), flags=re.MULTILINE
-    )
-    configs = {path.stem for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts}
-    named = {Path(name).stem for row in rows for name in re.findall(r'`([\w/.-]+)`', row)} & configs
-    assert 'usot_quick' in named
-    assert named <= {model['Name'] for _, model in MODEL_ROWS}
-
-
-def _measured() -> dict[str, set[tuple[float, float]]]:
-    """AUC and P20 of each config that was trained, from the tables with these columns; of two tables the later one counts."""
-    text = (ROOT / 'docs/results.md').read_text(encoding='utf-8')
-    found: dict[str, set[tuple[float, float]]] = {}
-    for table in re.findall(r'(?:^\|.*\|\n)+', text, flags=re.MULTILINE):
-        header, _, *rows = (
-            [cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()
-        )
-        if not {'config', 'AUC', 'P20'} <= set(header):
-            continue
-        here: dict[str, set[tuple[float, float]]] = {}
-        for cells in (dict(zip(header, row, strict=True)) for row in rows):
-            values = (
-                [float(value.strip(' *')) for value in cells[column].split('/')]
-                for column in ('AUC', 'P20')
+def test_numbers_are_those_of_the_record():
+    runs = read_record(ROOT).runs
+    measured = {(run['config'], run['sequences'], run['auc'], run['p20']) for run in runs}
+    for _, model in MODEL_ROWS:
+        for result in model.get('Results', ()):
+            row = (
+                model['Name'],
+                result['Dataset'].split()[0],
+                str(result['Metrics']['AUC']),
+                str(result['Metrics']['P20']),
             )
-            for name in re.findall(r'`([\w/.-]+)`', cells['config']):
-                if cells.get('training, CPU minutes') != '0':
-                    here.setdefault(name, set()).update(zip(*values, strict=True))
-        found.update(here)
-    return found
+            assert row in measured
 
 
-def test_numbers_are_those_of_the_results_page():
-    measured = _measured()
-    results = {model['Name']: model for _, model in MODEL_ROWS if 'Results' in model}
-    for name, model in results.items():
-        rows = measured[name] if name in measured else measured[str(Path(model['Config']).parent)]
-        for result in model['Results']:
-            assert (result['Metrics']['AUC'], result['Metrics']['P20']) in rows, name
-    assert set(measured) & {model['Name'] for _, model in MODEL_ROWS} <= set(results)
+def test_what_was_trained_and_is_shown_has_its_result_in_the_metafile():
+    runs = read_record(ROOT).runs
+    trained = {run['config'] for run in runs if run['tables'] and run['command'] != 'test'}
+    rounds = {f'usot_small_round{number}' for number in (1, 2, 3)}  # stages of usot_small
+    named = {model['Name'] for _, model in MODEL_ROWS if 'Results' in model}
+    assert 'usot_quick' in trained
+    assert trained - rounds - {''} == named
 
 
 @pytest.mark.parametrize('name', BUILT)
