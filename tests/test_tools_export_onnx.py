@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -142,8 +143,9 @@ def test_packed_weights_need_no_config(tmp_path, trained, clip):
 
 
 def test_a_checkpoint_without_config_is_refused(tmp_path, trained, capsys):
-    assert run_tool_main(EXPORT, trained[1], '--out', tmp_path / 'graphs') == 2
-    assert 'c.pth: carries no config of its own: give the config' in one_line(
+    alone = shutil.copy(trained[1], tmp_path / 'c.pth')
+    assert run_tool_main(EXPORT, alone, '--out', tmp_path / 'graphs') == 2
+    assert 'c.pth: carries no config of its own, and none lies beside it' in one_line(
         capsys.readouterr().err
     )
     assert run_tool_main(EXPORT, 'usot_smal', '--out', tmp_path / 'graphs') == 2

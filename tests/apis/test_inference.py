@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import OrderedDict
 
 import numpy as np
@@ -64,9 +63,16 @@ def test_config_file_and_options(tmp_path, weights):
 
 def test_the_config_of_the_caller_stays_as_it_was():
     config = dict(model=dict(MODEL))
-    with pytest.warns(UserWarning, match='weights of the tracker are random'):
-        init_tracker(config, cfg_options={'model.test_cfg.memory_size': 6})
+    init_tracker(config, 'none', cfg_options={'model.test_cfg.memory_size': 6})
     assert config == dict(model=MODEL)
+
+
+def test_no_weights_are_refused_before_a_model_is_built(monkeypatch):
+    monkeypatch.setattr(MODELS, 'build', None)
+    with pytest.raises(ConfigError, match="no weights are given .* or 'none' for random weights"):
+        init_tracker(dict(model=MODEL), device='cpu')
+    with pytest.raises(CheckpointError, match='no such checkpoint'):
+        init_tracker(dict(model=MODEL), 'missing.pth', device='cpu')
 
 
 def test_another_tracker_needs_no_model():
@@ -85,10 +91,8 @@ def test_another_tracker_needs_no_model():
     ],
 )
 def test_wrong_trackers(tracker, message):
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='no checkpoint')
-        with pytest.raises(ValueError, match=message):
-            init_tracker(dict(model=MODEL), tracker=tracker)
+    with pytest.raises(ValueError, match=message):
+        init_tracker(dict(model=MODEL), 'none', tracker=tracker)
 
 
 def test_no_model_in_the_config(tmp_path):
@@ -144,8 +148,7 @@ def test_a_device_that_is_not_there(tmp_path, weights, device):
 
 
 def test_a_diverged_network_loses_its_target_and_does_not_fail():
-    with pytest.warns(UserWarning):
-        tracker = init_tracker(dict(model=MODEL), device='cpu')
+    tracker = init_tracker(dict(model=MODEL), 'none', device='cpu')
     for parameter in tracker.model.parameters():
         parameter.data.fill_(torch.nan)
     frames, boxes = moving_square_frames(5)

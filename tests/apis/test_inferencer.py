@@ -10,6 +10,7 @@ from mmengine.structures import BaseDataElement
 
 from usot_plugin.apis import SOTInferencer, load_pretrained, track_video
 from usot_plugin.apis.inferencer import follow_clips, resolve_model
+from usot_plugin.cli.track import main as track
 from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.registry import INFERENCERS
 from usot_plugin.structures.clip import ArrayClip, open_clip
@@ -151,11 +152,56 @@ def test_models_by_name_file_and_registry(inferencer):
     assert INFERENCERS.get('SOTInferencer') is SOTInferencer
     assert {'usot_small', 'usot_r50', 'usot_quick'} <= set(SOTInferencer.list_models())
     assert SOTInferencer.list_models(patterns='udt_pub') == ['udt_published']
-    cfg, weights = resolve_model('usot_quick', None)
-    assert cfg.model.type == 'USOT' and weights is None
+    cfg, weights = resolve_model('usot_quick', 'none')
+    assert cfg.model.type == 'USOT' and weights == 'none'
     assert resolve_model('usot_small', None)[1].name == 'usot_small.pth'
     with pytest.raises(
         ConfigError,
         match="usot_smal: neither a config file nor a model of this package, did you mean 'usot_small'",
     ):
         resolve_model('usot_smal', None)
+
+
+@pytest.mark.parametrize(
+    ('name', 'how'),
+    [
+        ('usot_r50_published', r'convert the authors. file \(usot convert PUBLISHED FILE\)'),
+        (
+            'usot_quick',
+            r'usot train configs.quick.usot_quick.py, then weights=work_dirs/usot_quick',
+        ),
+    ],
+)
+def test_a_name_without_weights_is_refused_with_the_way_to_get_them(
+    tmp_path, monkeypatch, name, how
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f'{name}: its weights are not here: {how}') as caught:
+        SOTInferencer(name)
+    assert '\n' not in str(caught.value)
+
+
+def test_where_the_weights_of_each_model_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    states = SOTInferencer.list_models(weights=True)
+    assert list(states) == SOTInferencer.list_models()
+    assert states['usot_mobile'] == states['usot_small'] == 'shipped'
+    assert states['usot_r50_published'] == 'to convert' and states['usot_quick'] == 'to train'
+    work_dir = tmp_path / 'work_dirs/usot_quick'
+    work_dir.mkdir(parents=True)
+    (work_dir / 'last_checkpoint').write_text('/elsewhere/usot_quick/epoch_10.pth')
+    assert SOTInferencer.list_models(patterns='usot_quick$', weights=True) == {
+        'usot_quick': 'to train'  # the file itself is gone
+    }
+    (work_dir / 'epoch_10.pth').touch()
+    with pytest.raises(ConfigError, match=r'weights=.work_dirs/usot_quick/epoch_10.pth. are here'):
+        SOTInferencer('usot_quick')
+
+
+def test_the_table_of_models_on_the_command_line(capsys):
+    with pytest.raises(SystemExit) as ended:
+        track(['--list-models'])
+    rows = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 0 and rows[0].startswith('name')
+    assert rows[1].split()[:2] == ['usot_mobile', 'shipped'] and rows[1].endswith('usot_mobile.pth')
+    assert any(row.split()[:2] == ['udt_published', 'to'] for row in rows)

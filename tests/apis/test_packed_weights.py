@@ -282,9 +282,53 @@ def test_missing_weights_are_named(shipped):
         init_tracker(checkpoint='usot_mobil')
 
 
-def test_a_checkpoint_without_config(trained):
-    with pytest.raises(CheckpointError, match=r'e.pth: carries no config of its own'):
-        init_tracker(checkpoint=trained[0])
+@pytest.fixture
+def said(monkeypatch) -> list[str]:
+    """What is logged about configs."""
+    lines: list[str] = []
+    monkeypatch.setattr(packed_weights, 'print_log', lambda line, logger: lines.append(line))
+    return lines
+
+
+def test_a_checkpoint_of_a_training_brings_its_config(trained, tmp_path, said):
+    for name in ('a.py', 'b.py'):
+        (tmp_path / name).write_text(f'model = {dict(MODEL, test_cfg=dict(type="None"))!r}\n')
+    tracker = init_tracker(checkpoint=trained[0], device='cpu')
+    assert tracker.memory_size == MODEL['test_cfg']['memory_size']
+    assert said == [f'{trained[0]}: its config is the one of its training, kept in it']
+
+
+def weights_alone(trained, folder) -> Path:
+    """The same weights without meta."""
+    folder.mkdir()
+    content = torch.load(trained[0], weights_only=True)
+    torch.save({'state_dict': content['state_dict']}, folder / 'w.pth')
+    return folder / 'w.pth'
+
+
+def test_the_config_beside_a_checkpoint_is_taken(trained, tmp_path, said):
+    weights = weights_alone(trained, tmp_path / 'work')
+    (tmp_path / 'work/tiny.py').write_text(f'model = {MODEL!r}\n')
+    (tmp_path / 'work/script.py').write_text("import os\nopen('ran', 'w')\nmodel = 1\n")
+    tracker = init_tracker(checkpoint=weights, device='cpu')
+    assert tracker.memory_size == MODEL['test_cfg']['memory_size']
+    assert said == [f'{weights}: its config is {tmp_path / "work/tiny.py"}']
+    assert not Path('ran').exists() and not (tmp_path / 'work/ran').exists()
+
+
+def test_several_configs_beside_a_checkpoint_are_named(trained, tmp_path):
+    weights = weights_alone(trained, tmp_path / 'work')
+    for name in ('a.py', 'b.py'):
+        (tmp_path / 'work' / name).write_text(f'model = {MODEL!r}\n')
+    with pytest.raises(CheckpointError, match=r'Give one of them: .*a\.py, .*b\.py') as caught:
+        init_tracker(checkpoint=weights)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_checkpoint_without_config(trained, tmp_path):
+    weights = weights_alone(trained, tmp_path / 'work')
+    with pytest.raises(CheckpointError, match='carries no config of its own, and none lies beside'):
+        init_tracker(checkpoint=weights)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,16 @@ def test_every_tool_is_a_thin_script_around_the_command_line():
             assert len(imports) == 1 and imports[0].startswith('usot_plugin.cli.'), path
 
 
+def test_each_tool_has_a_verb():
+    commands = {
+        path.stem
+        for path in Path(importlib.import_module('usot_plugin.cli').__path__[0]).glob('*.py')
+    }
+    have_verbs = {verb.module.removeprefix('cli.') for verb in VERBS.values()}
+    assert commands - have_verbs == {'__init__', '__main__', 'main'}
+    assert {'browse', 'convert', 'migrate', 'plot'} <= set(VERBS)
+
+
 def test_help_names_every_verb(capsys):
     assert main(['--help']) == 0
     shown = capsys.readouterr().out
@@ -62,7 +72,7 @@ def test_what_is_no_verb_is_refused(capsys, arguments, line):
 
 def test_a_verb_gets_the_rest_of_the_line_and_gives_its_status(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, 'argv', ['usot'])
-    assert main(['losses', str(tmp_path / 'missing')]) == 2
+    assert main(['plot', str(tmp_path / 'missing')]) == 2
     assert str(tmp_path / 'missing') in capsys.readouterr().err
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,13 @@ from mmengine.device import get_device
 from usot_plugin.registry import MODELS
 from usot_plugin.tracking import FunctionTracker, Tracker, USOTTracker, build_tracker, needs_model
 from usot_plugin.tracking.usot.onnx_network import OnnxNetwork
-from usot_plugin.utils.checkpoint import Which, load_weights
+from usot_plugin.utils.checkpoint import Which, checkpoint_file, load_weights
 from usot_plugin.utils.config import ConfigError, load_config
 
-from .packed_weights import DEFAULT_PRETRAINED, packed_config, packed_file, pretrained_path
+from .packed_weights import DEFAULT_PRETRAINED, carried_config, packed_file, pretrained_path
+
+#: In the place of a checkpoint: random weights, for tests and for measuring speed.
+RANDOM_WEIGHTS = 'none'
 
 
 def init_tracker(
@@ -31,9 +33,11 @@ def init_tracker(
     """A tracker that is ready to :meth:`~Tracker.init`.
 
     Args:
-        config: Config file, its content, or a mapping with the key ``model``; by default the one that the checkpoint carries.
-        checkpoint: Weights of the model; without it they are random, and a warning says so. With neither config nor checkpoint, weights
-            and config are those of :func:`load_pretrained`; without a config, the name of shipped weights will do (``'usot_mobile'``).
+        config: Config file, its content, or a mapping with the key ``model``; by default the one
+            that belongs to the checkpoint, see :func:`~.packed_weights.carried_config`.
+        checkpoint: Weights of the model; :data:`RANDOM_WEIGHTS` asks for random ones. With neither
+            config nor checkpoint, weights and config are those of :func:`load_pretrained`;
+            without a config, the name of shipped weights will do (``'usot_mobile'``).
         device: Where the model runs; the GPU if there is one by default.
         tracker: Config of the tracker; ``model.test_cfg`` by default. One without a network (``dict(type='StandStill')``) needs neither
             model nor checkpoint.
@@ -44,7 +48,7 @@ def init_tracker(
         The tracker, its model in eval mode.
 
     Raises:
-        ConfigError: The config cannot be read or has no model.
+        ConfigError: The config cannot be read or has no model, or no weights are given for it.
         CheckpointError: The checkpoint cannot be read, belongs to another model, or carries no config where none is given.
         ValueError: The tracker's own config is wrong, or the device cannot be used.
     """
@@ -52,7 +56,7 @@ def init_tracker(
 
     if config is None and (tracker is None or needs_model(tracker)):
         checkpoint = packed_file(checkpoint)
-        config = packed_config(checkpoint)
+        config = carried_config(checkpoint)
     if isinstance(config, str | Path):
         cfg = load_config(config, cfg_options)
     else:
@@ -62,16 +66,25 @@ def init_tracker(
     if tracker is not None and not needs_model(tracker):
         return build_tracker(None, tracker)
     if 'model' not in cfg:
-        raise ConfigError(
-            f'{config if isinstance(config, str | Path) else "config"}: there is no model in it'
-        )
-    model = MODELS.build(cfg.model)
+        raise ConfigError(f'{_name_of(config)}: there is no model in it')
+    device = usable_device(device if device is not None else get_device())
     if checkpoint is None:
-        warnings.warn('no checkpoint: the weights of the tracker are random', stacklevel=2)
-    else:
+        raise ConfigError(
+            f'{_name_of(config)}: no weights are given for its model: give a checkpoint, '
+            f'or {RANDOM_WEIGHTS!r} for random weights'
+        )
+    random = str(checkpoint) == RANDOM_WEIGHTS
+    if not random:
+        checkpoint_file(checkpoint)  # before the model is built
+    model = MODELS.build(cfg.model)
+    if not random:
         load_weights(model, checkpoint, weights)
-    model.to(usable_device(device if device is not None else get_device())).eval()
+    model.to(device).eval()
     return build_tracker(model, tracker if tracker is not None else cfg.model.get('test_cfg'))
+
+
+def _name_of(config: Any) -> str:
+    return str(config) if isinstance(config, str | Path) else 'config'
 
 
 def load_pretrained(

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 from mmengine.structures import BaseDataElement, InstanceData
 
@@ -25,14 +24,14 @@ from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.config import ConfigError, load_config, nearest
 from usot_plugin.utils.names import path_below
 from usot_plugin.utils.old_configs import old_config
-from usot_plugin.utils.packaged import packaged_folder
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriter
 
 from ..tracking.box_input import InputError, check_boxes_in_frame, has_display
 from ..tracking.online import as_bgr_u8
 from .inference import init_tracker
-from .packed_weights import DEFAULT_PRETRAINED, PRETRAINED_FOLDER, packed_config, pretrained_path
+from .known_models import all_weights, known_models, model_weights, shipped_names
+from .packed_weights import DEFAULT_PRETRAINED, carried_config, pretrained_path
 
 #: A clip with the boxes ``(B, 4)`` of its first frame.
 Task = tuple[Clip, np.ndarray]
@@ -53,13 +52,14 @@ class SOTInferencer(BaseInferencer):
     Args:
         model: Name of weights that ship with the package (``'usot_mobile'``), config file, config, or a name in ``model-index.yml``
             (``'usot_r50'``).
-        weights: Checkpoint; for a name, those named beside it.
+        weights: Checkpoint; needed with a config, and with a name whose weights do not ship. The
+            word ``'none'`` asks for random ones.
         device: Where the model runs; the GPU if there is one by default.
         scope: Not used by this package; all its names are in MMEngine's root registries.
         show_progress: Show a bar over the batches of clips.
 
     Raises:
-        ConfigError: No such model, or a config that cannot be read.
+        ConfigError: No such model, a config that cannot be read, or no weights for it.
         CheckpointError: The weights cannot be read or belong to another model.
     """
 
@@ -204,22 +204,20 @@ class SOTInferencer(BaseInferencer):
         return {'predictions': packed, 'visualization': visualization}
 
     @staticmethod
-    def list_models(scope: str | None = 'usot_plugin', patterns: str = r'.*') -> list[str]:
-        """Names that ``model`` takes, beside files; see :meth:`BaseInferencer.list_models`."""
-        return [name for name in known_models() if re.match(patterns, name)]
+    def list_models(
+        scope: str | None = 'usot_plugin', patterns: str = r'.*', weights: bool = False
+    ) -> list[str] | dict[str, str]:
+        """Names that ``model`` takes, beside files; see :meth:`BaseInferencer.list_models`.
 
-
-def known_models() -> dict[str, dict[str, Any]]:
-    """Entries of ``model-index.yml`` by their name; empty where it did not come with the package."""
-    root = packaged_folder('configs').parent
-    if not (root / 'model-index.yml').is_file():
-        return {}
-    files = load(root / 'model-index.yml')['Import']
-    return {
-        entry['Name']: {**entry, 'Config': str(root / entry['Config'])}
-        for file in files
-        for entry in load(root / file)['Models']
-    }
+        Args:
+            scope: Not used, see the class.
+            patterns: A regular expression that the names begin with.
+            weights: Return a dict from each name to where its weights are: ``'shipped'``,
+                ``'trained here'``, ``'to convert'`` or ``'to train'``. Only shipped names
+                track without ``weights`` of your own.
+        """
+        found = {one.name: one.state for one in all_weights() if re.match(patterns, one.name)}
+        return found if weights else list(found)
 
 
 def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Path | None]:
@@ -230,15 +228,15 @@ def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Pa
         weights: Of the user; they win.
 
     Raises:
-        ConfigError: No such model.
+        ConfigError: No such model, or its weights are neither given nor here.
     """
-    if model is None or str(model) in {file.stem for file in PRETRAINED_FOLDER.glob('*.pth')}:
+    if model is None or str(model) in shipped_names():
         weights = (
             weights
             if weights is not None
             else pretrained_path(DEFAULT_PRETRAINED if model is None else str(model))
         )
-        return packed_config(weights), weights
+        return carried_config(weights), weights
     if not isinstance(model, str | Path):
         return model, weights
     if Path(model).suffix == '.py' or Path(model).is_file():
@@ -250,7 +248,10 @@ def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Pa
         raise ConfigError(
             f'{model}: neither a config file nor a model of this package{nearest(str(model), known)}'
         )
-    return load_config(known[str(model)]['Config']), weights
+    config = known[str(model)]['Config']
+    if weights is None:
+        raise ConfigError(model_weights(str(model), config).refusal())
+    return load_config(config), weights
 
 
 def _depth(value: Any) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.config.config import RESERVED_KEYS
+from mmengine.logging import print_log
 
 import usot_plugin
 from usot_plugin.registry import MODELS, TASK_UTILS
@@ -26,6 +27,11 @@ PRETRAINED_FOLDER = Path(usot_plugin.__path__[0]) / 'pretrained'
 DIGESTS = 'SHA256SUMS'
 #: Key of a packed file that holds its config and where it comes from.
 RECORD_KEY = 'packed'
+#: Why weights alone are not enough.
+NO_CONFIG = (
+    'carries no config of its own, and none lies beside it: give the config, '
+    'or pack it with tools/pack_pretrained.py'
+)
 #: What may stand before the dot of a registered name; MMEngine would import anything else.
 KNOWN_SCOPES = frozenset({'', 'mmdet', 'mmengine', 'usot_plugin'})
 #: Keys that MMEngine acts upon wherever it reads a config (they import, merge or run), and those that its Config keeps for itself.
@@ -94,11 +100,56 @@ def packed_record(path: str | Path) -> dict[str, Any]:
     content = load_checkpoint(path)
     record = content.get(RECORD_KEY) if isinstance(content, Mapping) else None
     if not isinstance(record, dict) or not isinstance(record.get('config'), dict):
-        raise CheckpointError(
-            path,
-            'carries no config of its own: give the config, or pack it with tools/pack_pretrained.py',
-        )
+        raise CheckpointError(path, NO_CONFIG)
     return record
+
+
+def carried_config(path: str | Path) -> Config:
+    """The config that belongs to a weights file; a line of the log says where it was found.
+
+    Taken is, in this order, the config of a packed file, the one that a training wrote into its
+    checkpoint, or the one that it left beside the checkpoint. All are read as plain values: nothing
+    of them is run.
+
+    Raises:
+        CheckpointError: The file cannot be read, has no config, or several files beside it could
+            be its config.
+    """
+    content = load_checkpoint(path)
+    if isinstance(content, Mapping) and RECORD_KEY in content:
+        return packed_config(path)
+    from .training_record import training_config
+
+    meta = content.get('meta') if isinstance(content, Mapping) else None
+    if isinstance(meta, Mapping) and 'cfg' in meta:
+        config = checked_config(training_config(meta, path), path)
+        print_log(f'{path}: its config is the one of its training, kept in it', 'current')
+        return config
+    beside = _configs_beside(Path(path))
+    if not beside:
+        raise CheckpointError(path, NO_CONFIG)
+    if len(beside) > 1:
+        names = ', '.join(str(file) for file in beside)
+        raise CheckpointError(path, f'which config is its own? Give one of them: {names}')
+    ((file, text),) = beside.items()
+    config = checked_config(training_config({'cfg': text}, file), file)
+    print_log(f'{path}: its config is {file}', 'current')
+    return config
+
+
+def _configs_beside(path: Path) -> dict[Path, str]:
+    """Configs in the folder of a checkpoint, as MMEngine dumps them: one with a model in it."""
+    from .training_record import training_config
+
+    found = {}
+    for file in sorted(path.expanduser().parent.glob('*.py')):
+        try:
+            text = file.read_text(encoding='utf-8')
+            if 'model' in training_config({'cfg': text}, file):
+                found[file] = text
+        except (OSError, UnicodeDecodeError, CheckpointError):
+            continue  # a script, or a config that is a program
+    return found
 
 
 def packed_config(path: str | Path) -> Config:

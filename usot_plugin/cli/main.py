@@ -52,7 +52,9 @@ GROUPS: dict[str, dict[str, Verb]] = {
     'Training': {
         'train': Verb('cli.train', 'train a tracker'),
         'train-pul': Verb('cli.train_pul', 'the three stages of PUL-style training'),
-        'losses': Verb('cli.plot_losses', 'draw the loss curves of runs'),
+        'plot': Verb('cli.plot_losses', 'draw the loss curves of runs'),
+        'browse-dataset': Verb('cli.browse_dataset', 'pictures of what training reads'),
+        'browse-pairs': Verb('cli.browse_pairs', 'pictures of the pairs that PUL mined'),
         'convert': Verb(
             'cli.convert_checkpoint', 'published checkpoints under the names used here'
         ),
@@ -73,6 +75,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         ),
         'objects': Verb('cli.track_objects', 'follow every detected object, with identities'),
         'export': Verb('cli.export_onnx', 'ONNX graphs of a trained tracker'),
+        'vot': Verb('cli.vot_tracker', 'a tracker as a client of the VOT toolkit'),
     },
     'Evaluation': {
         'test': Verb('cli.test', 'run a tracker over annotated sequences and score it'),
@@ -83,12 +86,19 @@ GROUPS: dict[str, dict[str, Verb]] = {
         'epochs': Verb('cli.compare_epochs', 'the checkpoints of several epochs on a tuning set'),
         'check': Verb('cli.check_dataset', 'what is missing or broken in a data set'),
         'search': Verb('cli.search_params', "search a tracker's hyper-parameters on a tuning set"),
+        'compare-boxes': Verb('cli.compare_boxes', 'boxes of a table against those of others'),
+        'score-boxes': Verb('cli.score_pseudo_boxes', 'pseudo boxes against annotation'),
         'submit': Verb('cli.make_submission', 'archives for evaluation servers'),
         'convert-results': Verb('cli.convert_results', 'result files from one form to another'),
     },
     'This installation': {
         'doctor': Verb('utils.collect_env', 'versions, devices, and what is missing', host=False),
         'config': Verb('cli.print_config', 'a config with everything that it inherits'),
+        'check-device': Verb('cli.check_device', 'whether everything works on this card'),
+        'flops': Verb('cli.get_flops', 'parameters and multiply-adds of a tracker'),
+        'measure-speed': Verb('cli.measure_speed', 'how fast each stage is here'),
+        'measure-step': Verb('cli.measure_step', 'what a training step is made of'),
+        'measure-vot': Verb('cli.measure_vot', 'how fast the measures of VOT are computed'),
     },
 }
 VERBS = {name: verb for group in GROUPS.values() for name, verb in group.items()}

@@ -211,8 +211,7 @@ def run(args: argparse.Namespace) -> None:
     base = dict(cfg.test_cfg.tracker if in_loop else (cfg.get('model') or {}).get('test_cfg') or {})
     if args.threads:
         torch.set_num_threads(args.threads)
-    checkpoint = None if args.checkpoint == 'none' else args.checkpoint
-    tracker = init_tracker(cfg, checkpoint, args.device, base)
+    tracker = init_tracker(cfg, args.checkpoint, args.device, base)
     search = Search(tracker, base, data, args)
     study = open_study(search, args.seed)
     left = args.trials - sum(trial.value is not None for trial in study.trials)

@@ -22,7 +22,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import usot_plugin  # registers everything
-from usot_plugin.apis.inference import usable_device
+from usot_plugin.apis.inference import RANDOM_WEIGHTS, usable_device
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.engine.distributed import (
     PATIENCE_S,
@@ -47,8 +47,6 @@ from usot_plugin.utils.host import drop_host_notices
 from usot_plugin.utils.packaged import packaged_folder
 from usot_plugin.utils.worker_pool import WorkerLostError, WorkerStartError
 
-#: CHECKPOINT that asks for random weights.
-NO_CHECKPOINT = 'none'
 CONFIGS = packaged_folder('configs')
 
 
@@ -59,7 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help=f"weights; '{NO_CHECKPOINT}' for random ones; not needed with --score-only",
+        help=f"weights; '{RANDOM_WEIGHTS}' for random ones; not needed with --score-only",
     )
     parser.add_argument(
         '--work-dir', help='folder for logs (default: work_dirs/<name of the config>)'
@@ -195,10 +193,10 @@ def set_model(cfg: Config, args: argparse.Namespace, loop: dict[str, Any]) -> No
     if loop.get('score_only') or not needs_model(loop['tracker']):
         cfg.model = dict(type='NoNetwork')
         cfg.pop('model_wrapper_cfg', None)
-        args.checkpoint = NO_CHECKPOINT
+        args.checkpoint = RANDOM_WEIGHTS
     elif args.checkpoint is None:
         raise ConfigError(
-            f"CHECKPOINT is missing: {loop['tracker']['type']} needs weights (give '{NO_CHECKPOINT}' for random ones)"
+            f"CHECKPOINT is missing: {loop['tracker']['type']} needs weights (give '{RANDOM_WEIGHTS}' for random ones)"
         )
 
 
@@ -222,7 +220,7 @@ def run(args: argparse.Namespace) -> None:
     runner = Runner.from_cfg(cfg)
     drop_host_notices(runner.logger)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    if args.checkpoint == NO_CHECKPOINT:
+    if args.checkpoint == RANDOM_WEIGHTS:
         if not cfg.test_cfg.get('score_only') and needs_model(cfg.test_cfg.tracker):
             runner.logger.warning('no checkpoint: the weights of the tracker are random')
     else:

@@ -16,7 +16,6 @@ import json
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -26,6 +25,7 @@ import torch
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker, onnx_tracker
+from usot_plugin.apis.known_models import weights_table
 from usot_plugin.apis.sources import TIMEOUT_S, FrameSource, SourceError, open_source
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
@@ -42,11 +42,19 @@ from usot_plugin.tracking.box_input import (
 from usot_plugin.tracking.video import track_frames
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 from usot_plugin.utils.checkpoint import CheckpointError
-from usot_plugin.utils.cli import OneLineParser, exit_status
+from usot_plugin.utils.cli import FINE, OneLineParser, exit_status
 from usot_plugin.utils.config import ConfigOptions
 from usot_plugin.visualization.contact_sheet import ContactSheet, check_image_suffix
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
+
+
+class ListModels(argparse.Action):
+    """``--list-models``: the table, then the end, as ``--help`` does."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        print(weights_table())
+        parser.exit(FINE)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,11 +66,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'input', help='video file, folder of images, number of a camera, or URL (rtsp, http ...)'
     )
     parser.add_argument(
-        '--config', help='config of the model (default: the one that the checkpoint carries)'
+        '--config',
+        help='config of the model (default: the one in the checkpoint, or beside it)',
     )
     parser.add_argument(
         '--checkpoint',
-        help='weights of the model, or the name of weights that ship (default: without --config usot_mobile, with it random ones)',
+        help='weights of the model, or the name of weights that ship (default without --config: '
+        "usot_mobile; 'none': random ones)",
     )
     parser.add_argument(
         '--runtime',
@@ -129,6 +139,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='SECONDS',
         help='how long a camera or stream may be silent (default: %(default)g)',
     )
+    parser.add_argument(
+        '--list-models',
+        action=ListModels,
+        nargs=0,
+        help='show the models of this package and which of them have weights here, then end',
+    )
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
     parser.add_argument('--threads', type=int, help='CPU threads of PyTorch')
     args = parser.parse_args(argv)
@@ -163,15 +179,9 @@ def build(args: argparse.Namespace) -> Tracker:
     if args.runtime == 'onnx':
         return build_onnx(args)
     tracker = dict(type=args.tracker) if args.tracker else None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter('always')
-        built = init_tracker(
-            args.config, args.checkpoint, args.device, tracker, cfg_options=args.cfg_options
-        )
-    for warning in caught:
-        if 'no checkpoint' in str(warning.message):
-            print(f'warning: {warning.message}', file=sys.stderr)
-    return built
+    return init_tracker(
+        args.config, args.checkpoint, args.device, tracker, cfg_options=args.cfg_options
+    )
 
 
 def build_onnx(args: argparse.Namespace) -> Tracker:

@@ -117,17 +117,27 @@ def safe_globals() -> list[Any]:
     return [*arrays, *functions, np.ndarray, *dtypes, HistoryBuffer, slice]
 
 
-def load_checkpoint(path: str | Path, map_location: str | torch.device | None = 'cpu') -> Any:
-    """The content of a checkpoint file, read with ``weights_only=True``; what Python 2 saved is read as plain data on the CPU.
+def checkpoint_file(path: str | Path) -> Path:
+    """The file of a checkpoint, before anything is built for it.
 
     Raises:
-        CheckpointError: No such file, not a checkpoint, cut short, or it holds objects that could run code.
+        CheckpointError: No such file.
     """
     file = Path(path).expanduser()
     if not file.is_file():
         raise CheckpointError(
             path, 'is a folder, not a checkpoint' if file.is_dir() else 'no such checkpoint'
         )
+    return file
+
+
+def load_checkpoint(path: str | Path, map_location: str | torch.device | None = 'cpu') -> Any:
+    """The content of a checkpoint file, read with ``weights_only=True``; what Python 2 saved is read as plain data on the CPU.
+
+    Raises:
+        CheckpointError: No such file, not a checkpoint, cut short, or it holds objects that could run code.
+    """
+    file = checkpoint_file(path)
     try:
         with torch.serialization.safe_globals(safe_globals()), warnings.catch_warnings():
             warnings.filterwarnings(
