@@ -20,8 +20,12 @@ SKIPS = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what cannot run here, and the campaign where it was not asked for."""
+    if 'campaign' not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker('campaign')]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
     for item in items:
         for marker, (missing, reason) in SKIPS.items():
             if missing and item.get_closest_marker(marker):

@@ -3,6 +3,7 @@
 #
 #   bash tools/run_tests.sh              the tests that start no process of their own: a few minutes on two cores
 #   bash tools/run_tests.sh --all        all tests
+#   bash tools/run_tests.sh --campaign   the fault campaign, for a night (docs/reliability.md); arguments go to python -m tests.campaign
 #   bash tools/run_tests.sh ARGUMENTS    what pytest makes of them, e.g. tests/models -k pool
 #
 # What they need is installed first (see tools/install_stack.sh). A test that needs the shared reference folder, a host
@@ -22,5 +23,6 @@ export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 case "${1:-}" in
   '') set -- -m 'not process' ;;
   --all) shift ;;
+  --campaign) shift && exec python -m tests.campaign "$@" ;;
 esac
 exec python -m pytest -n "${PYTEST_WORKERS:-2}" --dist loadscope "$@"

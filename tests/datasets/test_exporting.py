@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +17,7 @@ from usot_plugin.datasets.frames.store_building import extract_frames
 from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.testing.media import moving_square_frames, write_frames
 from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.utils.atomic import temporary_folder
 
 BOXES = np.tile([10.0, 10, 30, 40], (6, 1))
 
@@ -86,6 +90,19 @@ def test_a_failed_export_leaves_nothing(table, tmp_path):
     with pytest.raises(ExportError, match='file: this format writes a folder, but that is none'):
         export_table(table, tmp_path / 'file', 'got10k', overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['file', 't']
+
+
+def test_what_a_killed_export_has_left_is_removed_by_the_next(tmp_path):
+    frames, boxes = moving_square_frames(6)
+    write_table_part(tmp_path / 't', 'a', write_frames(tmp_path / 'a', frames), pseudo_track(boxes))
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    dead.wait()
+    mine = temporary_folder(tmp_path / 'out')
+    for name in (mine.name, f'{mine.name}.old'):
+        (tmp_path / name.replace(str(os.getpid()), str(dead.pid))).mkdir()
+        (tmp_path / name).mkdir()
+    export_table(tmp_path / 't', tmp_path / 'out', 'got10k')
+    assert not list(tmp_path.glob('.out*'))
 
 
 def test_half_made_folders_are_removed(tmp_path):

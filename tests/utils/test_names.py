@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from usot_plugin.utils.names import UnsafeNameError, path_below, shown_name
+from usot_plugin.utils.names import UnsafeNameError, path_below, shown_name, table_cell
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,7 @@ def test_any_name_is_shown_on_one_line():
     assert shown_name(os.fsdecode(b'\xca\xd3.mp4')) == r'\xca\xd3.mp4'
     assert shown_name('a\nb\x1b[0m\t\ud800') == r'a\nb\x1b[0m\t\ud800'
     assert shown_name('名前 ²') == '名前 ²'
+
+
+def test_a_cell_of_a_table_holds_no_code():
+    assert table_cell('a|b<script>\n') == r'a\|b&lt;script>\n'

@@ -1,10 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -38,6 +39,33 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """As :func:`whole_file` for a folder that is not there yet; where another process was faster, its folder stays.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    target = Path(path)
+    temporary = temporary_folder(target)
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same id
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        try:
+            temporary.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_folder(target: Path) -> Path:
+    """Name for a folder that is being made; :func:`remove_abandoned` knows it."""
+    return target.with_name(f'.{target.name}.{_host()}-{os.getpid()}.tmp')
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file whole or not at all."""
     with whole_file(path) as temporary:
@@ -50,14 +78,14 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def remove_abandoned(folder: Path, name: str = '*') -> int:
-    """Remove the temporary files of :func:`whole_file` whose process is gone.
+    """Remove the temporary files and folders of this module whose process is gone.
 
     Args:
         folder: Where to look.
-        name: Glob pattern of the file that was to be written.
+        name: Glob pattern of the file or folder that was to be written.
 
     Returns:
-        Number of files removed.
+        Number of files and folders removed.
     """
     removed = 0
     for file in folder.glob(f'.{name}.*.tmp*'):
@@ -67,7 +95,10 @@ def remove_abandoned(folder: Path, name: str = '*') -> int:
         except FileNotFoundError:
             continue
         if old or (found and found[1] == _host() and not _runs(int(found[2]))):
-            remove_quietly(file)
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file, ignore_errors=True)
+            else:
+                remove_quietly(file)
             removed += 1
     return removed
 

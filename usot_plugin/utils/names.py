@@ -62,5 +62,5 @@ def is_utf8(text: object) -> bool:
 
 
 def table_cell(text: object) -> str:
-    """:func:`shown_name` for a cell of a Markdown table."""
-    return shown_name(text).replace('|', '\\|')
+    """:func:`shown_name` for a cell of a Markdown table; no renderer takes it for HTML."""
+    return shown_name(text).replace('<', '&lt;').replace('|', '\\|')

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import asdict, replace
 
 import cv2
@@ -32,6 +35,7 @@ from usot_plugin.datasets.frames.store_building import (
 from usot_plugin.datasets.pseudo_box_dataset import PseudoBoxDataset
 from usot_plugin.structures.clip import ClipError, open_clip
 from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.utils.atomic import temporary_folder
 from usot_plugin.utils.worker_pool import LostJob
 
 PIPELINE = [
@@ -150,6 +154,17 @@ def test_a_clip_whose_worker_is_lost_is_named_and_made_by_the_next_run(
         for name, text in report.failed.items()
     )
     assert write(source, tmp_path / 'out', workers=0).clips == 4
+
+
+def test_frames_that_a_killed_run_has_left_are_removed(rendered, tmp_path):
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    dead.wait()
+    left = temporary_folder(tmp_path / 'out/clip_0.mp4')
+    left = left.with_name(left.name.replace(str(os.getpid()), str(dead.pid)))
+    left.mkdir(parents=True)
+    (left / '000000.jpg').write_bytes(b'half')
+    assert extract_frames(DiscoveredBoxes(rendered / 'table'), tmp_path / 'out', workers=0).clips
+    assert not list((tmp_path / 'out').glob('.*'))
 
 
 def test_a_second_run_does_nothing_and_a_changed_table_is_stored_again(rendered, tmp_path):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from usot_plugin.discovery.table.reading import read_table
 
 from ...structures.clip import ClipError
-from ...utils.atomic import whole_file
+from ...utils.atomic import remove_abandoned, temporary_folder, whole_file
 from ...utils.names import path_below
 from ...version import __version__
 from .coco import CocoVideoExporter, TAOExporter
@@ -149,11 +149,11 @@ def _new_output(out: Path, folder: bool, overwrite: bool, info: dict[str, Any]) 
         raise ExportError(
             f'{out}: not replaced, because no export has made it (there is no {MARKER} in it)'
         )
-    place, old = (out.with_name(f'.{out.name}.{os.getpid()}.{part}') for part in ('tmp', 'old'))
+    place = temporary_folder(out)
+    old = place.with_name(f'{place.name}.old')
     out.parent.mkdir(parents=True, exist_ok=True)
-    for left in (place, old):
-        if left.exists():
-            raise ExportError(f'{left}: is in the way; a killed run may have left it')
+    for left in (place, old):  # of a killed process with the same id
+        shutil.rmtree(left, ignore_errors=True)
     moved = False
     try:
         yield place
@@ -162,6 +162,7 @@ def _new_output(out: Path, folder: bool, overwrite: bool, info: dict[str, Any]) 
             out.rename(old)
             moved = True
         place.rename(out)
+        remove_abandoned(out.parent, glob.escape(out.name))  # what a killed run has left
     except BaseException:
         if moved and not out.exists():
             old.rename(out)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import cv2
 import numpy as np
 
 from usot_plugin.structures.clip import ClipError, open_clip
+from usot_plugin.utils.atomic import remove_abandoned, whole_folder
 from usot_plugin.utils.names import path_below
 from usot_plugin.utils.worker_pool import TIMEOUT_S, LostJob, run_jobs
 
@@ -135,8 +133,13 @@ def extract_frames(
         UnsafeNameError: The name of a clip leads out of ``out``; nothing is written.
     """
     report = BuildReport()
-    for tracks in tracks_by_clip(source, only_samplable):  # before the first is written
-        path_below(out, tracks[0].clip, 'clip')
+    # Before the first is written.
+    places = {
+        path_below(out, tracks[0].clip, 'clip').parent
+        for tracks in tracks_by_clip(source, only_samplable)
+    }
+    for place in places:
+        remove_abandoned(place)  # what a killed run has left
 
     def jobs() -> Iterator[tuple[str, tuple]]:
         for tracks in tracks_by_clip(source, only_samplable):
@@ -164,15 +167,10 @@ def _cut_clip(
 
 def _extract_clip(path: str, folder: Path, quality: int) -> int:
     clip = open_clip(path)
-    part = folder.with_name(f'.{folder.name}.{os.getpid()}-{uuid4().hex[:8]}')
-    part.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as part:
         for index, frame in clip.iter_frames():
             data = cv2.imencode('.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
             np.asarray(data).tofile(part / f'{index:06d}.jpg')
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return clip.frame_count
 
 
