@@ -402,7 +402,7 @@ def hostile_name(campaign: Campaign, case: int) -> tuple[str, str]:
     return shown, ''
 
 
-        if isinstance(error, UnicodeEncodeError):  # Parquet cannot hold it
+#: Exit status of a child that could not make an input: no file can have the name.
 NO_SUCH_INPUT = 77
 SKIPPED = 'skipped'
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.__main__ import main, table_of
+from tests.campaign.kinds import NAMES, WRITERS, name_cases
 from tests.campaign.processes import Child, Limits, session
 from tests.campaign.tools import differences, same_bytes
 
@@ -69,6 +70,10 @@ def test_what_differs_is_told(tmp_path):
     expected, found = same_bytes(tmp_path / 'a/out'), same_bytes(tmp_path / 'b/out')
     assert differences(found, expected) == 'out/.y.tmp is too much; out/x differs'
     assert differences({}, expected) == 'out/x is missing' and not differences(expected, expected)
+
+
+def test_every_writer_meets_every_name():
+    assert len(set(name_cases())) == len(NAMES) * len(WRITERS)
 
 
 def test_the_table_counts():
