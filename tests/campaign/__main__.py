@@ -147,7 +147,11 @@ def main(argv: list[str] | None = None) -> int:
         )
         wanted = {kind: range(counts[kind]) for kind in KINDS if counts[kind]}
     import_tools(MODULES)
-    campaign = Campaign(args.out, seed)
+    try:
+        campaign = Campaign(args.out, seed)
+    except FileExistsError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
     begin, cases = time.monotonic(), []
     report = args.out / 'campaign.json'
     try:

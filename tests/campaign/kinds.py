@@ -20,6 +20,8 @@ from .processes import Child, Limits, run_in_child
 from .tools import TOOLS, Tool, differences, main_of, make_material, output_of
 
 NO_ROOM = re.compile(r'no space left|disk is full', re.IGNORECASE)
+#: Lies in a folder that a campaign has made.
+MARKER = '.campaign'
 #: A clock that is to kill a run in its course is set anew so often, when the run was faster.
 TRIES = 5
 
@@ -47,11 +49,18 @@ class Campaign:
     Args:
         place: Folder; made anew.
         seed: Of all cases.
+
+    Raises:
+        FileExistsError: The folder holds something else.
     """
 
     def __init__(self, place: Path, seed: int) -> None:
         self.place, self.seed = place.resolve(), seed
+        if self.place.exists() and any(self.place.iterdir()) and not (self.place / MARKER).exists():
+            raise FileExistsError(f'{place}: not replaced, because no campaign has made it')
         shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir(parents=True)
+        (self.place / MARKER).touch()
         self.material = self.place / 'material'
         run_in_child(lambda: make_material(self.material), self.place / 'log/material')
         self._whole: dict[str, Undisturbed] = {}
@@ -165,6 +174,7 @@ def two_processes(campaign: Campaign, case: int) -> tuple[str, str]:
     shown = f'{tool.name} twice, {delay:.3f} s apart'
     first = Child(tool.call(campaign.material, out), log.with_name(log.name + '_first'))
     time.sleep(delay)
+    overlap = first.runs() and delay < whole.seconds / 2
     second = Child(tool.call(campaign.material, out), log.with_name(log.name + '_second'))
     statuses = [(child, child.wait()) for child in (first, second)]
     for child, status in statuses:
@@ -172,11 +182,7 @@ def two_processes(campaign: Campaign, case: int) -> tuple[str, str]:
             return shown, wrong
     if all(status for _, status in statuses):
         return shown, f'both ended with an error: {last_line(first.said())}'
-    if (
-        tool.name == 'train'
-        and first.begin + whole.seconds / 2 > second.begin
-        and not any(status for _, status in statuses)
-    ):
+    if tool.name == 'train' and overlap and not any(status for _, status in statuses):
         return shown, 'two trainings ran in one folder'
     return shown, campaign.finish(tool, out, log)
 

@@ -97,6 +97,11 @@ class Child:
             sys.stderr.flush()
             os._exit(status)
 
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return found is None
+
     def wait(self) -> int:
         """Exit status, negative for a signal; kills when it was asked for, and what hangs.
 

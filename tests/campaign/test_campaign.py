@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.__main__ import main, table_of
-from tests.campaign.kinds import NAMES, WRITERS, name_cases
+from tests.campaign.kinds import NAMES, WRITERS, Campaign, name_cases
 from tests.campaign.processes import Child, Limits, session
 from tests.campaign.tools import differences, same_bytes
 
@@ -70,6 +70,13 @@ def test_what_differs_is_told(tmp_path):
     expected, found = same_bytes(tmp_path / 'a/out'), same_bytes(tmp_path / 'b/out')
     assert differences(found, expected) == 'out/.y.tmp is too much; out/x differs'
     assert differences({}, expected) == 'out/x is missing' and not differences(expected, expected)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
+    (tmp_path / 'work.txt').write_text('years of it')
+    with pytest.raises(FileExistsError, match='no campaign has made it'):
+        Campaign(tmp_path, 1)
+    assert (tmp_path / 'work.txt').exists()
 
 
 def test_every_writer_meets_every_name():
