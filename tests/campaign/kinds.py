@@ -135,7 +135,7 @@ def kill(campaign: Campaign, case: int) -> tuple[str, str]:
     rng = campaign.rng('kill', case)
     tool = TOOLS[ORDER[case % len(ORDER)]]
     whole, log = campaign.whole(tool), campaign.log('kill', case)
-    workers = int(rng.choice([0, 0, 0, 1, 2]))
+    workers = int(rng.choice([0, 0, 0, 0, 0, 0, 1, 2]))
     # What is written in C (LMDB) changes files that Python does not see.
     by_clock = bool(workers or whole.changes < 5 or rng.random() < 0.5)
     moment = float(rng.uniform(0.02, 0.98))
