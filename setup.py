@@ -1,4 +1,5 @@
-"""Packaging: everything is declared in setup.cfg; here the configs and tools are put into the wheel, where MIM looks for them."""
+"""Packaging: everything is declared in setup.cfg; here the configs and tools are put into the
+wheel, where MIM looks for them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ ROOT = Path(__file__).parent
 
 
 class BuildWithConfigs(build_py):
-    """Copies ``configs/``, ``tools/`` and ``model-index.yml`` to ``usot_plugin/.mim``, where OpenMMLab's ``mim`` and ``Config`` look."""
+    """Copies ``configs/``, ``tools/`` and ``model-index.yml`` to ``usot_plugin/.mim``, where
+    OpenMMLab's ``mim`` and ``Config`` look."""
 
     def run(self) -> None:
         super().run()

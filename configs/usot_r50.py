@@ -1,4 +1,5 @@
-"""The paper's USOT: MoCo-v2 start, four sets of unlabeled video, 5 naive and 25 cycle-memory epochs, 4 GPUs x 12 groups.
+"""The paper's USOT: MoCo-v2 start, four sets of unlabeled video, 5 naive and 25 cycle-memory
+epochs, 4 GPUs x 12 groups.
 
 tools/dist_train.sh configs/usot_r50.py 4
 """

@@ -1,4 +1,5 @@
-"""The rules of the house: imports point one way, device follows data, names are our own, files stay readable."""
+"""The rules of the house: imports point one way, device follows data, names are our own, files stay
+readable."""
 
 from __future__ import annotations
 
@@ -160,7 +161,8 @@ def test_no_family_imports_another(family):
     for path in sorted(own):
         borrowed = sorted(str(file.relative_to(PACKAGE)) for file in _reachable(path) & others)
         assert not borrowed, (
-            f'{path.relative_to(PACKAGE)} needs {", ".join(borrowed)} of another family: share what both need'
+            f'{path.relative_to(PACKAGE)} needs {", ".join(borrowed)} of another family: share '
+            'what both need'
         )
 
 

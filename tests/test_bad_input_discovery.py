@@ -1,7 +1,7 @@
 """A folder with everything that goes wrong with video files, given to tools/discover_boxes.py once.
 
-Every clip must end as a row: those that can be read with boxes or 'no moving object', the others with one line that names the file and
-the cause; the good clip between them must be finished.
+Every clip must end as a row: those that can be read with boxes or 'no moving object', the others
+with one line that names the file and the cause; the good clip between them must be finished.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from usot_plugin.testing.media import (
 
 resource = pytest.importorskip('resource')  # POSIX
 REPO = Path(__file__).resolve().parents[1]
-#: Root may read everything; without these capabilities it is held to the permissions of files like everyone else.
+#: Root may read everything; without these capabilities it is held to the permissions of files like
+#: everyone else.
 MORTAL = ['setpriv', '--bounding-set=-dac_override,-dac_read_search']
 FRAMES, _ = moving_square_frames(30, (128, 96), side_px=28, step_px=4)
 

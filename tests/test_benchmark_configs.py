@@ -1,4 +1,5 @@
-"""Every config of a benchmark is a whole test configuration beside a model: data set, rule book and measure fit each other."""
+"""Every config of a benchmark is a whole test configuration beside a model: data set, rule book and
+measure fit each other."""
 
 from __future__ import annotations
 

@@ -154,7 +154,8 @@ def _texts(node: object) -> Iterator[str]:
 
 @pytest.mark.parametrize('path', CONFIGS, ids=_identity)
 def test_no_stand_in_of_a_base_variable_is_left(path):
-    # MMEngine puts the value of {{_base_.x}} in where it stands alone; in "{{_base_.x}} + 'y'" its stand-in, _x_<six digits>, stays.
+    # MMEngine puts the value of {{_base_.x}} in where it stands alone; in "{{_base_.x}} + 'y'" its
+    # stand-in, _x_<six digits>, stays.
     assert [
         text
         for text in _texts(Config.fromfile(path).to_dict())

@@ -1,4 +1,5 @@
-"""Training of the small families from images that show nothing, or are smaller than any crop: a sample, a finite loss, finite gradients."""
+"""Training of the small families from images that show nothing, or are smaller than any crop: a
+sample, a finite loss, finite gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""mmdet's own tools on a config in a user's folder whose only word of this package is ``custom_imports``."""
+"""mmdet's own tools on a config in a user's folder whose only word of this package is
+``custom_imports``."""
 
 from __future__ import annotations
 
@@ -25,17 +26,21 @@ model = dict(
     type='USOT',
     backbone=dict(type='SiameseResNet', blocks='basic', stage_blocks=(1, 1, 1), base_channels=8),
     neck=dict(type='AdjustNeck', in_channels=32, out_channels=16),
-    head=dict(type='USOTHead', channels=16, tower_depth=1, memory=dict(type='CycleMemoryNeck', channels=16)),
+    head=dict(type='USOTHead', channels=16, tower_depth=1,
+              memory=dict(type='CycleMemoryNeck', channels=16)),
     train_cfg=dict(cycle_start_epoch=1),
     test_cfg=dict(type='USOTTracker'))
 pipeline = [
     dict(type='SiameseCrop', views=['template'], size=127, exemplar=127, shift_px=4, scale=0.05),
-    dict(type='SiameseCrop', views=['search', 'memory'], size=255, exemplar=127, shift_px=64, scale=0.18),
+    dict(type='SiameseCrop', views=['search', 'memory'], size=255, exemplar=127,
+         shift_px=64, scale=0.18),
     dict(type='PackSOTInputs')]
 train_dataloader = dict(
-    batch_size=2, num_workers=1, persistent_workers=True, sampler=dict(type='DefaultSampler', shuffle=True),
+    batch_size=2, num_workers=1, persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type='RepeatDataset', times=1, dataset=dict(
-        type='PseudoBoxDataset', table='table', frame_sampler=dict(type='QualityFrames', memory=1), samples_per_epoch=6,
+        type='PseudoBoxDataset', table='table', frame_sampler=dict(type='QualityFrames', memory=1),
+        samples_per_epoch=6,
         pipeline=pipeline)))
 train_cfg = dict(by_epoch=True, max_epochs=3)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.001))

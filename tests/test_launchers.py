@@ -31,7 +31,8 @@ def _environment(**extra: str) -> dict[str, str]:
 
 
 def _with_stand_in(folder: Path, program: str) -> str:
-    """A PATH on which ``program`` prints its arguments, one a line, instead of starting anything."""
+    """A PATH on which ``program`` prints its arguments, one a line, instead of starting
+    anything."""
     file = folder / program
     file.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     file.chmod(0o755)
@@ -190,7 +191,8 @@ def test_two_nodes_on_this_machine_learn_the_same(tmp_path):
 
 
 def test_batch_norm_becomes_synchronised_and_stays_known_to_the_hooks():
-    # Its forward pass needs GPUs; what the key sync_bn = 'torch' does before it is the same everywhere.
+    # Its forward pass needs GPUs; what the key sync_bn = 'torch' does before it is the same
+    # everywhere.
     cfg = tiny_config(Path('unused'))
     model = MODELS.build(cfg.model)
     plain = {

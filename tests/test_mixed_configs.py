@@ -1,4 +1,5 @@
-"""Configs that mix this plugin with mmdet, as their users run them: train a few steps, track a small sequence, look at the pictures."""
+"""Configs that mix this plugin with mmdet, as their users run them: train a few steps, track a
+small sequence, look at the pictures."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ def test_a_name_that_never_was_is_not_found():
 
 
 def test_a_folder_of_old_bytecode_does_not_hide_the_new_place(tmp_path, monkeypatch):
-    # What an update leaves behind: a folder with nothing but __pycache__, which Python takes for a package.
+    # What an update leaves behind: a folder with nothing but __pycache__, which Python takes for a
+    # package.
     (tmp_path / 'trackers' / '__pycache__').mkdir(parents=True)
     monkeypatch.setattr(
         usot_plugin.models, '__path__', [*usot_plugin.models.__path__, str(tmp_path)]

@@ -1,4 +1,5 @@
-"""docs/reproduce.md: every command can be read by its tool, its configs mean something, and the paper's numbers are those of the table."""
+"""docs/reproduce.md: every command can be read by its tool, its configs mean something, and the
+paper's numbers are those of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""tools/check_dataset.py as its users run it: a process of its own on a small folder in a real layout."""
+"""tools/check_dataset.py as its users run it: a process of its own on a small folder in a real
+layout."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ def test_each_sequence_has_a_row_and_a_low_overlap_is_told_by_the_status(runs):
     done = as_process('analysis/compare_boxes', 'a', 'b', cwd=runs)
     assert done.returncode == 1, done.stderr
     rows = done.stdout.splitlines()[2:]
-    # Half of two boxes that are ten of twenty pixels apart: 200 / 600; the box that only one has counts as 0.
+    # Half of two boxes that are ten of twenty pixels apart: 200 / 600; the box that only one has
+    # counts as 0.
     assert rows[0] == f'| moved | 4 | {(2 + 1 / 3) / 4:.4f} | 0.0000 | inf | 2 |'
     assert rows[1] == '| same | 4 | 1.0000 | 1.0000 | 0.0000 | - |'
     assert rows[2] == '2 sequences, 1 left out, 1 below a mean IoU of 0.98'

@@ -1,4 +1,5 @@
-"""tools/analysis/compare_epochs.py: a table over epochs, second run, missing checkpoints, test splits; and a training that keeps all."""
+"""tools/analysis/compare_epochs.py: a table over epochs, second run, missing checkpoints, test
+splits; and a training that keeps all."""
 
 from __future__ import annotations
 

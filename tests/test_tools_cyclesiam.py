@@ -1,4 +1,5 @@
-"""CycleSiam+ through the tools: discovered with masks, trained, and its masks on DAVIS, on VOT and in a video."""
+"""CycleSiam+ through the tools: discovered with masks, trained, and its masks on DAVIS, on VOT and
+in a video."""
 
 from __future__ import annotations
 
@@ -157,7 +158,8 @@ def test_a_way_that_the_data_do_not_hold_is_refused_before_the_first_step(table,
     runner = build_runner(cfg, str(CONFIG))
     with pytest.raises(
         ConfigError,
-        match=r'^model.train_cfg.hops = .* but train_dataloader.dataset.frame_sampler.views.hops holds 1$',
+        match=r'^model.train_cfg.hops = .* but train_dataloader.dataset.frame_sampler.views.hops '
+        r'holds 1$',
     ):
         runner.train()
 

@@ -1,4 +1,5 @@
-"""tools/discover_usot.sh: the four tables that configs/usot_r50.py reads, from folders as their owners publish them."""
+"""tools/discover_usot.sh: the four tables that configs/usot_r50.py reads, from folders as their
+owners publish them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""tools/export_annotations.py as a process: each format is written, read back by our readers, and holds the boxes of the table."""
+"""tools/export_annotations.py as a process: each format is written, read back by our readers, and
+holds the boxes of the table."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def make_track(boxes: np.ndarray, object_id: int = 0, first: int = 0, **kwargs) 
 
 @pytest.fixture(scope='module')
 def place(tmp_path_factory):
-    """A video with two objects, folders of JPEG and PNG frames, a weak and a dropped clip; ``tracks`` by clip."""
+    """A video with two objects, folders of JPEG and PNG frames, a weak and a dropped clip;
+    ``tracks`` by clip."""
     root = tmp_path_factory.mktemp('export')
     frames, boxes = moving_square_frames(LENGTH, SIZE, 30)
     (root / 'clips').mkdir()
@@ -214,7 +216,8 @@ def test_got10k_round_trip(place, tmp_path):
 
 
 def test_got10k_toolkit_and_mmtracking_can_read_it(export, place, tmp_path):
-    """What the got10k toolkit reads of a training sequence, and MMTracking's GOT10kDataset of its list."""
+    """What the got10k toolkit reads of a training sequence, and MMTracking's GOT10kDataset of its
+    list."""
     done(export(place, tmp_path / 'got', 'got10k', '--frames', 'picked'))
     folder = tmp_path / 'got/train/two_100_.mp4'
     meta = ConfigParser()
@@ -350,7 +353,8 @@ def test_unreadable_clips_are_named_and_the_others_exported(place, tmp_path):
         and '2 clips could not be read' in part.stdout
     )
     assert part.stderr.splitlines() == [
-        f'left out deep/jpeg: {moved}/deep/jpeg: has 3 frames, but its boxes reach frame 7: another version?',
+        f'left out deep/jpeg: {moved}/deep/jpeg: has 3 frames, but its boxes reach frame 7: '
+        'another version?',
         f'left out two 100%.mp4: {moved}/two 100%.mp4: no such file or folder',
     ]
     assert (tmp_path / 'got/train/list.txt').read_text() == 'png\n'

@@ -1,4 +1,5 @@
-"""tools/export_onnx.py and tools/demo.py --runtime onnx: the same boxes as PyTorch, off-line and with memory, and how they refuse."""
+"""tools/export_onnx.py and tools/demo.py --runtime onnx: the same boxes as PyTorch, off-line and
+with memory, and how they refuse."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ EXPORT = ROOT / 'tools/export_onnx.py'
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-    """Config and checkpoint of a network whose statistics of batch norm are not those it starts with."""
+    """Config and checkpoint of a network whose statistics of batch norm are not those it starts
+    with."""
     folder = tmp_path_factory.mktemp('trained')
     torch.manual_seed(4)
     # As in all configs with a pretrained backbone, the graph itself turns BGR into normalised RGB.

@@ -1,4 +1,5 @@
-"""tools/migrate_mmtrack_config.py as a process; what it writes is used by tools/test.py and builds its data."""
+"""tools/migrate_mmtrack_config.py as a process; what it writes is used by tools/test.py and builds
+its data."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def test_config_of_a_tracker_names_what_is_left_and_its_reset_test_runs(place, t
     left = [line for line in done.stderr.splitlines() if line.startswith('left: ')]
     assert (
         left[0]
-        == 'left: model: SiamRPN: models are not translated; --model FILE builds on one of this package'
+        == 'left: model: SiamRPN: models are not translated; --model FILE builds on one of this '
+        'package'
     )
     assert 'Traceback' not in done.stderr and len(left) == 7
     assert [line.removeprefix('left: ') for line in left] == [
@@ -134,7 +136,8 @@ def test_model_of_ours_and_training_data(place, tmp_path, monkeypatch):
 
 @pytest.mark.process
 def test_export_and_migrated_config_train_together(place, tmp_path):
-    """Boxes of a table go out in MMTracking's form, and MMTracking's config for such a file trains a model of ours on them."""
+    """Boxes of a table go out in MMTracking's form, and MMTracking's config for such a file trains
+    a model of ours on them."""
     frames, boxes = moving_square_frames(8, (160, 120), 30)
     write_frames(tmp_path / 'clips/a', frames, '{:06d}.jpg', first=0)
     write_table_part(tmp_path / 'table', 'a', tmp_path / 'clips/a', pseudo_track(boxes))

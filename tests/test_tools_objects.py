@@ -55,7 +55,8 @@ def _config(folder: Path, base: str) -> Path:
     config = folder / 'carried.py'
     config.write_text(
         f"_base_ = ['{ROOT}/configs/mixed/{base}.py']\n"
-        "custom_imports = dict(imports=['usot_plugin', 'tests.tracking.multi_object.registered'], allow_failed_imports=False)\n"
+        "custom_imports = dict(imports=['usot_plugin', "
+        "'tests.tracking.multi_object.registered'], allow_failed_imports=False)\n"
     )
     return config
 
@@ -67,9 +68,8 @@ def _config(folder: Path, base: str) -> Path:
 def test_both_squares_keep_their_identity(scene, tmp_path, base):
     folder, boxes = scene
     detections = ['detections.path=' + str(folder / 'det.txt')]
-    if (
-        base == 'bytetrack_usot'
-    ):  # no weights of a detector are here: recorded detections in its place, association stays mmdet's
+    # No weights of a detector are here: recorded detections in its place, mmdet associates.
+    if base == 'bytetrack_usot':
         text = f"dict(_delete_=True, type='RecordedDetections', path='{folder / 'det.txt'}')"
         config = _config(tmp_path, base)
         config.write_text(config.read_text() + f'detections = {text}\n')

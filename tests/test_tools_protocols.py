@@ -1,4 +1,5 @@
-"""``tools/test.py`` as a process under the protocols of GOT-10k and DAVIS, with a user's function and with the oracle."""
+"""``tools/test.py`` as a process under the protocols of GOT-10k and DAVIS, with a user's function
+and with the oracle."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def run_test(
     config = tmp_path / 'config.py'
     config.write_text(
         "custom_imports = dict(imports=['usot_plugin'], allow_failed_imports=False)\n"
-        f'test_dataloader = dict(batch_size=1, num_workers=0, sampler=dict(type="DefaultSampler", shuffle=False), dataset=dict({data}))\n'
+        'test_dataloader = dict(batch_size=1, num_workers=0, '
+        f'sampler=dict(type="DefaultSampler", shuffle=False), dataset=dict({data}))\n'
         f"test_cfg = dict(type='SOTTestLoop', protocol=dict(type={protocol!r}))\n"
         f'test_evaluator = dict(type={metric!r})\n'
     )

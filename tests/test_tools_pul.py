@@ -1,4 +1,5 @@
-"""tools/train_pul.py and tools/analysis/browse_pairs.py as processes: killed runs, cached stages, and what is refused in one line."""
+"""tools/train_pul.py and tools/analysis/browse_pairs.py as processes: killed runs, cached stages,
+and what is refused in one line."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def table(tmp_path_factory) -> Path:
 
 
 def write_config(folder: Path, table: Path, name: str = 'pul_quick', **changes) -> Path:
-    """All stages of the quick config at a sixteenth of the width: one epoch of two steps, mining, two epochs of two steps."""
+    """All stages of the quick config at a sixteenth of the width: one epoch of two steps, mining,
+    two epochs of two steps."""
     cfg = Config.fromfile(ROOT / f'configs/quick/{name}.py')
     schedule = dict(
         type='CosineAnnealingLR',
@@ -278,7 +280,10 @@ def test_nothing_mined_says_why(whole, table, tmp_path, capsys):
         )
         == 2
     )
-    expected = 'not one pair was mined from 6 instances (they ended by: 6 no way back); lower mining.min_similarity'
+    expected = (
+        'not one pair was mined from 6 instances (they ended by: 6 no way back); lower '
+        'mining.min_similarity'
+    )
     assert expected in capsys.readouterr().err
     # The same folder takes the corrected settings.
     assert (

@@ -1,4 +1,5 @@
-"""tools/relabel.py and tools/self_train.sh as their users call them: processes of their own on real files."""
+"""tools/relabel.py and tools/self_train.sh as their users call them: processes of their own on real
+files."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def follow(frame, box, memory):
     if box is not None:
         memory['box'] = box
     elif len(rows):
-        memory['box'] = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
+        x1, y1, x2, y2 = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        memory['box'] = np.array([x1, y1, x2, y2], float)
     return memory['box']
 """
 
@@ -225,7 +227,8 @@ def test_the_script_refuses_what_is_not_there(tmp_path):
         assert len(done.stderr.splitlines()) == 1
 
 
-#: In place of Python: writes down what each tool is called with, and leaves the checkpoint of a training.
+#: In place of Python: writes down what each tool is called with, and leaves the checkpoint of a
+#: training.
 RECORDER = """#!/usr/bin/env bash
 case $1 in tools/*) ;; *) exec "$REAL_PYTHON" "$@" ;; esac
 echo "$*" >>"$CALLS"
@@ -291,12 +294,14 @@ def test_each_family_is_trained_by_its_tool_on_the_table_of_the_round(tmp_path, 
 def test_two_rounds_from_videos_and_again(tmp_path):
     for index in range(2):
         write_clip(tmp_path / f'clip_{index}.mp4', render_clip(index, frames=40)[0])
-    # A tracker that stays where it is agrees with itself, so the second round has something to train on whatever the first has learnt.
+    # A tracker that stays where it is agrees with itself, so the second round has something to
+    # train on whatever the first has learnt.
     config = tmp_path / 'tiny.py'
     config.write_text(
         f"_base_ = ['{ROOT / CONFIG}']\n"
         "model = dict(test_cfg=dict(_delete_=True, type='StandStill'))\n"
-        'train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(samples_per_epoch=2))\n'
+        'train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, '
+        'dataset=dict(samples_per_epoch=2))\n'
         'train_cfg = dict(max_epochs=1)\n'
     )
     clips, out = sorted(tmp_path.glob('*.mp4')), tmp_path / 'out'

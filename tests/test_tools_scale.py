@@ -69,7 +69,8 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, config, data, checkpoin
 def test_batches_of_a_benchmark_config(tmp_path, config, data, checkpoint):  # noqa: F811
     bench = tmp_path / 'bench.py'
     bench.write_text(
-        "test_dataloader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),"
+        "test_dataloader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', "
+        'shuffle=False),'
         " dataset=dict(type='SequenceFolderDataset', data_root='nowhere'))\n"
         "test_cfg = dict(type='SOTTestLoop')\ntest_evaluator = dict(type='SOTMetric')\n"
     )

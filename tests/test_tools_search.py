@@ -1,4 +1,5 @@
-"""tools/analysis/search_params.py: finds the better setting, goes on where it stopped, says what it was tuned on, refuses test splits."""
+"""tools/analysis/search_params.py: finds the better setting, goes on where it stopped, says what it
+was tuned on, refuses test splits."""
 
 from __future__ import annotations
 

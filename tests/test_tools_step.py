@@ -31,7 +31,8 @@ def _times(tool, load_s=0.0):
     ('gpus', 'seconds'), [(1, 0.4), (2, 0.5), (4, 0.55), (64, 0.4 + 0.2 * 63 / 64)]
 )
 def test_a_step_is_compute_and_ring_all_reduce(tool, gpus, seconds):
-    # 1 GB over 10 GB/s: 0.1 s for each pass over the ring, two passes, the last part stays where it is.
+    # 1 GB over 10 GB/s: 0.1 s for each pass over the ring, two passes, the last part stays where it
+    # is.
     assert tool.step_seconds(
         _times(tool), gpus, workers=1, bandwidth_bytes_s=1e10
     ) == pytest.approx(seconds)

@@ -1,4 +1,5 @@
-"""tools/test.py and tools/demo.py on small real input: what they write, what a second run does, and how they refuse."""
+"""tools/test.py and tools/demo.py on small real input: what they write, what a second run does, and
+how they refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""UDT through the tools: trained on a rendered clip, tested on another, in processes of their own."""
+"""UDT through the tools: trained on a rendered clip, tested on another, in processes of their
+own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""tools/train_pretrained.sh: from clips to packed weights, stopped and started again; what a packed file says of its training."""
+"""tools/train_pretrained.sh: from clips to packed weights, stopped and started again; what a packed
+file says of its training."""
 
 from __future__ import annotations
 
@@ -19,10 +20,12 @@ from usot_plugin.registry import MODELS
 from usot_plugin.testing.tools import run_tool_main
 
 ROOT = Path(__file__).parents[1]
-#: Four groups an epoch, one epoch a round. A tracker that stays where it is agrees with itself: whatever two rounds have learnt here.
+#: Four groups an epoch, one epoch a round. A tracker that stays where it is agrees with itself:
+#: whatever two rounds have learnt here.
 TINY = {
     'COMPOSITES': '2 3',
-    'OPTIONS': 'train_dataloader.dataset.quotas=[2,2] train_dataloader.batch_size=2 train_cfg.max_epochs=1 '
+    'OPTIONS': 'train_dataloader.dataset.quotas=[2,2] train_dataloader.batch_size=2 '
+    'train_cfg.max_epochs=1 '
     'train_dataloader.num_workers=0 train_dataloader.persistent_workers=False',
     'RELABEL': '--tracker StandStill --min-fragment-frames 5 --min-support 0',
 }
@@ -105,7 +108,10 @@ def test_rounds_seeds_and_where_the_weights_go(tmp_path):
     """With a python that writes its command line down, and what the next step reads."""
     fake = tmp_path / 'bin/python'
     fake.parent.mkdir()
-    trains = 'if [ "$1" = tools/train.py ]; then mkdir -p "$4"; echo "$4/last" > "$4/last_checkpoint"; fi'
+    trains = (
+        'if [ "$1" = tools/train.py ]; then mkdir -p "$4"; echo "$4/last" > '
+        '"$4/last_checkpoint"; fi'
+    )
     fake.write_text(f'#!/usr/bin/env bash\necho "$*" >> "$LOG"\n{trains}\n')
     fake.chmod(0o755)
     (tmp_path / 'clip.mp4').touch()

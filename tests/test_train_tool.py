@@ -1,4 +1,5 @@
-"""tools/train.py and tools/dist_train.sh as their users call them: other processes, killed runs, wrong configs."""
+"""tools/train.py and tools/dist_train.sh as their users call them: other processes, killed runs,
+wrong configs."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ def _state(work_dir: Path, epoch: int) -> dict[str, torch.Tensor]:
 
 
 def _real_data(folder: Path) -> dict:
-    """Changes of the tiny config: a mixture of two tables of rendered video, read by a loader process and shuffled; averaged weights."""
+    """Changes of the tiny config: a mixture of two tables of rendered video, read by a loader
+    process and shuffled; averaged weights."""
     for number in range(4):
         video, boxes = render_clip(number, 20, (160, 120), occluders=0)
         path = write_clip(folder / 'clips' / f'clip_{number}.mp4', video)
@@ -96,7 +98,8 @@ def _real_data(folder: Path) -> dict:
     }
 
 
-#: Saved after every third of four batches an epoch: the latest checkpoint then lies inside an epoch.
+#: Saved after every third of four batches an epoch: the latest checkpoint then lies inside an
+#: epoch.
 BETWEEN_BATCHES = {
     'default_hooks.checkpoint.by_epoch': False,
     'default_hooks.checkpoint.interval': 3,
@@ -279,7 +282,10 @@ def test_clips_that_cannot_be_read_end_a_loader_process_in_one_line(tmp_path):
     write_table_part(tmp_path / 'table', 'gone.mp4', tmp_path / 'gone.mp4', track)
     failed = _quick(tmp_path / 'work', **{'dataset.table': tmp_path / 'table'})
     assert failed.returncode == 2 and 'Traceback' not in failed.stderr
-    expected = f'error: 21 clips in a row could not be used; the last: {tmp_path}/gone.mp4: no such file or folder'
+    expected = (
+        f'error: 21 clips in a row could not be used; the last: {tmp_path}/gone.mp4: no '
+        'such file or folder'
+    )
     assert failed.stderr.splitlines()[-1] == expected
 
 

@@ -1,4 +1,5 @@
-"""Track targets in a video, a folder of images, a camera or a network stream, and write the result as a video and as files.
+"""Track targets in a video, a folder of images, a camera or a network stream, and write the result
+as a video and as files.
 
 The code is in :mod:`usot_plugin.cli.track`.
 """

@@ -1,4 +1,5 @@
-"""Pack results for a benchmark's server: ``make_submission.py CONFIG RESULTS --server got10k --out FILE.zip``.
+"""Pack results for a benchmark's server: ``make_submission.py CONFIG RESULTS --server got10k --out
+FILE.zip``.
 
 The code is in :mod:`usot_plugin.cli.make_submission`.
 """

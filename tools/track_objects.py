@@ -1,4 +1,5 @@
-"""Track many objects: detections get identities, a single-object tracker carries each object through missed detections.
+"""Track many objects: detections get identities, a single-object tracker carries each object
+through missed detections.
 
 The code is in :mod:`usot_plugin.cli.track_objects`.
 """

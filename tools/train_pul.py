@@ -1,4 +1,5 @@
-"""PUL-style training in one command: background discrimination, pair mining, training on the mined pairs.
+"""PUL-style training in one command: background discrimination, pair mining, training on the mined
+pairs.
 
 The code is in :mod:`usot_plugin.cli.train_pul`.
 """

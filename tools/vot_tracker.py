@@ -1,4 +1,5 @@
-"""A tracker as a TraX server, which the VOT toolkit starts from its own workspace; or its entry in that workspace.
+"""A tracker as a TraX server, which the VOT toolkit starts from its own workspace; or its entry in
+that workspace.
 
 The code is in :mod:`usot_plugin.cli.vot_tracker`.
 """

@@ -1,6 +1,7 @@
 """Learn to track any object from unlabeled video.
 
-Importing this package registers its parts in MMEngine's root registries, which is all a host config needs::
+Importing this package registers its parts in MMEngine's root registries, which is all a host config
+needs::
 
     custom_imports = dict(imports=['usot_plugin'], allow_failed_imports=False)
 """
@@ -41,8 +42,8 @@ def register() -> None:
 def _is_command() -> bool:
     """Whether the command ``usot`` or the report of the environment is being started.
 
-    Both decide themselves when to register: help and the report must not need a host. The workers that a command
-    spawns are no commands.
+    Both decide themselves when to register: help and the report must not need a host. The workers
+    that a command spawns are no commands.
     """
     words = sys.orig_argv[1:]
     if sys.argv[:1] == ['-m']:

@@ -105,7 +105,8 @@ _DISCOVERY_GROUPS = {
     'map': 'size_wh=flow_size_wh pixel_unit margin',
     'frames': 'eval_gap=eval_gap_frames max_count=max_frames window=window_frames window_overlap',
     'interval': (
-        'start=interval_start min=interval_min max=interval_max fast_px=fast_flow_px slow_px=slow_flow_px'
+        'start=interval_start min=interval_min max=interval_max fast_px=fast_flow_px '
+        'slow_px=slow_flow_px'
     ),
     'candidates': (
         'alphas gate_mean_px gate_peak_ratio min_peak_px min_region_px min_side_ratio '

@@ -1,8 +1,9 @@
 """The MMEngine registries this plugin adds to, in one place.
 
-Everything registers in MMEngine's **root** registries. The registries of mmdet and of every other host are children of the root, so a
-config finds ``type='USOT'`` whatever its ``default_scope`` is, as soon as ``usot_plugin`` is imported. No registry is our own: flow
-estimators, protocols and trackers are task utilities.
+Everything registers in MMEngine's **root** registries. The registries of mmdet and of every other
+host are children of the root, so a config finds ``type='USOT'`` whatever its ``default_scope`` is,
+as soon as ``usot_plugin`` is imported. No registry is our own: flow estimators, protocols and
+trackers are task utilities.
 """
 
 from mmengine.registry import (

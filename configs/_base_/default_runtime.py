@@ -21,8 +21,8 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
-# The memory branch has no gradient in the naive stage, a frozen backbone none at all. UsedParametersHook
-# tells DDP so where it knows the model; others need the search.
+# The memory branch has no gradient in the naive stage, a frozen backbone none at all.
+# UsedParametersHook tells DDP so where it knows the model; others need the search.
 find_unused_parameters = True
 randomness = dict(seed=0, diff_rank_seed=False, deterministic=False)
 

@@ -1,5 +1,6 @@
 _base_ = ['./cyclesiam-plus.py']
-# Real masks of first frames, as in the published version: no longer label-free. They are those of DAVIS-2017's training part.
+# Real masks of first frames, as in the published version: no longer label-free. They are those of
+# DAVIS-2017's training part.
 train_dataloader = dict(
     dataset=dict(
         box_source='annotated_first_masks',

@@ -1,8 +1,11 @@
-"""CycleSiam: SiamRPN++ from unlabeled video, tracked 1-2-3-2-1; the box of the first frame is a discovered one.
+"""CycleSiam: SiamRPN++ from unlabeled video, tracked 1-2-3-2-1; the box of the first frame is a
+discovered one.
 
-python tools/discover_boxes.py configs/discovery/default.py data/imagenet_vid/Data/VID/train --out data/pseudo_boxes/imagenet_vid
+python tools/discover_boxes.py configs/discovery/default.py data/imagenet_vid/Data/VID/train \\
+    --out data/pseudo_boxes/imagenet_vid
 python tools/train.py configs/cyclesiam/cyclesiam.py
-python tools/test.py configs/cyclesiam/cyclesiam.py work_dirs/cyclesiam/epoch_20.pth --sequences SEQUENCES
+python tools/test.py configs/cyclesiam/cyclesiam.py work_dirs/cyclesiam/epoch_20.pth \\
+    --sequences SEQUENCES
 """
 
 _base_ = [

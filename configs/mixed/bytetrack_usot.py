@@ -1,6 +1,8 @@
-"""ByteTrack of mmdet with its detector, and USOT for the frames that the detector misses: one config, one process. Needs compiled ops.
+"""ByteTrack of mmdet with its detector, and USOT for the frames that the detector misses: one
+config, one process. Needs compiled ops.
 
-python tools/track_objects.py configs/mixed/bytetrack_usot.py VIDEO --checkpoint work_dirs/usot_quick/epoch_10.pth --out work_dirs/objects
+python tools/track_objects.py configs/mixed/bytetrack_usot.py VIDEO \\
+    --checkpoint work_dirs/usot_quick/epoch_10.pth --out work_dirs/objects
 """
 
 _base_ = ['./carried-tracks_usot.py']

@@ -1,4 +1,6 @@
-"""USOT on mmdet's Swin-T: stages 2 and 3, strides 8 and 16, brought onto one grid of stride 8. Needs mmcv with compiled ops."""
+"""USOT on mmdet's Swin-T: stages 2 and 3, strides 8 and 16, brought onto one grid of stride 8.
+
+Needs mmcv with compiled ops."""
 
 _base_ = ['./usot_mmdet-r50.py']
 

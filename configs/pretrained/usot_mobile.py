@@ -1,10 +1,13 @@
-"""USOT's naive tracker on a MobileNetV2 that learnt ImageNet's labels: no box of any clip, like USOT*.
+"""USOT's naive tracker on a MobileNetV2 that learnt ImageNet's labels: no box of any clip, like
+USOT*.
 
     python tools/fetch_backbone.py mobilenetv2 --out work_dirs/pretrained/mobilenetv2.pth
     python -m usot_plugin.cli follow CLIPS --out work_dirs/mobile/tracks.npz
-    python tools/train.py configs/pretrained/usot_mobile.py --cfg-options train_dataloader.dataset.clips=CLIPS
+    python tools/train.py configs/pretrained/usot_mobile.py \\
+        --cfg-options train_dataloader.dataset.clips=CLIPS
 
-tools/train_mobile.sh does all of it. Groups are rendered while the network learns, so that nothing but the clips is on the disk.
+tools/train_mobile.sh does all of it. Groups are rendered while the network learns, so that nothing
+but the clips is on the disk.
 """
 
 _base_ = ['../_base_/benchmarks/sequence_folder.py', '../_base_/default_runtime.py']
@@ -30,7 +33,8 @@ model = dict(
         outputs=(0, 1),
     ),
     neck=dict(type='AdjustNeck', in_channels=128, out_channels=96),
-    # The towers see similarities alone: with the search features beside them the first minute learnt slower (docs/runs.csv).
+    # The towers see similarities alone: with the search features beside them the first minute
+    # learnt slower (docs/runs.csv).
     head=dict(
         type='PixelwiseHead', channels=96, with_search=False, loss_cls=dict(type='OverlapFocalLoss')
     ),

@@ -1,8 +1,10 @@
-"""The small tracker that ships with the package: fourth and last round of tools/train_pretrained.sh, without memory.
+"""The small tracker that ships with the package: fourth and last round of
+tools/train_pretrained.sh, without memory.
 
-The clips were labelled again by the second round's tracker, so that real pairs reach across frames, too. Parts of objects are targets as
-well, sizes vary more, and a part of the groups is gray: three rounds of boxes that end where their object ends had taught the network to
-grow a box until it holds all that moves together.
+The clips were labelled again by the second round's tracker, so that real pairs reach across frames,
+too. Parts of objects are targets as well, sizes vary more, and a part of the groups is gray: three
+rounds of boxes that end where their object ends had taught the network to grow a box until it holds
+all that moves together.
 """
 
 _base_ = ['./usot_small_round3.py']
@@ -63,14 +65,16 @@ train_dataloader = dict(
 train_cfg = dict(max_epochs=12)
 model = dict(
     train_cfg=dict(cycle_start_epoch=12),
-    # Chosen on the odd-numbered sequences of docs/results.md: a smaller search area (half the work), sizes that follow slowly, and a memory
-    # branch, as the second round left it, that has a fifth of the say.
+    # Chosen on the odd-numbered sequences of docs/results.md: a smaller search area (half the
+    # work), sizes that follow slowly, and a memory branch, as the second round left it, that has a
+    # fifth of the say.
     test_cfg=dict(
         instance_px=191, small_instance_px=191, size_lr=0.25, penalty_k=0.05, memory_weight=0.2
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=7e-4))
-# The rate does not come to rest: the nine further epochs that it was meant for, with cycle memory, made no better tracker.
+# The rate does not come to rest: the nine further epochs that it was meant for, with cycle memory,
+# made no better tracker.
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=50, by_epoch=False),
     dict(

@@ -1,6 +1,8 @@
-"""The small tracker, first round: real unlabeled clips, and real surfaces moving over real video with exact boxes.
+"""The small tracker, first round: real unlabeled clips, and real surfaces moving over real video
+with exact boxes.
 
-tools/train_pretrained.sh makes the data and runs all four rounds; the last is usot_small.py, whose weights ship with the package.
+tools/train_pretrained.sh makes the data and runs all four rounds; the last is usot_small.py, whose
+weights ship with the package.
 """
 
 _base_ = [

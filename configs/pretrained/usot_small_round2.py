@@ -1,5 +1,6 @@
 _base_ = ['./usot_small_round1.py']
-# From the first round's weights, mostly with cycle memory, and with more of the exact boxes: they steady the size.
+# From the first round's weights, mostly with cycle memory, and with more of the exact boxes: they
+# steady the size.
 load_from = 'work_dirs/pretrained/round1/epoch_16.pth'
 train_dataloader = dict(dataset=dict(quotas=[600, 1000]))
 train_cfg = dict(by_epoch=True, max_epochs=14)

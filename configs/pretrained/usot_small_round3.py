@@ -1,4 +1,5 @@
-"""Third round, without memory: exact boxes reach across frames, so the search area of a composite is another frame than the template."""
+"""Third round, without memory: exact boxes reach across frames, so the search area of a composite
+is another frame than the template."""
 
 _base_ = ['./usot_small_round1.py']
 load_from = 'work_dirs/pretrained/round2/epoch_14.pth'

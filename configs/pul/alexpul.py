@@ -1,9 +1,11 @@
-"""AlexPUL: SiamFC with AlexNet, trained PUL-style from discovered boxes: background discrimination, mined pairs, noise-robust loss.
+"""AlexPUL: SiamFC with AlexNet, trained PUL-style from discovered boxes: background discrimination,
+mined pairs, noise-robust loss.
 
     python tools/train_pul.py configs/pul/alexpul.py
     python tools/test.py configs/pul/alexpul.py work_dirs/alexpul/epoch_50.pth --sequences SEQUENCES
 
-All numbers that are not SiamFC's are ours: of the paper only abstract and introduction were at hand (docs/pul.md).
+All numbers that are not SiamFC's are ours: of the paper only abstract and introduction were at hand
+(docs/pul.md).
 """
 
 _base_ = [
@@ -15,7 +17,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# loss_weight = 2 ridge: the loss has the size of a mean squared error. alpha_px2 is estimated from the mined pairs.
+# loss_weight = 2 ridge: the loss has the size of a mean squared error. alpha_px2 is estimated from
+# the mined pairs.
 model = dict(
     type='NoiseRobustSiamFC',
     loss=dict(
@@ -41,7 +44,8 @@ train_dataloader = dict(
     ),
 )
 
-# Stage 1, merged into this config: two views of one frame. Any box source serves: random, centre, entropy, saliency, discovered.
+# Stage 1, merged into this config: two views of one frame. Any box source serves: random, centre,
+# entropy, saliency, discovered.
 discrimination = dict(
     model=dict(
         type='BackgroundDiscriminator',
@@ -62,7 +66,8 @@ discrimination = dict(
     train_cfg=dict(max_epochs=20),
     param_scheduler=[dict(type='LogSpaceLR', end_factor=1e-3, begin=0, end=20)],
 )
-# Stages 1 and 2 lie here; None: in the work dir. Configs that differ in stage 3 alone name the same folder.
+# Stages 1 and 2 lie here; None: in the work dir. Configs that differ in stage 3 alone name the same
+# folder.
 shared_dir = None
 # Stage 2.
 mining = dict(

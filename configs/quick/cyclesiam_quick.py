@@ -1,10 +1,13 @@
-"""CycleSiam on two CPU cores: minutes instead of days, on discovered boxes of the quick start's clips.
+"""CycleSiam on two CPU cores: minutes instead of days, on discovered boxes of the quick start's
+clips.
 
-    python tools/train.py configs/quick/cyclesiam_quick.py --cfg-options train_dataloader.dataset.crop_store=work_dirs/quick/crops
-    python tools/test.py configs/quick/cyclesiam_quick.py work_dirs/cyclesiam_quick/epoch_10.pth --sequences SEQUENCES
+    python tools/train.py configs/quick/cyclesiam_quick.py \\
+        --cfg-options train_dataloader.dataset.crop_store=work_dirs/quick/crops
+    python tools/test.py configs/quick/cyclesiam_quick.py work_dirs/cyclesiam_quick/epoch_10.pth \\
+        --sequences SEQUENCES
 
-Table and crop store are those of configs/quick/usot_quick.py. The way is 1-2-1; before it, four epochs track the first frame to itself,
-because a network from scratch finds nothing in another one.
+Table and crop store are those of configs/quick/usot_quick.py. The way is 1-2-1; before it, four
+epochs track the first frame to itself, because a network from scratch finds nothing in another one.
 """
 
 _base_ = [
@@ -16,7 +19,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# A network from scratch that sees the first frame twice learns to find equal pixels; these views differ in colour, light and shape.
+# A network from scratch that sees the first frame twice learns to find equal pixels; these views
+# differ in colour, light and shape.
 train_pipeline = [
     dict(type='SiameseCrop', views=['template'], size=127, exemplar=127, shift_px=4, scale=0.05),
     dict(type='SiameseCrop', views=['search'], size=255, exemplar=127, shift_px=64, scale=0.3),

@@ -1,10 +1,13 @@
-"""PUL-style training on two CPU cores: all three stages at an eighth of the width, minutes instead of days.
+"""PUL-style training on two CPU cores: all three stages at an eighth of the width, minutes instead
+of days.
 
-    python tools/train_pul.py configs/quick/pul_quick.py --cfg-options \
+    python tools/train_pul.py configs/quick/pul_quick.py --cfg-options \\
         discrimination.train_dataloader.dataset.crop_store=work_dirs/quick/crops
-    python tools/test.py configs/quick/pul_quick.py work_dirs/pul_quick/epoch_3.pth --sequences SEQUENCES
+    python tools/test.py configs/quick/pul_quick.py work_dirs/pul_quick/epoch_3.pth \\
+        --sequences SEQUENCES
 
-Table and crop store are those of configs/quick/usot_quick.py; pairs are mined from the videos themselves and stored as crops again.
+Table and crop store are those of configs/quick/usot_quick.py; pairs are mined from the videos
+themselves and stored as crops again.
 """
 
 _base_ = ['../pul/alexpul.py']

@@ -1,4 +1,5 @@
-"""Random regions of single images and nothing else, as long as the whole method (configs/quick/s2siamfc_quick.py)."""
+"""Random regions of single images and nothing else, as long as the whole method
+(configs/quick/s2siamfc_quick.py)."""
 
 _base_ = [
     '../_base_/models/siamfc_net.py',

@@ -1,6 +1,6 @@
 _base_ = ['./s2siamfc_quick_baseline.py']
-# Plain SiamFC from pairs of frames with discovered boxes: what video and discovery add to single images. Takes table and crop store of
-# configs/quick/usot_quick.py.
+# Plain SiamFC from pairs of frames with discovered boxes: what video and discovery add to single
+# images. Takes table and crop store of configs/quick/usot_quick.py.
 model = dict(type='SiamFC', train_cfg=dict(_delete_=True, label_radius_px=16.0))
 train_dataloader = dict(
     dataset=dict(

@@ -1,9 +1,12 @@
 """UDT on two CPU cores: minutes instead of days, on discovered boxes of the quick start's clips.
 
-    python tools/train.py configs/quick/udt_quick.py --cfg-options train_dataloader.dataset.crop_store=work_dirs/quick/crops
-    python tools/test.py configs/quick/udt_quick.py work_dirs/udt_quick/epoch_4.pth --sequences SEQUENCES
+    python tools/train.py configs/quick/udt_quick.py \\
+        --cfg-options train_dataloader.dataset.crop_store=work_dirs/quick/crops
+    python tools/test.py configs/quick/udt_quick.py work_dirs/udt_quick/epoch_4.pth \\
+        --sequences SEQUENCES
 
-Table and crop store are those of configs/quick/usot_quick.py. Without the store it reads the videos themselves, which is slower.
+Table and crop store are those of configs/quick/usot_quick.py. Without the store it reads the videos
+themselves, which is slower.
 """
 
 _base_ = [
@@ -15,7 +18,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Crops of 93 px instead of 125 cost half as much; the network slides, so it tracks on 125 px all the same.
+# Crops of 93 px instead of 125 cost half as much; the network slides, so it tracks on 125 px all
+# the same.
 train_pipeline = [
     dict(type='SiameseCrop', views=['frames'], size=93, window='scaled', scaled=3.0),
     dict(type='PackSOTInputs', single=[], stacked=['frames']),

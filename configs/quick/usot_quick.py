@@ -2,8 +2,10 @@
 
     python tools/discover_boxes.py configs/discovery/default.py VIDEOS --out work_dirs/quick/table
     python tools/build_crop_store.py work_dirs/quick/table --out work_dirs/quick/crops
-    python tools/train.py configs/quick/usot_quick.py --cfg-options train_dataloader.dataset.crop_store=work_dirs/quick/crops
-    python tools/test.py configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth --sequences SEQUENCES
+    python tools/train.py configs/quick/usot_quick.py \\
+        --cfg-options train_dataloader.dataset.crop_store=work_dirs/quick/crops
+    python tools/test.py configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth \\
+        --sequences SEQUENCES
 
 Without the crop store it reads the videos themselves, which is two to three times slower.
 """

@@ -1,7 +1,8 @@
 """Self-supervised SiamFC, row "SS" of table 3: random regions of single images, nothing else.
 
     python tools/train.py configs/s2siamfc/s2siamfc_baseline.py
-    python tools/train.py configs/s2siamfc/s2siamfc_baseline.py --cfg-options train_dataloader.dataset.clips=None \
+    python tools/train.py configs/s2siamfc/s2siamfc_baseline.py \\
+        --cfg-options train_dataloader.dataset.clips=None \\
         train_dataloader.dataset.images=FOLDER_OF_ANY_IMAGES
 
 All other rows of tables 3 to 5 are leaves of this one.

@@ -1,8 +1,10 @@
-"""The supervised base: SiamFC from annotated pairs of ImageNet VID (row "Supervised SiamFC" of tables 1 and 2).
+"""The supervised base: SiamFC from annotated pairs of ImageNet VID (row "Supervised SiamFC" of
+tables 1 and 2).
 
 python tools/convert_imagenet_vid.py data/imagenet_vid
 python tools/train.py configs/s2siamfc/siamfc_supervised.py
-python tools/test.py configs/s2siamfc/siamfc_supervised.py work_dirs/siamfc_supervised/epoch_50.pth --sequences SEQUENCES
+python tools/test.py configs/s2siamfc/siamfc_supervised.py \\
+    work_dirs/siamfc_supervised/epoch_50.pth --sequences SEQUENCES
 """
 
 _base_ = [

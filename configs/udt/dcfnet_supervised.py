@@ -1,6 +1,7 @@
 _base_ = ['./udt.py']
-# The same network from annotated boxes (DCFNet; AUC 3 % above UDT in Fig. 6): each frame is cut around its own box.
-# The annotation is made by: python tools/convert_imagenet_vid.py data/imagenet_vid
+# The same network from annotated boxes (DCFNet; AUC 3 % above UDT in Fig. 6): each frame is cut
+# around its own box. The annotation is made by: python tools/convert_imagenet_vid.py
+# data/imagenet_vid
 model = dict(type='DCFNet')
 train_dataloader = dict(
     dataset=dict(

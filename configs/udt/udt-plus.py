@@ -1,5 +1,6 @@
 _base_ = ['./udt.py']
-# UDT+: the same weights, a filter over 50 samples solved for every five frames, and a scale filter (Sec. 3.5); for testing only.
+# UDT+: the same weights, a filter over 50 samples solved for every five frames, and a scale filter
+# (Sec. 3.5); for testing only.
 model = dict(
     test_cfg=dict(
         online=dict(_delete_=True, type='SampleSpaceUpdate', size=50, every=5),

@@ -1,6 +1,8 @@
-"""The paper's UDT: no box at all, the middle half of three frames of ILSVRC videos, forward and backward.
+"""The paper's UDT: no box at all, the middle half of three frames of ILSVRC videos, forward and
+backward.
 
-The box is a sixth of the frame, of which the crop shows three times: half the frame, a third of it the target.
+The box is a sixth of the frame, of which the crop shows three times: half the frame, a third of it
+the target.
 
     python tools/train.py configs/udt/udt.py
     python tools/test.py configs/udt/udt.py work_dirs/udt/epoch_50.pth --sequences SEQUENCES

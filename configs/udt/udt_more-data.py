@@ -1,5 +1,6 @@
 _base_ = ['./udt.py']
-# UDT-MoreData: 337 further unlabeled videos of OxUvA (Fig. 6: +0.7 AUC); each set is drawn from by its number of frames.
+# UDT-MoreData: 337 further unlabeled videos of OxUvA (Fig. 6: +0.7 AUC); each set is drawn from by
+# its number of frames.
 _part = dict(
     type='PseudoBoxDataset',
     box_source=dict(type='CentreBoxes', share=1 / 6),

@@ -1,3 +1,4 @@
 _base_ = ['./udt.py']
-# Tracks with the published UDT and DCFNet weights (tools/convert_checkpoint.py) box for box as their PyTorch release.
+# Tracks with the published UDT and DCFNet weights (tools/convert_checkpoint.py) box for box as
+# their PyTorch release.
 model = dict(legacy=True, normalise=False)

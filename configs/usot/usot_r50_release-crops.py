@@ -1,5 +1,6 @@
 _base_ = ['../usot_r50.py']
-# The release's own pseudo boxes and 511-px crops in place of tables and videos: train.json and crop511/ of each set, no discovery.
+# The release's own pseudo boxes and 511-px crops in place of tables and videos: train.json and
+# crop511/ of each set, no discovery.
 release = 'data/usot_release/'
 train_dataloader = dict(
     dataset=dict(

@@ -9,7 +9,8 @@ import griffe
 
 
 class PlainDocstrings(griffe.Extension):
-    """``:class:`Tracker``` becomes ```Tracker```, and the section ``Example:`` the one that griffe knows."""
+    """``:class:`Tracker``` becomes ```Tracker```, and the section ``Example:`` the one that griffe
+    knows."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called for each object that has been read."""

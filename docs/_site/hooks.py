@@ -1,4 +1,5 @@
-"""What MkDocs does not do itself: files of the repository's root as pages, and a place for every document."""
+"""What MkDocs does not do itself: files of the repository's root as pages, and a place for every
+document."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ def _model(name: str) -> dict:
 
 
 class _Parts(nn.Module):
-    """A convolution called through its holder's method, and a linear layer inside a called module."""
+    """A convolution called through its holder's method, and a linear layer inside a called
+    module."""
 
     def __init__(self) -> None:
         super().__init__()

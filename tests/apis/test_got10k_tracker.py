@@ -1,4 +1,5 @@
-"""The got10k toolkit's tracker interface, by its contract and, where it is installed, by the toolkit itself."""
+"""The got10k toolkit's tracker interface, by its contract and, where it is installed, by the
+toolkit itself."""
 
 from __future__ import annotations
 

@@ -157,7 +157,8 @@ def test_models_by_name_file_and_registry(inferencer):
     assert resolve_model('usot_small', None)[1].name == 'usot_small.pth'
     with pytest.raises(
         ConfigError,
-        match="usot_smal: neither a config file nor a model of this package, did you mean 'usot_small'",
+        match='usot_smal: neither a config file nor a model of this package, did you mean '
+        "'usot_small'",
     ):
         resolve_model('usot_smal', None)
 

@@ -1,4 +1,5 @@
-"""Weights that carry their config: packed by the tool, loaded by name, and refused where they could run code."""
+"""Weights that carry their config: packed by the tool, loaded by name, and refused where they could
+run code."""
 
 from __future__ import annotations
 
@@ -117,7 +118,8 @@ def test_choice_of_weights_and_half_precision(tmp_path, trained):
 
 def test_the_tracker_of_another_config(tmp_path, trained):
     (tmp_path / 'c.py').write_text(
-        'model = dict(test_cfg=dict(type="USOTTracker", memory_size=6))\ntrain_cfg = dict(max_epochs=9)\n'
+        'model = dict(test_cfg=dict(type="USOTTracker", memory_size=6))\ntrain_cfg = '
+        'dict(max_epochs=9)\n'
     )
     options = ('--config', tmp_path / 'c.py', '--cfg-options', 'model.test_cfg.memory_weight=0.5')
     assert run_tool_main(PACK, *trained, *options, '--out', tmp_path / 'x.pth') == 0
@@ -204,7 +206,8 @@ def test_only_the_tracker_may_be_chosen_after_the_training(tmp_path, trained, ca
     [
         (
             None,
-            'e.pth: meta.cfg is missing: only checkpoints of tools/train.py say how they were trained',
+            'e.pth: meta.cfg is missing: only checkpoints of tools/train.py say how they were '
+            'trained',
         ),
         (
             "model = open('ran', 'w')",

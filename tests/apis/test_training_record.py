@@ -1,4 +1,5 @@
-"""What is written down of a training: its config back from the text, no machine paths, and hashes that anybody else gets, too."""
+"""What is written down of a training: its config back from the text, no machine paths, and hashes
+that anybody else gets, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The TraX server as a process, spoken to by the toolkit's own client library; and the registry entry that starts it."""
+"""The TraX server as a process, spoken to by the toolkit's own client library; and the registry
+entry that starts it."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class Masks(StandStill):
     def update(self, frames, state):
         prediction, state = super().update(frames, state)
         masks = [MaskRegion(np.tri(6, dtype=bool), int(box[0]), int(box[1])) for box in state]
-        return Prediction(prediction.boxes_xyxy, prediction.scores * 0.5, prediction.lost, masks), state
+        scores = prediction.scores * 0.5
+        return Prediction(prediction.boxes_xyxy, scores, prediction.lost, masks), state
 """
 
 
@@ -65,7 +67,8 @@ def client_of(tracker: str, *options: str):
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        # PyTorch's loaders leave a handler for dead children behind, and libtrax takes a read that is interrupted by one for a lost server.
+        # PyTorch's loaders leave a handler for dead children behind, and libtrax takes a read that
+        # is interrupted by one for a lost server.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         try:
             client = Client(

@@ -106,7 +106,8 @@ def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
 @pytest.mark.process
 def test_help_imports_nothing_heavy(tmp_path):
     code = (
-        "import sys; sys.orig_argv = ['python', '/bin/usot', '--help']; from usot_plugin.cli.main import main; main(['--help']); "
+        "import sys; sys.orig_argv = ['python', '/bin/usot', '--help']; from "
+        "usot_plugin.cli.main import main; main(['--help']); "
         "print([name for name in ('torch', 'mmengine', 'cv2', 'numpy') if name in sys.modules])"
     )
     assert _run('-c', code, cwd=tmp_path).stdout.splitlines()[-1] == '[]'
@@ -116,7 +117,12 @@ def test_help_imports_nothing_heavy(tmp_path):
 @pytest.mark.parametrize(('module', 'arguments', 'status', 'said'), [
     ('usot_plugin', ['train', '--help'], 0, 'usage: usot train'),
     ('usot_plugin', ['doctor', '--brief'], 0, f'usot_plugin {usot_plugin.__version__}, Python'),
-    ('usot_plugin', ['discover', 'discovery/defualt.py', 'x.mp4', '--out', 'table'], 2, "did you mean 'default.py'?"),
+    (
+        'usot_plugin',
+        ['discover', 'discovery/defualt.py', 'x.mp4', '--out', 'table'],
+        2,
+        "did you mean 'default.py'?",
+    ),
     ('usot_plugin.tools.train', ['--help'], 0, 'usot_plugin.tools is now usot_plugin.cli'),
     ('usot_plugin.tools', ['nothing'], 2, 'nothing is no verb'),
 ])  # fmt: skip

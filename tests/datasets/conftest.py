@@ -10,7 +10,8 @@ from usot_plugin.testing.tables import pseudo_track, write_table_part
 
 @pytest.fixture(scope='session')
 def rendered(tmp_path_factory) -> Path:
-    """A folder with ``clips/clip_N.mp4`` (20 frames of 160x120) and ``table/``, the exact boxes as pseudo boxes, and one skipped clip."""
+    """A folder with ``clips/clip_N.mp4`` (20 frames of 160x120) and ``table/``, the exact boxes as
+    pseudo boxes, and one skipped clip."""
     root = tmp_path_factory.mktemp('rendered')
     for number in range(4):
         video, boxes = render_clip(number, 20, (160, 120), occluders=0)

@@ -1,4 +1,5 @@
-"""A tiny folder as the USOT release's preprocessing leaves it, made from frames by its own arithmetic."""
+"""A tiny folder as the USOT release's preprocessing leaves it, made from frames by its own
+arithmetic."""
 
 from __future__ import annotations
 
@@ -15,9 +16,11 @@ def write_release(
     step: int = 1,
     quality: float = 0.8,
 ) -> tuple[Path, Path]:
-    """``train.json`` (indented, sorted keys) and ``crop511/`` of videos ``{name: (frames, boxes_xyxy)}``; file numbers begin at 1.
+    """``train.json`` (indented, sorted keys) and ``crop511/`` of videos ``{name: (frames,
+    boxes_xyxy)}``; file numbers begin at 1.
 
-    Cropping is spelt out here a second time: the affine map that takes the corners of the context square to pixels 0 and 510.
+    Cropping is spelt out here a second time: the affine map that takes the corners of the context
+    square to pixels 0 and 510.
     """
     content: dict[str, dict] = {}
     for name, (frames, boxes) in videos.items():

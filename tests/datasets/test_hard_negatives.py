@@ -33,7 +33,8 @@ SIZES = {
 
 @pytest.fixture
 def images(tmp_path):
-    """Images of differing size; each has a grey value of its own, 40 times its place in the alphabet."""
+    """Images of differing size; each has a grey value of its own, 40 times its place in the
+    alphabet."""
     for number, (name, size) in enumerate(SIZES.items(), 1):
         path = tmp_path / 'images' / name
         path.parent.mkdir(parents=True, exist_ok=True)

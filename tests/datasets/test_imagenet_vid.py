@@ -1,4 +1,5 @@
-"""ImageNet VID's XML files become the CocoVID file that CocoVIDDataset draws from; what cannot be used is named."""
+"""ImageNet VID's XML files become the CocoVID file that CocoVIDDataset draws from; what cannot be
+used is named."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ TRAIN = 'train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000'
 
 def xml(objects: list[dict]) -> str:
     """An annotation as published, of a frame of 96x72."""
-    parts = ['<annotation><folder>f</folder><filename>000000</filename><source><database>ILSVRC_2015</database></source>',
+    parts = ['<annotation><folder>f</folder><filename>000000</filename>',
+             '<source><database>ILSVRC_2015</database></source>',
              '<size><width>96</width><height>72</height></size>']  # fmt: skip
     for entry in objects:
         values = {'trackid': 0, 'name': 'n02958343', 'occluded': 0, 'generated': 0, **entry}
@@ -44,7 +46,8 @@ def write_snippet(root: Path, name: str, frames: dict[int, list[dict]], images: 
 
 @pytest.fixture
 def vid(tmp_path) -> Path:
-    """Two training snippets, the first with two tracks and an empty frame, and one of the validation set."""
+    """Two training snippets, the first with two tracks and an empty frame, and one of the
+    validation set."""
     car, dog = dict(box=(30, 10, 25, 5)), dict(trackid=1, name='n02084071', box=(60, 40, 50, 20))
     frames = {0: [car, dog], 1: [{**car, 'occluded': 1}, {**dog, 'generated': 1}], 2: [], 3: [car]}
     write_snippet(tmp_path, TRAIN, frames, 4)

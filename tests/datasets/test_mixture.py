@@ -205,7 +205,8 @@ def test_a_coco_file_that_does_not_say_it_is_refused(coco, semi, built):
     part = DATASETS.build(coco) if built else coco
     with pytest.raises(
         ValueError,
-        match=r'part 1 \(CocoVIDDataset\) does not say whether its boxes are labels: annotated=True, or',
+        match=r'part 1 \(CocoVIDDataset\) does not say whether its boxes are labels: '
+        r'annotated=True, or',
     ):
         QuotaMixture([semi[0], part], quotas=[1, 1], label_share=0)
     assert len(QuotaMixture([semi[0], part], quotas=[1, 1])) == 2  # nobody asks

@@ -79,7 +79,8 @@ def test_an_item_has_the_shapes_of_its_stage(rendered):
 
 
 def test_boxes_show_the_object_of_the_frame(rendered):
-    """The pseudo boxes are exact here, so the middle of the box must have the object's colours, not the ground's."""
+    """The pseudo boxes are exact here, so the middle of the box must have the object's colours, not
+    the ground's."""
     plain = [
         {'type': 'SiameseCrop', 'views': ['template'], 'size': 127},
         {'type': 'PackSOTInputs', 'single': ['template']},
@@ -171,7 +172,8 @@ def test_a_data_set_travels_without_its_clips(rendered):
 
 
 def test_many_tracks_cost_columns_only(tmp_path):
-    """Workers get a copy of the pickle (or of the pages they touch): it must not grow with the frames of the table."""
+    """Workers get a copy of the pickle (or of the pages they touch): it must not grow with the
+    frames of the table."""
     for number in range(30):
         boxes = np.tile(np.array([10.0, 10, 60, 60]), (1000, 1))
         write_table_part(
@@ -415,7 +417,10 @@ FIRST_WITH_MASK = {'type': 'WindowFrames', 'count': 2, 'span': 20, 'first_with_m
 
 
 def test_masks_are_not_asked_of_tables_without_them(rendered, tmp_path):
-    line = 'table: the table holds no masks: discover it with configs/discovery/masks.py; re-labelled tables have none'
+    line = (
+        'table: the table holds no masks: discover it with configs/discovery/masks.py; '
+        're-labelled tables have none'
+    )
     with pytest.raises(ValueError, match=re.escape(line)):
         build(rendered, frame_sampler=FIRST_WITH_MASK)
     track = pseudo_track(np.tile([1.0, 1, 9, 9], (5, 1)))

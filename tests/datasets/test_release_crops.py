@@ -1,4 +1,5 @@
-"""The release's preprocessed data: boxes and crops agree with the frames that they come from; what is wrong is named."""
+"""The release's preprocessed data: boxes and crops agree with the frames that they come from; what
+is wrong is named."""
 
 from __future__ import annotations
 
@@ -73,7 +74,8 @@ def test_box_in_crop_shows_the_pixels_of_the_box(release, videos):
     assert x2 - x1 == pytest.approx(
         127 / 2, abs=0.2
     )  # a square box and its context are twice as large as the box
-    # The square's white border (255; the ground is below 160) lies just inside the box: the pixels on both sides of both edges.
+    # The square's white border (255; the ground is below 160) lies just inside the box: the pixels
+    # on both sides of both edges.
     left, top, right, bottom = videos[track.clip][1][6].astype(int)
     scale = (x2 - x1) / (right - left)
     for frame_column in (left - 2, left, right - 1, right + 1):
@@ -91,7 +93,8 @@ def test_exported_crop_is_the_releases(release, videos):
 
 
 def test_box_in_crop_closed_form():
-    # A 40 x 40 box has a context square of 80; a crop of 511 shows 80 * 511 / 127 of the frame between its first and last pixel's middle.
+    # A 40 x 40 box has a context square of 80; a crop of 511 shows 80 * 511 / 127 of the frame
+    # between its first and last pixel's middle.
     box = np.array([100.0, 50, 140, 90])
     scale = 510 / (80 * 511 / 127)
     expected = 255.5 - 0.5 * scale + np.array([-20, -20, 20, 20]) * scale

@@ -29,7 +29,8 @@ def blob_map(
 
 
 def slow_region_boxes(mask: np.ndarray, min_area: int) -> set[tuple[int, ...]]:
-    """The same with scikit-image: small areas out, enclosed small holes in, rectangles of what is left."""
+    """The same with scikit-image: small areas out, enclosed small holes in, rectangles of what is
+    left."""
     labels = measure.label(mask > 0, connectivity=2)
     kept = np.isin(labels, [r.label for r in measure.regionprops(labels) if r.area >= min_area])
     holes = measure.label(~kept, connectivity=1)
@@ -133,7 +134,8 @@ def test_score_in_closed_form():
 
 
 def test_pixel_numbers_follow_the_unit():
-    # The same scene at half the size with a unit of 2 map pixels: the same decisions, a score in the same square pixels.
+    # The same scene at half the size with a unit of 2 map pixels: the same decisions, a score in
+    # the same square pixels.
     box, half = np.array([[30, 40, 70, 80]]), np.array([[15, 20, 35, 40]])
     full = score_boxes(box, (200, 120), (0, 0), CONFIG)
     np.testing.assert_allclose(score_boxes(half, (100, 60), (0, 0), CONFIG, (2.0, 2.0)), full)

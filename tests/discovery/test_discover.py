@@ -30,7 +30,8 @@ def settings(**groups) -> DiscoveryConfig:
     return DiscoveryConfig.from_dict(groups)
 
 
-#: Median IoU of a found square: flow spreads over the ground that the square covers next, some 12 px at T_f = 4, and the box with it.
+#: Median IoU of a found square: flow spreads over the ground that the square covers next, some 12
+#: px at T_f = 4, and the box with it.
 FOUND = 0.45
 
 
@@ -48,7 +49,8 @@ def render(
     pan: int = 0,
     still_from: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Textured squares over a textured background that may pan; frames ``(T, H, W, 3)`` and true boxes ``(T, objects, 4)``."""
+    """Textured squares over a textured background that may pan; frames ``(T, H, W, 3)`` and true
+    boxes ``(T, objects, 4)``."""
     width, height = size_wh
     side = min(size_wh) // 5
     background = texture(height, width + abs(pan) * length, 0)
@@ -145,7 +147,8 @@ def test_the_same_clip_gives_the_same_tracks():
 
 
 def test_a_smaller_copy_gives_the_same_boxes_scaled():
-    # The unit is a pixel of the shrunk frame: a 1280 x 720 clip and its 640 x 360 copy mean the same.
+    # The unit is a pixel of the shrunk frame: a 1280 x 720 clip and its 640 x 360 copy mean the
+    # same.
     frames, _ = render(25, (1280, 720))
     small = np.stack(
         [cv2.resize(frame, (640, 360), interpolation=cv2.INTER_AREA) for frame in frames]
@@ -267,7 +270,8 @@ def test_noise_of_a_still_camera_is_no_mover():
 
 @pytest.mark.parametrize('speed', [1, 2, 5])
 def test_camera_motion_alone_is_never_kept(speed):
-    # Ground that comes into view at a border has no match and gives wild flow there: the corner rule is for that.
+    # Ground that comes into view at a border has no match and gives wild flow there: the corner
+    # rule is for that.
     background = texture(240, 500, 0)
     frames = np.stack([background[:, speed * t : speed * t + 320] for t in range(25)])
     try:
@@ -306,7 +310,8 @@ def test_each_frame_is_decoded_once_small_and_gray():
 
 
 def flow_with_notes(notes: list, **options) -> CallableFlow:
-    """Flow of a block that moves by 10 px a frame interval of any length, and a note of every call."""
+    """Flow of a block that moves by 10 px a frame interval of any length, and a note of every
+    call."""
 
     def flow(frame0, frame1, *before):
         notes.append(tuple(int(frame.flat[0]) for frame in (frame0, frame1, *before)))

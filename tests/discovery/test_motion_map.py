@@ -47,7 +47,8 @@ def test_interval_follows_the_speed(px, start, asked):
 
 
 def test_interval_never_turns_within_a_frame():
-    # 20 px at 4 frames sends it down; 7 px at 3 frames would send it up again, to 4, and so on for ever.
+    # 20 px at 4 frames sends it down; 7 px at 3 frames would send it up again, to 4, and so on for
+    # ever.
     peaks = {4: 20.0, 3: 7.0}
     flow_uv, interval = adapt_interval(
         lambda i: np.full((2, 2, 2), peaks[i], np.float32), 4, IntervalConfig()
@@ -63,7 +64,8 @@ def test_interval_counts_in_the_unit_of_the_config():
 
 
 def test_distance_of_a_moving_quarter():
-    # A quarter moves by (4, 0), the rest stands: the mean is (1, 0), so D is 3 inside and 1 outside.
+    # A quarter moves by (4, 0), the rest stands: the mean is (1, 0), so D is 3 inside and 1
+    # outside.
     flow_uv = np.zeros((8, 8, 2), np.float32)
     flow_uv[:4, :4] = (4, 0)
     distance = distance_map(flow_uv, map_geometry((8, 8), NO_CUT))

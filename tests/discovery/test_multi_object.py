@@ -15,7 +15,8 @@ SEVERAL = DiscoveryConfig(objects=OBJECTS)
 
 
 def two_walkers(length: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two boxes that walk side by side, the larger one listed first; boxes, frames, whose candidate it is."""
+    """Two boxes that walk side by side, the larger one listed first; boxes, frames, whose candidate
+    it is."""
     boxes, frames, owner = [], [], []
     for frame in range(length):
         for who, (x, y, size) in enumerate([(20 + 2 * frame, 20, 30), (150 - 2 * frame, 100, 20)]):

@@ -5,8 +5,9 @@ import torch
 
 from usot_plugin.discovery.flow.pwc_lite import PWCLite, correlate_patches, warp
 
-#: Weight shapes of a three-frame network with the reduced decoder, the kind of the published ``pwclite_ar_mv.tar``
-#: (github.com/lliuz/ARFlow, models/pwclite.py at a08dfe6, read as facts). Each weight has a bias beside it.
+#: Weight shapes of a three-frame network with the reduced decoder, the kind of the published
+#: ``pwclite_ar_mv.tar`` (github.com/lliuz/ARFlow, models/pwclite.py at a08dfe6, read as facts).
+#: Each weight has a bias beside it.
 MULTI_VIEW_WEIGHTS = {
     **{
         f'feature_pyramid_extractor.convs.{i}.0.0': (c, p, 3, 3)
@@ -32,8 +33,9 @@ MULTI_VIEW_WEIGHTS = {
     **{f'conv_1x1.{i}.0': (32, c, 1, 1) for i, c in enumerate([192, 128, 96, 64, 32])},
 }
 
-#: Flow at (x, y) = (20, 10) and (100, 50) of the pair below with the weights below, from the public network's own forward
-#: (ARFlow commit a08dfe6, CPU, float32, corners aligned when sampling). It and this one differed by less than 2e-5.
+#: Flow at (x, y) = (20, 10) and (100, 50) of the pair below with the weights below, from the public
+#: network's own forward (ARFlow commit a08dfe6, CPU, float32, corners aligned when sampling). It
+#: and this one differed by less than 2e-5.
 PUBLIC_FLOW = {
     (2, True): [-21.23775, -36.15764, -19.70628, -29.8115],
     (2, False): [6.80369, 18.39904, 5.53407, 23.99678],

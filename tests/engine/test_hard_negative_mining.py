@@ -1,4 +1,5 @@
-"""Two stages by one command: clusters that mean something, files that are used again, runs that are killed, and what is refused."""
+"""Two stages by one command: clusters that mean something, files that are used again, runs that are
+killed, and what is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def write_images(folder: Path, count: int = 12) -> Path:
 
 
 def config(work_dir: Path, images: Path, **changes) -> Config:
-    """Three epochs of two steps of the whole method at a sixteenth of the width; hard negatives from the second epoch on."""
+    """Three epochs of two steps of the whole method at a sixteenth of the width; hard negatives
+    from the second epoch on."""
     cfg = Config.fromfile(ROOT / 'configs/quick/s2siamfc_quick.py')
     cfg.merge_from_dict(
         {
@@ -150,7 +152,8 @@ def test_other_weights_make_other_clusters_in_the_default_place(whole, images, t
 
 @pytest.mark.process
 def test_a_run_resumed_inside_the_start_epoch_keeps_its_clusters(images, tmp_path):
-    """The learning rate is that of a long run: the weights of iteration 3 cluster otherwise than those of iteration 2."""
+    """The learning rate is that of a long run: the weights of iteration 3 cluster otherwise than
+    those of iteration 2."""
     by_iteration = {
         'default_hooks.checkpoint.by_epoch': False,
         'default_hooks.checkpoint.interval': 3,

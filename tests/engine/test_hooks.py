@@ -173,7 +173,8 @@ def test_non_finite_loss_is_named_with_its_clips(value):
         NonFiniteLossHook().after_train_iter(runner, 4, _batch(18), outputs)
     message = str(caught.value)
     assert message.startswith(
-        f'loss = {value}, loss_mem = {value} at epoch 3, batch 5 (iteration 1); clips of the batch: c0.mp4 (frame 0), '
+        f'loss = {value}, loss_mem = {value} at epoch 3, batch 5 (iteration 1); clips of the '
+        'batch: c0.mp4 (frame 0), '
     )
     assert message.endswith('c15.mp4 (frame 15), and 2 more')
 

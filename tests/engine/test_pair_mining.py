@@ -1,4 +1,5 @@
-"""Pair mining: a known motion is followed, chains end for the right reason, and every frame is decoded once."""
+"""Pair mining: a known motion is followed, chains end for the right reason, and every frame is
+decoded once."""
 
 from __future__ import annotations
 

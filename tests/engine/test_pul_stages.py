@@ -1,4 +1,5 @@
-"""Mining a clip for the table: boxes from any source, rows for instances without a pair; and whose results a stage takes for its own."""
+"""Mining a clip for the table: boxes from any source, rows for instances without a pair; and whose
+results a stage takes for its own."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ def test_a_clip_too_short_for_a_pair_has_a_row(clips, tmp_path):
 
 
 class Trainings:
-    """In place of MMEngine's Runner: each run leaves the checkpoints of so many epochs, or fails before it."""
+    """In place of MMEngine's Runner: each run leaves the checkpoints of so many epochs, or fails
+    before it."""
 
     def __init__(self, monkeypatch, epochs: int | None) -> None:
         self.epochs, self.configs = epochs, []

@@ -1,4 +1,5 @@
-"""The record of a training beside its checkpoints: start, epochs, end, a resumed run, and one writer."""
+"""The record of a training beside its checkpoints: start, epochs, end, a resumed run, and one
+writer."""
 
 from __future__ import annotations
 

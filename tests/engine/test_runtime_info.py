@@ -1,4 +1,5 @@
-"""Training under a config that names none of our hooks: one line of ``custom_imports``, as docs/mixing.md says."""
+"""Training under a config that names none of our hooks: one line of ``custom_imports``, as
+docs/mixing.md says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""MMEngine's Runner alone, as a host's own tool starts it, with the hooks of the default runtime."""
+"""MMEngine's Runner alone, as a host's own tool starts it, with the hooks of the default
+runtime."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ SCHEDULE = ROOT / 'configs/_base_/schedules/usot_30e.py'
 
 @pytest.fixture
 def golden() -> list[dict]:
-    # tests/golden/usot/train_schedule.json: the USOT release's values per epoch, made by running its schedule.
+    # tests/golden/usot/train_schedule.json: the USOT release's values per epoch, made by running
+    # its schedule.
     return json.loads((ROOT / 'tests/golden/usot/train_schedule.json').read_text(encoding='utf-8'))
 
 

@@ -1,4 +1,5 @@
-"""Short runs of a whole (narrow) USOT: stages, freezing, precision, accumulation, averaging, compilation."""
+"""Short runs of a whole (narrow) USOT: stages, freezing, precision, accumulation, averaging,
+compilation."""
 
 from __future__ import annotations
 
@@ -133,7 +134,8 @@ def test_compiled_step_gives_the_same_losses(tmp_path):
 def test_nan_stops_the_run_and_names_the_clips(tmp_path):
     with pytest.raises(
         NonFiniteLossError,
-        match=r'loss\S* = nan.* at epoch 2, batch 2 .*clip2\.mp4 \(frame 2\), clip3\.mp4 \(frame 3\)',
+        match=r'loss\S* = nan.* at epoch 2, batch 2 .*clip2\.mp4 \(frame 2\), clip3\.mp4 \(frame '
+        r'3\)',
     ):
         _train(tmp_path, **{'train_dataloader.dataset.poison': 3})
     assert (tmp_path / 'epoch_1.pth').exists()

@@ -59,7 +59,8 @@ class KeepLosses(Hook):
 
 @pytest.fixture(autouse=True)
 def _safe_loader():
-    """As tools/train.py does: official MMEngine cannot read its own checkpoints under torch 2.6 and later."""
+    """As tools/train.py does: official MMEngine cannot read its own checkpoints under torch 2.6 and
+    later."""
     use_safe_loader()
     yield
     try_safe_loader_first()

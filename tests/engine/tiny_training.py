@@ -1,4 +1,5 @@
-"""A whole USOT at an eighth of its width on made-up groups of crops: what the tests of training run, also in other processes."""
+"""A whole USOT at an eighth of its width on made-up groups of crops: what the tests of training
+run, also in other processes."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 class MadeUpGroups(Dataset):
     """Noise with a brighter square in it; an item depends on seed, epoch and index only.
 
-    All boxes lie well inside and are 64 px wide, so that each item has the same number of positive cells: only then the mean over two
-    half batches is the mean over the whole.
+    All boxes lie well inside and are 64 px wide, so that each item has the same number of positive
+    cells: only then the mean over two half batches is the mean over the whole.
     """
 
     def __init__(self, length: int = 8, poison: int | None = None) -> None:
@@ -81,7 +82,8 @@ def _picture(side: int, box: list[float], rng: torch.Generator) -> torch.Tensor:
 
 @MODELS.register_module()
 class StillNormUSOT(USOT):
-    """USOT with all batch norm in evaluation mode: batch statistics differ between one batch and its two halves.
+    """USOT with all batch norm in evaluation mode: batch statistics differ between one batch and
+    its two halves.
 
     Nothing tames the activations then, so the picture is scaled to about one.
     """
@@ -102,7 +104,8 @@ class StillNormUSOT(USOT):
 
 @HOOKS.register_module()
 class RecordLossHook(Hook):
-    """Appends each step's losses and learning rate to ``<work_dir>/losses_<rank>.jsonl``; dies at ``$DIE_AT_ITERATION``."""
+    """Appends each step's losses and learning rate to ``<work_dir>/losses_<rank>.jsonl``; dies at
+    ``$DIE_AT_ITERATION``."""
 
     def after_train_iter(
         self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None

@@ -1,6 +1,8 @@
-"""A workspace of the official VOT toolkit around our result files, so that its own analyses can score them.
+"""A workspace of the official VOT toolkit around our result files, so that its own analyses can
+score them.
 
-Results lie where the toolkit looks for them without any conversion: ``<workspace>/results/<tracker>/baseline/<sequence>/``.
+Results lie where the toolkit looks for them without any conversion:
+``<workspace>/results/<tracker>/baseline/<sequence>/``.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from usot_plugin.structures.regions import format_region
 def write_workspace(
     root: Path, sequences: Sequence[AnnotatedSequence], experiment: dict[str, Any]
 ) -> Path:
-    """Sequences and configuration of a workspace with the experiment ``baseline``; results go to the returned folder."""
+    """Sequences and configuration of a workspace with the experiment ``baseline``; results go to
+    the returned folder."""
     for sequence in sequences:
         folder = root / 'sequences' / sequence.name
         (folder / 'color').mkdir(parents=True)

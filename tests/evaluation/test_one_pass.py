@@ -271,11 +271,13 @@ def test_real_boxes_of_correlation_trackers(shared_dir, tracker, auc, precision)
 
 def test_lasot_removes_absent_frames_but_divides_by_all():
     box, nan = [10.0, 10, 30, 30], [np.nan] * 4
-    # Start (annotation itself), hit, absent (predicted anyway), annotated left of the image's first pixel.
+    # Start (annotation itself), hit, absent (predicted anyway), annotated left of the image's first
+    # pixel.
     annotated = np.array([box, box, nan, [-3.0, 10, 17, 30]])
     predicted = np.array([[50.0, 50, 60, 60], box, box, [200.0, 200, 220, 220]])
     score = score_one_pass(predicted, annotated, 'lasot')
-    # Success: frames 0 and 1 of 4 clear every threshold but 1. Precision: frames 0, 1 and the odd one (error -1) of 4.
+    # Success: frames 0 and 1 of 4 clear every threshold but 1. Precision: frames 0, 1 and the odd
+    # one (error -1) of 4.
     assert score.auc == pytest.approx(2 / 4 * 20 / 21)
     assert score.precision_at_20px == pytest.approx(
         3 / 4

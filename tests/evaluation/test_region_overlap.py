@@ -25,7 +25,8 @@ def _box(x, y, w, h):
 
 
 def _random_line(rng, kind, largest):
-    """A line of a result file; a third of the numbers lie on halves, where rounding rules differ."""
+    """A line of a result file; a third of the numbers lie on halves, where rounding rules
+    differ."""
     centre = rng.uniform(-30, 120, 2) if rng.random() < 0.2 else rng.uniform(10, 50, 2)
     if kind == 'code':
         return str(rng.choice(['0', '1', 'nan,nan,nan,nan']))

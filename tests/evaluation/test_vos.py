@@ -1,4 +1,5 @@
-"""Video object segmentation: J and F against the official numbers and a slow twin, result images, resume, and the metric."""
+"""Video object segmentation: J and F against the official numbers and a slow twin, result images,
+resume, and the metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""VOT's measures on runs with a known fate, against slow twins, golden numbers and published rules."""
+"""VOT's measures on runs with a known fate, against slow twins, golden numbers and published
+rules."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ def test_accuracy_pools_frames_in_pysot_and_averages_sequences_by_length_in_the_
 
 
 def test_repetitions_are_averaged_frame_by_frame_in_pysot_and_run_by_run_in_the_toolkit():
-    # The second run fails at frame 12: only frames 10 and 11 of it count, and it starts too late again.
+    # The second run fails at frame 12: only frames 10 and 11 of it count, and it starts too late
+    # again.
     sequences = [[reset_run(20, overlap=0.5), reset_run(20, failures=(12,), overlap=0.9)]]
     assert score_reset(sequences, 1, 5, 'pysot').accuracy == approx((2 * 0.7 + 8 * 0.5) / 10)
     assert score_reset(sequences, 1, 5, 'toolkit').accuracy == approx((0.5 + 0.9) / 2)
@@ -95,7 +97,8 @@ def test_no_frame_that_counts():
 
 
 def test_curve_of_a_failure_by_hand():
-    # Start, three frames of overlap 1, failure at frame 4, start at frame 9, to the end at frame 11.
+    # Start, three frames of overlap 1, failure at frame 4, start at frame 9, to the end at frame
+    # 11.
     run = reset_run(12, failures=(4,))
     falling = [3 / n for n in range(3, 12)]
     pysot = vot_reset.eao_curve([[run]], 'pysot')

@@ -162,7 +162,8 @@ def test_oracle_is_perfect_from_anchors(tmp_path):
     metric = VOTMultiStartMetric(5, 20, report_dir=tmp_path / 'report')
     result = evaluate(metric, VOTMultiStart(), Oracle(), sequences, tmp_path)
     assert result['vot/robustness'] == 1
-    # The start of each of the six runs counts as a frame with overlap 0, as the official toolkit has it.
+    # The start of each of the six runs counts as a frame with overlap 0, as the official toolkit
+    # has it.
     lengths = [40, 20, 40, 30, 15, 30]
     assert result['vot/accuracy'] == approx((sum(lengths) - 6) / sum(lengths), abs=1e-4)
     assert result['vot/eao'] == approx(1, abs=1e-4)

@@ -1,4 +1,5 @@
-"""A, R and EAO equal the official toolkit's, which reads our result files and scores them with its own analyses."""
+"""A, R and EAO equal the official toolkit's, which reads our result files and scores them with its
+own analyses."""
 
 from __future__ import annotations
 
@@ -198,7 +199,8 @@ def test_toolkit_reads_our_files_as_we_do(tmp_path):
 
 @pytest.mark.parametrize('binary', [True, False])
 def test_results_of_the_toolkit_are_read_as_ours(tmp_path, monkeypatch, binary):
-    # The toolkit writes binary files unless told otherwise, no confidences, and an empty line where there is no time.
+    # The toolkit writes binary files unless told otherwise, no confidences, and an empty line where
+    # there is no time.
     import vot
     from vot.region import Mask, Polygon, Rectangle, Special
     from vot.tracker.results import Results, Trajectory

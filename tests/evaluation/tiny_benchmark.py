@@ -1,4 +1,5 @@
-"""A folder of small annotated sequences, and a tracker that knows the answer: what the tests of running and scoring share."""
+"""A folder of small annotated sequences, and a tracker that knows the answer: what the tests of
+running and scoring share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Small annotated sequences for the tests of VOT's protocols and measures; no image is ever looked at."""
+"""Small annotated sequences for the tests of VOT's protocols and measures; no image is ever looked
+at."""
 
 from __future__ import annotations
 

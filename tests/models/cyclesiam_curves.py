@@ -1,7 +1,8 @@
-"""Five training steps of each model of this family on made-up pictures, in double precision: in float32 five steps of SGD turn
-rounding into per cents, and differ from processor to processor.
+"""Five training steps of each model of this family on made-up pictures, in double precision: in
+float32 five steps of SGD turn rounding into per cents, and differ from processor to processor.
 
-``python -m tests.models.cyclesiam_curves > tests/golden/cyclesiam/loss_curves.json`` writes the golden file.
+``python -m tests.models.cyclesiam_curves > tests/golden/cyclesiam/loss_curves.json`` writes the
+golden file.
 """
 
 from __future__ import annotations

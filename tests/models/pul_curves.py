@@ -1,5 +1,5 @@
-"""Five training steps of each loss of this family on made-up pairs, in double precision: in float32 five steps of SGD turn
-rounding into per cents, and differ from processor to processor.
+"""Five training steps of each loss of this family on made-up pairs, in double precision: in float32
+five steps of SGD turn rounding into per cents, and differ from processor to processor.
 
 ``python -m tests.models.pul_curves > tests/golden/pul/loss_curves.json`` writes the golden file.
 """

@@ -1,7 +1,8 @@
-"""Five training steps of each loss of this family on made-up pairs, in double precision: in float32 five steps of SGD turn
-rounding into per cents, and differ from processor to processor.
+"""Five training steps of each loss of this family on made-up pairs, in double precision: in float32
+five steps of SGD turn rounding into per cents, and differ from processor to processor.
 
-``python -m tests.models.s2siamfc_curves > tests/golden/s2siamfc/loss_curves.json`` writes the golden file.
+``python -m tests.models.s2siamfc_curves > tests/golden/s2siamfc/loss_curves.json`` writes the
+golden file.
 """
 
 from __future__ import annotations

@@ -97,7 +97,8 @@ def test_the_way_may_come_back_to_the_first_frame_in_between(hops, searched):
 
 
 def test_a_perfect_tracker_goes_in_a_circle():
-    # Every search area shows the same picture, and the target is always found where it is: the last template is the first one.
+    # Every search area shows the same picture, and the target is always found where it is: the last
+    # template is the first one.
     model = cycle((1, 2, 3, 2, 1)).eval()
     picture = torch.nn.functional.interpolate(
         torch.randn(1, 3, 16, 16), size=(255, 255), mode='bicubic'
@@ -147,7 +148,10 @@ def test_a_way_beyond_the_frames_of_a_group_is_refused_beforehand():
     model = cycle((1, 2, 3, 2, 1))
     model.check_views({'template': 1, 'search': 1, 'hops': 2})
     for counts, number in (({'search': 1, 'hops': 1}, 1), ({'template': 1, 'search': 1}, 0)):
-        message = f'hops = (1, 2, 3, 2, 1) visit 2 frames besides the first, but train_dataloader.dataset.frame_sampler.views.hops holds {number}'
+        message = (
+            'hops = (1, 2, 3, 2, 1) visit 2 frames besides the first, but '
+            f'train_dataloader.dataset.frame_sampler.views.hops holds {number}'
+        )
         with pytest.raises(ConfigError, match=re.escape(message)):
             model.check_views(counts)
     cycle((1, 2, 3, 2, 1), cycle_start_epoch=None).check_views({'template': 1, 'search': 1})

@@ -1,4 +1,5 @@
-"""A second anchor-free head under cycle memory and on-line memory, with nothing changed but the config."""
+"""A second anchor-free head under cycle memory and on-line memory, with nothing changed but the
+config."""
 
 from __future__ import annotations
 

@@ -39,8 +39,10 @@ def test_outputs(kind):
     logits, ltrb = model.head.predict(search, template)
     memory_logits = model.head.predict_memory(search, entries, 7)
     expected = {
-        'zf': kernel, 'xf': features, 'mem_kernels': memory, 'cls_z11': template.cls[0], 'cls_z12': template.cls[1],
-        'cls_z21': template.cls[2], 'reg_z12': template.reg[1], 'cls_mem_z21': entries.cls[2], 'cls': logits, 'bbox': ltrb,
+        'zf': kernel, 'xf': features, 'mem_kernels': memory, 'cls_z11': template.cls[0],
+        'cls_z12': template.cls[1],
+        'cls_z21': template.cls[2], 'reg_z12': template.reg[1], 'cls_mem_z21': entries.cls[2],
+        'cls': logits, 'bbox': ltrb,
         'cls_memory': memory_logits,
     }  # fmt: skip
     for name, value in expected.items():
@@ -70,8 +72,9 @@ def test_double_precision(kind):
 @pytest.mark.parametrize('ratio', [0.4, 0.6])
 def test_training_losses(kind, training, ratio, monkeypatch):
     data = load(f'train_{kind}_formula.npz')
-    # Batch statistics of two samples amplify float32 noise: per cents of a gradient norm depend on the processor. The
-    # release's numbers are float32; ours are double in train mode, so that only its noise is left.
+    # Batch statistics of two samples amplify float32 noise: per cents of a gradient norm depend on
+    # the processor. The release's numbers are float32; ours are double in train mode, so that only
+    # its noise is left.
     precision = torch.float64 if training else torch.float32
     # The golden label maps belong to shifts that are not those of the golden boxes.
     monkeypatch.setattr(

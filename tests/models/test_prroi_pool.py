@@ -36,7 +36,8 @@ def test_golden_in_single_precision():
 
 
 def test_linear_ramp_pools_to_its_value_at_the_bin_centres():
-    # The bilinear surface of a ramp is the ramp itself, and its mean over a bin is its value at the bin's centre.
+    # The bilinear surface of a ramp is the ramp itself, and its mean over a bin is its value at the
+    # bin's centre.
     y, x = torch.meshgrid(
         torch.arange(9.0, dtype=torch.float64),
         torch.arange(11.0, dtype=torch.float64),
@@ -95,7 +96,8 @@ def test_box_count_must_match_without_batch_index():
 
 @pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.bfloat16, 0.02), (torch.float16, 0.0025)])
 def test_half_precision_features_do_not_move_the_box(dtype, tolerance):
-    # Small boxes in the middle of a search map; with coordinates in the features' precision the error is 0.35 and 0.04.
+    # Small boxes in the middle of a search map; with coordinates in the features' precision the
+    # error is 0.35 and 0.04.
     generator = torch.Generator().manual_seed(0)
     features = torch.rand(64, 4, 31, 31, generator=generator)
     centre, size = (

@@ -1,4 +1,5 @@
-"""PUL's two models: similarities against a slow loop, what is a negative, offsets, and five golden steps of each loss."""
+"""PUL's two models: similarities against a slow loop, what is a negative, offsets, and five golden
+steps of each loss."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ def test_positive_others_and_background_of_an_instance():
     similarity = model.compare(model.extract(inputs['search']), model.extract(inputs['template']))[
         :, 0
     ]
-    # The second target sits 10.5 px right of the middle and 7.5 px above it: cell (8, 6) of 15 x 15.
+    # The second target sits 10.5 px right of the middle and 7.5 px above it: cell (8, 6) of 15 x
+    # 15.
     torch.testing.assert_close(
         positive, torch.stack([similarity[0, 7, 7], similarity[1, 6, 8], similarity[2, 7, 7]])
     )
@@ -129,6 +131,7 @@ def test_black_frames_do_no_harm():
 @pytest.mark.parametrize('name', CURVES)
 def test_five_steps_repeat_the_golden_losses(name):
     expected = json.loads(GOLDEN.read_text(encoding='utf-8'))[name]
-    # This network multiplies a rounding error by a thousand a step: after three its curve is another machine's.
+    # This network multiplies a rounding error by a thousand a step: after three its curve is
+    # another machine's.
     steps = 3 if name == 'noise_robust_ciresnet' else 5
     assert curve(name)[:steps] == pytest.approx(expected[:steps], rel=1e-6)

@@ -1,4 +1,5 @@
-"""S2SiamFC: Eq. 12, masks on top of each other, repeatable masks, and five golden steps of each loss."""
+"""S2SiamFC: Eq. 12, masks on top of each other, repeatable masks, and five golden steps of each
+loss."""
 
 from __future__ import annotations
 

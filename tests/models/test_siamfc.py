@@ -78,7 +78,8 @@ def test_a_feature_cell_looks_around_its_offset():
 
 
 def test_response_cells_sit_where_the_template_fits():
-    # Feature cell k of a crop looks at pixel 43 + 8 k, so its middle is at 43.5 + 8 k; six cells of template have theirs 2.5 cells on.
+    # Feature cell k of a crop looks at pixel 43 + 8 k, so its middle is at 43.5 + 8 k; six cells of
+    # template have theirs 2.5 cells on.
     cells = 15
     expected = [43.5 + 8 * (i + 2.5) for i in range(cells)]
     assert response_axis(cells, 239, 8, torch.zeros(1)).tolist() == expected
@@ -97,7 +98,8 @@ def test_disc_labels_equal_a_slow_loop():
 
 
 def test_a_centred_target_has_thirteen_positive_cells():
-    # Radius of two cells, rim included: 5 in the row and the column, 3 + 3 on the diagonals' inner ring.
+    # Radius of two cells, rim included: 5 in the row and the column, 3 + 3 on the diagonals' inner
+    # ring.
     assert disc_labels(torch.tensor([[100.0, 100, 139, 139]]), 15, 239, 8, 16.0).sum() == 13
 
 

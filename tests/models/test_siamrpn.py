@@ -1,4 +1,5 @@
-"""SiamRPN++ and SiamMask: shapes of the paper, gradients everywhere, and pairs with nothing in them."""
+"""SiamRPN++ and SiamMask: shapes of the paper, gradients everywhere, and pairs with nothing in
+them."""
 
 from __future__ import annotations
 

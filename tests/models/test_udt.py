@@ -1,4 +1,5 @@
-"""UDT and DCFNet as models: trajectories, gradients, the golden loss curve, published outputs, training through the tools."""
+"""UDT and DCFNet as models: trajectories, gradients, the golden loss curve, published outputs,
+training through the tools."""
 
 from __future__ import annotations
 

@@ -153,7 +153,8 @@ def test_schedule_steps_at_its_epochs():
 
 @pytest.mark.parametrize('epoch', [1, 5, 6, 7, 8, 9, 10, 11, 30])
 def test_weights_of_every_stage_are_those_of_the_release(epoch):
-    # train_schedule.json: the release's values, made by running its schedule; its epochs count from 1.
+    # train_schedule.json: the release's values, made by running its schedule; its epochs count from
+    # 1.
     golden = json.loads((GOLDEN / 'train_schedule.json').read_text(encoding='utf-8'))[epoch - 1]
     train_cfg = Config.fromfile(
         Path(__file__).parents[2] / 'configs/usot_r50.py'

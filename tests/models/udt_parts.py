@@ -1,4 +1,5 @@
-"""What the tests of UDT share: closed-form weights, the closed-form clip, and the runs that the golden files hold."""
+"""What the tests of UDT share: closed-form weights, the closed-form clip, and the runs that the
+golden files hold."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ from formula import formula_state  # noqa: E402
 
 
 def golden(name: str):
-    """A golden file of the repository, or of the shared folder for the large ones; None where it is absent."""
+    """A golden file of the repository, or of the shared folder for the large ones; None where it is
+    absent."""
     for folder in (GOLDEN, SHARED_GOLDEN):
         if (folder / name).exists():
             return np.load(folder / name)
@@ -33,7 +34,8 @@ def golden(name: str):
 
 
 def usot_config(kind: str, **changes) -> dict:
-    """Constructor arguments of the published network (``r50``) or of its eighth-width copy (``small``)."""
+    """Constructor arguments of the published network (``r50``) or of its eighth-width copy
+    (``small``)."""
     base, channels = {'r50': (64, 256), 'small': (8, 16)}[kind]
     config = dict(
         backbone=dict(type='SiameseResNet', base_channels=base),

@@ -1,4 +1,5 @@
-"""Re-labelling of whole tables by a tracker that knows where things are, and errs where it is told to."""
+"""Re-labelling of whole tables by a tracker that knows where things are, and errs where it is told
+to."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ DISCOVERY = DiscoveryConfig().to_dict()
 
 
 class Knowing(Tracker):
-    """Finds the white-framed square of :func:`moving_square_frames`; off by ``slip_px`` after a frame whose number ``slips`` accepts.
+    """Finds the white-framed square of :func:`moving_square_frames`; off by ``slip_px`` after a
+    frame whose number ``slips`` accepts.
 
     Its state holds the offset of each target, so what it says depends on the way it came.
     """
@@ -64,7 +66,8 @@ def square_in(frame: np.ndarray) -> np.ndarray:
 
 
 def numbered_frames(seed: int = 0, count: int = COUNT) -> tuple[np.ndarray, np.ndarray]:
-    """Frames that carry their number in the first pixel, in which only the square's border is white."""
+    """Frames that carry their number in the first pixel, in which only the square's border is
+    white."""
     frames, boxes = moving_square_frames(count, (160, 120), side_px=30, step_px=2, seed=seed)
     for number, (frame, box) in enumerate(zip(frames, boxes.astype(int), strict=True)):
         inner = frame[box[1] + 1 : box[3] - 1, box[0] + 1 : box[2] - 1]
@@ -148,7 +151,8 @@ def test_agreement_is_the_overlap_of_the_two_ways():
     (one,) = there_and_back(
         Knowing(slip_at=20, slip_px=6), ArrayClip(frames), [Start(10, boxes[10], 30)], 2
     )
-    # Slipped at 20 on the way there and once more on the way back, which begins where the way there ended.
+    # Slipped at 20 on the way there and once more on the way back, which begins where the way there
+    # ended.
     assert one.boxes_xyxy[0] == pytest.approx(boxes[10] + 6)  # what the way back says
     assert one.boxes_xyxy[(one.frames > 10) & (one.frames < 20)] == pytest.approx(boxes[12:20:2])
     assert one.boxes_xyxy[one.frames >= 20] == pytest.approx(boxes[20:31:2] + 6)

@@ -133,7 +133,8 @@ def test_perfect_passes_give_their_boxes_and_full_quality():
     )  # old boxes are elsewhere and weigh nothing
     passes = [pass_over(boxes, range(20, 45, 2)), pass_over(boxes, range(20, 5, -2))]
     new = relabelled_track(track, passes, CONFIG, DiscoveryConfig(), FRAME_WH)
-    # The grid is 6, 8 ... 44, and what lies between two frames of it is interpolated; frame 5 has no neighbour before it.
+    # The grid is 6, 8 ... 44, and what lies between two frames of it is interpolated; frame 5 has
+    # no neighbour before it.
     assert np.isnan(new.boxes_xyxy[0]).all()
     assert new.boxes_xyxy[1:] == pytest.approx(boxes[6:45], abs=1e-3)
     assert new.frame_quality[1:] == pytest.approx(np.ones(39), abs=1e-6)
@@ -214,7 +215,8 @@ def test_a_box_on_still_ground_is_not_believed():
         DiscoveryConfig(),
         FRAME_WH,
     )
-    # Boxes of 50 px at 1.5 px a frame lie on each other by half until frame 16; five later half of the frames that are asked are beyond.
+    # Boxes of 50 px at 1.5 px a frame lie on each other by half until frame 16; five later half of
+    # the frames that are asked are beyond.
     last = np.flatnonzero(new.picked)[-1]
     assert 14 <= last <= 20
     without = replace(CONFIG, min_support=0.0)

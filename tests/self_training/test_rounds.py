@@ -1,4 +1,5 @@
-"""What rounds of self-training can train: families as their configs say, and one line for those that learn nothing from a table."""
+"""What rounds of self-training can train: families as their configs say, and one line for those
+that learn nothing from a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Exact frame access: every reader must give the frame that a plain decoding pass gives at that rank."""
+"""Exact frame access: every reader must give the frame that a plain decoding pass gives at that
+rank."""
 
 from __future__ import annotations
 

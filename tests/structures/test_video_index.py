@@ -1,4 +1,5 @@
-"""Every read of every kind of file gives the frame that a sequential pass gives there, also where clocks and packets are broken."""
+"""Every read of every kind of file gives the frame that a sequential pass gives there, also where
+clocks and packets are broken."""
 
 from __future__ import annotations
 
@@ -88,7 +89,8 @@ def remuxed(
     shift: int = 0,
     replace: dict[int, bytes] | None = None,
 ) -> Path:
-    """The packets of a file in another, as ``ffmpeg -c copy`` writes them: from packet ``first`` on, later, some with other content."""
+    """The packets of a file in another, as ``ffmpeg -c copy`` writes them: from packet ``first``
+    on, later, some with other content."""
     with (
         av.open(str(source)) as given,
         av.open(str(target), 'w', format='vob' if target.suffix == '.vob' else None) as made,
@@ -121,7 +123,8 @@ def key_packets(path: Path) -> list[int]:
 
 
 def with_damage(path: Path, places: Sequence[float], noise: int | None) -> Path:
-    """The file with some packets overwritten behind their first bytes: with zeros, or with noise of a seed."""
+    """The file with some packets overwritten behind their first bytes: with zeros, or with noise of
+    a seed."""
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     changed = {}

@@ -1,4 +1,5 @@
-"""Checks that crash, hang or fail are results; the next one runs in a new process where the old one was lost."""
+"""Checks that crash, hang or fail are results; the next one runs in a new process where the old one
+was lost."""
 
 from __future__ import annotations
 

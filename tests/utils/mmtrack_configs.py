@@ -1,4 +1,5 @@
-"""Small configs in the form of MMTracking 1.x: a runtime, a benchmark and a model file each, joined by ``_base_``."""
+"""Small configs in the form of MMTracking 1.x: a runtime, a benchmark and a model file each, joined
+by ``_base_``."""
 
 from __future__ import annotations
 
@@ -146,7 +147,8 @@ default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=100))
 
 
 def write_configs(root: Path) -> Path:
-    """``root/_base_/{runtime, otb100, ...}.py`` and ``root/sot/{siamese, stark}_{otb100, ...}.py``; returns ``root/sot``."""
+    """``root/_base_/{runtime, otb100, ...}.py`` and ``root/sot/{siamese, stark}_{otb100, ...}.py``;
+    returns ``root/sot``."""
     base, sot = root / '_base_', root / 'sot'
     base.mkdir(parents=True)
     sot.mkdir()
@@ -160,6 +162,7 @@ def write_configs(root: Path) -> Path:
         for kind in ('siamese', 'stark'):
             (sot / f'{kind}_{name}.py').write_text(
                 f"_base_ = ['../_base_/{name}.py', './{kind}_base.py']\n"
-                f"val_evaluator = dict(outfile_prefix='results/{kind}_{name}')\ntest_evaluator = val_evaluator\n"
+                f"val_evaluator = dict(outfile_prefix='results/{kind}_{name}')\ntest_evaluator = "
+                'val_evaluator\n'
             )
     return sot

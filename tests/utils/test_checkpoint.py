@@ -264,7 +264,8 @@ def test_numbers_in_the_other_byte_order_are_refused(tmp_path):
 
 
 class EvilDtype:
-    """A dtype of integers whose flags say that they are objects: freeing such an array frees whatever they point to."""
+    """A dtype of integers whose flags say that they are objects: freeing such an array frees
+    whatever they point to."""
 
     def __reduce__(self):
         return np.dtype, ('i8', False, True), (3, '<', None, None, None, -1, -1, 63)

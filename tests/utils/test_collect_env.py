@@ -16,7 +16,8 @@ HOSTS = ('mmengine', 'mmcv', 'mmdet', 'onedl')
 
 
 def _python(packages: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """An interpreter that sees this clone and one folder of packages, and no site-packages of its own."""
+    """An interpreter that sees this clone and one folder of packages, and no site-packages of its
+    own."""
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join((str(ROOT), str(packages)))}
     command = [sys.executable, '-S', *arguments]
     return subprocess.run(

@@ -11,7 +11,9 @@ from usot_plugin.utils.cli import tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config, nearest, runner_keys
 
 BASE = """
-model = dict(type='USOT', backbone=dict(type='SiameseResNet'), neck=dict(type='AdjustNeck', in_channels=1024), head=dict(type='USOTHead'))
+model = dict(type='USOT', backbone=dict(type='SiameseResNet'),
+             neck=dict(type='AdjustNeck', in_channels=1024),
+             head=dict(type='USOTHead'))
 default_hooks = dict(stage=dict(type='TrainingStageHook', priority='NORMAL'))
 param_scheduler = [dict(type='LogSpaceLR', begin=0, end=2, convert_to_iter_based=True)]
 my_own_variable = 3
@@ -153,17 +155,22 @@ def test_unpacked_base_variable_in_a_pipeline_is_named(tmp_path):
     (tmp_path / 'base.py').write_text("steps = [dict(type='PackSOTInputs')]\n")
     path = tmp_path / 'leaf.py'
     path.write_text(
-        "_base_ = ['base.py']\ndata = dict(type='PseudoBoxDataset', pipeline=[dict(type='GroupGray', views=['a']), *{{_base_.steps}}])\n"
+        "_base_ = ['base.py']\ndata = dict(type='PseudoBoxDataset', "
+        "pipeline=[dict(type='GroupGray', views=['a']), *{{_base_.steps}}])\n"
     )
     with pytest.raises(ConfigError, match=r"leaf\.py: data\.pipeline\.1 is '_', no transform"):
         load_config(path)
 
 
 def test_an_optimizer_wrapper_of_ours_may_have_a_constructor(write):
-    wrapper = "type='AutocastOptimWrapper', constructor='PartwiseOptimWrapperConstructor', paramwise_cfg=dict(parts=dict())"
+    wrapper = (
+        "type='AutocastOptimWrapper', constructor='PartwiseOptimWrapperConstructor', "
+        'paramwise_cfg=dict(parts=dict())'
+    )
     cfg = load_config(
         write(
-            f"{BASE}optim_wrapper = dict({wrapper}, optimizer=dict(type='SGD', lr=0.1), _delete_=True)\n"
+            f"{BASE}optim_wrapper = dict({wrapper}, optimizer=dict(type='SGD', lr=0.1), "
+            '_delete_=True)\n'
         )
     )
     assert cfg.optim_wrapper.constructor == 'PartwiseOptimWrapperConstructor'

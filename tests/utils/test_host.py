@@ -43,7 +43,8 @@ def test_no_host_names_both_extras(installed):
     installed(mmengine=False)
     with pytest.raises(
         host.HostError,
-        match=r"'mmengine' is not installed \(found: nothing of a host in .*usot_plugin\[onedl\].*usot_plugin\[openmmlab\]",
+        match=r"'mmengine' is not installed \(found: nothing of a host in "
+        r'.*usot_plugin\[onedl\].*usot_plugin\[openmmlab\]',
     ):
         host.check_host()
 

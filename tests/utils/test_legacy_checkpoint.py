@@ -177,7 +177,8 @@ def test_anything_else_is_refused(tmp_path, main, keys, tail, error, message):
 
 
 def test_a_pickle_cannot_change_what_it_names(tmp_path):
-    # BUILD with a slot state would set attributes; it is dropped, and the allowed names are as before.
+    # BUILD with a slot state would set attributes; it is dropped, and the allowed names are as
+    # before.
     main = b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}X\x06\x00\x00\x00_buildK\x01s\x86b.'
     read_legacy_checkpoint(legacy_file(tmp_path / 'x.pth', main))
     assert read_legacy_checkpoint(

@@ -70,7 +70,8 @@ def test_list_and_prefix_become_folder_and_subset(old, new):
         ({'bbox_min_size': 10}, 'd.bbox_min_size: LaSOTDataset has no such argument here'),
         (
             {'ann_file': 'mine.txt'},
-            "d.ann_file: mine.txt: not a list that MMTracking makes, so all of subset 'test' is taken",
+            "d.ann_file: mine.txt: not a list that MMTracking makes, so all of subset 'test' is "
+            'taken',
         ),
         ({'data_root': 's3://bucket/'}, 'd.data_root: s3://bucket/ is no local folder; write one'),
         (
@@ -79,7 +80,8 @@ def test_list_and_prefix_become_folder_and_subset(old, new):
         ),
         (
             {'pipeline': [{'type': 'LoadImageFromFile', 'backend_args': {'backend': 'petrel'}}]},
-            'd.pipeline.0.backend_args: the test loop reads frames and boxes itself, so this has no place',
+            'd.pipeline.0.backend_args: the test loop reads frames and boxes itself, so this has '
+            'no place',
         ),
     ],
 )
@@ -298,11 +300,13 @@ def evaluation(**evaluator) -> Migration:
     [
         (
             {'metric': 'VOT'},
-            "test_evaluator.metric: 'VOT' on LaSOTDataset is not what that benchmark is measured by",
+            "test_evaluator.metric: 'VOT' on LaSOTDataset is not what that benchmark is measured "
+            'by',
         ),
         (
             {'metric_options': {'only_eval_visible': False}},
-            'test_evaluator.metric_options.only_eval_visible: LaSOTDataset counts frames as its own toolkit does',
+            'test_evaluator.metric_options.only_eval_visible: LaSOTDataset counts frames as its '
+            'own toolkit does',
         ),
         (
             {'options_after_eval': {'tracker_name': 'x'}},
@@ -341,7 +345,8 @@ def test_other_files_are_refused(tmp_path, text, message):
 
 def test_reading_imports_nothing(tmp_path):
     (tmp_path / 'old.py').write_text(
-        "default_scope = 'mmtrack'\ncustom_imports = dict(imports=['mmtrack.nowhere', 'my_package'], allow_failed_imports=False)\n"
+        "default_scope = 'mmtrack'\ncustom_imports = dict(imports=['mmtrack.nowhere', "
+        "'my_package'], allow_failed_imports=False)\n"
         "test_dataloader = dict(dataset=dict(type='Nothing'))\n"
     )
     migration = migrate(read_old_config(tmp_path / 'old.py'))

@@ -1,4 +1,5 @@
-"""Published UDT and DCFNet networks under our names, in the old file form in which they are published."""
+"""Published UDT and DCFNet networks under our names, in the old file form in which they are
+published."""
 
 from __future__ import annotations
 

@@ -123,7 +123,10 @@ def test_tool_converts_and_refuses(tmp_path):
 @pytest.mark.process
 def test_tool_on_a_full_disk_leaves_nothing(tmp_path):
     torch.save({'conv1.weight': torch.zeros(100_000)}, tmp_path / 'published.pth')
-    command = f'ulimit -f 100; exec {sys.executable} {TOOL} {tmp_path}/published.pth {tmp_path}/out/ours.pth'
+    command = (
+        f'ulimit -f 100; exec {sys.executable} {TOOL} {tmp_path}/published.pth '
+        f'{tmp_path}/out/ours.pth'
+    )
     failed = subprocess.run(['bash', '-c', command], capture_output=True, text=True, check=False)
     assert (
         failed.returncode == 2

@@ -1,4 +1,5 @@
-"""Jobs in processes: what crashes, hangs or is killed costs its job, and nobody outlives the process that started it."""
+"""Jobs in processes: what crashes, hangs or is killed costs its job, and nobody outlives the
+process that started it."""
 
 from __future__ import annotations
 
@@ -126,8 +127,10 @@ def test_workers_that_cannot_start():
 def test_no_worker_outlives_a_killed_parent(tmp_path):
     (tmp_path / 'jobs.py').write_text(
         'import os, time\nfrom usot_plugin.utils.worker_pool import run_jobs\n'
-        "def job(folder):\n    open(os.path.join(folder, f'pid_{os.getpid()}'), 'w').close()\n    time.sleep(3600)\n"
-        f"if __name__ == '__main__':\n    list(run_jobs(job, [(str(n), ({str(tmp_path)!r},)) for n in range(2)], 2))\n"
+        "def job(folder):\n    open(os.path.join(folder, f'pid_{os.getpid()}'), 'w').close()\n   "
+        ' time.sleep(3600)\n'
+        f"if __name__ == '__main__':\n    list(run_jobs(job, [(str(n), ({str(tmp_path)!r},)) for "
+        'n in range(2)], 2))\n'
     )
     parent = subprocess.Popen(
         [sys.executable, str(tmp_path / 'jobs.py')], env={**os.environ, 'PYTHONPATH': str(REPO)}

@@ -1,4 +1,5 @@
-"""The comparison video: a panel for each tracker, its overlap, and curves up to the present frame."""
+"""The comparison video: a panel for each tracker, its overlap, and curves up to the present
+frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Pictures of mined pairs: one tile a patch, the box where it belongs, a card that says why the chain ended."""
+"""Pictures of mined pairs: one tile a patch, the box where it belongs, a card that says why the
+chain ended."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def test_a_patch_shows_its_surroundings_and_its_box():
     tile = draw_patch(frame, np.array([40.0, 30.0, 60.0, 50.0]), '7: 0.75', INSTANCE_BGR)
     assert tile.shape == (TILE_PX + CAPTION_PX, TILE_PX, 3)
     rows, columns = np.nonzero((tile[:TILE_PX] == INSTANCE_BGR).all(-1))
-    # A box of 20 px with context 40 px wide, shown 1.4 times as wide: 132 / 56 pixels a pixel, in the middle.
+    # A box of 20 px with context 40 px wide, shown 1.4 times as wide: 132 / 56 pixels a pixel, in
+    # the middle.
     assert (
         abs(np.ptp(columns) - 20 * TILE_PX / 56) <= 4
         and abs((columns.min() + columns.max()) / 2 - TILE_PX / 2) <= 4

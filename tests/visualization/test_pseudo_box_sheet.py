@@ -1,4 +1,5 @@
-"""The contact sheet shows what discovery saw: the same candidates, the chosen boxes, at the right frames."""
+"""The contact sheet shows what discovery saw: the same candidates, the chosen boxes, at the right
+frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Contact sheet of training groups: template, search area and memory frames with their boxes, as the network gets them.
+"""Contact sheet of training groups: template, search area and memory frames with their boxes, as
+the network gets them.
 
 The code is in :mod:`usot_plugin.cli.browse_dataset`.
 """

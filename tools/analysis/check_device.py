@@ -1,4 +1,5 @@
-"""Does this package work on this card? A table of checks on rendered clips; nothing is fetched, no data are needed.
+"""Does this package work on this card? A table of checks on rendered clips; nothing is fetched, no
+data are needed.
 
 The code is in :mod:`usot_plugin.cli.check_device`.
 """

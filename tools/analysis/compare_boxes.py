@@ -1,4 +1,5 @@
-"""How far two runs agree, box by box: IoU and distance in pixels for each sequence of two folders of result files.
+"""How far two runs agree, box by box: IoU and distance in pixels for each sequence of two folders
+of result files.
 
 The code is in :mod:`usot_plugin.cli.compare_boxes`.
 """

@@ -1,4 +1,5 @@
-"""Score the checkpoints of several epochs on a named set of sequences, never on a test set by accident, and print the table.
+"""Score the checkpoints of several epochs on a named set of sequences, never on a test set by
+accident, and print the table.
 
 The code is in :mod:`usot_plugin.cli.compare_epochs`.
 """

@@ -1,8 +1,11 @@
-"""Scores of the official DAVIS evaluation for random masks: the golden numbers that our own measures are compared with.
+"""Scores of the official DAVIS evaluation for random masks: the golden numbers that our own
+measures are compared with.
 
-``python tools/analysis/davis_official_scores.py --evaluation DAVIS2017-EVALUATION --out tests/golden/davis/official.npz``
+``python tools/analysis/davis_official_scores.py --evaluation DAVIS2017-EVALUATION --out
+tests/golden/davis/official.npz``
 
-``--evaluation`` is a clone of github.com/davisvideochallenge/davis2017-evaluation; it is on no package index. Needs scikit-image.
+``--evaluation`` is a clone of github.com/davisvideochallenge/davis2017-evaluation; it is on no
+package index. Needs scikit-image.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ def random_masks(random: np.random.Generator, size_hw: tuple[int, int]) -> np.nd
 
 
 def pair_of_masks(seed: int, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted and annotated masks: some equal, some near, some unrelated, some empty on one side or on both."""
+    """Predicted and annotated masks: some equal, some near, some unrelated, some empty on one side
+    or on both."""
     random = np.random.default_rng(seed)
     predicted, annotated = random_masks(random, size_hw), random_masks(random, size_hw)
     predicted[::3] = np.roll(annotated[::3], (2, 3), (1, 2))

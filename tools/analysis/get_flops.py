@@ -1,4 +1,5 @@
-"""What a tracker costs: parameters, and multiply-adds of the template branch, the search branch and a tracked frame.
+"""What a tracker costs: parameters, and multiply-adds of the template branch, the search branch and
+a tracked frame.
 
 The code is in :mod:`usot_plugin.cli.get_flops`.
 """

@@ -1,9 +1,12 @@
-"""Scores of the got10k toolkit for a folder of arrays: the golden numbers that our own measures are compared with.
+"""Scores of the got10k toolkit for a folder of arrays: the golden numbers that our own measures are
+compared with.
 
-``python tools/analysis/got10k_toolkit_scores.py --boxes tests/golden/otb/otb_toolkit_extract.npz --out tests/golden/got10k/toolkit.npz``
+``python tools/analysis/got10k_toolkit_scores.py --boxes tests/golden/otb/otb_toolkit_extract.npz
+--out tests/golden/got10k/toolkit.npz``
 
-Needs ``pip install got10k==0.1.3`` (an environment of its own does). Random sequences are made besides the real ones; the toolkit reads
-everything from files in its own layouts, and its numbers are stored beside the boxes.
+Needs ``pip install got10k==0.1.3`` (an environment of its own does). Random sequences are made
+besides the real ones; the toolkit reads everything from files in its own layouts, and its numbers
+are stored beside the boxes.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ SIZE_WH = (320, 240)
 
 
 def random_sequence(seed: int, frames: int = 40, repetitions: int = 1) -> dict[str, np.ndarray]:
-    """A target that leaves the image now and then, seen from the toolkit: 1-based ``x, y, w, h``."""
+    """A target that leaves the image now and then, seen from the toolkit: 1-based ``x, y, w,
+    h``."""
     random = np.random.default_rng(seed)
     size = random.uniform(20, 80, (frames, 2))
     corner = random.uniform(-20, 1, (frames, 2)) + random.uniform(0, 1, (frames, 2)) * SIZE_WH
@@ -40,7 +44,8 @@ def random_sequence(seed: int, frames: int = 40, repetitions: int = 1) -> dict[s
 
 
 def sequences_of(boxes: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Random sequences, and the real boxes and results of an archive with ``gt/<sequence>`` and ``res/<tracker>/<sequence>``."""
+    """Random sequences, and the real boxes and results of an archive with ``gt/<sequence>`` and
+    ``res/<tracker>/<sequence>``."""
     found = {
         f'random_{seed}': random_sequence(seed, 30 + 7 * seed, 1 + 2 * (seed == 2))
         for seed in range(4)
@@ -85,7 +90,8 @@ def write_layout(root: Path, sequences: dict[str, dict[str, np.ndarray]]) -> Non
 
 
 def toolkit_scores(sequences: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """AO, SR and success curve of ExperimentGOT10k, success and precision curves of ExperimentOTB."""
+    """AO, SR and success curve of ExperimentGOT10k, success and precision curves of
+    ExperimentOTB."""
     os.environ.setdefault('MPLBACKEND', 'agg')
     experiments = require('got10k.experiments', 'the comparison')
 

@@ -1,4 +1,6 @@
-"""Speed of every stage in one table: discovery, loading, training, tracking. Each number stands beside a baseline of the same run.
+"""Speed of every stage in one table: discovery, loading, training, tracking.
+
+Each number stands beside a baseline of the same run.
 
 The code is in :mod:`usot_plugin.cli.measure_speed`.
 """

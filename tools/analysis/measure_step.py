@@ -1,4 +1,5 @@
-"""What a training step is made of: loading, forward, backward, optimizer, and the all-reduce of several processes.
+"""What a training step is made of: loading, forward, backward, optimizer, and the all-reduce of
+several processes.
 
 The code is in :mod:`usot_plugin.cli.measure_step`.
 """

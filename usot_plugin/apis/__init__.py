@@ -1,4 +1,5 @@
-"""Trackers in a few lines: build one, follow targets through a video, a folder, a camera or a stream."""
+"""Trackers in a few lines: build one, follow targets through a video, a folder, a camera or a
+stream."""
 
 from ..tracking.box_input import InputError, boxes_from_json, check_boxes_in_frame, parse_box_xywh
 from ..tracking.online import OnlineTracker, as_bgr_u8

@@ -1,4 +1,5 @@
-"""How large a tracker is and what a frame costs it: parameters and multiply-adds of its parts, counted while it runs."""
+"""How large a tracker is and what a frame costs it: parameters and multiply-adds of its parts,
+counted while it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from usot_plugin.registry import MODELS
 from usot_plugin.tracking import build_tracker
 from usot_plugin.utils.config import ConfigError
 
-#: Frame and target the tracker is run on. Costs depend on neither, as long as the target is not a small one (USOT's larger search area).
+#: Frame and target the tracker is run on. Costs depend on neither, as long as the target is not a
+#: small one (USOT's larger search area).
 FRAME_WH = (640, 360)
 TARGET_XYXY = (280.0, 150.0, 360.0, 210.0)
 #: Options of a tracker that hold the sides of its template crop and of its search crop.
@@ -28,7 +30,8 @@ CROP_OPTIONS = (('exemplar_px', 'instance_px'), ('crop_px', 'crop_px'))
 
 @dataclass(frozen=True)
 class ModuleCost:
-    """A module with all that it holds: parameters, and multiply-adds in the first and in each later frame."""
+    """A module with all that it holds: parameters, and multiply-adds in the first and in each later
+    frame."""
 
     parameters: int
     first_frame: int
@@ -63,16 +66,18 @@ class Complexity:
 def multiply_adds(run: Callable[[], Any], model: nn.Module) -> tuple[Any, dict[str, int]]:
     """Multiply-adds of what a function computes.
 
-    Counted are convolutions and matrix products, and Fourier transforms with half of their operations: ``1.25 n log2 n`` for ``n`` real
-    values. Batch norm, activations, pooling and element-wise products are not, as usual.
+    Counted are convolutions and matrix products, and Fourier transforms with half of their
+    operations: ``1.25 n log2 n`` for ``n`` real values. Batch norm, activations, pooling and
+    element-wise products are not, as usual.
 
     Args:
         run: Called once.
         model: Whose modules are told apart.
 
     Returns:
-        What ``run`` returned, and the multiply-adds of each module with all that it holds, by its dotted name; those of everything, also of
-        functions that belong to no module (correlations, pooling, Fourier transforms), under ``''``.
+        What ``run`` returned, and the multiply-adds of each module with all that it holds, by its
+        dotted name; those of everything, also of functions that belong to no module (correlations,
+        pooling, Fourier transforms), under ``''``.
     """
     spent: Counter[str] = Counter()
     calls: list[
@@ -175,7 +180,8 @@ def tracker_complexity(
         _, later = multiply_adds(lambda: tracker.update(frame, state), model)
     except RuntimeError as error:
         raise ValueError(
-            f'crops of {template_px} and {search_px} px do not fit the network: {str(error).splitlines()[0]}'
+            f'crops of {template_px} and {search_px} px do not fit the network: '
+            f'{str(error).splitlines()[0]}'
         ) from error
     sizes = {
         name: sum(p.numel() for p in module.parameters()) for name, module in model.named_modules()

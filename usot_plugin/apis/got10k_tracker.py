@@ -1,4 +1,5 @@
-"""Our trackers as a client of the got10k toolkit: ``ExperimentOTB(...).run(GOT10kTracker(init_tracker(...), 'USOT'))``."""
+"""Our trackers as a client of the got10k toolkit:
+``ExperimentOTB(...).run(GOT10kTracker(init_tracker(...), 'USOT'))``."""
 
 from __future__ import annotations
 
@@ -17,13 +18,14 @@ from ..tracking.online import OnlineTracker
 
 
 class GOT10kTracker:
-    """The interface that every experiment of the got10k toolkit asks for; the toolkit itself is not needed to make one.
+    """The interface that every experiment of the got10k toolkit asks for; the toolkit itself is not
+    needed to make one.
 
     Args:
         tracker: Any tracker.
         name: Folder of the results.
-        origin: Coordinate of the first pixel's corner in the experiment's annotation: 1 for OTB, LaSOT, UAV123 and TColor-128, 0 for
-            GOT-10k, TrackingNet, NfS and VOT.
+        origin: Coordinate of the first pixel's corner in the experiment's annotation: 1 for OTB,
+            LaSOT, UAV123 and TColor-128, 0 for GOT-10k, TrackingNet, NfS and VOT.
 
     Attributes:
         name: See above.

@@ -1,4 +1,5 @@
-"""Frames from wherever they come: files and folders by exact index, cameras and network streams as they arrive."""
+"""Frames from wherever they come: files and folders by exact index, cameras and network streams as
+they arrive."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from usot_plugin.structures.video_index import main_stream, orientation_of, reas
 
 #: Schemes that are opened as a stream.
 STREAM_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'http', 'https', 'udp', 'tcp', 'srt')
-#: Schemes that send in real time: a tracker that is too slow drops frames instead of falling behind.
+#: Schemes that send in real time: a tracker that is too slow drops frames instead of falling
+#: behind.
 REAL_TIME_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'udp', 'srt')
 #: Seconds to wait for a connection, and for the next frame.
 TIMEOUT_S = 15.0
@@ -99,7 +101,8 @@ class ClipSource(FrameSource):
 
 
 class DownloadedSource(ClipSource):
-    """A file behind an HTTP address whose server cannot send parts of it, kept in a temporary file while it is used.
+    """A file behind an HTTP address whose server cannot send parts of it, kept in a temporary file
+    while it is used.
 
     Args:
         url: Address.
@@ -198,16 +201,20 @@ class LiveSource(FrameSource):
     Args:
         name: For output files.
         label: For messages.
-        frames: Opens the source and gives its frames, anew with each call; runs in the thread and ends when the source does.
+        frames: Opens the source and gives its frames, anew with each call; runs in the thread and
+            ends when the source does.
         fps: Frames per second, 0 where unknown.
-        drop: Give only the newest frame and drop those that were missed; otherwise the reader waits.
+        drop: Give only the newest frame and drop those that were missed; otherwise the reader
+            waits.
         timeout_s: How long the next frame may take.
-        reconnect: So many times in a row a source that breaks off, is silent or (``endless``) ends is opened again, after 1, 2, 4
+        reconnect: So many times in a row a source that breaks off, is silent or (``endless``) ends
+            is opened again, after 1, 2, 4
             ... :data:`LONGEST_WAIT_S` seconds. ``notes`` say when.
         endless: The source has no end of its own: when it ends, the sender is gone.
 
     Raises:
-        SourceError: While iterating: the source cannot be read, or is silent for ``timeout_s``, and no try is left.
+        SourceError: While iterating: the source cannot be read, or is silent for ``timeout_s``, and
+            no try is left.
     """
 
     live = True
@@ -284,9 +291,10 @@ def open_source(
 
     Args:
         spec: What to open.
-        drop: Whether a live source drops frames when the tracker is too slow; by default cameras and real-time protocols do, a file behind
-            an HTTP address does not.
-        reconnect: How often in a row a live source that breaks off is opened again; 0 ends with it. See :class:`LiveSource`.
+        drop: Whether a live source drops frames when the tracker is too slow; by default cameras
+            and real-time protocols do, a file behind an HTTP address does not.
+        reconnect: How often in a row a live source that breaks off is opened again; 0 ends with it.
+            See :class:`LiveSource`.
         timeout_s: Seconds to wait for a connection, and for the next frame of a live source.
 
     Raises:

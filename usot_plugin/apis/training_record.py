@@ -1,4 +1,5 @@
-"""What weights have learnt from, as plain data without machine paths: the run that made them, its tables, sequences and clips."""
+"""What weights have learnt from, as plain data without machine paths: the run that made them, its
+tables, sequences and clips."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ TRAILING_COMMIT = re.compile(r'[0-9a-f]{40}$')
 
 
 def training_config(meta: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-    """The config of the run that wrote a checkpoint, variables of the file left out; nothing of it is run.
+    """The config of the run that wrote a checkpoint, variables of the file left out; nothing of it
+    is run.
 
     Args:
         meta: ``meta`` of the checkpoint.
@@ -85,10 +87,12 @@ def _plain_value(node: ast.expr) -> Any:
 
 
 def run_record(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Epoch, iteration, seed, name and time of the run, and the commit it ran at, as far as a checkpoint's ``meta`` says so.
+    """Epoch, iteration, seed, name and time of the run, and the commit it ran at, as far as a
+    checkpoint's ``meta`` says so.
 
-    ``code`` is the commit at the run's start. Where no :class:`~usot_plugin.engine.hooks.RunRecordHook` has left it, ``code_when_saved`` is
-    the commit of the working folder when the checkpoint was written.
+    ``code`` is the commit at the run's start. Where no
+    :class:`~usot_plugin.engine.hooks.RunRecordHook` has left it, ``code_when_saved`` is the commit
+    of the working folder when the checkpoint was written.
     """
     record = {key: meta[key] for key in ('epoch', 'iter', 'seed') if isinstance(meta.get(key), int)}
     record |= {
@@ -118,7 +122,8 @@ def without_machine_paths(node: Any) -> Any:
 
 
 def table_record(path: str | Path) -> dict[str, Any]:
-    """What a pseudo-box table is; ``sha256`` is over its rows in order, without the columns that differ between machines."""
+    """What a pseudo-box table is; ``sha256`` is over its rows in order, without the columns that
+    differ between machines."""
     root = Path(path)
     table = read_table(root)
     digest = hashlib.sha256()
@@ -143,7 +148,8 @@ def table_record(path: str | Path) -> dict[str, Any]:
 
 
 def clips_record(tables: Iterable[str | Path]) -> dict[str, str | None]:
-    """Every clip of the tables with the SHA-256 of its file, of a folder of images that of :func:`files_hash`; None where it is gone."""
+    """Every clip of the tables with the SHA-256 of its file, of a folder of images that of
+    :func:`files_hash`; None where it is gone."""
     found: dict[str, str | None] = {}
     for table in map(read_table, tables):
         for clip, place in sorted(

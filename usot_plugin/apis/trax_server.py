@@ -1,4 +1,5 @@
-"""Serve a tracker over TraX, the protocol by which the VOT toolkit drives trackers from its own workspace.
+"""Serve a tracker over TraX, the protocol by which the VOT toolkit drives trackers from its own
+workspace.
 
 Needs ``vot-trax``. Reference: TraX (Cehovin, Neurocomputing 2017).
 """
@@ -32,9 +33,11 @@ UNKNOWN_CODE = 0
 def serve(tracker: Tracker, name: str, description: str = '') -> None:
     """Answer one TraX client until it quits.
 
-    The client starts with any number of objects, as rectangles, polygons or masks; a tracker gets their bounding boxes. Each frame is
-    answered with the tracker's region of each object (its box, if it gives none) and the property ``confidence``. A new start forgets the
-    objects before it. The channel is the socket that the client names in ``TRAX_SOCKET``, else stdin and stdout: nothing may be printed.
+    The client starts with any number of objects, as rectangles, polygons or masks; a tracker gets
+    their bounding boxes. Each frame is answered with the tracker's region of each object (its box,
+    if it gives none) and the property ``confidence``. A new start forgets the objects before it.
+    The channel is the socket that the client names in ``TRAX_SOCKET``, else stdin and stdout:
+    nothing may be printed.
 
     Args:
         tracker: Any tracker.
@@ -44,7 +47,8 @@ def serve(tracker: Tracker, name: str, description: str = '') -> None:
     Raises:
         MissingPackageError: ``vot-trax`` is not installed.
         ClipError: An image cannot be read; the client is told.
-        ValueError: A box to start from cannot be used, or an update before the start; the client is told.
+        ValueError: A box to start from cannot be used, or an update before the start; the client is
+            told.
     """
     trax = require('trax', 'the VOT toolkit')
     server = trax.Server(

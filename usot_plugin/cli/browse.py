@@ -1,6 +1,7 @@
 """Look at a pseudo-box table: a contact sheet per clip and one HTML gallery of all of them.
 
-A sheet shows frames with their boxes (picked or interpolated), flow, distance maps with candidates, the chosen path, and the quality curve.
+A sheet shows frames with their boxes (picked or interpolated), flow, distance maps with candidates,
+the chosen path, and the quality curve.
 
     python tools/analysis/browse_pseudo_boxes.py work_dirs/boxes --out work_dirs/browse
 """
@@ -111,7 +112,8 @@ def make_card(
     """Draw and save the sheet of one clip.
 
     Raises:
-        ClipError: The clip cannot be read any more; a clip that discovery could not read gives a card of text instead.
+        ClipError: The clip cannot be read any more; a clip that discovery could not read gives a
+            card of text instead.
     """
     head = rows[0]
     jpeg = None

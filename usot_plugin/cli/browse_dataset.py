@@ -1,6 +1,8 @@
-"""Contact sheet of training groups: template, search area and memory frames with their boxes, as the network gets them.
+"""Contact sheet of training groups: template, search area and memory frames with their boxes, as
+the network gets them.
 
-One PNG file for each stage that is asked for. Look at it before training: most mistakes in data show here.
+One PNG file for each stage that is asked for. Look at it before training: most mistakes in data
+show here.
 """
 
 from __future__ import annotations
@@ -70,7 +72,8 @@ def tensor_to_image(tensor: Tensor) -> np.ndarray:
 
 
 def draw_group(item: dict[str, Any]) -> np.ndarray:
-    """All images of one training item in a row, boxes drawn, clip and frames below, ``(H, W, 3)`` uint8."""
+    """All images of one training item in a row, boxes drawn, clip and frames below, ``(H, W, 3)``
+    uint8."""
     sample = item['data_samples']
     images: list[np.ndarray] = []
     for name, tensor in item['inputs'].items():
@@ -166,7 +169,8 @@ def main(argv: list[str] | None = None) -> int:
                 ):
                     raise OSError(f'{path}: OpenCV could not write it')
             print(
-                f'{path}: {len(items)} of {len(dataset)} samples, {rate:.1f} samples/s in one process'
+                f'{path}: {len(items)} of {len(dataset)} samples, {rate:.1f} samples/s in one '
+                'process'
             )
     except (
         ConfigError,

@@ -3,8 +3,9 @@
     python tools/check_dataset.py configs/_base_/benchmarks/otb100.py --root data/OTB100
     python tools/check_dataset.py --type LaSOTDataset --root data/LaSOT --subset test
 
-All sequences are looked at. Checked are: sequences of the published list, frames (with their numbers), annotation, label and attribute
-files, numbers of lines, sizes, boxes outside the image; with --decode every image.
+All sequences are looked at. Checked are: sequences of the published list, frames (with their
+numbers), annotation, label and attribute files, numbers of lines, sizes, boxes outside the image;
+with --decode every image.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def dataset_config(args: argparse.Namespace) -> dict[str, Any]:
         known = [name for name, target in DATASETS.module_dict.items() if _is_benchmark(target)]
         if args.type not in known:
             raise ConfigError(
-                f'--type {args.type}: no such benchmark{nearest(args.type, known) or "; known are " + ", ".join(known)}'
+                f'--type {args.type}: no such '
+                f'benchmark{nearest(args.type, known) or "; known are " + ", ".join(known)}'
             )
         config: dict[str, Any] = {'type': args.type}
     else:
@@ -146,7 +148,8 @@ def report(
         print(f'{title}: {problem}')
     problems = len(general) + sum(len(check.problems) for check in broken)
     print(
-        f'{title}: {len(found) - len(broken)} of {len(found)} sequences are fine, {frames} frames; problems: {problems}'
+        f'{title}: {len(found) - len(broken)} of {len(found)} sequences are fine, {frames} '
+        f'frames; problems: {problems}'
     )
 
 

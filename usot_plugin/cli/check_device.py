@@ -1,13 +1,16 @@
-"""Does this package work on this card? A table of checks on rendered clips; nothing is fetched, no data are needed.
+"""Does this package work on this card? A table of checks on rendered clips; nothing is fetched, no
+data are needed.
 
     python tools/analysis/check_device.py [--device cuda] [--seconds 300] [--json FILE]
     python tools/analysis/check_device.py --only 'losses-*' train-amp
     python tools/analysis/check_device.py --list
 
-Losses and gradients of every family against the CPU; training steps in float32, float16, bfloat16, TF32 and channels-last layout; the
-training tool under mixed precision, resumed, distributed (one process) and fully sharded; tracking against the CPU; ResNet-50 steps a
-second; the time that torch.compile takes. The most informative checks come first, and none is begun once --seconds are over. They run in
-a process of their own: one that crashes or hangs is reported, and the next ones go on in a new process.
+Losses and gradients of every family against the CPU; training steps in float32, float16, bfloat16,
+TF32 and channels-last layout; the training tool under mixed precision, resumed, distributed (one
+process) and fully sharded; tracking against the CPU; ResNet-50 steps a second; the time that
+torch.compile takes. The most informative checks come first, and none is begun once --seconds are
+over. They run in a process of their own: one that crashes or hangs is reported, and the next ones
+go on in a new process.
 """
 
 from __future__ import annotations
@@ -110,7 +113,10 @@ def choose_device(wanted: str | None) -> str:
 def as_line(row: dict[str, Any]) -> str:
     """One line of the table."""
     number = '' if row['number'] is None else f'{row["number"]:.3g}'
-    return f'{row["name"]:<34} {row["result"]:<18} {number:>9} {row["unit"]:<7} {row["seconds"]:>6.1f} s  {row["detail"]}'.rstrip()
+    return (
+        f'{row["name"]:<34} {row["result"]:<18} {number:>9} {row["unit"]:<7} '
+        f'{row["seconds"]:>6.1f} s  {row["detail"]}'.rstrip()
+    )
 
 
 def check(args: argparse.Namespace) -> int:
@@ -157,7 +163,8 @@ def check(args: argparse.Namespace) -> int:
         else ''
     )
     print(
-        f'{good} ok, {len(rows) - good - skipped} not, {skipped} skipped{rest}; {time.perf_counter() - begin:.0f} s'
+        f'{good} ok, {len(rows) - good - skipped} not, {skipped} skipped{rest}; '
+        f'{time.perf_counter() - begin:.0f} s'
     )
     return FINE if good + skipped == len(rows) else PARTIAL
 

@@ -1,9 +1,9 @@
 """Compare trackers: a table of their totals, and with --video a video of them side by side.
 
-RESULTS are folders that tools/test.py has written: OUT/<tracker>, or OUT for all trackers in it. The
-video shows each tracker on the same clip and the overlaps of all frames below. It needs the data
-that was tracked: --sequences ROOT, or --benchmark NAME --data-root DIR. Without --only it shows the
-sequence on which the trackers differ most.
+RESULTS are folders that tools/test.py has written: OUT/<tracker>, or OUT for all trackers in it.
+The video shows each tracker on the same clip and the overlaps of all frames below. It needs the
+data that was tracked: --sequences ROOT, or --benchmark NAME --data-root DIR. Without --only it
+shows the sequence on which the trackers differ most.
 
     usot compare OUT/A OUT/B
     usot compare OUT/A OUT/B --video --sequences SEQUENCES --only car --out work_dirs/compare
@@ -65,7 +65,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def totals_text(group: Sequence[Scores]) -> str:
-    """Table of the totals of trackers that can be compared, best first, and what its columns mean."""
+    """Table of the totals of trackers that can be compared, best first, and what its columns
+    mean."""
     names = list(dict.fromkeys(name for entry in group for name in entry.measures))
     names = [name for name in names if measure_of(name).better]
     main = group[0].main

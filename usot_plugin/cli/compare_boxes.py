@@ -1,9 +1,12 @@
-"""How far two runs agree, box by box: IoU and distance in pixels for each sequence of two folders of result files.
+"""How far two runs agree, box by box: IoU and distance in pixels for each sequence of two folders
+of result files.
 
-    python tools/analysis/compare_boxes.py work_dirs/udt_published/results/UDTTracker RECORDED [--least-iou 0.98]
+    python tools/analysis/compare_boxes.py work_dirs/udt_published/results/UDTTracker RECORDED \\
+        [--least-iou 0.98]
 
-A result file is SEQUENCE.txt with x,y,w,h (0-based) a line, as tools/test.py and most toolkits write it. Sequences that only one folder has
-are left out and counted. A frame without a box in both counts as agreement, in one of them as IoU 0.
+A result file is SEQUENCE.txt with x,y,w,h (0-based) a line, as tools/test.py and most toolkits
+write it. Sequences that only one folder has are left out and counted. A frame without a box in both
+counts as agreement, in one of them as IoU 0.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ STATUSES = {
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of one sequence; ``first_frame`` is the first whose boxes are more than the tolerance apart, None where there is none."""
+    """Of one sequence; ``first_frame`` is the first whose boxes are more than the tolerance apart,
+    None where there is none."""
 
     name: str
     frames: int
@@ -90,16 +94,19 @@ def print_agreement(args: argparse.Namespace) -> int:
     """Print the table; the exit status says whether a sequence is below the wanted overlap."""
     rows, alone = compare_folders(args.first, args.second, args.tolerance)
     print(
-        '| sequence | frames | mean IoU | least IoU | largest difference, px | first frame apart |\n|---|---|---|---|---|---|'
+        '| sequence | frames | mean IoU | least IoU | largest difference, px | first frame apart '
+        '|\n|---|---|---|---|---|---|'
     )
     for row in rows:
         first = '-' if row.first_frame is None else row.first_frame
         print(
-            f'| {table_cell(row.name)} | {row.frames} | {row.mean_iou:.4f} | {row.least_iou:.4f} | {row.largest_px:.4f} | {first} |'
+            f'| {table_cell(row.name)} | {row.frames} | {row.mean_iou:.4f} | {row.least_iou:.4f} '
+            f'| {row.largest_px:.4f} | {first} |'
         )
     below = [row.name for row in rows if row.mean_iou < args.least_iou]
     print(
-        f'{len(rows)} sequences, {alone} left out, {len(below)} below a mean IoU of {args.least_iou:g}'
+        f'{len(rows)} sequences, {alone} left out, {len(below)} below a mean IoU of '
+        f'{args.least_iou:g}'
     )
     return PARTIAL if below else FINE
 

@@ -1,11 +1,16 @@
-"""Score the checkpoints of several epochs on a named set of sequences, never on a test set by accident, and print the table.
+"""Score the checkpoints of several epochs on a named set of sequences, never on a test set by
+accident, and print the table.
 
-    python tools/analysis/compare_epochs.py CONFIG WORK_DIR --epochs 10:30 --sequences ROOT --every 2 --out work_dirs/epochs
-    python tools/analysis/compare_epochs.py CONFIG WORK_DIR --epochs 10:30 --benchmark got10k_val --data-root DIR --out work_dirs/epochs
+    python tools/analysis/compare_epochs.py CONFIG WORK_DIR --epochs 10:30 --sequences ROOT \\
+        --every 2 --out work_dirs/epochs
+    python tools/analysis/compare_epochs.py CONFIG WORK_DIR --epochs 10:30 \\
+        --benchmark got10k_val --data-root DIR --out work_dirs/epochs
 
-The USOT release quotes the best of its epochs 10 to 30. A training keeps its last three checkpoints; all of them with
-``--cfg-options default_hooks.checkpoint.max_keep_ckpts=-1``. Results of every epoch lie in OUT/results/epoch_N: the same command goes on
-where it stopped. OUT/epochs.json has the table and what it was chosen on. A test split needs --allow-test-split, and the file says so.
+The USOT release quotes the best of its epochs 10 to 30. A training keeps its last three
+checkpoints; all of them with ``--cfg-options default_hooks.checkpoint.max_keep_ckpts=-1``. Results
+of every epoch lie in OUT/results/epoch_N: the same command goes on where it stopped.
+OUT/epochs.json has the table and what it was chosen on. A test split needs --allow-test-split, and
+the file says so.
 """
 
 from __future__ import annotations
@@ -92,7 +97,8 @@ def find_checkpoints(work_dir: Path, first: int, last: int) -> tuple[dict[int, P
             if file.stem[6:].isdecimal()
         )
         raise ConfigError(
-            f'{work_dir}: no checkpoint of epochs {first} to {last}; there are {there or "none at all"}'
+            f'{work_dir}: no checkpoint of epochs {first} to {last}; there are '
+            f'{there or "none at all"}'
         )
     return found, [epoch for epoch in files if epoch not in found]
 

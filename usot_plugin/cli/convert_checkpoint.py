@@ -1,8 +1,9 @@
 """Turn published weights into ours: ``python tools/convert_checkpoint.py PUBLISHED OURS``.
 
-Reads the published USOT, USOT*, UDT, DCFNet, SiamFC-AlexNet, SiamRPN++ (ResNet) and SiamMask trackers, ResNet-50 backbones in
-torchvision's or MoCo-v2's form, and MobileNetV2 and EfficientNet-Lite0 (``usot fetch`` gets these). The file is never unpickled
-beyond tensors and plain containers.
+Reads the published USOT, USOT*, UDT, DCFNet, SiamFC-AlexNet, SiamRPN++ (ResNet) and SiamMask
+trackers, ResNet-50 backbones in torchvision's or MoCo-v2's form, and MobileNetV2 and
+EfficientNet-Lite0 (``usot fetch`` gets these). The file is never unpickled beyond tensors and plain
+containers.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def convert(
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Convert; a file that is none of the known forms, or cannot be written, ends in one line and exit status 2."""
+    """Convert; a file that is none of the known forms, or cannot be written, ends in one line and
+    exit status 2."""
     args = parse_args(argv)
     try:
         state = extract_state_dict(load_checkpoint(args.published), args.published)

@@ -1,8 +1,10 @@
 """Turn the XML files of ImageNet VID into the CocoVID file that supervised configs read.
 
-    python tools/convert_imagenet_vid.py data/imagenet_vid        # writes data/imagenet_vid/annotations/imagenet_vid_train.json
+    # writes data/imagenet_vid/annotations/imagenet_vid_train.json
+    python tools/convert_imagenet_vid.py data/imagenet_vid
 
-ROOT is the unpacked ILSVRC2015_VID archive: Annotations/VID/{train,val} with an XML file a frame, Data/VID/{train,val} with the frames.
+ROOT is the unpacked ILSVRC2015_VID archive: Annotations/VID/{train,val} with an XML file a frame,
+Data/VID/{train,val} with the frames.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     statuses = {
         FINE: 'every frame is in the file',
-        PARTIAL: 'frames without their XML file or image, or whose XML file cannot be used, are named on stderr and left out',
+        PARTIAL: 'frames without their XML file or image, or whose XML file cannot be used, are '
+        'named on stderr and left out',
         USER_ERROR: 'nothing was written',
     }
     parser = tool_parser(__doc__, statuses)
@@ -59,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     write_text(out, json.dumps(result.content, separators=(',', ':')))
     empty = f' ({result.empty_boxes} boxes without an area left out)' if result.empty_boxes else ''
     print(
-        f'{counts["videos"]} snippets, {counts["images"]} frames, {counts["annotations"]} objects{empty} -> {out}'
+        f'{counts["videos"]} snippets, {counts["images"]} frames, {counts["annotations"]} '
+        f'objects{empty} -> {out}'
     )
     return PARTIAL if result.problems else FINE
 

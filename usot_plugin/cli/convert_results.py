@@ -1,7 +1,8 @@
 """Convert one tracker's result files to the format of another community, and back.
 
-``convert_results.py RESULTS --to got10k --out DIR`` reads ``RESULTS`` (``OUT/<tracker>`` of ``tools/test.py``; ``--from`` for another
-format) and writes ``DIR``, which has to be new or empty. Formats and what they are read by:
+``convert_results.py RESULTS --to got10k --out DIR`` reads ``RESULTS`` (``OUT/<tracker>`` of
+``tools/test.py``; ``--from`` for another format) and writes ``DIR``, which has to be new or empty.
+Formats and what they are read by:
 
 {formats}
 """
@@ -57,7 +58,8 @@ def run(args: argparse.Namespace) -> None:
     source, target = format_of(args.source, args.from_origin), format_of(args.to, args.origin)
     names = convert(args.results, source, args.out, target, args.repeat_lost)
     print(
-        f'wrote {args.out}: {len(names)} sequences as {args.to} ({target.reader}), pixels counted from {target.origin}'
+        f'wrote {args.out}: {len(names)} sequences as {args.to} ({target.reader}), pixels '
+        f'counted from {target.origin}'
     )
 
 

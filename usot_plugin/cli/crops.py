@@ -1,8 +1,9 @@
 """Store crops around the pseudo boxes of a table, so that training needs no video decoding.
 
-The store is an LMDB database for ``PseudoBoxDataset(crop_store=...)``. With ``--frames`` all frames of the clips are written as JPEG files
-instead, for ``PseudoBoxDataset(frame_root=...)``, which also serves box sources that look at full frames. A clip is written whole or not at
-all; a second run goes on where the first stopped.
+The store is an LMDB database for ``PseudoBoxDataset(crop_store=...)``. With ``--frames`` all frames
+of the clips are written as JPEG files instead, for ``PseudoBoxDataset(frame_root=...)``, which also
+serves box sources that look at full frames. A clip is written whole or not at all; a second run
+goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ exit code:
   {EXIT_FINE}    every clip was read
   {EXIT_CLIPS_FAILED}    some clips could not be read; each is named, the others are stored
   {EXIT_USAGE}    wrong arguments, table or store: nothing was done
-  {EXIT_NOT_WRITTEN}    the store could not be written, or a worker died: what was finished is safe, the same command goes on
+  {EXIT_NOT_WRITTEN}    the store could not be written, or a worker died: what was finished is safe,
+      the same command goes on
   {EXIT_INTERRUPTED}  interrupted: the same command goes on
 
 example:
@@ -92,7 +94,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         or args.size < 255
     ):
         parser.error(
-            'needs --workers >= 0, --clip-timeout >= 0, --step >= 1, --quality in 1..100 and --size >= 255'
+            'needs --workers >= 0, --clip-timeout >= 0, --step >= 1, --quality in 1..100 and '
+            '--size >= 255'
         )
     return args
 
@@ -143,7 +146,8 @@ def main(argv: list[str] | None = None) -> int:
         )
     kind = 'frames' if args.frames else 'crops'
     print(
-        f'{report.clips} clips, {report.images} {kind} written to {args.out}; {report.skipped} were there, {len(report.failed)} failed'
+        f'{report.clips} clips, {report.images} {kind} written to {args.out}; {report.skipped} '
+        f'were there, {len(report.failed)} failed'
     )
     return EXIT_CLIPS_FAILED if report.failed else EXIT_FINE
 

@@ -1,6 +1,7 @@
 """Find moving objects in unlabeled videos and write them to a pseudo-box table.
 
-The table is a folder of Parquet parts, one per clip, that a stopped run goes on with, and ``<out>.parquet`` as soon as all clips are done.
+The table is a folder of Parquet parts, one per clip, that a stopped run goes on with, and
+``<out>.parquet`` as soon as all clips are done.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ exit code:
   {EXIT_FINE}    every clip was read (one in which nothing moves counts as read)
   {EXIT_CLIPS_FAILED}    some clips could not be read; each is named, the others are finished
   {EXIT_USAGE}    wrong arguments, config or table: nothing was done
-  {EXIT_NOT_WRITTEN}    the table could not be written (disk full, no permission): what was finished is safe
+  {EXIT_NOT_WRITTEN}    the table could not be written (disk full, no permission): what was finished
+      is safe
   {EXIT_INTERRUPTED}  interrupted: the same command goes on
 
 examples:
   discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes
-  discover_boxes.py configs/discovery/default.py GOT-10k/ --layout got10k --out boxes/got10k --shard 0/4   (and 1/4, 2/4, 3/4 elsewhere)
-  discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes --engine ray --ray-address auto
+  discover_boxes.py configs/discovery/default.py GOT-10k/ --layout got10k --out boxes/got10k \\
+      --shard 0/4   (and 1/4, 2/4, 3/4 elsewhere)
+  discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes --engine ray \\
+      --ray-address auto
 """
 
 
@@ -91,7 +95,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--clip-timeout',
         type=float,
         metavar='SECONDS',
-        help=f'give a clip up of which no frame comes for so long; 0: never (default: clip_timeout of the config, or {TIMEOUT_S:g})',
+        help='give a clip up of which no frame comes for so long; 0: never (default: '
+        f'clip_timeout of the config, or {TIMEOUT_S:g})',
     )
     parser.add_argument(
         '--overwrite',

@@ -4,8 +4,8 @@
 
 formats:
   mmtrack     one JSON file (CocoVID), for MMTracking's SOTImageNetVIDDataset
-  got10k      a folder as GOT-10k's training part, with MMTracking's list of it; frames are linked or encoded
-  coco-video  one JSON file in the form of TAO, with what YouTube-VIS lists of a video
+  got10k      a folder as GOT-10k's training part, with MMTracking's list of it; frames are linked
+  or encoded coco-video  one JSON file in the form of TAO, with what YouTube-VIS lists of a video
   usot-json   a folder with the USOT release's train.json; --crops adds its crop511
 
 The output is written whole or not at all. One object per clip, unless --multi-object.
@@ -37,7 +37,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--quality',
         type=float,
         metavar='Q',
-        help='tracks with Q_v - corner share / 3 of at least this (default: those good for training)',
+        help='tracks with Q_v - corner share / 3 of at least this (default: those good for '
+        'training)',
     )
     parser.add_argument(
         '--frames',
@@ -83,10 +84,12 @@ def run(args: argparse.Namespace) -> int:
         complain,
     )
     print(
-        f'{report.clips} clips, {report.tracks} tracks, {report.boxes} boxes -> {args.out} ({args.format})'
+        f'{report.clips} clips, {report.tracks} tracks, {report.boxes} boxes -> {args.out} '
+        f'({args.format})'
     )
     print(
-        f'not exported: {report.left_out} rows of the table; {len(report.failed)} clips could not be read'
+        f'not exported: {report.left_out} rows of the table; {len(report.failed)} clips could '
+        'not be read'
     )
     return PARTIAL if report.failed else FINE
 

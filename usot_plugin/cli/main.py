@@ -22,7 +22,8 @@ from usot_plugin.version import __version__
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: the module below ``usot_plugin`` whose ``main`` does it, what it is for, and whether it needs the host."""
+    """A verb: the module below ``usot_plugin`` whose ``main`` does it, what it is for, and whether
+    it needs the host."""
 
     module: str
     summary: str
@@ -106,7 +107,8 @@ VERBS = {name: verb for group in GROUPS.values() for name, verb in group.items()
 EXAMPLES = """examples:
   usot track video.mp4 --box 120,80,60,40 --out demo
   usot discover configs/discovery/default.py my_videos/ --out work_dirs/table
-  usot train configs/quick/usot_quick.py --cfg-options train_dataloader.dataset.table=work_dirs/table
+  usot train configs/quick/usot_quick.py \\
+      --cfg-options train_dataloader.dataset.table=work_dirs/table
   usot test configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth --sequences SEQUENCES"""
 
 

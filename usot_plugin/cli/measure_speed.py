@@ -1,11 +1,15 @@
-"""Speed of every stage in one table: discovery, loading, training, tracking. Each number stands beside a baseline of the same run.
+"""Speed of every stage in one table: discovery, loading, training, tracking.
 
-    python tools/analysis/measure_speed.py CONFIG [--parts discovery loader train track] [--clips PATH] [--threads 1] [--json FILE]
+Each number stands beside a baseline of the same run.
 
-CONFIG is a training config (its model, its train_pipeline). Without --clips, clips are rendered. Baselines, ratio 1.00 in the table:
-decoding alone (discovery), crops without augmentation (loader), the naive stage (train), and one target whose template and memory are
-encoded anew in each frame, or whose response normalisation is PyTorch's own (track; USOT and UDT). The weights are random: they do not
-change the amount of work.
+    python tools/analysis/measure_speed.py CONFIG [--parts discovery loader train track] \\
+        [--clips PATH] [--threads 1] [--json FILE]
+
+CONFIG is a training config (its model, its train_pipeline). Without --clips, clips are rendered.
+Baselines, ratio 1.00 in the table: decoding alone (discovery), crops without augmentation (loader),
+the naive stage (train), and one target whose template and memory are encoded anew in each frame, or
+whose response normalisation is PyTorch's own (track; USOT and UDT). The weights are random: they do
+not change the amount of work.
 """
 
 from __future__ import annotations
@@ -110,7 +114,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def rate(step: Callable[[], int], seconds: float, warm_up: int = 2) -> float:
-    """Units a second of ``step``, which returns how many units it did. The first calls are not counted."""
+    """Units a second of ``step``, which returns how many units it did.
+
+    The first calls are not counted."""
     for _ in range(warm_up):
         step()
     done, start = 0, time.perf_counter()
@@ -122,7 +128,8 @@ def rate(step: Callable[[], int], seconds: float, warm_up: int = 2) -> float:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Peak memory so far: of the device where the network runs on one, of this process otherwise."""
+    """Peak memory so far: of the device where the network runs on one, of this process
+    otherwise."""
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -303,8 +310,8 @@ class Bench:
 
 
 class EncodingAnew(TorchNetwork):
-    """The baseline: gives the same boxes, but encodes template and memory in every frame, the search area once for each branch, and does
-    not merge equal memory entries. One target."""
+    """The baseline: gives the same boxes, but encodes template and memory in every frame, the
+    search area once for each branch, and does not merge equal memory entries. One target."""
 
     def look(self, crops, template, memories):
         size = self.model.train_cfg['pool_size']

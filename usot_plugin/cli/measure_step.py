@@ -1,15 +1,20 @@
-"""What a training step is made of: loading, forward, backward, optimizer, and the all-reduce of several processes.
+"""What a training step is made of: loading, forward, backward, optimizer, and the all-reduce of
+several processes.
 
     python tools/analysis/measure_step.py CONFIG [--batch 4] [--steps 10] [--json FILE]
-    python tools/analysis/measure_step.py CONFIG --gpus 4 8 64 --bandwidth-gbytes 20 --workers 8     # what more GPUs would do, computed
+    # what more GPUs would do, computed
+    python tools/analysis/measure_step.py CONFIG --gpus 4 8 64 --bandwidth-gbytes 20 --workers 8
 
-Each part is the median over the steps, one thread; on a CPU it is processor time, which other programs do not lengthen. All-reduce is the
-fastest of several, measured alone, on a buffer of the model's gradients between two processes of this machine (Gloo on the CPU). The
-second form prints, below what was measured, what N GPUs would do by
+Each part is the median over the steps, one thread; on a CPU it is processor time, which other
+programs do not lengthen. All-reduce is the fastest of several, measured alone, on a buffer of the
+model's gradients between two processes of this machine (Gloo on the CPU). The second form prints,
+below what was measured, what N GPUs would do by
 
-    step(N) = max(load / workers, forward + backward + optimizer + 2 (N - 1) / N * bytes / bandwidth)
+    step(N) = max(load / workers, forward + backward + optimizer + 2 (N - 1) / N * bytes /
+    bandwidth)
 
-which neither hides communication behind the backward pass nor knows of stragglers: real runs lie a little on either side.
+which neither hides communication behind the backward pass nor knows of stragglers: real runs lie a
+little on either side.
 """
 
 from __future__ import annotations
@@ -48,7 +53,8 @@ WARM_UP = 2
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Seconds of one step of one process; ``load_s`` is that of one loader process for the whole batch."""
+    """Seconds of one step of one process; ``load_s`` is that of one loader process for the whole
+    batch."""
 
     stage: str
     batch: int
@@ -73,7 +79,8 @@ def all_reduce_seconds(gradient_bytes: int, gpus: int, bandwidth_bytes_s: float)
         bandwidth_bytes_s: Of the slowest link.
 
     Reference:
-        Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms, 2009: 2 (N - 1) / N of the buffer over each link.
+        Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms, 2009: 2 (N - 1) / N of the
+        buffer over each link.
     """
     return 2 * (gpus - 1) / gpus * gradient_bytes / bandwidth_bytes_s
 
@@ -231,7 +238,8 @@ def report(times: list[StepTimes], all_reduce_s: float | None, args: argparse.Na
     """The tables."""
     lines = [f'measured: {args.config}, {times[0].batch} groups a step, one thread, milliseconds']
     lines.append(
-        f'{"stage":<6} {"load":>8} {"forward":>8} {"backward":>8} {"optimizer":>9} {"all":>8}  gradients'
+        f'{"stage":<6} {"load":>8} {"forward":>8} {"backward":>8} {"optimizer":>9} {"all":>8}  '
+        'gradients'
     )
     for row in times:
         parts = (
@@ -247,11 +255,13 @@ def report(times: list[StepTimes], all_reduce_s: float | None, args: argparse.Na
         lines.append(f'{row.stage:<6} {numbers}  {row.gradient_bytes / 2**20:.1f} MiB')
     if all_reduce_s is not None:
         lines.append(
-            f'all-reduce of the gradients, two processes over Gloo: {1000 * all_reduce_s:.1f} ms (fastest)'
+            f'all-reduce of the gradients, two processes over Gloo: {1000 * all_reduce_s:.1f} ms '
+            '(fastest)'
         )
     if args.gpus:
         lines.append(
-            f'computed (not measured): {args.workers} loader processes a GPU, {args.bandwidth_gbytes:g} GB/s'
+            f'computed (not measured): {args.workers} loader processes a GPU, '
+            f'{args.bandwidth_gbytes:g} GB/s'
         )
         lines.append(f'{"stage":<6} {"GPUs":>5} {"step ms":>9} {"groups/s":>9} {"of ideal":>9}')
     for row in times if args.gpus else []:
@@ -259,7 +269,8 @@ def report(times: list[StepTimes], all_reduce_s: float | None, args: argparse.Na
         for gpus in args.gpus:
             seconds = step_seconds(row, gpus, args.workers, args.bandwidth_gbytes * 1e9)
             lines.append(
-                f'{row.stage:<6} {gpus:>5} {1000 * seconds:>9.1f} {gpus * row.batch / seconds:>9.1f} {alone / seconds:>9.1%}'
+                f'{row.stage:<6} {gpus:>5} {1000 * seconds:>9.1f} '
+                f'{gpus * row.batch / seconds:>9.1f} {alone / seconds:>9.1%}'
             )
     return '\n'.join(lines)
 

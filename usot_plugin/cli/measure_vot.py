@@ -1,7 +1,9 @@
-"""CPU time of VOT's overlaps and measures: ``python tools/analysis/measure_vot.py [--frames N] [--sequences N] [--repetitions N]``.
+"""CPU time of VOT's overlaps and measures: ``python tools/analysis/measure_vot.py [--frames N]
+[--sequences N] [--repetitions N]``.
 
-Random boxes against rotated rectangles, by each overlap rule, by filling polygons with OpenCV, and by the official toolkit where it is
-installed; then accuracy, robustness and EAO of random runs by each style.
+Random boxes against rotated rectangles, by each overlap rule, by filling polygons with OpenCV, and
+by the official toolkit where it is installed; then accuracy, robustness and EAO of random runs by
+each style.
 """
 
 from __future__ import annotations
@@ -98,12 +100,10 @@ def measure(args: argparse.Namespace) -> None:
     predicted, annotated = random_pairs(random, args.frames)
     for rule in OVERLAP_RULES:
         region_overlaps(predicted[:1], annotated[:1], SIZE_WH, rule)
-        print(
-            f'{rule:<10}{1e6 * seconds_of(region_overlaps, predicted, annotated, SIZE_WH, rule) / args.frames:8.1f} us/frame'
-        )
-    print(
-        f'{"fillPoly":<10}{1e6 * seconds_of(filled_overlaps, predicted, annotated) / args.frames:8.1f} us/frame'
-    )
+        seconds = seconds_of(region_overlaps, predicted, annotated, SIZE_WH, rule)
+        print(f'{rule:<10}{1e6 * seconds / args.frames:8.1f} us/frame')
+    seconds = seconds_of(filled_overlaps, predicted, annotated)
+    print(f'{"fillPoly":<10}{1e6 * seconds / args.frames:8.1f} us/frame')
     if importlib.util.find_spec('vot') is not None:
         from vot.region.io import parse_region
         from vot.region.raster import calculate_overlaps
@@ -113,15 +113,15 @@ def measure(args: argparse.Namespace) -> None:
             for side in (predicted, annotated)
         ]
         calculate_overlaps(pairs[0][:1], pairs[1][:1], SIZE_WH)  # compiles
-        print(
-            f'{"official":<10}{1e6 * seconds_of(calculate_overlaps, *pairs, SIZE_WH) / args.frames:8.1f} us/frame'
-        )
+        seconds = seconds_of(calculate_overlaps, *pairs, SIZE_WH)
+        print(f'{"official":<10}{1e6 * seconds / args.frames:8.1f} us/frame')
     lengths = random.integers(*SEQUENCE_FRAMES, args.sequences).tolist()
     runs = [[random_run(random, length) for _ in range(args.repetitions)] for length in lengths]
     for style in STYLES:
         seconds = seconds_of(score_reset, runs, 100, 356, style)
         print(
-            f'{style:<10}{seconds:8.2f} s for A, R and EAO of {args.sequences} sequences x {args.repetitions} runs'
+            f'{style:<10}{seconds:8.2f} s for A, R and EAO of {args.sequences} sequences x '
+            f'{args.repetitions} runs'
         )
 
 

@@ -1,10 +1,13 @@
 """Pack trained weights into one small file that carries its config and says what it learnt from.
 
-    python tools/pack_pretrained.py CHECKPOINT --table TABLE [--sequences FOLDER] [--config CONFIG] --out NAME.pth
+    python tools/pack_pretrained.py CHECKPOINT --table TABLE [--sequences FOLDER] \\
+        [--config CONFIG] --out NAME.pth
 
-Kept are the weights alone (no optimizer, no averages beside them) and, out of the checkpoint, the config, seed, time and commit of the run
-that wrote it; a SHA-256 of each data set and of each clip of the tables; and the versions at packing. Absolute paths become plain names.
-``usot_plugin.apis.load_pretrained('NAME')`` and ``tools/demo.py`` without --config read it; it holds plain data only.
+Kept are the weights alone (no optimizer, no averages beside them) and, out of the checkpoint, the
+config, seed, time and commit of the run that wrote it; a SHA-256 of each data set and of each clip
+of the tables; and the versions at packing. Absolute paths become plain names.
+``usot_plugin.apis.load_pretrained('NAME')`` and ``tools/demo.py`` without --config read it; it
+holds plain data only.
 """
 
 from __future__ import annotations
@@ -102,7 +105,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     for key in args.cfg_options or ():
         if not key.startswith(f'{TRACKER_KEY}.'):
             parser.error(
-                f'--cfg-options {key}: only {TRACKER_KEY}.* can be chosen after the training, the rest is as it was'
+                f'--cfg-options {key}: only {TRACKER_KEY}.* can be chosen after the training, '
+                'the rest is as it was'
             )
     return args
 
@@ -128,7 +132,8 @@ def weights_of(cfg: Config, checkpoint: str, which: Any, half: bool) -> dict[str
     """The tensors to store, every one of the model's.
 
     Raises:
-        CheckpointError: They are of another model, or not all finite (in float16, where that is asked for).
+        CheckpointError: They are of another model, or not all finite (in float16, where that is
+            asked for).
     """
     model = MODELS.build(cfg.model)
     load_weights(model, checkpoint, which)
@@ -168,7 +173,8 @@ def pack(args: argparse.Namespace) -> None:
     gone = [clip for clip, digest in clips.items() if digest is None]
     if gone:
         print(
-            f'warning: {len(gone)} of {len(clips)} clips are not there any more and have no hash, e.g. {gone[0]}',
+            f'warning: {len(gone)} of {len(clips)} clips are not there any more and have no '
+            f'hash, e.g. {gone[0]}',
             file=sys.stderr,
         )
 
@@ -203,7 +209,8 @@ def write_packed(args: argparse.Namespace, packed: dict[str, Any]) -> None:
         temporary.write_bytes(content.getbuffer())
         packed_config(temporary)  # what nobody can load is not kept
     print(
-        f'{args.out}: {len(packed["state_dict"])} tensors, {size_mb:.2f} MB, code {packed[RECORD_KEY]["packed_at"]["code"]}'
+        f'{args.out}: {len(packed["state_dict"])} tensors, {size_mb:.2f} MB, code '
+        f'{packed[RECORD_KEY]["packed_at"]["code"]}'
     )
 
 

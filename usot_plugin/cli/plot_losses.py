@@ -1,4 +1,5 @@
-"""Draw the loss curves of one or several runs: ``python tools/analysis/plot_losses.py WORK_DIR [WORK_DIR ...] --out losses.png``."""
+"""Draw the loss curves of one or several runs: ``python tools/analysis/plot_losses.py WORK_DIR
+[WORK_DIR ...] --out losses.png``."""
 
 from __future__ import annotations
 

@@ -1,11 +1,15 @@
-"""Label the clips of a pseudo-box table again with a trained tracker: ``python tools/relabel.py CONFIG CHECKPOINT TABLE --out NEWTABLE``.
+"""Label the clips of a pseudo-box table again with a trained tracker: ``python tools/relabel.py
+CONFIG CHECKPOINT TABLE --out NEWTABLE``.
 
-From the best frames of each kept trajectory the tracker goes forward and backward in time, and back to where it began. Where it agrees with
-itself the frame gets its box; the rest has none. NEWTABLE is a table like TABLE (training, crop stores and galleries read it), and says in
-its metadata which model made it. CHECKPOINT is a file, 'pretrained' for the weights that ship with the package under the config's name, or
-'none' with a tracker that needs no weights. A stopped run goes on; a finished one is left as it is.
+From the best frames of each kept trajectory the tracker goes forward and backward in time, and back
+to where it began. Where it agrees with itself the frame gets its box; the rest has none. NEWTABLE
+is a table like TABLE (training, crop stores and galleries read it), and says in its metadata which
+model made it. CHECKPOINT is a file, 'pretrained' for the weights that ship with the package under
+the config's name, or 'none' with a tracker that needs no weights. A stopped run goes on; a finished
+one is left as it is.
 
-    python tools/relabel.py configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth work_dirs/quick/table --out work_dirs/quick/table2
+    python tools/relabel.py configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth \\
+        work_dirs/quick/table --out work_dirs/quick/table2
 """
 
 from __future__ import annotations
@@ -44,7 +48,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='config with model and tracker')
     parser.add_argument(
         'checkpoint',
-        help=f"weights; '{PRETRAINED}' for those of the package, '{NO_CHECKPOINT}' for a tracker without any",
+        help=f"weights; '{PRETRAINED}' for those of the package, '{NO_CHECKPOINT}' for a tracker "
+        'without any',
     )
     parser.add_argument('table', help='pseudo-box table: folder of parts or .parquet file')
     parser.add_argument('--out', required=True, metavar='NEWTABLE', help='folder of the new table')
@@ -89,7 +94,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=float,
         default=TIMEOUT_S,
         metavar='SECONDS',
-        help='with workers: give a clip up of which no frame comes for so long; 0: never (default: %(default)g)',
+        help='with workers: give a clip up of which no frame comes for so long; 0: never '
+        '(default: %(default)g)',
     )
     for one in fields(RelabelConfig):
         parser.add_argument(

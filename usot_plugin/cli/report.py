@@ -1,10 +1,13 @@
-"""Compare trackers in one HTML file that needs no network: ``python tools/analysis/report.py RESULTS... --out report.html``.
+"""Compare trackers in one HTML file that needs no network: ``python tools/analysis/report.py
+RESULTS... --out report.html``.
 
-RESULTS are folders that tools/test.py has written: OUT/<tracker>, or OUT for all trackers in it. With the data given (--sequences ROOT, or
---benchmark NAME --data-root DIR) the worst failures are shown, and every result file is held against its sequence. --published puts the
-numbers of papers beside ours, each with its source.
+RESULTS are folders that tools/test.py has written: OUT/<tracker>, or OUT for all trackers in it.
+With the data given (--sequences ROOT, or --benchmark NAME --data-root DIR) the worst failures are
+shown, and every result file is held against its sequence. --published puts the numbers of papers
+beside ours, each with its source.
 
-    python tools/analysis/report.py work_dirs/usot_quick/results --sequences SEQUENCES --published --out report.html
+    python tools/analysis/report.py work_dirs/usot_quick/results --sequences SEQUENCES \\
+        --published --out report.html
 """
 
 from __future__ import annotations
@@ -135,7 +138,8 @@ def make_sections(args: argparse.Namespace, published: Sequence[PublishedRow]) -
     wanted = data[0].metainfo.get('dataset_name') if data else None
     if data and all(group[0].dataset != wanted for group in groups):
         raise ValueError(
-            f'no results on {wanted!r}; there are results on {", ".join(sorted({group[0].dataset for group in groups}))}'
+            f'no results on {wanted!r}; there are results on '
+            f'{", ".join(sorted({group[0].dataset for group in groups}))}'
         )
     sections = []
     for group in groups:
@@ -163,13 +167,15 @@ def run(args: argparse.Namespace) -> None:
         if not further[name]:
             known = sorted({row.benchmark for row in published})
             raise ValueError(
-                f'--published {name}: no such benchmark{nearest(name, known) or "; there are " + ", ".join(known)}'
+                f'--published {name}: no such '
+                f'benchmark{nearest(name, known) or "; there are " + ", ".join(known)}'
             )
     sections = make_sections(args, published)
     write_text(args.out, report_html(args.title, sections, further))
     trackers = {entry.folder.resolve() for section in sections for entry in section.scores}
     print(
-        f'{len(trackers)} result folders, {sum(len(section.strips) for section in sections)} failures shown in {args.out}'
+        f'{len(trackers)} result folders, {sum(len(section.strips) for section in sections)} '
+        f'failures shown in {args.out}'
     )
 
 

@@ -1,17 +1,23 @@
 """Hold pseudo boxes against real ones on annotated sequences (Table 5 of the USOT paper).
 
-SEQUENCES holds one folder per sequence: frames in img/ (or in the folder itself) and groundtruth.txt with x, y, w, h per frame (0-based,
-commas or blanks; nan = target absent). Discovery runs on the frames and never sees the boxes.
+SEQUENCES holds one folder per sequence: frames in img/ (or in the folder itself) and
+groundtruth.txt with x, y, w, h per frame (0-based, commas or blanks; nan = target absent).
+Discovery runs on the frames and never sees the boxes.
 
-    python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py data/eval --out work_dirs/boxes_eval
+    python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py data/eval \\
+        --out work_dirs/boxes_eval
 
-With --annotation FILE (CocoVID, TAO) the sequences are the videos of that file, SEQUENCES is the folder that their names are relative to,
-and of several annotated objects the one counts that a box overlaps most:
+With --annotation FILE (CocoVID, TAO) the sequences are the videos of that file, SEQUENCES is the
+folder that their names are relative to, and of several annotated objects the one counts that a box
+overlaps most:
 
-    python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py data/imagenet_vid/Data/VID \\
-        --annotation data/imagenet_vid/annotations/imagenet_vid_train.json --table data/pseudo_boxes/imagenet_vid --out work_dirs/vid
+    python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py \\
+        data/imagenet_vid/Data/VID \\
+        --annotation data/imagenet_vid/annotations/imagenet_vid_train.json --table
+        data/pseudo_boxes/imagenet_vid --out work_dirs/vid
 
-The folder --out gets boxes/ (the pseudo-box table; a second run goes on with it), scores.json and scores.csv.
+The folder --out gets boxes/ (the pseudo-box table; a second run goes on with it), scores.json and
+scores.csv.
 """
 
 from __future__ import annotations
@@ -70,7 +76,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--table',
-        help='score this table instead of running discovery (its clips are named like the sequences)',
+        help='score this table instead of running discovery (its clips are named like the '
+        'sequences)',
     )
     parser.add_argument(
         '--annotation', metavar='FILE', help='boxes of all sequences in one CocoVID file'
@@ -115,7 +122,8 @@ def find_sequences(root: Path) -> dict[str, Path]:
         folders.sort()
     if not folders:
         raise ValueError(
-            f'{root}: no annotated sequence in it (<sequence>/{ANNOTATION} and <sequence>/{FRAMES}/)'
+            f'{root}: no annotated sequence in it (<sequence>/{ANNOTATION} and '
+            f'<sequence>/{FRAMES}/)'
         )
     return {
         folder.name if folder == root else folder.relative_to(root).as_posix(): folder
@@ -162,13 +170,15 @@ def table_of(
     wanted = TableInfo(config.to_dict(), rounds=table.info.rounds)
     if table.info.config_hash != wanted.config_hash:
         raise TableError(
-            f'{args.table}: made with another discovery config ({"; ".join(table.info.differences(wanted))})'
+            f'{args.table}: made with another discovery config '
+            f'({"; ".join(table.info.differences(wanted))})'
         )
     return table
 
 
 def find_rows(table: PseudoBoxTable) -> Callable[[str], list[PseudoBoxRow] | None]:
-    """Looks up the rows of a sequence: by its name, with its folder of frames, or by the last part of it where that is unique."""
+    """Looks up the rows of a sequence: by its name, with its folder of frames, or by the last part
+    of it where that is unique."""
     rows = {clip: list(group) for clip, group in groupby(table.rows, key=lambda row: row.clip)}
     last: dict[str, list[str]] = defaultdict(list)
     for clip in rows:

@@ -1,11 +1,14 @@
 """Search a tracker's hyper-parameters on a named set of sequences, never on a test set by accident.
 
-    python tools/analysis/search_params.py CONFIG CHECKPOINT --sequences ROOT --every 2 --trials 40 --out work_dirs/search
-    python tools/analysis/search_params.py CONFIG CHECKPOINT --benchmark got10k_val --data-root DIR --trials 40 --out work_dirs/search
+    python tools/analysis/search_params.py CONFIG CHECKPOINT --sequences ROOT --every 2 \\
+        --trials 40 --out work_dirs/search
+    python tools/analysis/search_params.py CONFIG CHECKPOINT --benchmark got10k_val \\
+        --data-root DIR --trials 40 --out work_dirs/search
 
-The first trial is the config as it is. The study lies in OUT/study.db, results of every setting in OUT/results: the same command goes on
-where it stopped, and no setting is tracked twice. OUT/best.json says what was found and on what it was tuned; OUT/best.py is a config with
-the found values, for tools/test.py. A test split needs --allow-test-split, and the result says so for ever.
+The first trial is the config as it is. The study lies in OUT/study.db, results of every setting in
+OUT/results: the same command goes on where it stopped, and no setting is tracked twice.
+OUT/best.json says what was found and on what it was tuned; OUT/best.py is a config with the found
+values, for tools/test.py. A test split needs --allow-test-split, and the result says so for ever.
 """
 
 from __future__ import annotations
@@ -196,8 +199,10 @@ def write_found(
     tuned = row['tuned_on']
     warning = ' TUNED ON A TEST SPLIT.' if tuned['test_split'] else ''
     text = (
-        f'"""Tuned on {len(tuned["sequences"])} sequences of {tuned["dataset"]}, {row["trials"]} trials, seed {row["seed"]}: '
-        f'{row["objective"]} {row["value"]:.4f}.{warning}\n\nSequences: {", ".join(tuned["sequences"])}\n"""\n\n'
+        f'"""Tuned on {len(tuned["sequences"])} sequences of {tuned["dataset"]}, {row["trials"]} '
+        f'trials, seed {row["seed"]}: '
+        f'{row["objective"]} {row["value"]:.4f}.{warning}\n\nSequences: '
+        f'{", ".join(tuned["sequences"])}\n"""\n\n'
         f'_base_ = {base!r}\n{part}\n'
     )
     write_text(search.out / 'best.py', text)

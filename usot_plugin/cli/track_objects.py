@@ -1,10 +1,14 @@
-"""Track many objects: detections get identities, a single-object tracker carries each object through missed detections.
+"""Track many objects: detections get identities, a single-object tracker carries each object
+through missed detections.
 
-    python tools/track_objects.py CONFIG INPUT --checkpoint FILE [--out DIR] [--cfg-options detections.path=FILE ...]
+    python tools/track_objects.py CONFIG INPUT --checkpoint FILE [--out DIR] \\
+        [--cfg-options detections.path=FILE ...]
 
-CONFIG names the tracker (``model``), where detections come from (``detections``) and how identities are kept (``multi_object``); see
-configs/mixed/. Written are ``DIR/<name>.txt`` in MOTChallenge's form (``frame, id, x, y, w, h, score, class, carried``; frames and pixels
-from 1) and ``DIR/<name>.mp4``, carried boxes dashed. What the user can mend ends in one line on stderr and exit status 2.
+CONFIG names the tracker (``model``), where detections come from (``detections``) and how identities
+are kept (``multi_object``); see configs/mixed/. Written are ``DIR/<name>.txt`` in MOTChallenge's
+form (``frame, id, x, y, w, h, score, class, carried``; frames and pixels from 1) and
+``DIR/<name>.mp4``, carried boxes dashed. What the user can mend ends in one line on stderr and exit
+status 2.
 """
 
 from __future__ import annotations
@@ -73,7 +77,8 @@ def mot_rows(frame_index: int, objects: TrackedObjects) -> list[str]:
         strict=True,
     )
     return [
-        f'{frame_index + 1},{number + 1},{",".join(f"{value:.2f}" for value in box)},{score:.4f},{label},{int(carried)}'
+        f'{frame_index + 1},{number + 1},{",".join(f"{value:.2f}" for value in box)},'
+        f'{score:.4f},{label},{int(carried)}'
         for number, box, score, label, carried in columns
     ]
 
@@ -114,7 +119,8 @@ def track(args: argparse.Namespace) -> None:
                 writer.write(draw(frame, found, index))
         write_text(Path(args.out, f'{name}.txt'), ''.join(f'{row}\n' for row in rows))
     print(
-        f'{args.input}: {frames} frames, {len(identities)} objects, {len(rows)} boxes, {carried} of them carried; wrote {args.out}'
+        f'{args.input}: {frames} frames, {len(identities)} objects, {len(rows)} boxes, {carried} '
+        f'of them carried; wrote {args.out}'
     )
 
 

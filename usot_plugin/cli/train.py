@@ -1,4 +1,5 @@
-"""Train a model: ``python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp] ...``."""
+"""Train a model: ``python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp]
+...``."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ConfigError(
-                f'{args.config}: --auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config'
+                f'{args.config}: --auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) '
+                'in the config'
             )
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:

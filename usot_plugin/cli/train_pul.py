@@ -1,12 +1,14 @@
-"""PUL-style training in one command: background discrimination, pair mining, training on the mined pairs.
+"""PUL-style training in one command: background discrimination, pair mining, training on the mined
+pairs.
 
     python tools/train_pul.py configs/pul/alexpul.py [--work-dir DIR] [--cfg-options KEY=VALUE ...]
 
-On several processes: TOOL=train_pul.py tools/dist_train.sh configs/pul/alexpul.py GPUS [--work-dir DIR ...]. Stages 1 and 3 train on
-all of them, and each mines its share of the clips.
+On several processes: TOOL=train_pul.py tools/dist_train.sh configs/pul/alexpul.py GPUS [--work-dir
+DIR ...]. Stages 1 and 3 train on all of them, and each mines its share of the clips.
 
-Each stage is skipped where its result is there, so a killed run goes on with the same command. The first two stages lie in ``shared_dir``
-of the config (the work dir by default); the checkpoints of the last lie in the work dir.
+Each stage is skipped where its result is there, so a killed run goes on with the same command. The
+first two stages lie in ``shared_dir`` of the config (the work dir by default); the checkpoints of
+the last lie in the work dir.
 """
 
 from __future__ import annotations

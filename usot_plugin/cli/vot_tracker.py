@@ -1,8 +1,10 @@
-"""A tracker as a TraX server, which the VOT toolkit starts from its own workspace; or its entry in that workspace.
+"""A tracker as a TraX server, which the VOT toolkit starts from its own workspace; or its entry in
+that workspace.
 
-``vot_tracker.py CONFIG [CHECKPOINT]`` is the server: it talks TraX on stdin and stdout (or the socket in ``TRAX_SOCKET``) and writes
-everything else to stderr. With ``--write-ini trackers.ini --name NAME`` it adds an entry to the workspace's registry that starts this
-server with the same arguments, and ends.
+``vot_tracker.py CONFIG [CHECKPOINT]`` is the server: it talks TraX on stdin and stdout (or the
+socket in ``TRAX_SOCKET``) and writes everything else to stderr. With ``--write-ini trackers.ini
+--name NAME`` it adds an entry to the workspace's registry that starts this server with the same
+arguments, and ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Training data in the COCO video form: CocoVID (MMTracking), TAO, and plain COCO, whose boxes become tracks of one image."""
+"""Training data in the COCO video form: CocoVID (MMTracking), TAO, and plain COCO, whose boxes
+become tracks of one image."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from .pseudo_box_dataset import PseudoBoxDataset, without_source_keys
 from .track import Track
 from .transforms.view import View
 
-#: Frames of the longest track: 46 hours at 60 frames/s. More is a damaged file, and an array for it would fill the memory.
+#: Frames of the longest track: 46 hours at 60 frames/s. More is a damaged file, and an array for it
+#: would fill the memory.
 LONGEST_TRACK = 10_000_000
 
 
@@ -32,7 +34,8 @@ class ImageTrack(Track):
     """A track whose frames are images that a list names.
 
     Attributes:
-        files: ``(L,)`` bytes, path of each image below the image root; empty where the track has no box.
+        files: ``(L,)`` bytes, path of each image below the image root; empty where the track has no
+            box.
     """
 
     files: np.ndarray | None = None
@@ -42,9 +45,10 @@ class ImageTrack(Track):
 class CocoVideoBoxes(BoxSource):
     """Annotated boxes of a COCO video file: a track for each instance of each video.
 
-    ``annotations`` say which instance they belong to by ``instance_id`` (CocoVID) or ``track_id`` (TAO), ``images`` which frame they are by
-    ``frame_id`` or ``frame_index``. In a file without ``videos`` each annotation is a track of one image. Boxes that are ``iscrowd``,
-    ``ignore`` or ``occluded`` are left out, as MMTracking leaves them out of training.
+    ``annotations`` say which instance they belong to by ``instance_id`` (CocoVID) or ``track_id``
+    (TAO), ``images`` which frame they are by ``frame_id`` or ``frame_index``. In a file without
+    ``videos`` each annotation is a track of one image. Boxes that are ``iscrowd``, ``ignore`` or
+    ``occluded`` are left out, as MMTracking leaves them out of training.
 
     Args:
         annotation: The JSON file.
@@ -147,8 +151,8 @@ def boxes_by_video(file: str | Path) -> dict[str, np.ndarray]:
         file: CocoVID or TAO.
 
     Returns:
-        For each video with a box, ``(K, T, 4)`` float32 xyxy of its ``K`` instances; ``T`` ends with the last listed frame, nan where
-        an instance has no box.
+        For each video with a box, ``(K, T, 4)`` float32 xyxy of its ``K`` instances; ``T`` ends
+        with the last listed frame, nan where an instance has no box.
 
     Raises:
         AnnotationError: The file cannot be read or is not of this form.
@@ -205,14 +209,16 @@ class ListedImages(FrameReader):
 
 @DATASETS.register_module()
 class CocoVIDDataset(PseudoBoxDataset):
-    """Training groups from a COCO video file; what ``SOTImageNetVIDDataset`` and ``SOTCocoDataset`` are in MMTracking.
+    """Training groups from a COCO video file; what ``SOTImageNetVIDDataset`` and ``SOTCocoDataset``
+    are in MMTracking.
 
     Args:
         annotation: The JSON file; see :class:`CocoVideoBoxes`.
         image_root: Folder that its file names are relative to.
-        annotated: Whether its boxes are labels (True) or exported pseudo boxes (False); ``label_share`` of ``QuotaMixture`` asks for it.
-        kwargs: ``frame_sampler``, ``pipeline``, ``samples_per_epoch`` ... of :class:`PseudoBoxDataset`, but for those that say where boxes
-            and images come from.
+        annotated: Whether its boxes are labels (True) or exported pseudo boxes (False);
+            ``label_share`` of ``QuotaMixture`` asks for it.
+        kwargs: ``frame_sampler``, ``pipeline``, ``samples_per_epoch`` ... of
+            :class:`PseudoBoxDataset`, but for those that say where boxes and images come from.
     """
 
     def __init__(
@@ -251,7 +257,8 @@ def _read(file: Path) -> dict[str, Any]:
             if part == 'images' and not isinstance(entry.get('video_id'), int | str | None):
                 raise AnnotationError(
                     file,
-                    f'{part}[{index}]: video_id is a number or a name, got {entry["video_id"]!r:.40}',
+                    f'{part}[{index}]: video_id is a number or a name, got '
+                    f'{entry["video_id"]!r:.40}',
                 )
     return content
 
@@ -274,7 +281,8 @@ def _whole(value: Any, file: Path, where: str) -> int:
 def _track_arrays(
     entries: list[dict], images: dict[Any, dict], file: Path
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """First frame, boxes ``(L, 4)`` float32 xyxy and files ``(L,)`` of one track; nan and empty between its frames."""
+    """First frame, boxes ``(L, 4)`` float32 xyxy and files ``(L,)`` of one track; nan and empty
+    between its frames."""
     try:
         placed = {}
         for entry in entries:

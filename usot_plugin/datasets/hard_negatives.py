@@ -21,14 +21,17 @@ NO_CLUSTER = -1
 
 @DATASETS.register_module()
 class HardNegativePairs(PseudoBoxDataset):
-    """:class:`PseudoBoxDataset` in which some search areas belong to another track of the same cluster.
+    """:class:`PseudoBoxDataset` in which some search areas belong to another track of the same
+    cluster.
 
-    Before :meth:`set_clusters` it gives what its base gives. After that, a share of the groups takes its search view from another track of
-    the template's cluster; the sample's ``search_box_xyxy`` is nan, which labels every cell negative. Clusters live in shared memory, where
-    running workers see them.
+    Before :meth:`set_clusters` it gives what its base gives. After that, a share of the groups
+    takes its search view from another track of the template's cluster; the sample's
+    ``search_box_xyxy`` is nan, which labels every cell negative. Clusters live in shared memory,
+    where running workers see them.
 
     Args:
-        negative_share: Probability that a group is a hard negative; one whose track has no fellow in its cluster stays positive.
+        negative_share: Probability that a group is a hard negative; one whose track has no fellow
+            in its cluster stays positive.
         **kwargs: As for :class:`PseudoBoxDataset`; the frame sampler gives a view 'search'.
 
     Raises:
@@ -45,7 +48,8 @@ class HardNegativePairs(PseudoBoxDataset):
         super().__init__(**kwargs)
         if 'search' not in self.frame_sampler.view_names:
             raise ValueError(
-                f"HardNegativePairs: the frame sampler gives no view 'search', only {list(self.frame_sampler.view_names)}"
+                "HardNegativePairs: the frame sampler gives no view 'search', only "
+                f'{list(self.frame_sampler.view_names)}'
             )
 
     def load_data_list(self) -> list[dict]:
@@ -78,7 +82,8 @@ class HardNegativePairs(PseudoBoxDataset):
             yield f'{track.clip}#{track.object_id}'
 
     def cluster_images(self, size_px: int) -> Iterator[np.ndarray | None]:
-        """One image of each track in order, its middle usable frame resized to a square, ``(size_px, size_px, 3)`` uint8.
+        """One image of each track in order, its middle usable frame resized to a square,
+        ``(size_px, size_px, 3)`` uint8.
 
         None stands for an image that cannot be read; it is named in the log.
         """

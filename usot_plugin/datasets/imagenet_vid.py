@@ -1,8 +1,10 @@
-"""ImageNet VID as published, an XML file a frame, turned into the one CocoVID file that supervised configs read.
+"""ImageNet VID as published, an XML file a frame, turned into the one CocoVID file that supervised
+configs read.
 
-A snippet is a folder of frames, ``Data/VID/train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000/000000.JPEG``, beside it
-``Annotations/VID/...`` with an XML file for each. The result has the form that MMTracking's converter gives it, but for its short list of
-frames for video detection.
+A snippet is a folder of frames,
+``Data/VID/train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000/000000.JPEG``, beside it
+``Annotations/VID/...`` with an XML file for each. The result has the form that MMTracking's
+converter gives it, but for its short list of frames for video detection.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ class VIDObject:
     Attributes:
         track: Number of the object in its snippet.
         category_id: Its class, 1 to 30.
-        box_xywh: Left, top, width and height in pixels, 0-based, as MMTracking reads the file (width = xmax - xmin).
+        box_xywh: Left, top, width and height in pixels, 0-based, as MMTracking reads the file
+            (width = xmax - xmin).
         occluded: Partly hidden; training leaves it out.
         generated: The box was interpolated, not drawn.
     """
@@ -79,7 +82,8 @@ class Conversion:
     Attributes:
         content: The CocoVID file.
         empty_boxes: Boxes without an area, which were left out.
-        problems: A line for each XML file that cannot be used, and for each snippet with frames that lack one of their two files.
+        problems: A line for each XML file that cannot be used, and for each snippet with frames
+            that lack one of their two files.
     """
 
     content: dict[str, Any]
@@ -154,7 +158,8 @@ def find_snippets(root: Path, split: str) -> list[Path]:
         AnnotationError: There is none.
     """
     base = root / 'Annotations' / 'VID' / split
-    # The snippets of the training set lie in four folders of their own, those of the validation set side by side.
+    # The snippets of the training set lie in four folders of their own, those of the validation set
+    # side by side.
     found = sorted(
         {file.parent for pattern in ('*/*/*.xml', '*/*.xml') for file in base.glob(pattern)}
     )
@@ -168,8 +173,9 @@ def find_snippets(root: Path, split: str) -> list[Path]:
 def convert_vid(root: Path, snippets: Iterator[Path] | list[Path]) -> Conversion:
     """The CocoVID file of some snippets.
 
-    A frame that lacks its XML file or its image is left out, and so is one whose XML file cannot be used; ``problems`` names them.
-    ``frame_id`` is the number in the file name, so that frames keep their distance.
+    A frame that lacks its XML file or its image is left out, and so is one whose XML file cannot be
+    used; ``problems`` names them. ``frame_id`` is the number in the file name, so that frames keep
+    their distance.
 
     Args:
         root: Folder that holds ``Annotations/`` and ``Data/``.
@@ -252,7 +258,8 @@ def _paired_frames(root: Path, folder: Path, name: str, problems: list[str]) -> 
     for stems, what in ((annotated - images, 'image'), (images - annotated, 'XML file')):
         if stems:
             problems.append(
-                f'{name}: {len(stems)} of {len(annotated | images)} frames have no {what}, the first is {min(stems)}'
+                f'{name}: {len(stems)} of {len(annotated | images)} frames have no {what}, the '
+                f'first is {min(stems)}'
             )
     unnumbered = sorted(
         stem for stem in annotated & images if not stem.isascii() or not stem.isdigit()

@@ -25,7 +25,8 @@ def _dataset_kind(part: Any) -> type:
 
 
 def is_annotated(part: Any) -> bool | None:
-    """Whether the boxes of a data set, or of its config, are labels; None where a :class:`CocoVIDDataset` does not say it."""
+    """Whether the boxes of a data set, or of its config, are labels; None where a
+    :class:`CocoVIDDataset` does not say it."""
     if issubclass(_dataset_kind(part), CocoVIDDataset):
         return _option(part, 'annotated')
     source = _option(part, 'box_source')
@@ -41,14 +42,16 @@ def with_label_share(part: Any, label_share: float, label_seed: int) -> Any:
     """An annotated part that uses only a share of its sequences.
 
     Raises:
-        ValueError: It can use all of them alone: it is no config with the name or config of its box source, or a :class:`CocoVIDDataset`.
+        ValueError: It can use all of them alone: it is no config with the name or config of its box
+            source, or a :class:`CocoVIDDataset`.
     """
     source = _option(part, 'box_source')
     if not isinstance(part, Mapping) or not isinstance(source, str | Mapping):
         if label_share == 1:
             return part
         raise ValueError(
-            f'QuotaMixture: label_share={label_share} of {_dataset_kind(part).__name__} cannot be taken: only of a config with box_source='
+            f'QuotaMixture: label_share={label_share} of {_dataset_kind(part).__name__} cannot '
+            'be taken: only of a config with box_source='
             "'annotated' (or its like); of others all labels are used (1) or none (0)"
         )
     source = {'type': BOX_SOURCES[source]} if isinstance(source, str) else dict(source)
@@ -56,7 +59,8 @@ def with_label_share(part: Any, label_share: float, label_seed: int) -> Any:
 
 
 def hand_on(quotas: Sequence[int], dropped: Sequence[bool]) -> list[int]:
-    """Quotas after some parts were dropped: the others take theirs over in proportion, and the sum stays.
+    """Quotas after some parts were dropped: the others take theirs over in proportion, and the sum
+    stays.
 
     Raises:
         ValueError: Nothing is left that could take them over.
@@ -66,7 +70,8 @@ def hand_on(quotas: Sequence[int], dropped: Sequence[bool]) -> list[int]:
     )
     if not kept.any():
         raise ValueError(
-            f'QuotaMixture: without its annotated parts nothing is left to draw from (quotas {list(quotas)})'
+            'QuotaMixture: without its annotated parts nothing is left to draw from (quotas '
+            f'{list(quotas)})'
         )
     ends = np.round(np.cumsum(kept) / kept.sum() * sum(quotas)).astype(int)
     return np.diff(ends, prepend=0).tolist()
@@ -76,21 +81,26 @@ def hand_on(quotas: Sequence[int], dropped: Sequence[bool]) -> list[int]:
 class QuotaMixture(ConcatDataset):
     """Data sets one after another, each of the wanted length; a shuffling sampler mixes them.
 
-    Within its quota a set visits all its tracks before any comes again, across epochs: a quota may be smaller or larger than the set.
+    Within its quota a set visits all its tracks before any comes again, across epochs: a quota may
+    be smaller or larger than the set.
 
     Args:
         datasets: :class:`PseudoBoxDataset` instances or configs.
-        quotas: Samples of each an epoch (USOT release: VID 14000, GOT-10k 19000, LaSOT 13000, YouTube-VOS 4000); by default their own
-            lengths. A part with quota 0 is left out and its files are not looked for, so that one key says what a run learns from.
+        quotas: Samples of each an epoch (USOT release: VID 14000, GOT-10k 19000, LaSOT 13000,
+            YouTube-VOS 4000); by default their own lengths. A part with quota 0 is left out and its
+            files are not looked for, so that one key says what a run learns from.
         lazy_init: Load the data sets when first used.
-        label_share: Share of the sequences of annotated parts that count as labelled, 0 to 1. At 0 those parts are left out and the others
-            take over their quotas. None leaves the parts as they are configured. Parts are annotated by their box source; a
-            :class:`CocoVIDDataset`, whose file may hold labels or exported pseudo boxes, says it by ``annotated``, and is used whole.
+        label_share: Share of the sequences of annotated parts that count as labelled, 0 to 1. At 0
+            those parts are left out and the others take over their quotas. None leaves the parts as
+            they are configured. Parts are annotated by their box source; a :class:`CocoVIDDataset`,
+            whose file may hold labels or exported pseudo boxes, says it by ``annotated``, and is
+            used whole.
         label_seed: Which sequences these are; a smaller share is part of a larger one.
 
     Raises:
-        ValueError: Another number of quotas than of data sets, a negative quota, none above 0, ``label_share`` outside [0, 1],
-            no annotated part that it could mean, or one of which no share can be taken.
+        ValueError: Another number of quotas than of data sets, a negative quota, none above 0,
+            ``label_share`` outside [0, 1], no annotated part that it could mean, or one of which no
+            share can be taken.
         TypeError: A part is no :class:`PseudoBoxDataset`.
     """
 
@@ -108,7 +118,8 @@ class QuotaMixture(ConcatDataset):
             len(quotas) != len(datasets) or min(quotas) < 0 or not any(quotas)
         ):
             raise ValueError(
-                f'QuotaMixture: {len(datasets)} data sets need as many quotas, one of them above 0, got {list(quotas)}'
+                f'QuotaMixture: {len(datasets)} data sets need as many quotas, one of them above '
+                f'0, got {list(quotas)}'
             )
         parts = list(datasets)
         if label_share is not None:
@@ -136,14 +147,19 @@ class QuotaMixture(ConcatDataset):
             )
         annotated = [is_annotated(part) for part in parts]
         if None in annotated:
-            where = f'part {annotated.index(None)} ({_dataset_kind(parts[annotated.index(None)]).__name__})'
+            where = (
+                f'part {annotated.index(None)} '
+                f'({_dataset_kind(parts[annotated.index(None)]).__name__})'
+            )
             raise ValueError(
-                f'QuotaMixture: label_share is given, and {where} does not say whether its boxes are labels: annotated=True, or '
+                f'QuotaMixture: label_share is given, and {where} does not say whether its boxes '
+                'are labels: annotated=True, or '
                 'annotated=False for exported pseudo boxes'
             )
         if not any(annotated):
             raise ValueError(
-                "QuotaMixture: label_share is given, and no part has labels (box_source='annotated', or annotated=True)"
+                'QuotaMixture: label_share is given, and no part has labels '
+                "(box_source='annotated', or annotated=True)"
             )
         if label_share > 0:
             return [

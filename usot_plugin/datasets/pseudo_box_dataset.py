@@ -46,7 +46,8 @@ _ORDER_STREAM = 2**31
 class NoSampleError(RuntimeError):
     """No training sample can be made; the message names the last clip that was tried.
 
-    Its only argument is the message, so that it passes from a loader process to the main one as what it is.
+    Its only argument is the message, so that it passes from a loader process to the main one as
+    what it is.
     """
 
 
@@ -54,38 +55,47 @@ class NoSampleError(RuntimeError):
 class PseudoBoxDataset(BaseDataset):
     """Groups of template, search and memory images around the boxes of a box source.
 
-    A sample is a pure function of (seed, epoch, index): it does not depend on the number of workers, and a resumed run that sets the epoch
-    goes on as if it had never stopped. Epoch and stage live in shared memory, so that workers which outlive an epoch see them change.
+    A sample is a pure function of (seed, epoch, index): it does not depend on the number of
+    workers, and a resumed run that sets the epoch goes on as if it had never stopped. Epoch and
+    stage live in shared memory, so that workers which outlive an epoch see them change.
 
     Args:
-        box_source: One of :data:`BOX_SOURCES` ('discovered', 'random', 'annotated' ...), or the config of a :class:`BoxSource`, which is
-            also given those of the next five keys that it takes; the others may stay for another box source.
+        box_source: One of :data:`BOX_SOURCES` ('discovered', 'random', 'annotated' ...), or the
+            config of a :class:`BoxSource`, which is also given those of the next five keys that it
+            takes; the others may stay for another box source.
         table: Pseudo-box table.
         clips: Folder of clips, or list of paths, for the sources that need no table.
         images: Folder of single images, or list of paths, for the same sources.
         video_root: Where the clips of the table are now; by default where they were at discovery.
         sequences: Benchmark data set (config) of 'annotated' and the two with masks.
-        exclude: Clips that are left out, whatever the source: a text file with a name on each line, a list of names, or 'got10k_vot' for
-            the 1000 sequences of GOT-10k that VOT2019 and later forbid to learn from.
+        exclude: Clips that are left out, whatever the source: a text file with a name on each line,
+            a list of names, or 'got10k_vot' for the 1000 sequences of GOT-10k that VOT2019 and
+            later forbid to learn from.
         frame_sampler: Config of a :class:`FrameSampler`.
         crop_store: Read crops from this store (tools/build_crop_store.py) in place of the clips.
-        frame_root: Read ``<frame_root>/<clip>/`` in place of the video, where there is such a folder.
-        samples_per_epoch: Length of the data set; by default one sample for each track. Tracks are visited in random order, all of them
-            once before any comes again, across epochs.
+        frame_root: Read ``<frame_root>/<clip>/`` in place of the video, where there is such a
+            folder.
+        samples_per_epoch: Length of the data set; by default one sample for each track. Tracks are
+            visited in random order, all of them once before any comes again, across epochs.
         seed: Of all random numbers.
         stage: First stage, 'naive' or 'cycle'; :meth:`set_stage` changes it.
         min_quality: A track is drawn if ``Q_v - corner_share / 3`` is at least this ...
-        max_corner_share: ... and its corner share is below this. With both None the table's own column ``samplable`` decides.
-        redraw_neighbours: In place of a track that must not be drawn, the best of this many is looked at ...
+        max_corner_share: ... and its corner share is below this. With both None the table's own
+            column ``samplable`` decides.
+        redraw_neighbours: In place of a track that must not be drawn, the best of this many is
+            looked at ...
         redraw_radius: ... from those up to so many rows before or after ...
-        redraw_tries: ... at most so many times (USOT release: best of 3 within +-30, 20 times); then the best one seen is taken.
+        redraw_tries: ... at most so many times (USOT release: best of 3 within +-30, 20 times);
+            then the best one seen is taken.
         max_open_clips: Clips that each worker keeps open.
-        max_failures: So many clips in a row may turn out unreadable (each is reported once) before a sample is given up.
+        max_failures: So many clips in a row may turn out unreadable (each is reported once) before
+            a sample is given up.
         pipeline: Transforms; see :class:`ViewTransform` for what they get.
         indices, test_mode, lazy_init: As MMEngine's ``BaseDataset``; an index is a track.
 
     Raises:
-        ValueError: A value is impossible, or a crop store is asked for with boxes that are not known beforehand, or masks where are none.
+        ValueError: A value is impossible, or a crop store is asked for with boxes that are not
+            known beforehand, or masks where are none.
     """
 
     METAINFO = {'task_name': 'single_object_tracking'}
@@ -158,7 +168,10 @@ class PseudoBoxDataset(BaseDataset):
             pipeline=list(pipeline), indices=indices, test_mode=test_mode, lazy_init=lazy_init
         )
 
-    # --- MMEngine -----------------------------------------------------------------------------------------------------------------------
+    # --- MMEngine
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def load_data_list(self) -> list[dict]:
         """One small entry a track; the tracks themselves stay with the box source."""
@@ -167,7 +180,8 @@ class PseudoBoxDataset(BaseDataset):
             self.source = RemainingTracks(self.source, self.exclude)
         if self.crop_store is not None and not self.source.fixed:
             raise ValueError(
-                f'crop_store: {type(self.source).__name__} finds its boxes in full frames, so crops cannot be stored for it'
+                f'crop_store: {type(self.source).__name__} finds its boxes in full frames, so '
+                'crops cannot be stored for it'
             )
         if self.frame_sampler.first_with_mask and self.source.why_no_masks:
             raise ValueError(f'frame_sampler.first_with_mask: {self.source.why_no_masks}')
@@ -181,7 +195,8 @@ class PseudoBoxDataset(BaseDataset):
         self._margin = margin
         if not self._good.any():
             raise ValueError(
-                f'{type(self.source).__name__}: none of its {len(self.source)} tracks is good enough to be drawn'
+                f'{type(self.source).__name__}: none of its {len(self.source)} tracks is good '
+                'enough to be drawn'
             )
         return [{'row': row} for row in range(len(self.source))]
 
@@ -225,7 +240,10 @@ class PseudoBoxDataset(BaseDataset):
             f'{self.max_failures + 1} clips in a row could not be used; the last: {last}'
         ) from last
 
-    # --- epoch and stage ----------------------------------------------------------------------------------------------------------------
+    # --- epoch and stage
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     @property
     def epoch(self) -> int:
@@ -251,10 +269,14 @@ class PseudoBoxDataset(BaseDataset):
             raise ValueError(f'stage is one of {STAGES}, got {stage!r}')
         self._shared[1] = STAGES.index(stage)
 
-    # --- drawing ------------------------------------------------------------------------------------------------------------------------
+    # --- drawing
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def _ordered_track(self, position: int) -> int:
-        """Track at a position of the endless visiting order: one random permutation after another."""
+        """Track at a position of the endless visiting order: one random permutation after
+        another."""
         round_number, at = divmod(position, self.track_count)
         if (
             self._order is None
@@ -323,7 +345,8 @@ class PseudoBoxDataset(BaseDataset):
 
 
 def _build_source(source: str | dict[str, Any] | BoxSource, keys: dict[str, Any]) -> BoxSource:
-    """The box source, given those of the data set's ``keys`` that it takes: a config may hold the keys of several sources."""
+    """The box source, given those of the data set's ``keys`` that it takes: a config may hold the
+    keys of several sources."""
     if isinstance(source, BoxSource):
         return source
     if isinstance(source, str):

@@ -1,8 +1,10 @@
-"""Training data as the USOT release preprocesses it: a ``train.json`` of pseudo boxes and a folder ``crop511`` of crops around them.
+"""Training data as the USOT release preprocesses it: a ``train.json`` of pseudo boxes and a folder
+``crop511`` of crops around them.
 
-``train.json`` is ``{video: {track: {frame: [...], 'meta': {...}}}}``. A frame is named by the stem of its image; its nine numbers are
-``x1, y1, x2, y2``, the share of picked frames nearby (short and long range), ``T_l`` and ``T_u`` as positions in the track's list of
-frames, and centrality. Its crop is ``crop511/<video>/<frame, six digits>.<track, two digits>.x.jpg``.
+``train.json`` is ``{video: {track: {frame: [...], 'meta': {...}}}}``. A frame is named by the stem
+of its image; its nine numbers are ``x1, y1, x2, y2``, the share of picked frames nearby (short and
+long range), ``T_l`` and ``T_u`` as positions in the track's list of frames, and centrality. Its
+crop is ``crop511/<video>/<frame, six digits>.<track, two digits>.x.jpg``.
 """
 
 from __future__ import annotations
@@ -42,8 +44,9 @@ def crop_geometry(box_xyxy: np.ndarray, crop_px: int = CROP_PX) -> tuple[float, 
         crop_px: Side of the crop.
 
     Returns:
-        Factor from frame to crop, and the place ``(2,)`` in the frame that becomes the middle of the crop's first pixel. Both are in the
-        pixel-centre coordinates of ``cv2.warpAffine``, which the release gives corner coordinates to.
+        Factor from frame to crop, and the place ``(2,)`` in the frame that becomes the middle of
+        the crop's first pixel. Both are in the pixel-centre coordinates of ``cv2.warpAffine``,
+        which the release gives corner coordinates to.
     """
     cx, cy, w, h = xyxy_to_cxcywh(np.asarray(box_xyxy, np.float64))
     side = context_side(w, h) * crop_px / EXEMPLAR_PX
@@ -51,16 +54,19 @@ def crop_geometry(box_xyxy: np.ndarray, crop_px: int = CROP_PX) -> tuple[float, 
 
 
 def box_in_crop(box_xyxy: np.ndarray, crop_px: int = CROP_PX) -> np.ndarray:
-    """Where a box ``(4,)`` of the frame lies in the crop that the release cuts around it, ``(4,)`` continuous pixels.
+    """Where a box ``(4,)`` of the frame lies in the crop that the release cuts around it, ``(4,)``
+    continuous pixels.
 
-    The release puts it in the middle pixel, ``127 / context_side`` times as large; this is the same within a pixel, and exact.
+    The release puts it in the middle pixel, ``127 / context_side`` times as large; this is the same
+    within a pixel, and exact.
     """
     factor, corner = crop_geometry(box_xyxy, crop_px)
     return (np.asarray(box_xyxy, np.float64) - np.tile(corner, 2) - 0.5) * factor + 0.5
 
 
 def cut_crop(image: np.ndarray, box_xyxy: np.ndarray, crop_px: int = CROP_PX) -> np.ndarray:
-    """The crop ``(crop_px, crop_px, 3)`` that the release stores for a box ``(4,)`` of a frame ``(H, W, 3)`` uint8."""
+    """The crop ``(crop_px, crop_px, 3)`` that the release stores for a box ``(4,)`` of a frame
+    ``(H, W, 3)`` uint8."""
     factor, (left, top) = crop_geometry(box_xyxy, crop_px)
     matrix = np.array([[factor, 0, -factor * left], [0, factor, -factor * top]])
     fill = mean_color(image).tolist()
@@ -79,7 +85,8 @@ class ReleaseTrack(Track):
     """A track whose frames are counted by their place in ``train.json``.
 
     Attributes:
-        file_numbers: ``(L,)`` number in the file name of each frame, which may have gaps (YouTube-VOS) and need not begin at 0.
+        file_numbers: ``(L,)`` number in the file name of each frame, which may have gaps
+            (YouTube-VOS) and need not begin at 0.
     """
 
     file_numbers: np.ndarray | None = None
@@ -91,11 +98,13 @@ class ReleaseBoxes(BoxSource):
 
     Args:
         annotation: The file.
-        min_quality: A track is good enough to be drawn if its share of picked frames less a third of its corner share is at least this ...
+        min_quality: A track is good enough to be drawn if its share of picked frames less a third
+            of its corner share is at least this ...
         max_corner_share: ... and its corner share is below this.
 
     Raises:
-        AnnotationError: The file is missing, not of this form, or has no track with all its numbers.
+        AnnotationError: The file is missing, not of this form, or has no track with all its
+            numbers.
     """
 
     fixed = True
@@ -195,13 +204,14 @@ class ReleaseCrops(FrameReader):
 
 @DATASETS.register_module()
 class USOTCropDataset(PseudoBoxDataset):
-    """Training groups from what the USOT release has preprocessed, without discovering anything again.
+    """Training groups from what the USOT release has preprocessed, without discovering anything
+    again.
 
     Args:
         annotation: ``train.json``.
         crops: Folder ``crop511``.
-        kwargs: ``frame_sampler``, ``pipeline``, ``samples_per_epoch`` ... of :class:`PseudoBoxDataset`, but for those that say where boxes
-            and images come from.
+        kwargs: ``frame_sampler``, ``pipeline``, ``samples_per_epoch`` ... of
+            :class:`PseudoBoxDataset`, but for those that say where boxes and images come from.
 
     Raises:
         ValueError: A key says otherwise where boxes or images come from.
@@ -226,7 +236,8 @@ def _tracks(file: Path):
         raise AnnotationError(
             file, f'expected {{video: {{track: {{frame: [...]}}}}}}, got a {type(videos).__name__}'
         )
-    while videos:  # a file of some hundred MB becomes gigabytes of numbers: let go of each video when it is read
+    # a file of some hundred MB becomes gigabytes of numbers: let go of each video when it is read
+    while videos:
         clip = next(iter(videos))
         tracks = videos.pop(clip)
         for name, frames in tracks.items() if isinstance(tracks, dict) else [('', None)]:
@@ -249,7 +260,8 @@ def _meta(frames: dict[str, Any], file: Path, where: str) -> tuple[float, float]
 
 
 def _frame_values(frames: dict[str, Any], file: Path, where: str) -> np.ndarray | None:
-    """File number and the nine numbers of each frame, ``(L, 10)`` float32; None for a track that was not finished."""
+    """File number and the nine numbers of each frame, ``(L, 10)`` float32; None for a track that
+    was not finished."""
     lengths = {len(values) if isinstance(values, list) else 0 for values in frames.values()}
     if lengths <= {UNFINISHED_NUMBERS}:
         return None
@@ -266,12 +278,14 @@ def _frame_values(frames: dict[str, Any], file: Path, where: str) -> np.ndarray 
     if values[:, 0].max() > 999_999:
         raise AnnotationError(
             file,
-            f'{where}: crops are named by six digits, so frame {values[:, 0].max():.0f} cannot have one',
+            f'{where}: crops are named by six digits, so frame {values[:, 0].max():.0f} cannot '
+            'have one',
         )
     at, first, last = np.arange(len(values)), values[:, 7], values[:, 8]
     if not ((first >= 0) & (first <= at) & (at <= last) & (last < len(values))).all():
         raise AnnotationError(
             file,
-            f'{where}: T_l and T_u must be positions around their frame among the {len(values)} of the track',
+            f'{where}: T_l and T_u must be positions around their frame among the {len(values)} '
+            'of the track',
         )
     return values

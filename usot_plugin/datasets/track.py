@@ -15,7 +15,8 @@ from ..structures.boxes import is_valid
 class Track:
     """What is known of one object before its clip is opened.
 
-    A track without boxes stands for a whole clip in which a box is found only when a frame is at hand (random, centre, ...).
+    A track without boxes stands for a whole clip in which a box is found only when a frame is at
+    hand (random, centre, ...).
 
     Attributes:
         clip: Name of the clip below the videos root.
@@ -23,15 +24,18 @@ class Track:
         object_id: Which object of the clip.
         first_frame: Frame of the clip that the first entry of the columns belongs to.
         length: Number of frames; 0 while unknown.
-        boxes_xyxy: ``(L, 4)`` in pixels of the full frame, nan where the object is absent; None without boxes.
+        boxes_xyxy: ``(L, 4)`` in pixels of the full frame, nan where the object is absent; None
+            without boxes.
         frame_quality: ``(L,)`` reliability of each box in [0, 1]; None without boxes.
         centrality: ``(L,)`` bonus for boxes away from the border; None without boxes.
-        fragment_first, fragment_last: ``(L,)`` frames of the clip, inclusive, between which the object moves smoothly; None without boxes.
+        fragment_first, fragment_last: ``(L,)`` frames of the clip, inclusive, between which the
+            object moves smoothly; None without boxes.
         available: ``(L,)`` bool, frames that the reader can give; None for all of them.
         sequence_quality: Quality of the track in (0, 1], USOT's ``Q_v``.
         fingerprint: Of the clip the boxes belong to; empty where unknown.
-        mask_runs: ``L`` run lengths of the masks on the grid of each box (:func:`~usot_plugin.structures.box_masks.grid_to_runs`), empty
-            where a frame has none; None where no frame has one.
+        mask_runs: ``L`` run lengths of the masks on the grid of each box
+            (:func:`~usot_plugin.structures.box_masks.grid_to_runs`), empty where a frame has none;
+            None where no frame has one.
     """
 
     clip: str
@@ -59,7 +63,8 @@ class Track:
         return np.flatnonzero(usable) + self.first_frame
 
     def fragment(self, frame_index: int) -> tuple[int, int]:
-        """First and last frame, inclusive, of the smooth passage around a frame; the whole track where nothing is known."""
+        """First and last frame, inclusive, of the smooth passage around a frame; the whole track
+        where nothing is known."""
         if self.fragment_first is None or self.fragment_last is None:
             return self.first_frame, self.first_frame + self.length - 1
         at = frame_index - self.first_frame
@@ -76,7 +81,8 @@ class Track:
         return np.asarray(self.boxes_xyxy[frame_index - self.first_frame], np.float64)
 
     def box_mask(self, frame_index: int) -> np.ndarray | None:
-        """Mask ``(M, M)`` bool on the grid of the box of a frame of the clip; None where it is unknown."""
+        """Mask ``(M, M)`` bool on the grid of the box of a frame of the clip; None where it is
+        unknown."""
         return (
             None
             if self.mask_runs is None

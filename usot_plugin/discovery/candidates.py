@@ -13,7 +13,8 @@ from .config import CandidatesConfig
 
 
 def has_salient_motion(distance: np.ndarray, config: CandidatesConfig) -> bool:
-    """The release's gate: the scene is still as a whole, or something in it moves far from the mean."""
+    """The release's gate: the scene is still as a whole, or something in it moves far from the
+    mean."""
     mean, peak = float(distance.mean()), float(distance.max())
     return peak > config.min_peak_px and (
         mean < config.gate_mean_px or peak > config.gate_peak_ratio * mean
@@ -21,20 +22,23 @@ def has_salient_motion(distance: np.ndarray, config: CandidatesConfig) -> bool:
 
 
 def motion_mask(distance: np.ndarray, alpha: float) -> np.ndarray:
-    """Pixels whose distance is at least ``alpha max + (1 - alpha) mean``, ``(H, W)`` uint8, 0 or 1."""
+    """Pixels whose distance is at least ``alpha max + (1 - alpha) mean``, ``(H, W)`` uint8, 0 or
+    1."""
     threshold = alpha * float(distance.max()) + (1 - alpha) * float(distance.mean())
     return (distance >= threshold).view(np.uint8)
 
 
 def region_boxes(mask: np.ndarray, min_area: float) -> np.ndarray:
-    """Circumscribed rectangles of the 8-connected areas of a mask, without small areas and as if small holes were filled.
+    """Circumscribed rectangles of the 8-connected areas of a mask, without small areas and as if
+    small holes were filled.
 
-    Filling a hole never changes the rectangle around it, it only swallows an area that lies in it. So holes are looked at only where one
-    rectangle lies in another.
+    Filling a hole never changes the rectangle around it, it only swallows an area that lies in it.
+    So holes are looked at only where one rectangle lies in another.
 
     Args:
         mask: ``(H, W)`` uint8, 0 for background.
-        min_area: Areas and holes (4-connected background that does not reach the border) with fewer pixels are removed.
+        min_area: Areas and holes (4-connected background that does not reach the border) with fewer
+            pixels are removed.
 
     Returns:
         ``(N, 4)`` int32 ``x1, y1, x2, y2``, ends exclusive, in raster order of the areas.
@@ -53,7 +57,8 @@ def region_boxes(mask: np.ndarray, min_area: float) -> np.ndarray:
 def _components(
     mask: np.ndarray, connectivity: int, min_area: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes of the components of at least ``min_area`` pixels, the label map, and for each label whether it is smaller."""
+    """Boxes of the components of at least ``min_area`` pixels, the label map, and for each label
+    whether it is smaller."""
     _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
         mask, connectivity, cv2.CV_32S, cv2.CCL_GRANA
     )
@@ -130,7 +135,8 @@ def motion_mask_of(
         config: Thresholds.
 
     Returns:
-        ``(h, w)`` bool, as large as the box; all that is above the lowest threshold where no single area has this rectangle.
+        ``(h, w)`` bool, as large as the box; all that is above the lowest threshold where no single
+        area has this rectangle.
     """
     x1, y1, x2, y2 = (int(value) for value in box_xyxy)
     inside = np.s_[y1:y2, x1:x2]
@@ -159,7 +165,8 @@ def candidate_boxes(
         unit_xy: Pixels of the config's unit per map pixel.
 
     Returns:
-        ``(N, 4)`` int32 in pixels of the cut map: masks in the order of ``alphas``, best first; empty where nothing moves differently.
+        ``(N, 4)`` int32 in pixels of the cut map: masks in the order of ``alphas``, best first;
+        empty where nothing moves differently.
     """
     if not has_salient_motion(distance, config):
         return np.empty((0, 4), np.int32)

@@ -37,7 +37,8 @@ def load_discovery(
 def clip_timeout(
     path: str | Path, options: Mapping[str, Any] | None = None, given: float | None = None
 ) -> float | None:
-    """Seconds after which a clip that gives no frame is given up: the value of the command line, else ``clip_timeout`` of the config.
+    """Seconds after which a clip that gives no frame is given up: the value of the command line,
+    else ``clip_timeout`` of the config.
 
     Returns:
         The seconds; None, written as 0, waits forever.

@@ -1,10 +1,12 @@
 """From one clip to its pseudo tracks: flow, candidates, trajectory, quality, fragments.
 
-A pure function of the frames and the config: no file is written, nothing is remembered. Of the frames only the few that the longest flow
-interval spans are in memory at a time, so a long video needs no more than a short one.
+A pure function of the frames and the config: no file is written, nothing is remembered. Of the
+frames only the few that the longest flow interval spans are in memory at a time, so a long video
+needs no more than a short one.
 
 Reference:
-    Zheng et al., Learning to Track Objects from Unlabeled Videos (USOT, ICCV 2021, arXiv:2108.12711), Sec. 3.1.
+    Zheng et al., Learning to Track Objects from Unlabeled Videos (USOT, ICCV 2021,
+    arXiv:2108.12711), Sec. 3.1.
 """
 
 from __future__ import annotations
@@ -67,8 +69,9 @@ class Observation:
 def window_spans(frame_count: int, config: FramesConfig) -> list[tuple[int, int]]:
     """Windows ``[start, stop)`` of a clip.
 
-    Window ``k`` starts at ``k * window`` and runs on into the next by ``window_overlap`` frames. The last one ends with the clip and
-    starts early enough to be as long as the others, so no window is too short to judge.
+    Window ``k`` starts at ``k * window`` and runs on into the next by ``window_overlap`` frames.
+    The last one ends with the clip and starts early enough to be as long as the others, so no
+    window is too short to judge.
     """
     total = frame_count if config.max_count is None else min(frame_count, config.max_count)
     if config.window is None or total <= config.window + config.window_overlap:
@@ -79,7 +82,9 @@ def window_spans(frame_count: int, config: FramesConfig) -> list[tuple[int, int]
 
 
 def evaluated_frames(length: int, gap: int) -> np.ndarray:
-    """Frames g, 2g, 3g ... that have at least g frames after them in a window of ``length`` frames."""
+    """Frames g, 2g, 3g ...
+
+    that have at least g frames after them in a window of ``length`` frames."""
     return np.arange(gap, length - gap, gap)
 
 
@@ -149,7 +154,8 @@ def watch(
         def flow_over(
             gap: int, frame: int = frame, held: dict = held, known: dict = known
         ) -> np.ndarray:
-            # Near the ends of the window several intervals mean the same frames: their flow is computed once.
+            # Near the ends of the window several intervals mean the same frames: their flow is
+            # computed once.
             pair = max(frame - gap, 0), min(frame + gap, length - 1)
             key = pair if estimator.needs_before else (0, pair[1])
             if key not in known:
@@ -262,7 +268,8 @@ def build_track(
 
 
 def frames_needed(config: DiscoveryConfig) -> int:
-    """The fewest frames in which motion can be seen: one evaluated frame with a gap before and after it."""
+    """The fewest frames in which motion can be seen: one evaluated frame with a gap before and
+    after it."""
     return 2 * config.frames.eval_gap + 1
 
 
@@ -272,13 +279,15 @@ def _check_clip(
     needed = frames_needed(config)
     if clip.frame_count < needed:
         raise NoMovingObjectError(
-            f'too short: {clip.frame_count} frame{"s" if clip.frame_count != 1 else ""}, {needed} are needed to see motion '
+            f'too short: {clip.frame_count} frame{"s" if clip.frame_count != 1 else ""}, '
+            f'{needed} are needed to see motion '
             f'every {config.frames.eval_gap} frames',
             Reason.TOO_SHORT,
         )
     if min(geometry.map_wh) < estimator.min_side_px:
         raise NoMovingObjectError(
-            f'too small: {clip.size_wh[0]}x{clip.size_wh[1]} pixels leave {geometry.map_wh[0]}x{geometry.map_wh[1]} for flow, '
+            f'too small: {clip.size_wh[0]}x{clip.size_wh[1]} pixels leave '
+            f'{geometry.map_wh[0]}x{geometry.map_wh[1]} for flow, '
             f'which needs {estimator.min_side_px} on each side',
             Reason.TOO_SMALL,
         )
@@ -292,15 +301,18 @@ def discover(
     Args:
         clip: The clip.
         config: The numbers; defaults where left out.
-        estimator: A flow estimator that is already built, for callers with many clips; otherwise ``config.flow`` is built.
+        estimator: A flow estimator that is already built, for callers with many clips; otherwise
+            ``config.flow`` is built.
 
     Returns:
-        Tracks, best first by ``Q_v - corner share / 3``; ``object_id`` is the place in this list, so clip and ``object_id`` together are
-        unique. There is one track per window and object. Tracks that :func:`~usot_plugin.discovery.quality.is_kept` would drop are
-        among them. The same clip and config always give the same tracks.
+        Tracks, best first by ``Q_v - corner share / 3``; ``object_id`` is the place in this list,
+        so clip and ``object_id`` together are unique. There is one track per window and object.
+        Tracks that :func:`~usot_plugin.discovery.quality.is_kept` would drop are among them. The
+        same clip and config always give the same tracks.
 
     Raises:
-        NoMovingObjectError: No candidate in the whole clip, or a clip too short or too small to have any.
+        NoMovingObjectError: No candidate in the whole clip, or a clip too short or too small to
+            have any.
         ClipError: A frame cannot be decoded.
         ValueError: ``config.flow`` cannot be built.
     """
@@ -320,7 +332,8 @@ def discover(
     if not tracks:
         if candidates:
             raise NoMovingObjectError(
-                f'no trajectory of at least {config.objects.min_picks} picks among {candidates} candidate boxes'
+                f'no trajectory of at least {config.objects.min_picks} picks among {candidates} '
+                'candidate boxes'
             )
         raise NoMovingObjectError(
             f'nothing moves against the background in any of {evaluated} evaluated frames'

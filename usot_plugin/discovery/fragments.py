@@ -37,8 +37,9 @@ def fragment_bounds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """First and last frame of every frame's fragment.
 
-    From frame ``t`` the walk goes left and right in steps of ``step``, while neighbours have a reward of at least theta_2 and the
-    frame stepped onto has ``Q_f > theta_3``. A frame inside its predecessor's fragment inherits that fragment.
+    From frame ``t`` the walk goes left and right in steps of ``step``, while neighbours have a
+    reward of at least theta_2 and the frame stepped onto has ``Q_f > theta_3``. A frame inside its
+    predecessor's fragment inherits that fragment.
 
     Args:
         boxes_xyxy: ``(L, 4)``.
@@ -46,7 +47,8 @@ def fragment_bounds(
         config: Step, reach, theta_2, theta_3 and trim.
 
     Returns:
-        ``T_l`` and ``T_u`` (inclusive), each ``(L,)`` int32, counted from the first box; ``T_l <= T_u``, and ``t`` between them.
+        ``T_l`` and ``T_u`` (inclusive), each ``(L,)`` int32, counted from the first box; ``T_l <=
+        T_u``, and ``t`` between them.
     """
     length, step = len(boxes_xyxy), config.step
     frames = np.arange(length)
@@ -70,7 +72,8 @@ def fragment_bounds(
 
 
 def _inherit(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give every frame inside the fragment of a leading frame that frame's bounds; one turn of the loop per fragment."""
+    """Give every frame inside the fragment of a leading frame that frame's bounds; one turn of the
+    loop per fragment."""
     first, last = lower.astype(np.int32), upper.astype(np.int32)
     leader = 0
     while leader < len(first):

@@ -1,9 +1,10 @@
 """Several trajectories through one set of candidates.
 
-The paper finds one object per video. Here the same dynamic programme runs again and again: after each trajectory, every candidate that lies
-on it is taken out, and the next run finds the best path through the rest. An assignment between neighbouring frames would need a track to
-be seen in (almost) every frame; the programme jumps over frames in which motion gives no candidate, and the first trajectory is exactly the
-one of the single-object mode.
+The paper finds one object per video. Here the same dynamic programme runs again and again: after
+each trajectory, every candidate that lies on it is taken out, and the next run finds the best path
+through the rest. An assignment between neighbouring frames would need a track to be seen in
+(almost) every frame; the programme jumps over frames in which motion gives no candidate, and the
+first trajectory is exactly the one of the single-object mode.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from .trajectory_dp import best_trajectory, fill_boxes
 
 
 def overlap_of_smaller(a_xyxy: np.ndarray, b_xyxy: np.ndarray) -> np.ndarray:
-    """Intersection over the area of the smaller of two boxes, ``(...)`` in [0, 1]; 1 where one holds the other."""
+    """Intersection over the area of the smaller of two boxes, ``(...)`` in [0, 1]; 1 where one
+    holds the other."""
     left_top = np.maximum(a_xyxy[..., :2], b_xyxy[..., :2])
     sides = np.clip(np.minimum(a_xyxy[..., 2:], b_xyxy[..., 2:]) - left_top, 0, None)
     smaller = np.minimum(box_areas(a_xyxy), box_areas(b_xyxy))
@@ -34,7 +36,8 @@ def link_objects(
         config: Rewards, number of objects, and how much overlap takes a candidate out.
 
     Returns:
-        Indices of the candidates of each trajectory, ascending. No candidate is in two of them, none has fewer than ``min_picks``.
+        Indices of the candidates of each trajectory, ascending. No candidate is in two of them,
+        none has fewer than ``min_picks``.
     """
     boxes = np.asarray(boxes_xyxy, np.float64)
     left = np.arange(len(frames))

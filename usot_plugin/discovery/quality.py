@@ -1,7 +1,7 @@
 """How far a pseudo track can be trusted, as a whole and frame by frame.
 
-USOT (arXiv:2108.12711), Eqs. 4 and 5, and the corner rules of its release. Borders are those of the frame without the margin that the flow
-map loses.
+USOT (arXiv:2108.12711), Eqs. 4 and 5, and the corner rules of its release. Borders are those of the
+frame without the margin that the flow map loses.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def corner_share(
     tolerance_px: float,
     edge_weight: float,
 ) -> float:
-    """Mean over frames of 1 for a box in a corner, ``edge_weight`` for one at a single border, 0 for the rest.
+    """Mean over frames of 1 for a box in a corner, ``edge_weight`` for one at a single border, 0
+    for the rest.
 
     Args:
         boxes_xyxy: ``(L, 4)``.
@@ -70,7 +71,8 @@ def corner_share(
 def centrality(
     boxes_xyxy: np.ndarray, borders_xyxy: tuple[int, int, int, int], cap: float
 ) -> np.ndarray:
-    """Bonus for boxes away from the borders: the gap to the nearer border on each axis as a share of the side, capped, summed.
+    """Bonus for boxes away from the borders: the gap to the nearer border on each axis as a share
+    of the side, capped, summed.
 
     Args:
         boxes_xyxy: ``(L, 4)``.

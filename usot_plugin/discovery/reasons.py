@@ -6,7 +6,8 @@ from enum import Enum
 
 
 class Reason(str, Enum):
-    """One of a few reasons, so that clips can be counted by them; equal to the text in the table."""
+    """One of a few reasons, so that clips can be counted by them; equal to the text in the
+    table."""
 
     #: Dropped: Q_v of the best track is too low.
     SEQUENCE_QUALITY = 'sequence quality'

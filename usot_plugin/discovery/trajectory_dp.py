@@ -1,6 +1,7 @@
 """The smoothest path through the candidates of a clip, and a box for every frame of it.
 
-USOT (arXiv:2108.12711), Sec. 3.1 "Box Sequence Generation", Eq. 3 and Algorithm 1 of its supplement.
+USOT (arXiv:2108.12711), Sec. 3.1 "Box Sequence Generation", Eq. 3 and Algorithm 1 of its
+supplement.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from .config import FillConfig, TrajectoryConfig
 def transition_reward(
     a_xyxy: np.ndarray, b_xyxy: np.ndarray, distance_weight: float, negative_factor: float = 1.0
 ) -> np.ndarray:
-    """``R = IoU - weight * d^2 / c^2`` of boxes ``(..., 4)``, times ``negative_factor`` where negative.
+    """``R = IoU - weight * d^2 / c^2`` of boxes ``(..., 4)``, times ``negative_factor`` where
+    negative.
 
     Reference:
         USOT (arXiv:2108.12711), Eq. 3.
@@ -40,8 +42,9 @@ def best_trajectory(
 ) -> np.ndarray:
     """Pick at most one candidate per frame so that the sum of rewards is largest.
 
-    ``V(b_i) = max(K, max_j V(b_j) + R(b_j, b_i) + K)`` over the candidates ``j`` of earlier frames within reach; the path is followed back
-    from the best end. All rewards into one frame are one array operation.
+    ``V(b_i) = max(K, max_j V(b_j) + R(b_j, b_i) + K)`` over the candidates ``j`` of earlier frames
+    within reach; the path is followed back from the best end. All rewards into one frame are one
+    array operation.
 
     Args:
         boxes_xyxy: ``(N, 4)`` candidates.
@@ -49,8 +52,8 @@ def best_trajectory(
         config: gamma, K, and the reach and least reward of a link.
 
     Returns:
-        Indices of the picked candidates, ``(M,)`` int64 ascending; empty for no candidate. Equal sums: the earliest end, the latest
-        predecessor, and rather a predecessor than a fresh start.
+        Indices of the picked candidates, ``(M,)`` int64 ascending; empty for no candidate. Equal
+        sums: the earliest end, the latest predecessor, and rather a predecessor than a fresh start.
     """
     if len(frames) == 0:
         return np.empty(0, np.int64)
@@ -92,13 +95,15 @@ def fill_boxes(
     config: FillConfig,
     frame_per_unit: float = 1.0,
 ) -> np.ndarray:
-    """A box for every frame: linear between picks, the nearest pick before the first and after the last.
+    """A box for every frame: linear between picks, the nearest pick before the first and after the
+    last.
 
     Args:
         picked_xyxy: ``(M, 4)``, at least one.
         picked_frames: ``(M,)`` strictly ascending, in ``[0, length)``.
         length: Number of frames.
-        config: ``legacy`` swaps the weights of the two picks as the release does; ``end_noise_px`` moves the repeated boxes.
+        config: ``legacy`` swaps the weights of the two picks as the release does; ``end_noise_px``
+            moves the repeated boxes.
         frame_per_unit: Box pixels per pixel of the config's unit.
 
     Returns:
@@ -132,7 +137,8 @@ def fill_boxes(
 def _shake_ends(
     filled_xyxy: np.ndarray, first: int, last: int, config: FillConfig, frame_per_unit: float
 ) -> None:
-    """Add uniform noise to the repeated boxes, in place, where the repeated box lies far enough from the top left corner."""
+    """Add uniform noise to the repeated boxes, in place, where the repeated box lies far enough
+    from the top left corner."""
     rng = np.random.default_rng(config.seed)
     for part, pick, least in (
         (slice(0, first), first, config.end_noise_min_px[0]),

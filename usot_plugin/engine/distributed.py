@@ -1,4 +1,5 @@
-"""What a run needs before MMEngine's Runner is built, so that the same command works with and without a GPU."""
+"""What a run needs before MMEngine's Runner is built, so that the same command works with and
+without a GPU."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ class LaunchError(RuntimeError):
 
 
 def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -> None:
-    """Set the launcher in ``cfg`` and, where there is no CUDA device, start the process group over Gloo.
+    """Set the launcher in ``cfg`` and, where there is no CUDA device, start the process group over
+    Gloo.
 
-    MMEngine's own start binds each process to a CUDA device; on a machine without one it is done here, and the model wrapper is told so.
+    MMEngine's own start binds each process to a CUDA device; on a machine without one it is done
+    here, and the model wrapper is told so.
 
     Args:
         cfg: Config of the run; changed in place.
@@ -29,7 +32,8 @@ def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -
         timeout_s: How long a process waits for the others; the back end's own limit by default.
 
     Raises:
-        LaunchError: ``'pytorch'`` without torchrun's environment, or ``'slurm'`` on a machine without CUDA.
+        LaunchError: ``'pytorch'`` without torchrun's environment, or ``'slurm'`` on a machine
+            without CUDA.
     """
     cfg.launcher = launcher
     if timeout_s is not None:
@@ -42,7 +46,8 @@ def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -
         return
     if launcher != 'pytorch':
         raise LaunchError(
-            f'--launcher {launcher} needs a CUDA device, this machine has none; use --launcher pytorch (torchrun)'
+            f'--launcher {launcher} needs a CUDA device, this machine has none; use --launcher '
+            'pytorch (torchrun)'
         )
     missing = [
         name
@@ -51,7 +56,8 @@ def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -
     ]
     if missing:
         raise LaunchError(
-            f'--launcher pytorch needs {missing[0]} in the environment: start through tools/dist_train.sh or torchrun'
+            f'--launcher pytorch needs {missing[0]} in the environment: start through '
+            'tools/dist_train.sh or torchrun'
         )
     if not dist.is_initialized():
         dist.init_process_group('gloo', timeout=timedelta(seconds=timeout_s) if timeout_s else None)
@@ -64,19 +70,23 @@ def prepare_launcher(cfg: Config, launcher: str, timeout_s: int | None = None) -
 
 
 def start_process_group(cfg: Config) -> None:
-    """Let the processes find each other before the first Runner is built, for work that comes before it.
+    """Let the processes find each other before the first Runner is built, for work that comes
+    before it.
 
     Args:
-        cfg: What :func:`prepare_launcher` has made of the config; without a launcher nothing is done.
+        cfg: What :func:`prepare_launcher` has made of the config; without a launcher nothing is
+            done.
     """
     if cfg.launcher != 'none' and not is_distributed():
         init_dist(cfg.launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
 
 
 def end_process_group() -> None:
-    """Leave the process group at the end of a run that went well; NCCL minds a process that just exits.
+    """Leave the process group at the end of a run that went well; NCCL minds a process that just
+    exits.
 
-    Not after an error: the other processes may still wait in a collective call, which the end of the group would wait for, too.
+    Not after an error: the other processes may still wait in a collective call, which the end of
+    the group would wait for, too.
     """
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()

@@ -17,7 +17,8 @@ from usot_plugin.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 class AutocastOptimWrapper(OptimWrapper):
     """Mixed precision in bfloat16, which needs no loss scaling and so runs on the CPU as well.
 
-    MMEngine's ``AmpOptimWrapper`` (float16 with loss scaling) stays the choice on a GPU; it refuses to be built without one.
+    MMEngine's ``AmpOptimWrapper`` (float16 with loss scaling) stays the choice on a GPU; it refuses
+    to be built without one.
 
     Args:
         **kwargs: As for :class:`mmengine.optim.OptimWrapper`.
@@ -35,11 +36,13 @@ class AutocastOptimWrapper(OptimWrapper):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class PartwiseOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """One parameter group for each part (top-level submodule) of the model, instead of the host's one for each parameter.
+    """One parameter group for each part (top-level submodule) of the model, instead of the host's
+    one for each parameter.
 
-    In a config: ``constructor='PartwiseOptimWrapperConstructor', paramwise_cfg=dict(parts={'backbone': dict(lr_mult=0.1)})``. ``parts``
-    holds ``lr_mult`` and ``decay_mult`` of the named parts; the others, and parameters of the model itself, get the optimizer's own
-    settings. Parameters that need no gradient now are left out.
+    In a config: ``constructor='PartwiseOptimWrapperConstructor',
+    paramwise_cfg=dict(parts={'backbone': dict(lr_mult=0.1)})``. ``parts`` holds ``lr_mult`` and
+    ``decay_mult`` of the named parts; the others, and parameters of the model itself, get the
+    optimizer's own settings. Parameters that need no gradient now are left out.
 
     Raises:
         ValueError: The model has no such part, or a setting other than the two.
@@ -48,8 +51,9 @@ class PartwiseOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """The wrapper of the optimizer of ``model``."""
         wrapper = super().__call__(model)
-        # ``compile = ...`` in a config compiles the whole training step. Tracing through the optimizer fails (its state is filled in the
-        # first step) and gains nothing: only forward pass and losses are left to the compiler.
+        # ``compile = ...`` in a config compiles the whole training step. Tracing through the
+        # optimizer fails (its state is filled in the first step) and gains nothing: only forward
+        # pass and losses are left to the compiler.
         wrapper.update_params = torch.compiler.disable(wrapper.update_params)
         return wrapper
 
@@ -66,11 +70,13 @@ class PartwiseOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         for name, settings in parts.items():
             if name not in children:
                 raise ValueError(
-                    f'paramwise_cfg.parts: {type(module).__name__} has no part {name!r}; it has {sorted(children)}'
+                    f'paramwise_cfg.parts: {type(module).__name__} has no part {name!r}; it has '
+                    f'{sorted(children)}'
                 )
             if not set(settings) <= {'lr_mult', 'decay_mult'}:
                 raise ValueError(
-                    f'paramwise_cfg.parts.{name} knows lr_mult and decay_mult, got {sorted(settings)}'
+                    f'paramwise_cfg.parts.{name} knows lr_mult and decay_mult, got '
+                    f'{sorted(settings)}'
                 )
         owned = {name: list(child.parameters()) for name, child in children.items()}
         owned[''] = list(module.parameters(recurse=False))

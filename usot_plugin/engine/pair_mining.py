@@ -1,4 +1,5 @@
-"""Stage 2 of PUL-style training: the network that knows an instance from its background searches the next frames for it."""
+"""Stage 2 of PUL-style training: the network that knows an instance from its background searches
+the next frames for it."""
 
 from __future__ import annotations
 
@@ -43,8 +44,10 @@ class MiningConfig:
         clip_frames: An instance is searched in at most so many frames after its own.
         step_frames: Only every so-manieth frame of a clip is looked at.
         min_similarity: A patch less similar to its instance than this ends the chain ...
-        max_return_px: ... and so does one from which the search back ends farther than this from the instance, pixels of the search crop.
-        window_influence: Share of a Hann window in the score of a place; the similarity itself is compared without it.
+        max_return_px: ... and so does one from which the search back ends farther than this from
+            the instance, pixels of the search crop.
+        window_influence: Share of a Hann window in the score of a place; the similarity itself is
+            compared without it.
         wanted_pairs: Fewer pairs than this are worth a warning.
 
     Raises:
@@ -200,7 +203,8 @@ class PairMiner:
     def _returns(
         self, running: list[_Search], frame: np.ndarray, found: list[np.ndarray]
     ) -> list[float]:
-        """How far from each instance the search back from its patch ends, pixels of the search crop; inf where that search says nothing."""
+        """How far from each instance the search back from its patch ends, pixels of the search
+        crop; inf where that search says nothing."""
         kernels, offsets = self._templates(frame, found, [search.fill for search in running])
         places = self._places(torch.cat([search.surroundings for search in running]), kernels)
         distances = []
@@ -216,7 +220,8 @@ class PairMiner:
     def _templates(
         self, frame: np.ndarray, boxes: Sequence[np.ndarray], fills: Sequence[np.ndarray]
     ) -> tuple[Tensor, list[np.ndarray]]:
-        """Features of template crops, and where the boxes' centres lie in them, counted from the middle of the crop."""
+        """Features of template crops, and where the boxes' centres lie in them, counted from the
+        middle of the crop."""
         windows = [search_window(box, CONTEXT, EXEMPLAR_PX, EXEMPLAR_PX) for box in boxes]
         centres = [
             xyxy_to_cxcywh(window.to_crop(cxcywh_to_xyxy(box)))[:2]
@@ -271,7 +276,8 @@ class PairMiner:
 
 @dataclass(frozen=True)
 class _Places:
-    """Best places of ``B`` searches: shifts ``(B, 2)`` from the middle of the crop, similarity ``(B,)``, flat ``(B,)`` bool."""
+    """Best places of ``B`` searches: shifts ``(B, 2)`` from the middle of the crop, similarity
+    ``(B,)``, flat ``(B,)`` bool."""
 
     shifts_px: np.ndarray
     similarity: np.ndarray
@@ -279,7 +285,8 @@ class _Places:
 
 
 def anchor_frames(usable: np.ndarray, config: MiningConfig) -> Iterator[int]:
-    """Frames of the instances of a track: evenly spread, on frames that are looked at, none so late that nothing follows.
+    """Frames of the instances of a track: evenly spread, on frames that are looked at, none so late
+    that nothing follows.
 
     Args:
         usable: Frames with a box, ascending.

@@ -1,11 +1,13 @@
-"""PUL-style training from one config: background discrimination, pair mining, and training on the mined pairs.
+"""PUL-style training from one config: background discrimination, pair mining, and training on the
+mined pairs.
 
-Each stage leaves its result in a folder and is skipped where that is there; a killed run goes on inside the stage it was in. Below
-``shared_dir`` lie ``discrimination/`` (a work directory of MMEngine), ``pairs/`` (a pseudo-box table with evidence) and ``pair_crops/``;
-configs that differ in the last stage alone share them.
+Each stage leaves its result in a folder and is skipped where that is there; a killed run goes on
+inside the stage it was in. Below ``shared_dir`` lie ``discrimination/`` (a work directory of
+MMEngine), ``pairs/`` (a pseudo-box table with evidence) and ``pair_crops/``; configs that differ in
+the last stage alone share them.
 
-Several processes train stages 1 and 3 together and share out the clips of stage 2, by number: what is mined from a clip does not depend
-on how many there are.
+Several processes train stages 1 and 3 together and share out the clips of stage 2, by number: what
+is mined from a clip does not depend on how many there are.
 """
 
 from __future__ import annotations
@@ -85,9 +87,10 @@ class PULStages:
     """The three stages of one config.
 
     Args:
-        cfg: Config of the last stage; ``discrimination`` is merged into it for the first, ``mining`` holds :class:`MiningConfig` with
-            ``frame_root`` (folders of extracted frames) and ``store_crops`` (whether the last stage reads stored crops), ``shared_dir`` is
-            where the first two stages lie, ``cfg.work_dir`` by default.
+        cfg: Config of the last stage; ``discrimination`` is merged into it for the first,
+            ``mining`` holds :class:`MiningConfig` with ``frame_root`` (folders of extracted frames)
+            and ``store_crops`` (whether the last stage reads stored crops), ``shared_dir`` is where
+            the first two stages lie, ``cfg.work_dir`` by default.
         config: Its file, for messages.
 
     Raises:
@@ -98,7 +101,8 @@ class PULStages:
         missing = [key for key in ('discrimination', 'mining') if not cfg.get(key)]
         if missing:
             raise ConfigError(
-                f'{config}: no key {missing[0]!r}; train_pul.py takes configs like configs/pul/alexpul.py'
+                f'{config}: no key {missing[0]!r}; train_pul.py takes configs like '
+                'configs/pul/alexpul.py'
             )
         self.cfg, self.config = cfg, config
         self.shared = Path(cfg.get('shared_dir') or cfg.work_dir)
@@ -123,7 +127,10 @@ class PULStages:
         pairs = self.mine(checkpoint)
         self.train(checkpoint, pairs)
 
-    # --- stage 1 ------------------------------------------------------------------------------------------------------------------------
+    # --- stage 1
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def discriminate(self) -> Path:
         """Train for background discrimination; returns the checkpoint."""
@@ -138,7 +145,10 @@ class PULStages:
         cfg.work_dir = str(self.shared / 'discrimination')
         return cfg
 
-    # --- stage 2 ------------------------------------------------------------------------------------------------------------------------
+    # --- stage 2
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def mine(self, checkpoint: Path) -> Path:
         """Mine pairs from every clip that has no part yet; returns the table.
@@ -190,7 +200,8 @@ class PULStages:
             ) from error
         if not isinstance(dataset, PseudoBoxDataset):
             raise ConfigError(
-                f'{self.config}: pairs are mined from a PseudoBoxDataset, got {type(dataset).__name__}'
+                f'{self.config}: pairs are mined from a PseudoBoxDataset, got '
+                f'{type(dataset).__name__}'
             )
         return dataset
 
@@ -201,21 +212,28 @@ class PULStages:
         )
         if not pairs:
             raise ConfigError(
-                f'{table}: not one pair was mined from {len(chains)} instances (they ended by: {ends or "nothing"}); lower '
+                f'{table}: not one pair was mined from {len(chains)} instances (they ended by: '
+                f'{ends or "nothing"}); lower '
                 'mining.min_similarity, raise mining.max_return_px, or train stage 1 for longer'
             )
         if pairs < self.mining.wanted_pairs:
             _say(
-                f'warning: only {pairs} pairs were mined, mining.wanted_pairs is {self.mining.wanted_pairs}'
+                f'warning: only {pairs} pairs were mined, mining.wanted_pairs is '
+                f'{self.mining.wanted_pairs}'
             )
         _say(
-            f'stage 2: {pairs} pairs of {sum(len(chain) > 0 for chain in chains)} of {len(chains)} instances in {table}; ends: {ends}'
+            f'stage 2: {pairs} pairs of {sum(len(chain) > 0 for chain in chains)} of '
+            f'{len(chains)} instances in {table}; ends: {ends}'
         )
         _say(
-            f'look at them: python tools/analysis/browse_pairs.py {table} --out {table.parent / "pair_gallery"}'
+            f'look at them: python tools/analysis/browse_pairs.py {table} --out '
+            f'{table.parent / "pair_gallery"}'
         )
 
-    # --- stage 3 ------------------------------------------------------------------------------------------------------------------------
+    # --- stage 3
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def train(self, checkpoint: Path, pairs: Path) -> None:
         """Train on the mined pairs, from the weights of stage 1."""
@@ -248,12 +266,16 @@ class PULStages:
                 [chain for name in names for chain in read_chains(evidence_file(pairs, name))]
             )
             _say(
-                f'noise of the mined centres: alpha = {cfg.model.loss.alpha_px2:.1f} squared pixels on each axis'
+                f'noise of the mined centres: alpha = {cfg.model.loss.alpha_px2:.1f} squared '
+                'pixels on each axis'
             )
         cfg.load_from = str(checkpoint)
         self._train(cfg, made_with, 'stage 3, mined pairs')
 
-    # --- all --------------------------------------------------------------------------------------------------------------------------
+    # --- all
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def _without_stage_keys(self) -> Config:
         kept = {key: value for key, value in self.cfg.to_dict().items() if key not in STAGE_KEYS}
@@ -268,7 +290,8 @@ class PULStages:
             where: What names the folder on the command line or in the config.
 
         Raises:
-            ConfigError: The folder holds checkpoints of other settings, be they of a whole training or of a part of one.
+            ConfigError: The folder holds checkpoints of other settings, be they of a whole training
+                or of a part of one.
         """
         folder = Path(cfg.work_dir)
         if not any(folder.glob('*.pth')):
@@ -276,7 +299,8 @@ class PULStages:
         mend = f'name another {where}, or remove these checkpoints'
         if not (folder / RECORD).is_file():
             raise ConfigError(
-                f'{folder}: has checkpoints, but no {RECORD} that says what they were made with; {mend}'
+                f'{folder}: has checkpoints, but no {RECORD} that says what they were made with; '
+                f'{mend}'
             )
         known = parse_json((folder / RECORD).read_text(encoding='utf-8'))
         different = [key for key, value in made_with.items() if known.get(key) != value]
@@ -307,7 +331,8 @@ class PULStages:
         checkpoint = _last_checkpoint(cfg)
         if not checkpoint.is_file():
             raise ConfigError(
-                f'{self.config}: {title}: left no {checkpoint}; its CheckpointHook has to save the last epoch'
+                f'{self.config}: {title}: left no {checkpoint}; its CheckpointHook has to save '
+                'the last epoch'
             )
         return checkpoint
 
@@ -392,7 +417,8 @@ def _row(
 
 
 def _clear_fruitless(table: Path, info: TableInfo) -> None:
-    """Remove the parts of another mining that has found no pair at all, so that corrected settings need no other folder."""
+    """Remove the parts of another mining that has found no pair at all, so that corrected settings
+    need no other folder."""
     parts = sorted(table.glob('*.parquet'))
     if not parts:
         return
@@ -412,7 +438,8 @@ def _check_same_mining(part: Path, info: TableInfo) -> None:
         different = read_info(file.schema_arrow, part).differences(info)
     if different:
         raise ConfigError(
-            f'{part.parent}: pairs of another mining ({different[0]}); name another shared_dir, or remove this folder'
+            f'{part.parent}: pairs of another mining ({different[0]}); name another shared_dir, '
+            'or remove this folder'
         )
 
 

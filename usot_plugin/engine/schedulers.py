@@ -12,13 +12,15 @@ from usot_plugin.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class LogSpaceLR(LRSchedulerMixin, _ParamScheduler):
-    """Learning rate on a straight line in log space, from ``start_factor`` at step ``begin`` to ``end_factor`` at step ``end - 1``.
+    """Learning rate on a straight line in log space, from ``start_factor`` at step ``begin`` to
+    ``end_factor`` at step ``end - 1``.
 
-    Like MMEngine's own schedules it multiplies what it finds, so several compose in one ``param_scheduler`` list, groups keep their
-    ``lr_mult``, and a resumed run goes on where it stopped. Each parameter group starts from its learning rate times ``start_factor``.
+    Like MMEngine's own schedules it multiplies what it finds, so several compose in one
+    ``param_scheduler`` list, groups keep their ``lr_mult``, and a resumed run goes on where it
+    stopped. Each parameter group starts from its learning rate times ``start_factor``.
 
-    USOT's schedule, 2.5e-3 to 5e-3 over five warm-up epochs and then to 2e-5, is two of them at ``lr=5e-3``; both are at 1 in epoch 5,
-    which they share::
+    USOT's schedule, 2.5e-3 to 5e-3 over five warm-up epochs and then to 2e-5, is two of them at
+    ``lr=5e-3``; both are at 1 in epoch 5, which they share::
 
         param_scheduler = [
             dict(type='LogSpaceLR', start_factor=0.5, begin=0, end=6),
@@ -81,7 +83,8 @@ class LogSpaceLR(LRSchedulerMixin, _ParamScheduler):
         """
         if not by_epoch or not epoch_length:
             raise ValueError(
-                f'only an epoch-based schedule with a known epoch length can be converted, got {by_epoch}, {epoch_length}'
+                'only an epoch-based schedule with a known epoch length can be converted, got '
+                f'{by_epoch}, {epoch_length}'
             )
         return cls(
             optimizer,

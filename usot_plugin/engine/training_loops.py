@@ -37,15 +37,18 @@ def remaining_batches(dataloader: DataLoader, done: int) -> DataLoader:
 
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
-    """MMEngine's epoch-based loop, resumable from a checkpoint that was saved between two iterations.
+    """MMEngine's epoch-based loop, resumable from a checkpoint that was saved between two
+    iterations.
 
-    MMEngine begins the epoch of such a checkpoint anew, with its iteration counter ahead. Here the batches that were learnt before are left
-    out (their samples are not read), and what the network draws at random (dropout, stochastic depth) depends on seed, iteration and rank
-    alone: the resumed run repeats the losses of one that was never stopped. Checkpoints by iteration are MMEngine's
-    ``CheckpointHook(by_epoch=False, interval=500)``.
+    MMEngine begins the epoch of such a checkpoint anew, with its iteration counter ahead. Here the
+    batches that were learnt before are left out (their samples are not read), and what the network
+    draws at random (dropout, stochastic depth) depends on seed, iteration and rank
+    alone: the resumed run repeats the losses of one that was never stopped. Checkpoints by
+    iteration are MMEngine's ``CheckpointHook(by_epoch=False, interval=500)``.
 
     Args:
-        seed_iterations: Seed PyTorch's and NumPy's global generators in every iteration; nothing of a training sample depends on them.
+        seed_iterations: Seed PyTorch's and NumPy's global generators in every iteration; nothing of
+            a training sample depends on them.
         **kwargs: As for :class:`mmengine.runner.EpochBasedTrainLoop`.
     """
 
@@ -73,7 +76,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         ):  # all of them where it was saved after the last batch, before the epoch was closed
             return done
         print_log(
-            f'iteration {self._iter} lies outside epoch {self._epoch + 1} of {length} batches (data, batch size or number of processes '
+            f'iteration {self._iter} lies outside epoch {self._epoch + 1} of {length} batches '
+            '(data, batch size or number of processes '
             'have changed since the checkpoint): the epoch begins anew',
             logger='current',
             level=logging.WARNING,
@@ -103,7 +107,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
 
 def use_resumable_loop(cfg: Config) -> None:
-    """Replace the short form ``train_cfg = dict(by_epoch=True, ...)`` by :class:`ResumableEpochLoop`; another loop stays."""
+    """Replace the short form ``train_cfg = dict(by_epoch=True, ...)`` by
+    :class:`ResumableEpochLoop`; another loop stays."""
     loop = cfg.get('train_cfg')
     if loop and 'type' not in loop and loop.get('by_epoch', True):
         options = {key: value for key, value in loop.items() if key != 'by_epoch'}

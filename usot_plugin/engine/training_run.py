@@ -1,4 +1,5 @@
-"""One training as the tools start it: built with care, so that what the user can mend is said in one line."""
+"""One training as the tools start it: built with care, so that what the user can mend is said in
+one line."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def build_runner(cfg: Config, config: str) -> Runner:
 
     Raises:
         ConfigError: A part cannot be built as configured.
-        CheckpointError: The checkpoint is of another model, holds no training to resume, or weights that are not finite.
+        CheckpointError: The checkpoint is of another model, holds no training to resume, or weights
+            that are not finite.
     """
     for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
         if not cfg.get(key):
@@ -89,7 +91,8 @@ def build_runner(cfg: Config, config: str) -> Runner:
         parts = compile_parts(bare_model(runner), **options)
         runner.cfg.compile = False  # or MMEngine would compile the whole training step
         runner.logger.info(
-            f'torch.compile: {" and ".join(parts)}. The first steps of a stage compile, without a line '
+            f'torch.compile: {" and ".join(parts)}. The first steps of a stage compile, without '
+            'a line '
             'of the log meanwhile; on a GPU that can take more than a minute'
         )
     return runner
@@ -98,8 +101,8 @@ def build_runner(cfg: Config, config: str) -> Runner:
 def compile_parts(model: nn.Module, **options: Any) -> list[str]:
     """Compile the parts where the work is, backbone and neck, each when it is called first.
 
-    MMEngine's own ``compile`` takes the whole training step, losses and labels included: far more to
-    compile for little more speed.
+    MMEngine's own ``compile`` takes the whole training step, losses and labels included: far more
+    to compile for little more speed.
 
     Args:
         model: Changed in place; names of its weights stay.

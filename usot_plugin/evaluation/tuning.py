@@ -11,7 +11,8 @@ from typing import Any
 from usot_plugin.evaluation.reports.published import is_benchmark
 from usot_plugin.utils.config import nearest
 
-#: Subsets that no leaderboard is made of, by class of the data set. A data set may say ``tuning_allowed`` in its ``metainfo`` instead.
+#: Subsets that no leaderboard is made of, by class of the data set. A data set may say
+#: ``tuning_allowed`` in its ``metainfo`` instead.
 TUNING_SUBSETS = {
     'GOT10kDataset': ('train', 'val'),
     'LaSOTDataset': ('train',),
@@ -35,7 +36,8 @@ class Range:
     whole: bool = False
 
 
-#: Options of on-line tracking: window influence, penalty, learning rate, weight ``w`` and length ``N_q`` of the memory.
+#: Options of on-line tracking: window influence, penalty, learning rate, weight ``w`` and length
+#: ``N_q`` of the memory.
 SPACE = {
     'window_influence': Range(0.1, 0.6),
     'penalty_k': Range(0.0, 0.2),
@@ -50,18 +52,20 @@ def search_space(tracker_class: Any, asked: Sequence[str] | None = None) -> dict
 
     Args:
         tracker_class: Its constructor says which options there are.
-        asked: ``'option=low:high'`` each; whole numbers on both sides search whole numbers. By default those of :data:`SPACE` that the
-            tracker has.
+        asked: ``'option=low:high'`` each; whole numbers on both sides search whole numbers. By
+            default those of :data:`SPACE` that the tracker has.
 
     Raises:
-        ValueError: A range cannot be read, or the tracker has no such option, or none of :data:`SPACE`.
+        ValueError: A range cannot be read, or the tracker has no such option, or none of
+            :data:`SPACE`.
     """
     options = inspect.signature(tracker_class).parameters
     if not asked:
         space = {name: values for name, values in SPACE.items() if name in options}
         if not space:
             raise ValueError(
-                f'{tracker_class.__name__} has none of the options {", ".join(SPACE)}; name some with --space'
+                f'{tracker_class.__name__} has none of the options {", ".join(SPACE)}; name some '
+                'with --space'
             )
         return space
     space = {}
@@ -69,7 +73,8 @@ def search_space(tracker_class: Any, asked: Sequence[str] | None = None) -> dict
         name, _, limits = text.partition('=')
         if name not in options:
             raise ValueError(
-                f'--space {text}: {tracker_class.__name__} has no option {name!r}{nearest(name, options)}'
+                f'--space {text}: {tracker_class.__name__} has no option '
+                f'{name!r}{nearest(name, options)}'
             )
         low, _, high = limits.partition(':')
         try:

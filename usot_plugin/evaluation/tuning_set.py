@@ -1,4 +1,5 @@
-"""The sequences that settings and checkpoints are chosen on: never a test set by accident, tracked into files, scored."""
+"""The sequences that settings and checkpoints are chosen on: never a test set by accident, tracked
+into files, scored."""
 
 from __future__ import annotations
 
@@ -82,12 +83,14 @@ class TuningSet:
         reason = reported_split_reason(self.dataset)
         if reason and not args.allow_test_split:
             raise ConfigError(
-                f'this is a test split ({reason}): tune on something else, or say --allow-test-split'
+                f'this is a test split ({reason}): tune on something else, or say '
+                '--allow-test-split'
             )
         folder = type(self.dataset).__name__ == 'SequenceFolderDataset'
         if folder and not (args.tune_on or args.only or args.every):
             raise ConfigError(
-                'say which sequences of the folder are for tuning: --tune-on FILE, --only NAME ..., or --every N'
+                'say which sequences of the folder are for tuning: --tune-on FILE, --only NAME '
+                '..., or --every N'
             )
         self.names = choose_sequences(
             self.dataset.names, args.tune_on, args.every or 1, args.offset, args.only

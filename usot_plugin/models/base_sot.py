@@ -18,8 +18,9 @@ from usot_plugin.utils.config import ConfigError
 class BaseSOTModel(BaseModel):
     """A network that learns to track from groups of crops.
 
-    The model only maps crops to maps and losses. Following a target through a video is the job of a tracker
-    (:mod:`usot_plugin.tracking`), which is built from the model and its ``test_cfg``; running benchmarks is the job of protocols.
+    The model only maps crops to maps and losses. Following a target through a video is the job of a
+    tracker (:mod:`usot_plugin.tracking`), which is built from the model and its ``test_cfg``;
+    running benchmarks is the job of protocols.
 
     Args:
         data_preprocessor: Config; ``SOTDataPreprocessor`` by default.
@@ -45,17 +46,21 @@ class BaseSOTModel(BaseModel):
         self.epoch = epoch
 
     def epoch_unknown(self) -> ConfigError:
-        """What to raise where the loss depends on an epoch that nobody has told: anything else would be trained silently."""
+        """What to raise where the loss depends on an epoch that nobody has told: anything else
+        would be trained silently."""
         return ConfigError(
-            f'{type(self).__name__}: nobody told the epoch, so the stage of training is not known: call set_epoch(epoch) before '
-            "each epoch; under MMEngine's Runner leave default_hooks.runtime_info as it is, or name TrainingStageHook"
+            f'{type(self).__name__}: nobody told the epoch, so the stage of training is not '
+            'known: call set_epoch(epoch) before '
+            "each epoch; under MMEngine's Runner leave default_hooks.runtime_info as it is, or "
+            'name TrainingStageHook'
         )
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """MMEngine's step.
 
         Raises:
-            ConfigError: The run does not tell epochs. Data sets draw their samples by them, so all epochs would be the same.
+            ConfigError: The run does not tell epochs. Data sets draw their samples by them, so all
+                epochs would be the same.
         """
         if self.epoch is None:
             raise self.epoch_unknown()
@@ -65,14 +70,17 @@ class BaseSOTModel(BaseModel):
         """Refuse training data that the loss could not use, before the first batch.
 
         Args:
-            view_counts: Number of frames of each view that a group brings, see :class:`FrameSampler`.
+            view_counts: Number of frames of each view that a group brings, see
+                :class:`FrameSampler`.
 
         Raises:
-            ConfigError: A view that the loss needs is missing or has too few frames; the message names the keys.
+            ConfigError: A view that the loss needs is missing or has too few frames; the message
+                names the keys.
         """
 
     def idle_parameters(self, epoch: int) -> list[nn.Parameter] | None:
-        """Parameters that take no part in the loss of an epoch, counted from 0; None where that is not known."""
+        """Parameters that take no part in the loss of an epoch, counted from 0; None where that is
+        not known."""
         return None
 
     def forward(
@@ -81,19 +89,22 @@ class BaseSOTModel(BaseModel):
         """MMEngine's entry.
 
         Args:
-            inputs: ``template (B, 3, 127, 127)``, ``search (B, 3, 255, 255)`` and, where sampled, ``memory (B, N, 3, 255, 255)``.
+            inputs: ``template (B, 3, 127, 127)``, ``search (B, 3, 255, 255)`` and, where sampled,
+                ``memory (B, N, 3, 255, 255)``.
             data_samples: ``B`` samples with the pseudo boxes in crop pixels.
             mode: ``'loss'`` for a dict of losses, ``'tensor'`` for the raw maps.
 
         Raises:
-            ValueError: Another mode: predictions need a whole video, see :mod:`usot_plugin.tracking`.
+            ValueError: Another mode: predictions need a whole video, see
+                :mod:`usot_plugin.tracking`.
         """
         if mode == 'loss':
             return self.loss(inputs, data_samples or [])
         if mode == 'tensor':
             return self.raw_maps(inputs, data_samples or [])
         raise ValueError(
-            f"mode {mode!r}: a SOT model knows 'loss' and 'tensor'; build a tracker to predict over a video"
+            f"mode {mode!r}: a SOT model knows 'loss' and 'tensor'; build a tracker to predict "
+            'over a video'
         )
 
     @abstractmethod
@@ -106,7 +117,8 @@ class BaseSOTModel(BaseModel):
 
     @staticmethod
     def stack_boxes(data_samples: list, key: str, like: Tensor) -> Tensor:
-        """Field ``key`` of all samples as one tensor ``(B, ..., 4)`` of the dtype and device of ``like``."""
+        """Field ``key`` of all samples as one tensor ``(B, ..., 4)`` of the dtype and device of
+        ``like``."""
         if isinstance(data_samples, StackedSamples):
             return data_samples.fields[key].to(like)
         return torch.stack([getattr(sample, key) for sample in data_samples]).to(like)

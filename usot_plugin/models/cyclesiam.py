@@ -1,4 +1,5 @@
-"""CycleSiam: a SiamRPN++ or SiamMask that is trained by tracking forward and back to its first frame."""
+"""CycleSiam: a SiamRPN++ or SiamMask that is trained by tracking forward and back to its first
+frame."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from .task_modules.anchors import choose_anchors
 CYCLESIAM_TRAIN_CFG = dict(
     SIAMRPN_TRAIN_CFG,
     hops=(1, 2, 3, 2, 1),  # frames in the order of tracking, counted from 1; a palindrome
-    cycle_start_epoch=0,  # before (None: always) the first frame is tracked to itself; of this project, for nets from scratch
+    # before (None: always) the first frame is tracked to itself; of this project, for nets from
+    # scratch
+    cycle_start_epoch=0,
     penalty_k=0.09,
     window_influence=0.39,
     context=0.5,
@@ -44,20 +47,24 @@ def check_hops(hops: Sequence[int]) -> tuple[int, ...]:
         or any(a == b for a, b in zip(path, path[1:], strict=False))
     ):
         raise ValueError(
-            f'hops lead from frame 1 to other frames and back on the same way, like (1, 2, 3, 2, 1); got {path}'
+            'hops lead from frame 1 to other frames and back on the same way, like (1, 2, 3, 2, '
+            f'1); got {path}'
         )
     return path
 
 
 @MODELS.register_module()
 class CycleSiam(SiamRPN):
-    """The same network and tracker as :class:`SiamRPN`; the loss knows the first frame's box (and mask) alone.
+    """The same network and tracker as :class:`SiamRPN`; the loss knows the first frame's box (and
+    mask) alone.
 
-    The view ``hops`` holds the search areas of frames 2, 3, ... in order; a way that comes back to frame 1 before its end searches the
-    first frame's own area there. A hop finds the target as the tracker would, without gradient and with batch norm in the mode that the
-    model is in; the place found is cut out as the next template. The search area of a hop is where the data set cut it: around the box of
-    its own frame, shifted, not centred anew on the place found, because crops of different frames share no coordinates. So the boxes of
-    other frames say where to look, and nothing else. With a mask head this is CycleSiam+.
+    The view ``hops`` holds the search areas of frames 2, 3, ... in order; a way that comes back to
+    frame 1 before its end searches the first frame's own area there. A hop finds the target as the
+    tracker would, without gradient and with batch norm in the mode that the model is in; the place
+    found is cut out as the next template. The search area of a hop is where the data set cut it:
+    around the box of its own frame, shifted, not centred anew on the place found, because crops of
+    different frames share no coordinates. So the boxes of other frames say where to look, and
+    nothing else. With a mask head this is CycleSiam+.
 
     Args:
         train_cfg: Overrides of :data:`CYCLESIAM_TRAIN_CFG`.
@@ -67,7 +74,8 @@ class CycleSiam(SiamRPN):
         ValueError: The hops are no palindrome from frame 1.
 
     Reference:
-        Yuan, Wang, Chen: Self-supervised Object Tracking and Segmentation with Cycle-consistent Siamese Networks, IROS 2020.
+        Yuan, Wang, Chen: Self-supervised Object Tracking and Segmentation with Cycle-consistent
+            Siamese Networks, IROS 2020.
     """
 
     default_train_cfg = CYCLESIAM_TRAIN_CFG
@@ -92,15 +100,18 @@ class CycleSiam(SiamRPN):
             )
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
-        """Losses of the last hop, from the last frame but one to the first (Eq. 2 and 3); see :meth:`SiamRPN.search_losses`.
+        """Losses of the last hop, from the last frame but one to the first (Eq. 2 and 3); see
+        :meth:`SiamRPN.search_losses`.
 
         Args:
-            inputs: ``template (B, 3, 127, 127)`` and ``search (B, 3, S, S)`` of the first frame, ``hops (B, N, 3, S, S)`` of the others.
+            inputs: ``template (B, 3, 127, 127)`` and ``search (B, 3, S, S)`` of the first frame,
+                ``hops (B, N, 3, S, S)`` of the others.
             data_samples: ``B`` samples with ``template_box_xyxy`` and ``search_box_xyxy``.
 
         Raises:
             ValueError: ``hops`` holds fewer frames than the way visits.
-            ConfigError: The cycle stage begins in a later epoch than the first, and no epoch was ever set.
+            ConfigError: The cycle stage begins in a later epoch than the first, and no epoch was
+                ever set.
         """
         template, start = inputs['template'], self.train_cfg['cycle_start_epoch']
         if start and self.epoch is None:
@@ -109,7 +120,8 @@ class CycleSiam(SiamRPN):
             frames, needed = inputs['hops'], max(self.hops) - 1
             if frames.shape[1] < needed:
                 raise ValueError(
-                    f'hops {self.hops} visit {needed} other frames, the batch holds {frames.shape[1]}'
+                    f'hops {self.hops} visit {needed} other frames, the batch holds '
+                    f'{frames.shape[1]}'
                 )
             boxes = self.stack_boxes(data_samples, 'template_box_xyxy', template)
             with torch.no_grad():
@@ -154,11 +166,13 @@ class CycleSiam(SiamRPN):
 def cut_templates(
     crops: Tensor, boxes_cxcywh: Tensor, size_px: int, context: float = 0.5
 ) -> tuple[Tensor, Tensor]:
-    """Template crops around boxes in search areas, zero (the mean colour of normalised crops) outside.
+    """Template crops around boxes in search areas, zero (the mean colour of normalised crops)
+    outside.
 
     Args:
         crops: ``(B, 3, S, S)``.
-        boxes_cxcywh: ``(B, 4)`` in their pixels. Sizes are kept between 8 px and the crop's side, centres inside it.
+        boxes_cxcywh: ``(B, 4)`` in their pixels. Sizes are kept between 8 px and the crop's side,
+            centres inside it.
         size_px: Side ``T`` of a template.
         context: Context share, see :func:`usot_plugin.structures.crops.context_side`.
 

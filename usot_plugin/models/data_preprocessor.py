@@ -16,10 +16,12 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
     """Casts uint8 crops to float, normalises them and stacks a list of groups into a batch.
 
     Args:
-        mean: Three means in BGR order, in 0..255; None leaves the pixels raw, as the USOT, SiamRPN++ and SiamMask releases do.
-            Backbones with ImageNet or MoCo weights need the statistics that these were trained on.
+        mean: Three means in BGR order, in 0..255; None leaves the pixels raw, as the USOT,
+            SiamRPN++ and SiamMask releases do. Backbones with ImageNet or MoCo weights need the
+            statistics that these were trained on.
         std: Three standard deviations, in 0..255.
-        bgr_to_rgb: Turn the channels round, after the mean was taken off; weights that were trained on RGB want it (torchvision's).
+        bgr_to_rgb: Turn the channels round, after the mean was taken off; weights that were trained
+            on RGB want it (torchvision's).
 
     Raises:
         ValueError: Only one of ``mean`` and ``std`` is given.
@@ -56,11 +58,13 @@ class SOTDataPreprocessor(BaseDataPreprocessor):
         """A batch as MMEngine's collate gives it.
 
         Args:
-            data: ``inputs`` is a list of dicts of crops ``(3, S, S)`` / ``(N, 3, S, S)``, or a dict of lists; ``data_samples`` a list.
+            data: ``inputs`` is a list of dicts of crops ``(3, S, S)`` / ``(N, 3, S, S)``, or a dict
+                of lists; ``data_samples`` a list.
             training: Unused; both modes do the same.
 
         Returns:
-            ``inputs``: dict of float tensors ``(B, ...)``; ``data_samples``: the list, on the device.
+            ``inputs``: dict of float tensors ``(B, ...)``; ``data_samples``: the list, on the
+            device.
         """
         data = self.cast_data(data)
         inputs = data['inputs']

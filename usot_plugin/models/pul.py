@@ -1,4 +1,5 @@
-"""PUL-style training of SiamFC: tell an instance from its background first, then learn from mined pairs that are slightly off."""
+"""PUL-style training of SiamFC: tell an instance from its background first, then learn from mined
+pairs that are slightly off."""
 
 from __future__ import annotations
 
@@ -15,21 +16,26 @@ from .task_modules.response_labels import response_axis
 
 @MODELS.register_module()
 class BackgroundDiscriminator(SiamFC):
-    """SiamFC that learns which patch is the instance and which is background, from two views of one frame.
+    """SiamFC that learns which patch is the instance and which is background, from two views of one
+    frame.
 
-    An instance is the template. Its similarity to a patch is the cosine of their features, so the response map over its search area holds
-    the similarities to all patches around it: the one at the target is the positive, those farther off are background, and the most similar
-    of them are hard negatives. The other negatives are the targets of the other pairs of the batch. Network and weights are those of
-    :class:`SiamFC`; the response's batch norm is not used.
+    An instance is the template. Its similarity to a patch is the cosine of their features, so the
+    response map over its search area holds the similarities to all patches around it: the one at
+    the target is the positive, those farther off are background, and the most similar of them are
+    hard negatives. The other negatives are the targets of the other pairs of the batch. Network and
+    weights are those of :class:`SiamFC`; the response's batch norm is not used.
 
     Args:
         backbone: As for :class:`SiamFC`.
-        loss: Config of a loss of (positive, others, background), ``InstanceContrastLoss`` by default.
-        train_cfg: ``background_from_px``: patches whose middle is at least so far from the target's are background.
+        loss: Config of a loss of (positive, others, background), ``InstanceContrastLoss`` by
+            default.
+        train_cfg: ``background_from_px``: patches whose middle is at least so far from the target's
+            are background.
         **kwargs: As for :class:`SiamFC`.
 
     Reference:
-        PUL (CVPR 2021), Sec. 1: background discrimination with anchor-based hard negative mining. Details are ours, see docs/pul.md.
+        PUL (CVPR 2021), Sec. 1: background discrimination with anchor-based hard negative mining.
+        Details are ours, see docs/pul.md.
     """
 
     default_train_cfg = dict(SIAMFC_TRAIN_CFG, background_from_px=32.0)
@@ -40,7 +46,8 @@ class BackgroundDiscriminator(SiamFC):
         super().__init__(
             backbone, loss or dict(type='InstanceContrastLoss'), train_cfg=train_cfg, **kwargs
         )
-        # Without a response norm in the loss its weights would stay without gradient, which parallel wrappers mind.
+        # Without a response norm in the loss its weights would stay without gradient, which
+        # parallel wrappers mind.
         self.response_norm.requires_grad_(False)
 
     def compare(self, search_features: Tensor, template_features: Tensor) -> Tensor:
@@ -70,10 +77,12 @@ class BackgroundDiscriminator(SiamFC):
 
 @MODELS.register_module()
 class NoiseRobustSiamFC(SiamFC):
-    """SiamFC whose loss is told how far each cell is from the mined centre; with ``NoiseRobustLoss`` by default.
+    """SiamFC whose loss is told how far each cell is from the mined centre; with
+    ``NoiseRobustLoss`` by default.
 
-    A Gaussian label is small nearly everywhere, its standard deviation over a map is about a tenth. So is that of the response here from
-    the first step on: batch norm's weight, which begins at 1, would need hundreds of steps to get there.
+    A Gaussian label is small nearly everywhere, its standard deviation over a map is about a tenth.
+    So is that of the response here from the first step on: batch norm's weight, which begins at 1,
+    would need hundreds of steps to get there.
 
     Args:
         loss: Config of a loss of responses ``(B, n, n)`` and offsets ``(B, 2, n)``.
@@ -107,7 +116,8 @@ class NoiseRobustSiamFC(SiamFC):
 def mined_offsets(
     boxes_xyxy: Tensor, maps: Tensor, inputs: dict[str, Tensor], stride: int
 ) -> Tensor:
-    """``(B, 2, n)`` x of the columns and y of the rows of maps ``(B, n, n)``, counted from the centres of boxes ``(B, 4)``."""
+    """``(B, 2, n)`` x of the columns and y of the rows of maps ``(B, n, n)``, counted from the
+    centres of boxes ``(B, 4)``."""
     axis = response_axis(maps.shape[-1], inputs['search'].shape[-1], stride, boxes_xyxy)
     return axis - (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]).unsqueeze(-1) / 2
 
@@ -126,7 +136,8 @@ def _cross_similarity(kernel: Tensor, search: Tensor, at: Tensor) -> Tensor:
 
 
 def _same_instance(data_samples: list) -> Tensor:
-    """``(B, B)`` bool: pairs of one object, itself included; other frames of it are no negatives."""
+    """``(B, B)`` bool: pairs of one object, itself included; other frames of it are no
+    negatives."""
     keys = [
         (sample.get('clip', number), sample.get('object_id', 0))
         for number, sample in enumerate(data_samples)

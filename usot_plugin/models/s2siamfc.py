@@ -1,4 +1,5 @@
-"""S2SiamFC: a SiamFC that learns from single images, with the salient parts of its templates erased."""
+"""S2SiamFC: a SiamFC that learns from single images, with the salient parts of its templates
+erased."""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ S2SIAMFC_TRAIN_CFG = dict(
 class S2SiamFC(SiamFC):
     """SiamFC whose loss also asks for templates with erased parts (adversarial appearance masking).
 
-    Network and weights are those of :class:`SiamFC`: a checkpoint of one is a checkpoint of the other. The other parts of the method are
-    keys elsewhere: anti-clutter weighting is ``loss=dict(type='AntiClutterLoss')``, pairs from single images are the data set's business,
+    Network and weights are those of :class:`SiamFC`: a checkpoint of one is a checkpoint of the
+    other. The other parts of the method are keys elsewhere: anti-clutter weighting is
+    ``loss=dict(type='AntiClutterLoss')``, pairs from single images are the data set's business,
     hard negatives are ``HardNegativePairs`` with ``HardNegativeMiningHook``.
 
     Args:
@@ -33,7 +35,8 @@ class S2SiamFC(SiamFC):
         **kwargs: As for :class:`SiamFC`.
 
     Reference:
-        Sio, Ma, Shuai, Chen, Cheng: S2SiamFC: Self-supervised Fully Convolutional Siamese Network for Visual Tracking, ACM MM 2020.
+        Sio, Ma, Shuai, Chen, Cheng: S2SiamFC: Self-supervised Fully Convolutional Siamese Network
+            for Visual Tracking, ACM MM 2020.
     """
 
     default_train_cfg = S2SIAMFC_TRAIN_CFG
@@ -51,7 +54,8 @@ class S2SiamFC(SiamFC):
         """Losses of the raw and of the masked templates, already weighted.
 
         Returns:
-            ``loss_raw`` and, where templates are masked, ``loss_masked``: the sum over all maskings (Eq. 12).
+            ``loss_raw`` and, where templates are masked, ``loss_masked``: the sum over all maskings
+            (Eq. 12).
         """
         template, search_features = inputs['template'], self.extract(inputs['search'])
         kernel = self.extract(template)
@@ -71,7 +75,9 @@ class S2SiamFC(SiamFC):
     def mask_templates(
         self, template: Tensor, kernel: Tensor, search_features: Tensor, positive: Tensor
     ) -> list[Tensor]:
-        """The template with one, two, ... salient regions erased (Eq. 10 and 11); PyTorch's global generator draws them.
+        """The template with one, two, ...
+
+        salient regions erased (Eq. 10 and 11); PyTorch's global generator draws them.
 
         Args:
             template: Normalised crops ``(B, 3, S, S)``.
@@ -80,7 +86,8 @@ class S2SiamFC(SiamFC):
             positive: ``(B, h, w)`` bool.
 
         Returns:
-            ``masks`` batches ``(B, 3, S, S)``. A pair without positive cell, or without a region of fitting size, stays as it is.
+            ``masks`` batches ``(B, 3, S, S)``. A pair without positive cell, or without a region of
+            fitting size, stays as it is.
         """
         cfg = self.train_cfg
         saliency = channel_saliency(kernel, search_features * self._response_sign(), positive)
@@ -95,6 +102,7 @@ class S2SiamFC(SiamFC):
         return templates[1:]
 
     def _response_sign(self) -> Tensor | float:
-        """Whether the logit rises or falls with the correlation: batch norm may have learnt a negative factor."""
+        """Whether the logit rises or falls with the correlation: batch norm may have learnt a
+        negative factor."""
         weight = getattr(self.response_norm, 'weight', None)
         return 1.0 if weight is None else weight.detach().sign()

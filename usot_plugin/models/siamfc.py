@@ -1,4 +1,5 @@
-"""SiamFC: one response map by cross-correlation, from real boxes, pseudo boxes or any region of an image."""
+"""SiamFC: one response map by cross-correlation, from real boxes, pseudo boxes or any region of an
+image."""
 
 from __future__ import annotations
 
@@ -18,13 +19,17 @@ SIAMFC_TRAIN_CFG = dict(
 
 @MODELS.register_module()
 class SiamFC(BaseSOTModel):
-    """Fully-convolutional Siamese network: the template's features slide over those of the search area.
+    """Fully-convolutional Siamese network: the template's features slide over those of the search
+    area.
 
     Args:
-        backbone: Config of a backbone with attribute ``stride`` that turns both crops into features.
-        loss: Config of a loss of responses ``(B, h, w)`` and labels ``(B, h, w)``: ``PairwiseBCELoss``, ``AntiClutterLoss``, ...
-        response_scale: None for batch norm on the response, which learns range and threshold; a number for a fixed factor without
-            weights, as the ports of the supervised original have it (1e-3).
+        backbone: Config of a backbone with attribute ``stride`` that turns both crops into
+            features.
+        loss: Config of a loss of responses ``(B, h, w)`` and labels ``(B, h, w)``:
+            ``PairwiseBCELoss``, ``AntiClutterLoss``, ...
+        response_scale: None for batch norm on the response, which learns range and threshold; a
+            number for a fixed factor without weights, as the ports of the supervised original have
+            it (1e-3).
         train_cfg: Overrides of :data:`SIAMFC_TRAIN_CFG`.
         test_cfg: Config of the tracker.
         data_preprocessor: Config; raw BGR pixels by default.
@@ -34,7 +39,8 @@ class SiamFC(BaseSOTModel):
         ValueError: ``train_cfg`` holds an unknown key.
 
     Reference:
-        Bertinetto et al.: Fully-Convolutional Siamese Networks for Object Tracking (arXiv:1606.09549).
+        Bertinetto et al.: Fully-Convolutional Siamese Networks for Object Tracking
+        (arXiv:1606.09549).
     """
 
     default_train_cfg = SIAMFC_TRAIN_CFG
@@ -53,7 +59,8 @@ class SiamFC(BaseSOTModel):
         unknown = sorted(set(train_cfg or {}) - set(known))
         if unknown:
             raise ValueError(
-                f'unknown keys in train_cfg of {type(self).__name__}: {unknown}; known are {sorted(known)}'
+                f'unknown keys in train_cfg of {type(self).__name__}: {unknown}; known are '
+                f'{sorted(known)}'
             )
         super().__init__(data_preprocessor, {**known, **(train_cfg or {})}, test_cfg, init_cfg)
         self.backbone = MODELS.build(backbone)
@@ -95,7 +102,8 @@ class SiamFC(BaseSOTModel):
         return self.respond(self.extract(inputs['search']), self.extract(inputs['template']))
 
     def labels(self, data_samples: list, logits: Tensor, crop_px: int) -> Tensor:
-        """What the logits ``(B, 1, h, w)`` are asked for, ``(B, h, w)``; all 0 for a sample whose search box is nan."""
+        """What the logits ``(B, 1, h, w)`` are asked for, ``(B, h, w)``; all 0 for a sample whose
+        search box is nan."""
         boxes = self.stack_boxes(data_samples, 'search_box_xyxy', logits)
         return disc_labels(
             boxes, logits.shape[-1], crop_px, self.stride, self.train_cfg['label_radius_px']

@@ -1,4 +1,5 @@
-"""SiamRPN++ and, with a mask head, SiamMask: trained from pairs of frames whose boxes are known, real or discovered."""
+"""SiamRPN++ and, with a mask head, SiamMask: trained from pairs of frames whose boxes are known,
+real or discovered."""
 
 from __future__ import annotations
 
@@ -80,11 +81,14 @@ class SiamRPN(BaseSOTModel):
     """Siamese region proposal network.
 
     Args:
-        backbone: Config of a stride-8 backbone; one with several maps (:class:`StagedSiameseResNet`) for levels or refinement.
-        neck: Config of the neck, or a list with one for each level, which are the backbone's last maps.
+        backbone: Config of a stride-8 backbone; one with several maps
+            (:class:`StagedSiameseResNet`) for levels or refinement.
+        neck: Config of the neck, or a list with one for each level, which are the backbone's last
+            maps.
         rpn_head: Config of :class:`SiamRPNHead`.
         mask_head: Config of :class:`SiamMaskHead`; None for boxes only.
-        refine_head: Config of :class:`SiamMaskRefiner`; needs a mask head and a backbone that gives its stages.
+        refine_head: Config of :class:`SiamMaskRefiner`; needs a mask head and a backbone that gives
+            its stages.
         anchors: Options of :class:`AnchorGrid`.
         train_cfg: Overrides of :data:`SIAMRPN_TRAIN_CFG`.
         test_cfg: Config of the tracker.
@@ -92,7 +96,8 @@ class SiamRPN(BaseSOTModel):
         init_cfg: MMEngine weight initialisation.
 
     Raises:
-        ValueError: An unknown key in ``train_cfg``, a refinement without masks, or another number of anchors than the head's.
+        ValueError: An unknown key in ``train_cfg``, a refinement without masks, or another number
+            of anchors than the head's.
 
     Reference:
         Li et al.: SiamRPN++ (arXiv:1812.11703); Wang et al.: SiamMask (arXiv:1812.05050).
@@ -116,7 +121,8 @@ class SiamRPN(BaseSOTModel):
         unknown = sorted(set(train_cfg or {}) - set(self.default_train_cfg))
         if unknown:
             raise ValueError(
-                f'unknown keys in train_cfg of {type(self).__name__}: {unknown}; known are {sorted(self.default_train_cfg)}'
+                f'unknown keys in train_cfg of {type(self).__name__}: {unknown}; known are '
+                f'{sorted(self.default_train_cfg)}'
             )
         super().__init__(
             data_preprocessor, {**self.default_train_cfg, **(train_cfg or {})}, test_cfg, init_cfg
@@ -136,7 +142,8 @@ class SiamRPN(BaseSOTModel):
             raise ValueError('refine_head refines the masks of mask_head: give both')
         if self.anchors.count != self.rpn_head.anchors:
             raise ValueError(
-                f'rpn_head.anchors is {self.rpn_head.anchors}, but anchors gives {self.anchors.count} to a cell'
+                f'rpn_head.anchors is {self.rpn_head.anchors}, but anchors gives '
+                f'{self.anchors.count} to a cell'
             )
 
     def idle_parameters(self, epoch: int) -> list[nn.Parameter] | None:
@@ -166,7 +173,8 @@ class SiamRPN(BaseSOTModel):
         return self.rpn_head.predict(template.rpn, search.levels)
 
     def boxes(self, codes: Tensor, crop_px: int) -> Tensor:
-        """Box codes ``(B, 4, k, h, w)`` as boxes ``(B, k, h, w, 4)``, centre and size in pixels of the crop."""
+        """Box codes ``(B, 4, k, h, w)`` as boxes ``(B, k, h, w, 4)``, centre and size in pixels of
+        the crop."""
         codes = codes.movedim(1, -1).float()
         return decode_boxes(codes, self.anchors.boxes(codes.shape[-2], crop_px, codes))
 
@@ -179,7 +187,8 @@ class SiamRPN(BaseSOTModel):
         columns: Tensor,
         refined: bool = True,
     ) -> list[Tensor]:
-        """Mask logits of cells, each covering a window of 127 px: ``(P, 63, 63)`` and, where refined, ``(P, 127, 127)``.
+        """Mask logits of cells, each covering a window of 127 px: ``(P, 63, 63)`` and, where
+        refined, ``(P, 127, 127)``.
 
         Raises:
             RuntimeError: The model has no mask head.
@@ -202,7 +211,8 @@ class SiamRPN(BaseSOTModel):
         """Losses of pairs of template and search area.
 
         Returns:
-            ``loss_score``, ``loss_box`` and, with a mask head, ``loss_mask`` and ``loss_refined``, already weighted.
+            ``loss_score``, ``loss_box`` and, with a mask head, ``loss_mask`` and ``loss_refined``,
+            already weighted.
         """
         return self.search_losses(
             self.encode_template(inputs['template']), inputs['search'], data_samples
@@ -216,8 +226,8 @@ class SiamRPN(BaseSOTModel):
         Args:
             template: Codes of whatever is to be found.
             search: Normalised crops.
-            data_samples: ``B`` samples with ``search_box_xyxy (4,)`` in crop pixels, nan for an absent target, and optionally
-                ``search_mask (S, S)``.
+            data_samples: ``B`` samples with ``search_box_xyxy (4,)`` in crop pixels, nan for an
+                absent target, and optionally ``search_mask (S, S)``.
         """
         cfg, crop_px = self.train_cfg, search.shape[-1]
         maps = self.extract(search)
@@ -270,7 +280,8 @@ class SiamRPN(BaseSOTModel):
 
 
 def enlarge_masks(logits: Tensor) -> Tensor:
-    """Mask logits ``(P, S, S)`` at the pixels of their windows, ``(P, 127, 127)``, bilinear between the corners."""
+    """Mask logits ``(P, S, S)`` at the pixels of their windows, ``(P, 127, 127)``, bilinear between
+    the corners."""
     if logits.shape[-1] == WINDOW_PX:
         return logits
     if not len(logits):  # the sum keeps the graph: no cell is gradient 0, not no gradient

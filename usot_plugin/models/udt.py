@@ -18,17 +18,18 @@ from .losses.consistency import squared_distances
 class DCFNet(BaseSOTModel):
     """Siamese correlation filter, trained from known boxes in pairs of frames.
 
-    A crop shows ``1 + padding`` times the width and height of the target, each axis by itself. Responses and labels are cyclic maps
-    whose index (0, 0) stands for the middle of the crop.
+    A crop shows ``1 + padding`` times the width and height of the target, each axis by itself.
+    Responses and labels are cyclic maps whose index (0, 0) stands for the middle of the crop.
 
     Args:
-        backbone: Config of a stride-1 backbone with an argument ``padding``, such as :class:`DCFNetBackbone`.
+        backbone: Config of a stride-1 backbone with an argument ``padding``, such as
+            :class:`DCFNetBackbone`.
         regularisation: ``lambda`` of the filter.
         normalise: See :class:`CorrelationFilter`.
         padding: Context on both sides together, in sizes of the target.
         sigma_factor: Standard deviation of the label, in geometric mean sizes of the target.
-        legacy: Whole-number division as in the Python-2 release (sigma 4.1 for 125 px) and its geometry of crops in the tracker; for
-            published weights.
+        legacy: Whole-number division as in the Python-2 release (sigma 4.1 for 125 px) and its
+            geometry of crops in the tracker; for published weights.
         train_cfg: Must be empty: there is nothing to schedule.
         test_cfg: Config of the tracker.
 
@@ -72,7 +73,8 @@ class DCFNet(BaseSOTModel):
         return self.sigma_factor * target_px
 
     def extract_frames(self, frames: Tensor) -> Tensor:
-        """Features ``(B, N, C, S - 4, S - 4)`` of normalised crops ``(B, N, 3, S, S)``, without padding."""
+        """Features ``(B, N, C, S - 4, S - 4)`` of normalised crops ``(B, N, 3, S, S)``, without
+        padding."""
         return self.backbone(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
     def labels(self, shift_rc: Tensor, features: Tensor, crop_px: int) -> Tensor:
@@ -128,9 +130,11 @@ class DCFNet(BaseSOTModel):
 
 @MODELS.register_module()
 class UDT(DCFNet):
-    """The same network, trained without any label: it tracks forward through the frames and back to the first.
+    """The same network, trained without any label: it tracks forward through the frames and back to
+    the first.
 
-    The number of frames decides between a single trajectory (two) and the multiple-frame validation of the paper (three).
+    The number of frames decides between a single trajectory (two) and the multiple-frame validation
+    of the paper (three).
 
     Args:
         loss: Config of :class:`ConsistencyLoss`.
@@ -148,7 +152,8 @@ class UDT(DCFNet):
         """Consistency loss of a batch.
 
         Args:
-            inputs: ``frames (B, N, 3, S, S)``, N >= 2; what is in the middle of the first one is the target.
+            inputs: ``frames (B, N, 3, S, S)``, N >= 2; what is in the middle of the first one is
+                the target.
             data_samples: Not looked at: no box is needed.
 
         Returns:

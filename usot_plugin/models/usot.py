@@ -14,7 +14,8 @@ from .layers.prroi_pool import prroi_pool
 from .losses.iou_loss import ltrb_overlap
 from .task_modules.grid import CellGrid, class_labels, ltrb_to_boxes, regression_targets
 
-#: Training settings of the paper and its release; epochs are counted from 0, the release counts from 1.
+#: Training settings of the paper and its release; epochs are counted from 0, the release counts
+#: from 1.
 USOT_TRAIN_CFG = dict(
     cycle_start_epoch=5,  # None: never, the naive tracker
     naive_cls_weight=0.2,  # lambda_1 of Eq. 6
@@ -45,10 +46,12 @@ class USOT(BaseSOTModel):
         head: Config of :class:`USOTHead`.
         train_cfg: Overrides of :data:`USOT_TRAIN_CFG`.
         test_cfg: Config of the tracker.
-        legacy: Pool on the response axis as the release does (``CellGrid.legacy_axis``); needed for the published weights.
+        legacy: Pool on the response axis as the release does (``CellGrid.legacy_axis``); needed for
+            the published weights.
 
     Reference:
-        Zheng, Ma, Peng, Yang: Learning to Track Objects from Unlabeled Videos, ICCV 2021 (arXiv:2108.12711).
+        Zheng, Ma, Peng, Yang: Learning to Track Objects from Unlabeled Videos, ICCV 2021
+            (arXiv:2108.12711).
     """
 
     def __init__(
@@ -65,7 +68,8 @@ class USOT(BaseSOTModel):
         unknown = set(train_cfg or {}) - set(USOT_TRAIN_CFG)
         if unknown:
             raise ValueError(
-                f'unknown keys in train_cfg of USOT: {sorted(unknown)}; known are {sorted(USOT_TRAIN_CFG)}'
+                f'unknown keys in train_cfg of USOT: {sorted(unknown)}; known are '
+                f'{sorted(USOT_TRAIN_CFG)}'
             )
         super().__init__(
             data_preprocessor, {**USOT_TRAIN_CFG, **(train_cfg or {})}, test_cfg, init_cfg
@@ -85,8 +89,8 @@ class USOT(BaseSOTModel):
     def set_epoch(self, epoch: int) -> None:
         """Stage and loss weights of an epoch, counted from 0.
 
-        They are kept as attributes for ``torch.compile``: a forward pass that read the epoch itself would be compiled anew in every epoch,
-        and not at all any more after eight of them.
+        They are kept as attributes for ``torch.compile``: a forward pass that read the epoch itself
+        would be compiled anew in every epoch, and not at all any more after eight of them.
         """
         super().set_epoch(epoch)
         start = self.train_cfg['cycle_start_epoch']
@@ -106,7 +110,8 @@ class USOT(BaseSOTModel):
         return self.neck(self.backbone(crops))
 
     def pool_template(self, features: Tensor, boxes_xyxy: Tensor, crop_px: int) -> Tensor:
-        """Template features ``(B, C, 7, 7)`` inside boxes ``(B, 4)`` in pixels of the template crop."""
+        """Template features ``(B, C, 7, 7)`` inside boxes ``(B, 4)`` in pixels of the template
+        crop."""
         return prroi_pool(
             features,
             self.grid.template_box_to_cells(boxes_xyxy, crop_px),
@@ -114,7 +119,8 @@ class USOT(BaseSOTModel):
         )
 
     def encode_template(self, crops: Tensor, boxes_xyxy: Tensor) -> HeadCodes:
-        """Codes of normalised template crops ``(B, 3, S, S)`` with boxes ``(B, 4)`` in their pixels."""
+        """Codes of normalised template crops ``(B, 3, S, S)`` with boxes ``(B, 4)`` in their
+        pixels."""
         kernel = self.pool_template(self.extract(crops), boxes_xyxy, crops.shape[-1])
         if getattr(self.head, 'wants_box_size', False):
             return self.head.encode_template(kernel, boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
@@ -123,7 +129,8 @@ class USOT(BaseSOTModel):
     def pool_search(
         self, features: Tensor, boxes_xyxy: Tensor, crop_px: int, margin_cells: float = 0.0
     ) -> Tensor:
-        """Template-sized features ``(B, C, 7, 7)`` inside boxes ``(B, 4)`` in pixels of the search crop."""
+        """Template-sized features ``(B, C, 7, 7)`` inside boxes ``(B, 4)`` in pixels of the search
+        crop."""
         cells = self.grid.search_box_to_cells(boxes_xyxy, crop_px, margin_cells)
         return prroi_pool(features, cells, self.train_cfg['pool_size'])
 
@@ -147,7 +154,8 @@ class USOT(BaseSOTModel):
             raise self.epoch_unknown()
         template, search = inputs['template'], inputs['search']
         template_boxes = self.stack_boxes(data_samples, 'template_box_xyxy', search)
-        # An absent target (nan) is put far outside: no cell is positive, and nothing is nan in the gradient.
+        # An absent target (nan) is put far outside: no cell is positive, and nothing is nan in the
+        # gradient.
         search_boxes = self.stack_boxes(data_samples, 'search_box_xyxy', search).nan_to_num(
             nan=ABSENT_PX
         )
@@ -180,7 +188,8 @@ class USOT(BaseSOTModel):
             return losses
         if 'memory' not in inputs:
             raise KeyError(
-                'the cycle stage has begun and the batch holds no memory frames: set the data set to the cycle stage'
+                'the cycle stage has begun and the batch holds no memory frames: set the data '
+                'set to the cycle stage'
             )
         memory_logits = self.track_cycle(
             inputs['memory'], search_features, search_codes, template_codes, search_boxes, crop_px
@@ -200,7 +209,8 @@ class USOT(BaseSOTModel):
         search_boxes: Tensor,
         crop_px: int,
     ) -> Tensor:
-        """Track forward from the template to every memory frame and back to the template frame's search area (Sec. 3.3).
+        """Track forward from the template to every memory frame and back to the template frame's
+        search area (Sec. 3.3).
 
         Args:
             memory: ``(B, N, 3, S, S)`` search areas of other frames of the fragment.
@@ -211,8 +221,8 @@ class USOT(BaseSOTModel):
             crop_px: ``S``.
 
         Returns:
-            Memory-branch logits ``(B, 1, h, w)`` on the template frame's search area. Gradient flows through the pooled memory features,
-            not through the choice of their boxes.
+            Memory-branch logits ``(B, 1, h, w)`` on the template frame's search area. Gradient
+            flows through the pooled memory features, not through the choice of their boxes.
         """
         entries = memory.shape[1]
         memory_features = self.extract(memory.flatten(0, 1))
@@ -236,14 +246,15 @@ class USOT(BaseSOTModel):
     ) -> Tensor:
         """Box of the best cell in every memory frame, ``(B * N, 4)`` in pixels of its crop.
 
-        Two opinions are mixed: the off-line branch with the template, and the memory branch with the search area's own pooled feature as
-        its only entry.
+        Two opinions are mixed: the off-line branch with the template, and the memory branch with
+        the search area's own pooled feature as its only entry.
         """
         codes = self.head.encode_search(memory_features)
         logits, ltrb = self.head.predict(codes, template_codes.repeat(entries))
         own = self.head.encode_memory(self.pool_search(search_features, search_boxes, crop_px))
         memory_logits = self.head.predict_memory(codes, own.repeat(entries), entries=1)
-        # Logits, not probabilities (the tracker mixes probabilities): so the release does it, and its losses are only met this way.
+        # Logits, not probabilities (the tracker mixes probabilities): so the release does it, and
+        # its losses are only met this way.
         scores = self.forward_cls_ratio * logits + (1 - self.forward_cls_ratio) * memory_logits
         best = scores.flatten(1).argmax(dim=1)
         boxes = ltrb_to_boxes(ltrb, self.grid).flatten(2)

@@ -63,7 +63,8 @@ def frames_backward(
 def follow(
     tracker: Tracker, frames: Iterable[tuple[int, np.ndarray]], starts: Sequence[Start]
 ) -> list[Way]:
-    """Track from many starts through one run of frames; all targets that are under way in a frame are one batch.
+    """Track from many starts through one run of frames; all targets that are under way in a frame
+    are one batch.
 
     Args:
         tracker: The tracker.
@@ -112,12 +113,14 @@ def follow(
 def there_and_back(tracker: Tracker, clip: Clip, starts: Sequence[Start], step: int) -> list[Pass]:
     """A pass from every start: to its last frame, and back from where the way ended.
 
-    All ways forward in time, of every start, share one reading of the clip, and so do all ways backward: the clip is read three times.
+    All ways forward in time, of every start, share one reading of the clip, and so do all ways
+    backward: the clip is read three times.
 
     Args:
         tracker: The tracker.
         clip: The clip.
-        starts: Ways forward and backward in time, of at least one step; frames are multiples of ``step``.
+        starts: Ways forward and backward in time, of at least one step; frames are multiples of
+            ``step``.
         step: The tracker sees every ``step``-th frame.
 
     Raises:
@@ -147,7 +150,8 @@ def there_and_back(tracker: Tracker, clip: Clip, starts: Sequence[Start], step: 
 
 
 def _ways_back(ways: Sequence[Way], size_wh: tuple[int, int]) -> list[Start]:
-    """From the last usable box of each way to its start; a way of one frame has none, and goes nowhere."""
+    """From the last usable box of each way to its start; a way of one frame has none, and goes
+    nowhere."""
     starts = []
     for way in ways:
         last = max(
@@ -163,9 +167,11 @@ def can_start(box_xyxy: np.ndarray, size_wh: tuple[int, int]) -> bool:
 
 
 def _compare(start: Start, way: Way, back: Way, step: int) -> Pass:
-    """The way there with its agreement; frames that it did not come to are part of it, without a box.
+    """The way there with its agreement; frames that it did not come to are part of it, without a
+    box.
 
-    In the frame of the start the box is that of the way back: the tracker's own word, not the one that it was given.
+    In the frame of the start the box is that of the way back: the tracker's own word, not the one
+    that it was given.
     """
     frames = np.arange(
         start.frame,

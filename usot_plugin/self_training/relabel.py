@@ -69,27 +69,32 @@ def relabel_table(
     quiet: bool = False,
     timeout_s: float | None = TIMEOUT_S,
 ) -> Tally:
-    """Write a table like another with the boxes of a tracker; go on with it where an earlier run was stopped.
+    """Write a table like another with the boxes of a tracker; go on with it where an earlier run
+    was stopped.
 
-    Kept tracks get new boxes, and are dropped where the tracker does not confirm them; all other rows are taken over as they are.
+    Kept tracks get new boxes, and are dropped where the tracker does not confirm them; all other
+    rows are taken over as they are.
 
     Args:
         table: The old table.
         out: Folder of the new one; its one-file form comes beside it when every clip is done.
         tracker: What labels.
-        model: What the tracker is, for the metadata of the table; plain values, among them ``'model'``, its name.
+        model: What the tracker is, for the metadata of the table; plain values, among them
+            ``'model'``, its name.
         config: The numbers.
         workers: Clips at once; 0 works in this process (the choice for a GPU).
         video_root: Where the clips are now; where they were at discovery by default.
         overwrite: Make the clips anew that ``out`` has already.
         quiet: Only failures.
-        timeout_s: A clip of which no frame comes for so long is given up; None waits forever. Not with 0 workers.
+        timeout_s: A clip of which no frame comes for so long is given up; None waits forever. Not
+            with 0 workers.
 
     Returns:
         The counts.
 
     Raises:
-        TableError: ``table`` cannot be read, or ``out`` holds another table (``table`` itself is one).
+        TableError: ``table`` cannot be read, or ``out`` holds another table (``table`` itself is
+            one).
         TableWriteError: ``out`` cannot be written.
         ValueError: ``table`` was not written by discovery.
         WorkerStartError: A worker cannot be started.
@@ -184,7 +189,8 @@ def relabel_clip(rows: Sequence[dict[str, Any]], labeller: Labeller) -> ClipResu
         labeller: See there.
 
     Returns:
-        The result with the part to save. A clip that cannot be read any more has its tracks dropped as 'unreadable'.
+        The result with the part to save. A clip that cannot be read any more has its tracks dropped
+        as 'unreadable'.
     """
     started = time.perf_counter()
     tracks = [row['track'] for row in rows if row['status'] == KEPT]
@@ -270,7 +276,8 @@ def _label(
 def track_passes(
     tracker: Tracker, clip: Clip, tracks: Sequence[PseudoTrack], config: RelabelConfig
 ) -> list[list[Pass]]:
-    """Follow every track of a clip from its anchors, both ways in time and back; all of them as batches.
+    """Follow every track of a clip from its anchors, both ways in time and back; all of them as
+    batches.
 
     Raises:
         ClipError: A frame cannot be decoded.

@@ -1,7 +1,8 @@
-"""From what a tracker saw of a pseudo track to better boxes: where to start it, and how its passes become one track again.
+"""From what a tracker saw of a pseudo track to better boxes: where to start it, and how its passes
+become one track again.
 
-Self-training (re-labelling by the tracker that the last round has trained); nothing here runs a tracker, see
-:mod:`usot_plugin.self_training.relabel`.
+Self-training (re-labelling by the tracker that the last round has trained); nothing here runs a
+tracker, see :mod:`usot_plugin.self_training.relabel`.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ class RelabelConfig:
     """The numbers of re-labelling; they travel in the metadata of the table.
 
     Attributes:
-        step_frames: The tracker sees every ``step_frames``-th frame; boxes of the others are interpolated.
+        step_frames: The tracker sees every ``step_frames``-th frame; boxes of the others are
+            interpolated.
         anchor_gap_frames: One start per so many frames of a track.
         horizon_frames: How far the tracker goes from a start, in each direction.
         min_anchor_quality: Least frame quality of a start.
         min_agreement: IoU that the way back needs with the way there.
         min_quality: A frame whose boxes are worth less has none in the new table.
-        old_weight: Weight of the old box, times its frame quality, among the tracked ones, which weigh at most 1.
-        min_support: Least share of the picked old boxes within ``support_frames`` on each side of a frame that lie on the new boxes (half
-            of the smaller box). A tracker agrees with itself on still ground, too; that something moves there is what discovery saw.
+        old_weight: Weight of the old box, times its frame quality, among the tracked ones, which
+            weigh at most 1.
+        min_support: Least share of the picked old boxes within ``support_frames`` on each side of a
+            frame that lie on the new boxes (half of the smaller box). A tracker agrees with itself
+            on still ground, too; that something moves there is what discovery saw.
         support_frames: See above.
         min_fragment_frames: Stretches of frames with boxes that are shorter than this are dropped.
 
@@ -58,7 +62,9 @@ class RelabelConfig:
             least, most = (0, 1) if isinstance(value, float) else (1, None)
             if value < least or (most is not None and value > most):
                 raise ValueError(
-                    f're-labelling: {name} must be {f"{least} or more" if most is None else f"in [{least}, {most}]"}, got {value}'
+                    f're-labelling: {name} must be '
+                    f'{f"{least} or more" if most is None else f"in [{least}, {most}]"}, got '
+                    f'{value}'
                 )
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,8 +78,10 @@ class Pass:
 
     Attributes:
         start: Frame of the clip that it started in.
-        frames: ``(N,)`` int64 frames of the clip that it should have come to, the start first, ascending or descending.
-        boxes_xyxy: ``(N, 4)`` the way there (in the start's frame: the way back), nan after the target was lost.
+        frames: ``(N,)`` int64 frames of the clip that it should have come to, the start first,
+            ascending or descending.
+        boxes_xyxy: ``(N, 4)`` the way there (in the start's frame: the way back), nan after the
+            target was lost.
         scores: ``(N,)`` confidence of the way there.
         agreement: ``(N,)`` IoU of the way back with it; 0 where the way back did not come.
     """
@@ -102,7 +110,8 @@ class Sightings(NamedTuple):
 
 
 def grid_frames(track: PseudoTrack, step_frames: int) -> np.ndarray:
-    """Frames of the clip that the tracker sees of a track: all multiples of the step, the same for all tracks of a clip."""
+    """Frames of the clip that the tracker sees of a track: all multiples of the step, the same for
+    all tracks of a clip."""
     first = -(-track.first_frame // step_frames) * step_frames
     return np.arange(first, track.first_frame + len(track), step_frames)
 
@@ -110,8 +119,9 @@ def grid_frames(track: PseudoTrack, step_frames: int) -> np.ndarray:
 def choose_anchors(track: PseudoTrack, config: RelabelConfig) -> np.ndarray:
     """Frames to start the tracker in: the best of each stretch of ``anchor_gap_frames``.
 
-    Best is the highest frame quality plus centrality, less how far (in factors of e) the box's sides are from their median over the
-    stretch; frames that the trajectory went through (``picked``) go before interpolated ones.
+    Best is the highest frame quality plus centrality, less how far (in factors of e) the box's
+    sides are from their median over the stretch; frames that the trajectory went through
+    (``picked``) go before interpolated ones.
 
     Returns:
         Frames of the clip, ascending; empty where no frame is good enough.
@@ -143,9 +153,10 @@ def relabelled_track(
 ) -> PseudoTrack | None:
     """The track that the passes of a tracker make of another.
 
-    A frame's box is the mean of the boxes that agree (:func:`fuse_frame`), its quality is what all passes that reached the frame say of it
-    together. ``evaluated`` are the frames that the tracker saw, ``picked`` those that got a box; boxes that the check rejects are nan with
-    quality 0. Masks are not carried over: they lie on the grids of the old boxes.
+    A frame's box is the mean of the boxes that agree (:func:`fuse_frame`), its quality is what all
+    passes that reached the frame say of it together. ``evaluated`` are the frames that the tracker
+    saw, ``picked`` those that got a box; boxes that the check rejects are nan with quality 0. Masks
+    are not carried over: they lie on the grids of the old boxes.
 
     Args:
         track: The old one.
@@ -182,7 +193,8 @@ def relabelled_track(
         discovery.quality.corner_tolerance_px * map_geometry(frame_wh, discovery.map).frame_per_unit
     )
     with np.errstate(invalid='ignore'):
-        # Q_f counts picks and this quality does not, so theta_3 has no meaning here: a frame with a box may be walked over.
+        # Q_f counts picks and this quality does not, so theta_3 has no meaning here: a frame with a
+        # box may be walked over.
         first, last = fragment_bounds(boxes, quality, replace(discovery.fragments, min_quality=0.0))
         central = np.where(valid, centrality(boxes, borders, discovery.quality.centrality_cap), 0.0)
     return replace(
@@ -205,8 +217,9 @@ def fuse_frame(
 ) -> tuple[np.ndarray, float]:
     """One box from what several passes say of a frame.
 
-    The tracked box with the most support (sum over all boxes of weight x IoU) leads; what overlaps it by half or more, the old box
-    included, is averaged by weight, so that a pass on another object, or an old box on one, counts nothing.
+    The tracked box with the most support (sum over all boxes of weight x IoU) leads; what overlaps
+    it by half or more, the old box included, is averaged by weight, so that a pass on another
+    object, or an old box on one, counts nothing.
 
     Args:
         seen: By the passes.
@@ -215,8 +228,9 @@ def fuse_frame(
         min_agreement: A pass that agrees with its way back by less has failed.
 
     Returns:
-        The box ``(4,)``, nan where every pass has failed; and its quality in [0, 1], the mean over all passes, weighted by nearness, of
-        confidence x agreement x IoU with the box, failed passes counting 0.
+        The box ``(4,)``, nan where every pass has failed; and its quality in [0, 1], the mean over
+        all passes, weighted by nearness, of confidence x agreement x IoU with the box, failed
+        passes counting 0.
     """
     held = seen.agreement >= min_agreement
     if not held.any():
@@ -236,7 +250,8 @@ def fuse_frame(
 
 
 def _support(track: PseudoTrack, boxes_xyxy: np.ndarray, radius_frames: int) -> np.ndarray:
-    """Share of the old picks around each frame that lie on the new boxes, ``(L,)``; 0 where there is none to ask."""
+    """Share of the old picks around each frame that lie on the new boxes, ``(L,)``; 0 where there
+    is none to ask."""
     asked = track.picked & is_valid(track.boxes_xyxy) & is_valid(boxes_xyxy)
     held = np.zeros(len(track), bool)
     held[asked] = (
@@ -246,7 +261,8 @@ def _support(track: PseudoTrack, boxes_xyxy: np.ndarray, radius_frames: int) -> 
 
 
 def _usual_score(passes: Sequence[Pass]) -> float:
-    """What this tracker's confidence is where it goes well on this clip: scores of different methods have different scales."""
+    """What this tracker's confidence is where it goes well on this clip: scores of different
+    methods have different scales."""
     scores = np.concatenate([one.scores[1:] for one in passes]) if passes else np.zeros(0)
     return max(float(np.quantile(scores, 0.8)), 1e-6) if len(scores) else 1.0
 
@@ -273,7 +289,8 @@ def _by_frame(passes: Sequence[Pass], usual: float, config: RelabelConfig) -> di
 
 
 def _fill_between(boxes: np.ndarray, quality: np.ndarray, grid: np.ndarray) -> None:
-    """Interpolate between neighbouring frames of the grid that both have a box, in place; the worse quality holds between them.
+    """Interpolate between neighbouring frames of the grid that both have a box, in place; the worse
+    quality holds between them.
 
     Boxes that do not overlap are of two objects, and nothing lies between them.
     """

@@ -1,8 +1,10 @@
 """Which configs rounds of self-training (tools/self_train.sh) can train, and with what.
 
-    python -m usot_plugin.self_training.rounds CONFIG DISCOVERY [--rounds N] [--cfg-options KEY=VALUE ...]
+    python -m usot_plugin.self_training.rounds CONFIG DISCOVERY [--rounds N] \\
+        [--cfg-options KEY=VALUE ...]
 
-Prints the tool that trains, and the key of the data set that gets each round's table and crop store.
+Prints the tool that trains, and the key of the data set that gets each round's table and crop
+store.
 """
 
 from __future__ import annotations
@@ -38,10 +40,12 @@ def plan_rounds(
         rounds: Number of trainings; all but the first one learn from a re-labelled table.
 
     Returns:
-        Path of the tool below the repository root, and the dotted key of the data set that takes the table.
+        Path of the tool below the repository root, and the dotted key of the data set that takes
+        the table.
 
     Raises:
-        ConfigError: The data set takes no table and crop store, or needs what the tables do not hold.
+        ConfigError: The data set takes no table and crop store, or needs what the tables do not
+            hold.
     """
     staged = bool(cfg.get('discrimination'))
     tool, key = (
@@ -63,7 +67,8 @@ def plan_rounds(
 
 
 def _table_dataset(options: dict[str, Any]) -> PseudoBoxDataset:
-    """The data set, nothing read, if it learns from the boxes of a table and can read crops of them.
+    """The data set, nothing read, if it learns from the boxes of a table and can read crops of
+    them.
 
     Raises:
         ValueError: It does not, and why.
@@ -84,7 +89,8 @@ def _table_dataset(options: dict[str, Any]) -> PseudoBoxDataset:
     )
     if BOX_SOURCES.get(source, source) != TABLE_SOURCE:
         raise ValueError(
-            f'its boxes are those of box_source {source!r}, so no table of better ones would change anything'
+            f'its boxes are those of box_source {source!r}, so no table of better ones would '
+            'change anything'
         )
     return dataset
 
@@ -94,7 +100,8 @@ def _check_masks(dataset: PseudoBoxDataset, discovery: DiscoveryConfig, rounds: 
         return
     if not discovery.store_masks or rounds > 1:
         raise ValueError(
-            'needs masks, which re-labelled tables never have: DISCOVERY=configs/discovery/masks.py ROUNDS=1'
+            'needs masks, which re-labelled tables never have: '
+            'DISCOVERY=configs/discovery/masks.py ROUNDS=1'
         )
 
 

@@ -1,4 +1,5 @@
-"""Masks of targets on a small grid over their box, which move with the box through crops and flips."""
+"""Masks of targets on a small grid over their box, which move with the box through crops and
+flips."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def paste_in_box(
         height: Of the frame.
 
     Returns:
-        Left and top pixel of the visible part, and its values ``(h, w)`` float32; empty where the box lies outside or has no area.
+        Left and top pixel of the visible part, and its values ``(h, w)`` float32; empty where the
+        box lies outside or has no area.
     """
     x1, y1, x2, y2 = (float(value) for value in box_xyxy)
     if not all(map(math.isfinite, (x1, y1, x2, y2))) or x2 <= x1 or y2 <= y1:
@@ -75,7 +77,8 @@ def grid_from_mask(
 
 
 def grid_to_runs(grid: np.ndarray) -> np.ndarray:
-    """A square grid as run lengths, row by row, the first of zeros, int32; an empty mask is one run."""
+    """A square grid as run lengths, row by row, the first of zeros, int32; an empty mask is one
+    run."""
     return run_lengths(grid).astype(np.int32)
 
 

@@ -1,8 +1,9 @@
 """The only box conversions and overlaps of the project.
 
-A box is continuous and 0-based: ``x1, y1, x2, y2`` in pixels, where pixel ``(0, 0)`` covers ``[0, 1) x [0, 1)``. ``xywh`` is top-left
-corner and size, ``cxcywh`` centre and size. Every function takes NumPy arrays or torch tensors of shape ``(..., 4)`` and returns the same
-kind; gradients flow through tensors.
+A box is continuous and 0-based: ``x1, y1, x2, y2`` in pixels, where pixel ``(0, 0)`` covers ``[0,
+1) x [0, 1)``. ``xywh`` is top-left corner and size, ``cxcywh`` centre and size. Every function
+takes NumPy arrays or torch tensors of shape ``(..., 4)`` and returns the same kind; gradients flow
+through tensors.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-#: Sides of a box to start from, in sides of its frame. The search area of a larger one needs gigabytes.
+#: Sides of a box to start from, in sides of its frame. The search area of a larger one needs
+#: gigabytes.
 LARGEST_BOX = 2.0
-#: A side below this is no target that could be seen; such boxes are mostly shares of the frame, in 0..1.
+#: A side below this is no target that could be seen; such boxes are mostly shares of the frame, in
+#: 0..1.
 SMALLEST_BOX_PX = 1.0
 ROUNDING_PX = 1e-3
 
@@ -41,10 +44,12 @@ def _positive(a: ArrayT) -> ArrayT:
 
 
 def own_boxes(boxes: Any) -> np.ndarray:
-    """Boxes of a caller as a new ``(B, 4)`` float64 array, which shares no memory with what was given.
+    """Boxes of a caller as a new ``(B, 4)`` float64 array, which shares no memory with what was
+    given.
 
     Args:
-        boxes: ``(B, 4)`` or ``(4,)``: an array or tensor of any real type and device, or lists of them.
+        boxes: ``(B, 4)`` or ``(4,)``: an array or tensor of any real type and device, or lists of
+            them.
 
     Raises:
         ValueError: Not real numbers, or another shape.
@@ -174,7 +179,8 @@ def is_valid(boxes_xyxy: np.ndarray) -> np.ndarray:
 
 
 def start_problem(box_xyxy: np.ndarray, size_wh: tuple[int, int]) -> str | None:
-    """Why no tracker starts from a box ``(4,)`` in a frame of this size, in words; None where one can."""
+    """Why no tracker starts from a box ``(4,)`` in a frame of this size, in words; None where one
+    can."""
     x1, y1, x2, y2 = (float(value) for value in box_xyxy)
     width, height = size_wh
     if not bool(is_valid(np.asarray(box_xyxy, np.float64))):
@@ -185,5 +191,8 @@ def start_problem(box_xyxy: np.ndarray, size_wh: tuple[int, int]) -> str | None:
         return f'is more than {LARGEST_BOX:g} times the {width}x{height} frame'
     # Corners that were added up from x, y, w, h may be a rounding short of a pixel.
     if min(x2 - x1, y2 - y1) < SMALLEST_BOX_PX - ROUNDING_PX:
-        return f'is less than {SMALLEST_BOX_PX:g} px wide or high; boxes are in pixels, not in shares of the frame'
+        return (
+            f'is less than {SMALLEST_BOX_PX:g} px wide or high; boxes are in pixels, not in '
+            'shares of the frame'
+        )
     return None

@@ -1,7 +1,8 @@
 """Frames of a video file or of a folder of images, by exact index.
 
-Every decoding problem becomes a :class:`ClipError` that names the file, the frame and the cause. The index of a frame is its place in a
-sequential pass, however it is read; video is in :mod:`~usot_plugin.structures.video_clip`.
+Every decoding problem becomes a :class:`ClipError` that names the file, the frame and the cause.
+The index of a frame is its place in a sequential pass, however it is read; video is in
+:mod:`~usot_plugin.structures.video_clip`.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ VIDEO_SUFFIXES = frozenset(
     }
 )
 
-#: The fingerprint reads this much from the start of a file; with the size it tells re-encoded copies apart.
+#: The fingerprint reads this much from the start of a file; with the size it tells re-encoded
+#: copies apart.
 FINGERPRINT_BYTES = 1 << 20
 
 #: A pipe may wait forever for somebody who writes into it.
@@ -101,7 +103,8 @@ class ClipError(RuntimeError):
 
 
 def natural_key(text: str) -> list:
-    """Sort key that puts ``frame_9`` before ``frame_10``; only decimal digits count, of any script and in any number."""
+    """Sort key that puts ``frame_9`` before ``frame_10``; only decimal digits count, of any script
+    and in any number."""
     return [
         Decimal(part) if part.isdecimal() else part.lower() for part in re.split(r'(\d+)', text)
     ]
@@ -115,9 +118,11 @@ def resize_within(frame: np.ndarray, size_wh: tuple[int, int] | None) -> np.ndar
 
 
 def fingerprint_of(path: str | Path) -> str:
-    """A short hash of a clip's bytes that needs no decoder, so that it also exists for files that cannot be decoded.
+    """A short hash of a clip's bytes that needs no decoder, so that it also exists for files that
+    cannot be decoded.
 
-    A file gives its size and its first MiB, a folder the names and sizes of its images and the start of the first.
+    A file gives its size and its first MiB, a folder the names and sizes of its images and the
+    start of the first.
 
     Raises:
         ClipError: The bytes cannot be read.
@@ -229,7 +234,8 @@ class Clip(ABC):
         Args:
             start: First index.
             stop: End, exclusive; the clip's end by default.
-            size_wh: Resize to this; for video the decoder's scaler does it, which is cheaper than a resize later.
+            size_wh: Resize to this; for video the decoder's scaler does it, which is cheaper than a
+                resize later.
             gray: Give ``(H, W)`` luminance instead of ``(H, W, 3)`` BGR.
         """
 
@@ -267,7 +273,8 @@ class FolderClip(Clip):
             if natural_key(one.stem) == natural_key(other.stem):
                 raise ClipError(
                     self.path,
-                    f'{one.name} and {other.name} have the same number: frames and masks, or two exports, in one folder',
+                    f'{one.name} and {other.name} have the same number: frames and masks, or two '
+                    'exports, in one folder',
                 )
         self.frame_count = len(self.files)
         first = self._decode(0, gray=False)
@@ -281,7 +288,8 @@ class FolderClip(Clip):
         if (frame.shape[1], frame.shape[0]) != self.size_wh:
             raise ClipError(
                 self.files[index],
-                f'size {frame.shape[1]}x{frame.shape[0]} differs from the first frame {self.size_wh[0]}x{self.size_wh[1]}',
+                f'size {frame.shape[1]}x{frame.shape[0]} differs from the first frame '
+                f'{self.size_wh[0]}x{self.size_wh[1]}',
                 index,
             )
         return frame

@@ -1,7 +1,8 @@
 """Square and rectangular crops around a target, and the coordinates of boxes in them.
 
-A crop is an integer region of the frame that is resized to the wanted size. The region is known exactly, so a box moves into the crop and
-back without any rounding: in continuous coordinates (pixel ``0`` covers ``[0, 1)``) a resize is one factor per axis.
+A crop is an integer region of the frame that is resized to the wanted size. The region is known
+exactly, so a box moves into the crop and back without any rounding: in continuous coordinates
+(pixel ``0`` covers ``[0, 1)``) a resize is one factor per axis.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-#: Share of ``w + h`` that SiamFC adds on each axis (arXiv:1606.09549, Sec. 3.1 has ``p = (w + h) / 4`` on each side).
+#: Share of ``w + h`` that SiamFC adds on each axis (arXiv:1606.09549, Sec. 3.1 has ``p = (w + h) /
+#: 4`` on each side).
 CONTEXT = 0.5
 
 #: Corner pair of a crop in frame pixels; integers, may lie outside the frame.
@@ -28,7 +30,8 @@ def context_side(w: float, h: float, context: float = CONTEXT) -> float:
         context: Share of ``w + h`` added to each side length.
 
     Reference:
-        SiamFC (arXiv:1606.09549), Eq. 7 with scale 1: ``sqrt((w + c) (h + c))``, ``c = context (w + h)``.
+        SiamFC (arXiv:1606.09549), Eq. 7 with scale 1: ``sqrt((w + c) (h + c))``, ``c = context (w +
+        h)``.
     """
     margin = context * (w + h)
     return math.sqrt((w + margin) * (h + margin))
@@ -37,8 +40,9 @@ def context_side(w: float, h: float, context: float = CONTEXT) -> float:
 def square_region(center_xy: Sequence[float] | np.ndarray, side_px: float) -> Region:
     """The integer square of ``round(side_px)`` pixels that the USOT release cuts around a centre.
 
-    The half side is ``(side + 1) / 2`` and the corner is rounded half to even, so the centre sits up to one pixel right of the middle. What
-    counts is that :func:`boxes_to_crop` knows where the square really is.
+    The half side is ``(side + 1) / 2`` and the corner is rounded half to even, so the centre sits
+    up to one pixel right of the middle. What counts is that :func:`boxes_to_crop` knows where the
+    square really is.
 
     Raises:
         ValueError: The centre is not finite or the side is below half a pixel.
@@ -64,7 +68,8 @@ def rect_region(
 
 
 def mean_color(image: np.ndarray) -> np.ndarray:
-    """Mean of each channel of ``(H, W, C)``, ``(C,)`` float64: the padding colour of SiamFC crops."""
+    """Mean of each channel of ``(H, W, C)``, ``(C,)`` float64: the padding colour of SiamFC
+    crops."""
     return np.asarray(cv2.mean(image)[: image.shape[2]])
 
 
@@ -73,13 +78,15 @@ def crop_region(
 ) -> np.ndarray:
     """Cut a region that may reach outside the frame and resize it bilinearly.
 
-    Only the visible part is touched and only the outside is padded: the cost follows the region, never the frame.
+    Only the visible part is touched and only the outside is padded: the cost follows the region,
+    never the frame.
 
     Args:
         image: ``(H, W, 3)`` uint8.
         region: Corner pair in frame pixels.
         out_wh: Width and height of the result.
-        fill: Colour outside the frame, ``(3,)``; truncated to whole numbers as the USOT release does.
+        fill: Colour outside the frame, ``(3,)``; truncated to whole numbers as the USOT release
+            does.
 
     Returns:
         ``(out_wh[1], out_wh[0], 3)`` uint8, never a view of ``image``.
@@ -136,7 +143,8 @@ def boxes_to_crop(boxes_xyxy: np.ndarray, region: Region, out_wh: tuple[int, int
 
 
 def boxes_from_crop(boxes_xyxy: np.ndarray, region: Region, out_wh: tuple[int, int]) -> np.ndarray:
-    """Boxes ``(..., 4)`` of a crop in the pixels of the frame; the inverse of :func:`boxes_to_crop`."""
+    """Boxes ``(..., 4)`` of a crop in the pixels of the frame; the inverse of
+    :func:`boxes_to_crop`."""
     x1, y1, x2, y2 = region
     factors = np.array([(x2 - x1) / out_wh[0], (y2 - y1) / out_wh[1]] * 2)
     return np.asarray(boxes_xyxy, np.float64) * factors + (x1, y1, x1, y1)

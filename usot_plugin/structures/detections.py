@@ -49,7 +49,8 @@ class TrackedObjects:
     Attributes:
         ids: ``(N,)`` int64.
         found: Box, score and label of each.
-        carried: ``(N,)`` bool, True where no detection was there and a single-object tracker gave the box.
+        carried: ``(N,)`` bool, True where no detection was there and a single-object tracker gave
+            the box.
     """
 
     ids: np.ndarray

@@ -1,4 +1,5 @@
-"""A clip whose image files are known beforehand: a part of a folder, and nothing is read before a frame is."""
+"""A clip whose image files are known beforehand: a part of a folder, and nothing is read before a
+frame is."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from .clip import ClipError, FolderClip, fingerprint_of, images_of
 class FrameFilesClip(FolderClip):
     """Images of a folder, by name and in order.
 
-    Opening lists no folder and decodes no frame; the size is that of the first frame, decoded when somebody asks.
+    Opening lists no folder and decodes no frame; the size is that of the first frame, decoded when
+    somebody asks.
 
     Args:
         path: The folder.
@@ -52,7 +54,8 @@ class FrameFilesClip(FolderClip):
         """Where the frames are among all images of the folder.
 
         Returns:
-            ``(T,)`` int positions in natural order, as a reader of the whole folder counts, and the number of its images.
+            ``(T,)`` int positions in natural order, as a reader of the whole folder counts, and the
+            number of its images.
 
         Raises:
             OSError: The folder cannot be read.

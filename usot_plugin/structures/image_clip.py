@@ -20,7 +20,9 @@ from .clip import (
 
 
 class ImageClip(Clip):
-    """One image file. Nothing is read before the frame is asked for: a folder may hold a million of them, of any size.
+    """One image file.
+
+    Nothing is read before the frame is asked for: a folder may hold a million of them, of any size.
 
     Grey images become BGR, an alpha channel is dropped, 16 bits are cut to 8.
 

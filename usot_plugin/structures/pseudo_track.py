@@ -24,8 +24,9 @@ class PseudoTrack:
         fragment_last: ``(L,)`` int32, ``T_u``, inclusive.
         sequence_quality: ``Q_v`` of USOT Eq. 4.
         corner_share: Mean share of frames whose box sits in a corner or at a border.
-        mask_runs: ``L`` int32 arrays: the motion mask inside each picked box, as run lengths on a grid over the box
-            (:func:`~usot_plugin.structures.box_masks.grid_to_runs`); empty for other frames. None where masks were not stored.
+        mask_runs: ``L`` int32 arrays: the motion mask inside each picked box, as run lengths on a
+            grid over the box (:func:`~usot_plugin.structures.box_masks.grid_to_runs`); empty for
+            other frames. None where masks were not stored.
     """
 
     object_id: int

@@ -1,6 +1,7 @@
 """Polygons as pixels, by the scan-line rule of the VOT toolkits.
 
-A vertex names a pixel, not a corner: the polygon ``(0, 0), (9, 0), (9, 9), (0, 9)`` covers ten by ten pixels.
+A vertex names a pixel, not a corner: the polygon ``(0, 0), (9, 0), (9, 9), (0, 9)`` covers ten by
+ten pixels.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ def polygon_spans(
     """Pixels of polygons on pixel rows, many rows at once.
 
     Args:
-        points_xy: ``(R, N, 2)`` float64 with whole values: for each row the ``N`` vertices of its polygon.
+        points_xy: ``(R, N, 2)`` float64 with whole values: for each row the ``N`` vertices of its
+            polygon.
         rows: ``(R,)`` the pixel row, in the same coordinates.
-        horizontal_edges: A horizontal edge that lies on the row gives a crossing, too (VOT toolkit; not in pysot).
-        pair_last: Two equal crossings at the end of a row are a pixel (VOT toolkit); otherwise they are one crossing (pysot).
+        horizontal_edges: A horizontal edge that lies on the row gives a crossing, too (VOT toolkit;
+            not in pysot).
+        pair_last: Two equal crossings at the end of a row are a pixel (VOT toolkit); otherwise they
+            are one crossing (pysot).
 
     Returns:
-        First and last column of each span, two ``(R, N // 2)`` int64; empty where the last is left of the first. Spans of a row are sorted
-        and share no pixel.
+        First and last column of each span, two ``(R, N // 2)`` int64; empty where the last is left
+        of the first. Spans of a row are sorted and share no pixel.
     """
     crossings, count = _crossings(points_xy, rows, horizontal_edges)
     total = crossings.shape[1]
@@ -67,7 +71,8 @@ def spans_to_mask(firsts: np.ndarray, lasts: np.ndarray, width: int) -> np.ndarr
 
 
 def rasterise_polygon(points_xy: np.ndarray, width: int, height: int) -> np.ndarray:
-    """One polygon ``(N, 2)`` in a frame as ``(height, width)`` bool, as the VOT toolkit does: single precision, half to even."""
+    """One polygon ``(N, 2)`` in a frame as ``(height, width)`` bool, as the VOT toolkit does:
+    single precision, half to even."""
     points = np.round(np.asarray(points_xy, np.float32)).astype(np.float64)
     rows = np.arange(height)
     return spans_to_mask(
@@ -78,7 +83,8 @@ def rasterise_polygon(points_xy: np.ndarray, width: int, height: int) -> np.ndar
 def _crossings(
     points_xy: np.ndarray, rows: np.ndarray, horizontal_edges: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted columns ``(R, N)`` where edges meet the rows, ends of edges included, and how many of them count."""
+    """Sorted columns ``(R, N)`` where edges meet the rows, ends of edges included, and how many of
+    them count."""
     x, y = points_xy[..., 0], points_xy[..., 1]
     x_before, y_before = np.roll(x, 1, axis=1), np.roll(y, 1, axis=1)
     rise = y_before - y
@@ -87,7 +93,8 @@ def _crossings(
     if not horizontal_edges:
         meets &= rise != 0
     safe_rise = np.where(rise == 0, 1, rise)
-    # The order of operations and the cut towards zero are the toolkits'; another one moves single pixels.
+    # The order of operations and the cut towards zero are the toolkits'; another one moves single
+    # pixels.
     columns = np.trunc(x + np.where(rise == 0, 0, (row - y) / safe_rise) * (x_before - x)).astype(
         np.int64
     )

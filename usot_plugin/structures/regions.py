@@ -1,7 +1,8 @@
 """Target regions: boxes, polygons and masks, and their text forms in VOT's files.
 
-Numbers are kept as they are written; a data set whose annotation counts pixels from 1 shifts them itself. A box is continuous
-(:mod:`usot_plugin.structures.boxes`); a polygon's vertex names a pixel (:mod:`usot_plugin.structures.raster`).
+Numbers are kept as they are written; a data set whose annotation counts pixels from 1 shifts them
+itself. A box is continuous (:mod:`usot_plugin.structures.boxes`); a polygon's vertex names a pixel
+(:mod:`usot_plugin.structures.raster`).
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ class BoxRegion:
         box = np.asarray(self.box_xyxy, np.float64)
         if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] < box[:2]).any():
             raise ValueError(
-                f'a box region has finite corners and no negative size, got x1, y1, x2, y2 = {box.tolist()}'
+                'a box region has finite corners and no negative size, got x1, y1, x2, y2 = '
+                f'{box.tolist()}'
             )
         object.__setattr__(self, 'box_xyxy', box)
 
     def to_mask(self, width: int, height: int) -> np.ndarray:
-        """Pixels in a frame, ``(height, width)`` bool; position and size are rounded half to even, as the VOT toolkit does."""
+        """Pixels in a frame, ``(height, width)`` bool; position and size are rounded half to even,
+        as the VOT toolkit does."""
         x, y, w, h = np.round(xyxy_to_xywh(self.box_xyxy)).astype(int)
         mask = np.zeros((height, width), bool)
         mask[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)] = True
@@ -114,7 +117,8 @@ class MaskRegion:
     def from_runs(
         cls, runs: Sequence[int], width: int, height: int, left: int = 0, top: int = 0
     ) -> MaskRegion:
-        """A mask from the lengths of its runs of equal pixels, row by row, beginning with zeros; a missing end is zeros.
+        """A mask from the lengths of its runs of equal pixels, row by row, beginning with zeros; a
+        missing end is zeros.
 
         Raises:
             ValueError: The runs have more pixels than the window.
@@ -128,7 +132,9 @@ class MaskRegion:
 
     @property
     def box_xyxy(self) -> np.ndarray:
-        """Smallest box around the pixels, ``(4,)``: the right edge of pixel ``x`` is ``x + 1``. nan where there is no pixel."""
+        """Smallest box around the pixels, ``(4,)``: the right edge of pixel ``x`` is ``x + 1``.
+
+        nan where there is no pixel."""
         rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
         if not len(rows):
             return np.full(4, np.nan)
@@ -163,11 +169,12 @@ Region = BoxRegion | PolygonRegion | MaskRegion
 
 
 def parse_region(text: str) -> Region | None:
-    """A region of a VOT annotation line; None where the target is absent (a code, nan, or a mask without pixels).
+    """A region of a VOT annotation line; None where the target is absent (a code, nan, or a mask
+    without pixels).
 
     Args:
-        text: ``x,y,w,h``; ``x1,y1,x2,y2,...`` (three or more vertices); ``mX,Y,W,H,run,...`` (row-wise run lengths, the first of zeros);
-            or a code.
+        text: ``x,y,w,h``; ``x1,y1,x2,y2,...`` (three or more vertices); ``mX,Y,W,H,run,...``
+            (row-wise run lengths, the first of zeros); or a code.
 
     Raises:
         ValueError: Anything else; the message says what.
@@ -181,7 +188,9 @@ _SEPARATORS = str.maketrans(',;', '  ')
 
 
 def parse_frame(text: str) -> Region | FrameCode:
-    """A line of a VOT result file: a region, or a code where there is none. See :func:`parse_region`.
+    """A line of a VOT result file: a region, or a code where there is none.
+
+    See :func:`parse_region`.
 
     Raises:
         ValueError: The line is none of VOT's forms; the message says why.
@@ -214,7 +223,9 @@ def parse_frame(text: str) -> Region | FrameCode:
 
 
 def format_region(region: Region | FrameCode | int | None, decimals: int = 4) -> str:
-    """The line of a VOT file for a region; None is the code 0. Inverse of :func:`parse_frame` up to rounding."""
+    """The line of a VOT file for a region; None is the code 0.
+
+    Inverse of :func:`parse_frame` up to rounding."""
     if isinstance(region, MaskRegion):
         height, width = region.mask.shape
         return 'm' + ','.join(

@@ -15,12 +15,15 @@ class SOTSample(BaseDataElement):
     """Boxes of the images of one training group, and where they come from.
 
     Meta information (strings and numbers that no device holds):
-        ``clip``: name of the clip; ``frame_index``: frame of template and search; ``memory_indices``: frames of the memory images, in the
-        order of the images; ``object_id``: which object of the clip.
+        ``clip``: name of the clip; ``frame_index``: frame of template and search;
+        ``memory_indices``: frames of the memory images, in the order of the images; ``object_id``:
+        which object of the clip.
 
-    Data (float32 tensors, pixels of the crop they belong to, ``x1, y1, x2, y2``; parts may lie outside the crop):
-        ``template_box_xyxy`` and ``search_box_xyxy``: ``(4,)``; ``memory_boxes_xyxy``: ``(N, 4)``, only when memory frames are sampled.
-        A method with other images (three frames of a clip, one image) uses ``<view>_box_xyxy`` or ``<view>_boxes_xyxy`` of its views.
+    Data (float32 tensors, pixels of the crop they belong to, ``x1, y1, x2, y2``; parts may lie
+    outside the crop):
+        ``template_box_xyxy`` and ``search_box_xyxy``: ``(4,)``; ``memory_boxes_xyxy``: ``(N, 4)``,
+        only when memory frames are sampled. A method with other images (three frames of a clip, one
+        image) uses ``<view>_box_xyxy`` or ``<view>_boxes_xyxy`` of its views.
 
     Example:
         >>> sample = SOTSample(metainfo=dict(clip='swan', frame_index=12))
@@ -30,7 +33,8 @@ class SOTSample(BaseDataElement):
     """
 
     def set_boxes(self, name: str, boxes_xyxy: Tensor | np.ndarray | Sequence) -> None:
-        """Store a box ``(4,)`` under ``<view>_box_xyxy`` or boxes ``(N, 4)`` under ``<view>_boxes_xyxy``.
+        """Store a box ``(4,)`` under ``<view>_box_xyxy`` or boxes ``(N, 4)`` under
+        ``<view>_boxes_xyxy``.
 
         Raises:
             ValueError: The name does not say which of the two it is, or the shape does not fit it.
@@ -44,13 +48,15 @@ class SOTSample(BaseDataElement):
             )
         if boxes.ndim != wanted[0] or boxes.shape[-1] != 4:
             raise ValueError(
-                f"'{name}' needs shape {'(4,)' if wanted[0] == 1 else '(N, 4)'}, got {tuple(boxes.shape)}"
+                f"'{name}' needs shape {'(4,)' if wanted[0] == 1 else '(N, 4)'}, got "
+                f'{tuple(boxes.shape)}'
             )
         self.set_field(boxes, name, dtype=Tensor)
 
 
 class StackedSamples:
-    """Boxes of a whole batch: each field is one tensor ``(B, ...)``, which travels faster than ``B`` samples."""
+    """Boxes of a whole batch: each field is one tensor ``(B, ...)``, which travels faster than
+    ``B`` samples."""
 
     def __init__(self, fields: dict[str, Tensor]) -> None:
         self.fields = fields

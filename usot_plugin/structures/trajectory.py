@@ -19,7 +19,8 @@ class Prediction:
         boxes_xyxy: ``(B, 4)`` float64, pixels of the frame.
         scores: ``(B,)`` confidence in [0, 1].
         lost: ``(B,)`` bool, the tracker itself believes that the target is not in the frame.
-        regions: ``B`` polygons or masks (None = no region), from trackers that know more of the target than its box.
+        regions: ``B`` polygons or masks (None = no region), from trackers that know more of the
+            target than its box.
 
     Raises:
         ValueError: Another number of regions than boxes.
@@ -55,7 +56,8 @@ class Prediction:
         )
 
     def region(self, target: int) -> Region | None:
-        """What the tracker says of one target: its region where there are regions, else its box; None for a box without area."""
+        """What the tracker says of one target: its region where there are regions, else its box;
+        None for a box without area."""
         if self.regions is not None:
             return self.regions[target]
         box = self.boxes_xyxy[target]

@@ -1,4 +1,5 @@
-"""Frames of a video file, decoded with PyAV; the index of a frame is its place in a sequential pass, however it is read."""
+"""Frames of a video file, decoded with PyAV; the index of a frame is its place in a sequential
+pass, however it is read."""
 
 from __future__ import annotations
 
@@ -32,13 +33,15 @@ from .video_index import (
 #: A reader that is at most this far ahead of the decoder decodes on instead of seeking.
 STEP_FORWARD_FRAMES = 64
 
-#: A seek that lands behind the frame is tried again from up to so many key frames earlier, then the file is decoded from its start.
+#: A seek that lands behind the frame is tried again from up to so many key frames earlier, then the
+#: file is decoded from its start.
 MAX_KEYS_BACK = 8
 
 #: Lost frames that a note names.
 SHOWN_LOST = 3
 
-#: So many frames in a row that cannot be decoded are shown as the frame before; more of them are an error.
+#: So many frames in a row that cannot be decoded are shown as the frame before; more of them are an
+#: error.
 MAX_STAND_INS = 50
 
 #: Pixel formats whose first plane is luminance in bytes.
@@ -64,7 +67,8 @@ STUDIO_TO_FULL_RANGE = np.clip((np.arange(256) - 16.0) * (255 / 219) + 0.5, 0, 2
 
 
 def _luminance(frame: av.VideoFrame, size_wh: tuple[int, int]) -> np.ndarray:
-    """The 8-bit luma plane at a size, ``(H, W)`` uint8 over the full range 0..255; no colour is converted on the way."""
+    """The 8-bit luma plane at a size, ``(H, W)`` uint8 over the full range 0..255; no colour is
+    converted on the way."""
     plane = frame.planes[0]
     luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
         : frame.height, : frame.width
@@ -79,11 +83,13 @@ def _luminance(frame: av.VideoFrame, size_wh: tuple[int, int]) -> np.ndarray:
 class VideoClip(Clip):
     """A video file, decoded with PyAV.
 
-    A random read always equals the frame of this index in a sequential pass. Opening reads the packets (no decoding) where their clock can
-    be trusted, and decodes the file once where it cannot; see :mod:`~usot_plugin.structures.video_index`. A random read seeks to the key
-    frame before it and decodes forward. One decoder is kept open, so reading forward in small steps costs no seek. Frames that change their
-    size midway are scaled to the first, as players do. A frame in the middle that cannot be decoded keeps its place where the clock tells
-    it, and the frame before stands for it; ``notes`` says so.
+    A random read always equals the frame of this index in a sequential pass. Opening reads the
+    packets (no decoding) where their clock can be trusted, and decodes the file once where it
+    cannot; see :mod:`~usot_plugin.structures.video_index`. A random read seeks to the key frame
+    before it and decodes forward. One decoder is kept open, so reading forward in small steps costs
+    no seek. Frames that change their size midway are scaled to the first, as players do. A frame in
+    the middle that cannot be decoded keeps its place where the clock tells it, and the frame before
+    stands for it; ``notes`` says so.
 
     Args:
         path: The file.
@@ -119,8 +125,10 @@ class VideoClip(Clip):
             self.size_wh = (frame.height, frame.width) if swap else (frame.width, frame.height)
 
     def _starts_as(self, index: VideoIndex) -> bool:
-        """Whether a pass begins with the first frame of this index. A stream that was cut between key frames does not, and in an interlaced
-        one the fields of a frame may have a packet each."""
+        """Whether a pass begins with the first frame of this index.
+
+        A stream that was cut between key frames does not, and in an interlaced one the fields of a
+        frame may have a packet each."""
         self._index, self.frame_count = index, len(index)
         self._restart(0)
         place, first = self._peek()
@@ -148,7 +156,8 @@ class VideoClip(Clip):
         self._ahead: tuple[int, av.VideoFrame | None] | None = None  # decoded, not yet given
 
     def _restart(self, index: int, keys_back: int | None = None) -> None:
-        """Open the decoder at or before a frame: ``keys_back`` key frames earlier than needed, or at the start of the file."""
+        """Open the decoder at or before a frame: ``keys_back`` key frames earlier than needed, or
+        at the start of the file."""
         self._let_go()
         self._container = open_video(self.path)
         stream = cast(VideoStream, self._container.streams[self._index.stream])
@@ -166,7 +175,8 @@ class VideoClip(Clip):
         return None
 
     def _peek(self) -> tuple[int, av.VideoFrame | None]:
-        """The next frame of the decoder with its index; no frame and the number of frames at the end."""
+        """The next frame of the decoder with its index; no frame and the number of frames at the
+        end."""
         while self._ahead is None:
             sign_of_life()
             frame = next(self._decoder, None)
@@ -186,7 +196,8 @@ class VideoClip(Clip):
         return self._ahead
 
     def _is_astray(self, index: int, frame: av.VideoFrame | None, wanted: int) -> bool:
-        """Whether a decoder that began in the middle may give another picture than a pass from the start."""
+        """Whether a decoder that began in the middle may give another picture than a pass from the
+        start."""
         if not self._seeked:
             return False
         if index > wanted or frame is None:
@@ -215,8 +226,9 @@ class VideoClip(Clip):
                 keys_back, expected = 0, self._next_index
             index, frame = self._peek()
             if self._is_astray(index, frame, wanted):
-                # Some containers seek by decoding time and land behind the frame: go further back, in the end to the start.
-                # A trusted clock lands on the key frame; if it does not come out, the key frames are none (a stream with intra refresh).
+                # Some containers seek by decoding time and land behind the frame: go further back,
+                # in the end to the start. A trusted clock lands on the key frame; if it does not
+                # come out, the key frames are none (a stream with intra refresh).
                 landed_behind = (
                     self._shown is None and index > wanted and self._index.sums is not None
                 )

@@ -1,9 +1,12 @@
-"""What is in a video file: the stream to read, the frames that a sequential pass gives, and where to start for one of them.
+"""What is in a video file: the stream to read, the frames that a sequential pass gives, and where
+to start for one of them.
 
-Two ways make the index of a file. Where the clock of its packets can be trusted, the packets are read and nothing is decoded: a frame's
-index is the rank of its presentation time. Otherwise (recordings that were put together, cut or damaged; containers that keep no
-presentation times) one pass decodes the file, and the index is the place of a frame in this pass. Such an index also remembers a check
-sum of each picture, so that after a seek it is known which frame the decoder has come to and whether it is whole.
+Two ways make the index of a file. Where the clock of its packets can be trusted, the packets are
+read and nothing is decoded: a frame's index is the rank of its presentation time. Otherwise
+(recordings that were put together, cut or damaged; containers that keep no presentation times) one
+pass decodes the file, and the index is the place of a frame in this pass. Such an index also
+remembers a check sum of each picture, so that after a seek it is known which frame the decoder has
+come to and whether it is whole.
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ from usot_plugin.utils.worker_pool import sign_of_life
 
 #: Containers that keep a presentation time for every frame and seek by it.
 CLOCKED_FORMATS = frozenset({'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'})
-#: Codecs with one shown frame in each packet, whose decoders start anew at a key frame and tell which pictures they patched.
-#: VP8 has packets that show nothing; decoders of MPEG-2 and MPEG-4 patch a picture from the one before without a word.
+#: Codecs with one shown frame in each packet, whose decoders start anew at a key frame and tell
+#: which pictures they patched. VP8 has packets that show nothing; decoders of MPEG-2 and MPEG-4
+#: patch a picture from the one before without a word.
 EXACT_CODECS = frozenset({'h264', 'hevc', 'vp9', 'av1'})
 
 #: Stands for the presentation time of a frame that has none.
@@ -40,9 +44,11 @@ class VideoIndex:
     Attributes:
         stream: Number of the stream in the container.
         fps: Average rate; 0 where unknown.
-        times: ``(N,)`` int64 presentation times in units of the stream; :data:`NO_TIME` where a frame has none.
+        times: ``(N,)`` int64 presentation times in units of the stream; :data:`NO_TIME` where a
+            frame has none.
         keys: Ascending indices of the frames at which decoding can start.
-        sums: ``(N,)`` check sums of the pictures, where the file was decoded for the index; None where the clock is trusted.
+        sums: ``(N,)`` check sums of the pictures, where the file was decoded for the index; None
+            where the clock is trusted.
         notes: What is wrong with the file, in words.
     """
 
@@ -100,7 +106,9 @@ def main_stream(container: av.container.InputContainer) -> av.video.stream.Video
 def decoded(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream, problems: list[str]
 ) -> Iterator[av.VideoFrame]:
-    """Frames from the container's position on. A packet that cannot be decoded is left out; its cause goes to ``problems``."""
+    """Frames from the container's position on.
+
+    A packet that cannot be decoded is left out; its cause goes to ``problems``."""
     packets = container.demux(stream)
     while True:
         try:
@@ -123,7 +131,8 @@ def decoded(
 def packet_index(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream
 ) -> VideoIndex | None:
-    """The index by the clock of the packets; None where this clock does not tell the order and number of the frames."""
+    """The index by the clock of the packets; None where this clock does not tell the order and
+    number of the frames."""
     if container.format.name not in CLOCKED_FORMATS:
         return None
     times: list[int] = []
@@ -157,7 +166,9 @@ def packet_index(
 
 
 def decoded_index(path: str | Path) -> VideoIndex | None:
-    """The index by one pass that decodes the file; remembered while the file stays as it is. None where there is no video stream.
+    """The index by one pass that decodes the file; remembered while the file stays as it is.
+
+    None where there is no video stream.
 
     Raises:
         FFmpegError: The file cannot be opened.
@@ -201,7 +212,8 @@ def _decoded_index(path: str, *_: int) -> VideoIndex | None:
 
 
 def one_thread(stream: av.video.stream.VideoStream) -> None:
-    """Decode with one thread, as many processes work side by side; then a packet's error is told with this packet."""
+    """Decode with one thread, as many processes work side by side; then a packet's error is told
+    with this packet."""
     stream.thread_type = 'SLICE'
     stream.codec_context.thread_count = 1
     if stream.codec_context.codec.canonical_name == 'mjpeg':
@@ -230,7 +242,8 @@ def orientation_of(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """How a player turns this frame, from its display matrix.
 
     Returns:
-        Whether to swap rows and columns, then whether to mirror the result left to right, then whether top to bottom.
+        Whether to swap rows and columns, then whether to mirror the result left to right, then
+        whether top to bottom.
     """
     matrix = frame.side_data.get('DISPLAYMATRIX')
     if matrix is None:

@@ -1,7 +1,9 @@
-"""Tiny benchmarks in the layouts that their owners publish: small textured squares that move, with exact boxes, for tests and self-checks.
+"""Tiny benchmarks in the layouts that their owners publish: small textured squares that move, with
+exact boxes, for tests and self-checks.
 
-Every writer returns the exact boxes of each sequence it wrote, ``{name: (T, 4) float64 xyxy, 0-based}``; nan where it says that the target
-is absent. Where a benchmark fixes the names of its sequences, the data set is built with ``sequences=list(written)``.
+Every writer returns the exact boxes of each sequence it wrote, ``{name: (T, 4) float64 xyxy,
+0-based}``; nan where it says that the target is absent. Where a benchmark fixes the names of its
+sequences, the data set is built with ``sequences=list(written)``.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def _write_lines(path: Path, values: Sequence[object] | np.ndarray, separator: s
 
 
 def write_otb(root: str | Path, names: Sequence[str] = ('Deer', 'Football1')) -> Written:
-    """``<folder>/{img/%04d.jpg, groundtruth_rect[.K].txt}`` of OTB, 1-based; ``Jogging.1`` and ``Jogging.2`` share a folder."""
+    """``<folder>/{img/%04d.jpg, groundtruth_rect[.K].txt}`` of OTB, 1-based; ``Jogging.1`` and
+    ``Jogging.2`` share a folder."""
     rows = {row[0]: row for row in read_list('otb')}
     written = {}
     for seed, name in enumerate(names):
@@ -84,7 +87,8 @@ def write_otb(root: str | Path, names: Sequence[str] = ('Deer', 'Football1')) ->
 def write_lasot(
     root: str | Path, names: Sequence[str] = ('airplane-1', 'bear-2'), frames: int = 8
 ) -> Written:
-    """``<category>/<name>/{img/%08d.jpg, groundtruth.txt, full_occlusion.txt, out_of_view.txt, nlp.txt}`` and ``att/<name>.txt``."""
+    """``<category>/<name>/{img/%08d.jpg, groundtruth.txt, full_occlusion.txt, out_of_view.txt,
+    nlp.txt}`` and ``att/<name>.txt``."""
     written = {}
     for seed, name in enumerate(names):
         folder = Path(root, name.split('-')[0], name)
@@ -103,7 +107,8 @@ def write_lasot(
 
 
 def write_got10k(root: str | Path, subset: str = 'val', count: int = 2, frames: int = 8) -> Written:
-    """``<subset>/{list.txt, <name>/{%08d.jpg, groundtruth.txt, absence.label, cover.label, cut_by_image.label, meta_info.ini}}``.
+    """``<subset>/{list.txt, <name>/{%08d.jpg, groundtruth.txt, absence.label, cover.label,
+    cut_by_image.label, meta_info.ini}}``.
 
     Of ``test`` only the first box is there and no labels, as published.
     """
@@ -148,7 +153,8 @@ def write_trackingnet(
     names: Sequence[str] = ('-A_1', 'bc_0'),
     frames: int = 12,
 ) -> Written:
-    """``<subset>/{frames/<name>/%d.jpg, anno/<name>.txt}``, frames from 0; of ``TEST`` only the first box is there, as published."""
+    """``<subset>/{frames/<name>/%d.jpg, anno/<name>.txt}``, frames from 0; of ``TEST`` only the
+    first box is there, as published."""
     written = {}
     for seed, name in enumerate(names):
         images, boxes, _ = render(frames, seed)
@@ -168,7 +174,8 @@ def write_trackingnet(
 def write_uav123(
     root: str | Path, names: Sequence[str] = ('uav6',), subset: str = 'UAV123'
 ) -> Written:
-    """``{data_seq/UAV123/<folder>/%06d.jpg, anno/<subset>/<name>.txt, anno/<subset>/att/<name>.txt}``, 1-based, with a nan line."""
+    """``{data_seq/UAV123/<folder>/%06d.jpg, anno/<subset>/<name>.txt,
+    anno/<subset>/att/<name>.txt}``, 1-based, with a nan line."""
     rows = {row[0]: row for row in read_list(subset.lower())}
     written = {}
     for seed, name in enumerate(names):
@@ -186,9 +193,11 @@ def write_uav123(
 def write_nfs(
     root: str | Path, names: Sequence[str] = ('car_jumping', 'Skiing_red'), frames: int = 5
 ) -> Written:
-    """``<name>/{30,240}/{<name>/%05d.jpg, <name>.txt}``; ``frames`` at 30 per second, eight times as many at 240.
+    """``<name>/{30,240}/{<name>/%05d.jpg, <name>.txt}``; ``frames`` at 30 per second, eight times
+    as many at 240.
 
-    The returned boxes are those at 240 frames per second; every eighth is that of a frame at 30. The annotation of both is at 240.
+    The returned boxes are those at 240 frames per second; every eighth is that of a frame at 30.
+    The annotation of both is at 240.
     """
     written = {}
     for seed, name in enumerate(names):
@@ -196,7 +205,8 @@ def write_nfs(
         lost = np.zeros(len(boxes), int)
         lost[[8, 9]] = 1
         lines = [
-            f'0 {" ".join(f"{value:.0f}" for value in box)} {index} {gone} {int(index == 16)} {int(index % 8 > 0)} "{name}"'
+            f'0 {" ".join(f"{value:.0f}" for value in box)} {index} {gone} {int(index == 16)} '
+            f'{int(index % 8 > 0)} "{name}"'
             for index, (box, gone) in enumerate(zip(boxes, lost, strict=True), 1)
         ]
         for fps in (30, 240):
@@ -211,7 +221,8 @@ def write_nfs(
 def write_tcolor128(
     root: str | Path, names: Sequence[str] = ('Deer', 'Yo-yos_ce1'), frames: int = 9, first: int = 3
 ) -> Written:
-    """``<name>/{img/%04d.jpg, <name>_gt.txt, <name>_frames.txt, <name>_att.txt}``, 1-based; frames before ``first`` do not count."""
+    """``<name>/{img/%04d.jpg, <name>_gt.txt, <name>_frames.txt, <name>_att.txt}``, 1-based; frames
+    before ``first`` do not count."""
     written = {}
     for seed, name in enumerate(names):
         folder = Path(root, name)
@@ -233,14 +244,16 @@ def write_vot(
     anchors: Mapping[int, int] | None = None,
     color_folder: bool = False,
 ) -> Written:
-    """``list.txt`` and ``<name>/{groundtruth.txt, %08d.jpg or color/%08d.jpg and sequence, *.tag[, anchor.value]}``.
+    """``list.txt`` and ``<name>/{groundtruth.txt, %08d.jpg or color/%08d.jpg and sequence, *.tag[,
+    anchor.value]}``.
 
     Args:
         root: The workspace's ``sequences`` folder.
         names: Sequences.
         frames: Number of frames of each.
         regions: 'box', 'polygon' (of the same corners) or 'mask' (of the same pixels).
-        anchors: Value of ``anchor.value`` at some frames, such as ``{0: 1, 11: -1}``; None writes no file.
+        anchors: Value of ``anchor.value`` at some frames, such as ``{0: 1, 11: -1}``; None writes
+            no file.
         color_folder: The layout since VOT2018: frames in ``color/`` and a ``sequence`` file.
     """
     written = {}
@@ -288,10 +301,12 @@ def write_davis(
     frames: int = 6,
     year: int = 2017,
 ) -> Written:
-    """``{JPEGImages,Annotations}/480p/<name>/%05d.{jpg,png}`` and ``ImageSets/<year>/val.txt``; the masks are palette images.
+    """``{JPEGImages,Annotations}/480p/<name>/%05d.{jpg,png}`` and ``ImageSets/<year>/val.txt``; the
+    masks are palette images.
 
-    The second object is label 2. It is not in frame 2, and a pixel of frame 0 is void (255). The returned boxes are those of label 1; where
-    ``year`` is 2016, objects count as one, whose boxes hold both.
+    The second object is label 2. It is not in frame 2, and a pixel of frame 0 is void (255). The
+    returned boxes are those of label 1; where ``year`` is 2016, objects count as one, whose boxes
+    hold both.
     """
     written = {}
     palette = [

@@ -1,4 +1,5 @@
-"""Does everything give the same on this device as on the CPU, and how fast is it? The checks of ``tools/analysis/check_device.py``."""
+"""Does everything give the same on this device as on the CPU, and how fast is it? The checks of
+``tools/analysis/check_device.py``."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ from .groups import random_group, rendered_groups, rendered_table
 from .isolated import Checks, NotHereError, Outcome, agreement
 from .tools import load_tool
 
-#: Largest difference that is still called equal: of a loss and of all gradients, relative to the CPU in float64.
+#: Largest difference that is still called equal: of a loss and of all gradients, relative to the
+#: CPU in float64.
 LOSS_BOUND, GRADIENT_BOUND = 1e-4, 1e-3
 #: Of the losses of a few training steps against those in float32, relative.
 STEP_BOUNDS = {'float16': 0.05, 'bfloat16': 0.05, 'tf32': 0.01, 'channels-last': 1e-3}
@@ -56,7 +58,8 @@ NOISE = (
 
 @dataclass(frozen=True)
 class Family:
-    """A small network with its training groups: a config, changes to it, the epoch and the stage of the data."""
+    """A small network with its training groups: a config, changes to it, the epoch and the stage of
+    the data."""
 
     config: str
     changes: Mapping[str, Any] | None = None
@@ -85,7 +88,9 @@ FAMILIES = {
 
 @contextmanager
 def tensor_float32(matmul: bool, convolution: bool) -> Iterator[None]:
-    """Whether matrix products and convolutions in float32 may use TF32. PyTorch's own choice: convolutions only."""
+    """Whether matrix products and convolutions in float32 may use TF32.
+
+    PyTorch's own choice: convolutions only."""
     cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = cuda.allow_tf32, cudnn.allow_tf32
     cuda.allow_tf32, cudnn.allow_tf32 = matmul, convolution
@@ -99,7 +104,8 @@ class Bench:
     """What the checks share.
 
     Args:
-        folder: For rendered clips, configs and what trainings leave; a second bench finds there what the first has made.
+        folder: For rendered clips, configs and what trainings leave; a second bench finds there
+            what the first has made.
         device: Where the networks run.
         batch: Groups of a step of ResNet-50.
         limit_s: A started process is ended after so many seconds.
@@ -164,13 +170,17 @@ class Bench:
         return self._float32_losses[family]
 
 
-# --- losses and gradients -------------------------------------------------------------------------------------------------------------
+# --- losses and gradients
+# --------------------------------------------------------------------------------------------------
+# - -
+# - -
 
 
 def loss_and_gradient(
     model: Any, batch: dict, dtype: torch.dtype, device: torch.device
 ) -> tuple[float, Tensor]:
-    """Sum of the losses of one batch, and all gradients in one vector; both come back to the CPU in float64."""
+    """Sum of the losses of one batch, and all gradients in one vector; both come back to the CPU in
+    float64."""
     model = copy.deepcopy(model).to(device)
     data = model.data_preprocessor(copy.deepcopy(batch), True)
     inputs = {name: view.to(dtype) for name, view in data['inputs'].items()}
@@ -185,7 +195,8 @@ def loss_and_gradient(
 
 
 def check_losses(bench: Bench, family: str) -> Outcome:
-    """Loss and gradient in float32 on the device against the CPU in float64, or in float32 where that is nearer."""
+    """Loss and gradient in float32 on the device against the CPU in float64, or in float32 where
+    that is nearer."""
     model, batch = bench.model(family), bench.batches(family)[0]
     cpu = torch.device('cpu')
     exact, plain = (
@@ -201,15 +212,20 @@ def check_losses(bench: Bench, family: str) -> Outcome:
         )
 
     own, there = difference(plain, exact), difference(found, exact)
-    # A network that chooses (the best cell, an anchor) may choose otherwise in float32: then the CPU's own float32 is the measure.
+    # A network that chooses (the best cell, an anchor) may choose otherwise in float32: then the
+    # CPU's own float32 is the measure.
     number = there[1] if there[1] <= GRADIENT_BOUND else min(there[1], difference(found, plain)[1])
-    detail = f'loss {there[0]:.1e}, gradient {there[1]:.1e} from float64; CPU float32 {own[0]:.1e}, {own[1]:.1e}'
+    detail = (
+        f'loss {there[0]:.1e}, gradient {there[1]:.1e} from float64; CPU float32 '
+        f'{own[0]:.1e}, {own[1]:.1e}'
+    )
     if there[0] > LOSS_BOUND:
         return agreement(there[0], LOSS_BOUND, '', detail)
     return agreement(number, GRADIENT_BOUND, '', detail)
 
 
-# --- a few steps in another precision --------------------------------------------------------------------------------------------------
+# --- a few steps in another precision
+# --------------------------------------------------------------------------------------------------
 
 
 def optim_wrapper(bench: Bench, optimizer: torch.optim.Optimizer, precision: str) -> OptimWrapper:
@@ -268,11 +284,15 @@ def check_steps(bench: Bench, family: str, precision: str) -> Outcome:
     return agreement(difference, STEP_BOUNDS[precision], '', detail)
 
 
-# --- the training tool -----------------------------------------------------------------------------------------------------------------
+# --- the training tool
+# --------------------------------------------------------------------------------------------------
+# - -
+# - -
 
 
 def training_config(bench: Bench, name: str, changes: Mapping[str, Any] | None = None) -> Path:
-    """Two epochs of :data:`STEPS` batches of the quick USOT, the second one in the cycle stage; every loss is logged."""
+    """Two epochs of :data:`STEPS` batches of the quick USOT, the second one in the cycle stage;
+    every loss is logged."""
     cfg = load_config('configs/quick/usot_quick.py')
     cfg.merge_from_dict(
         {
@@ -299,7 +319,8 @@ def tool_losses(work_dir: Path) -> np.ndarray:
 
 
 def train_here(bench: Bench, name: str, *arguments: str, config: str | None = None) -> np.ndarray:
-    """Run ``tools/train.py`` in this process, unless it was done before; the losses of its steps."""
+    """Run ``tools/train.py`` in this process, unless it was done before; the losses of its
+    steps."""
     work_dir = bench.folder / 'work' / name
     if not (work_dir / 'epoch_2.pth').is_file():
         path = training_config(bench, config or name)
@@ -329,7 +350,8 @@ def check_amp_tool(bench: Bench) -> Outcome:
 
 
 def check_resume_amp(bench: Bench) -> Outcome:
-    """A run under ``--amp`` that goes on after its first epoch against the same run in one piece."""
+    """A run under ``--amp`` that goes on after its first epoch against the same run in one
+    piece."""
     whole = train_here(bench, 'amp', '--amp')
     saved = bench.folder / 'work' / 'amp' / 'epoch_1.pth'
     resumed = train_here(bench, 'amp_resumed', '--amp', '--resume', str(saved), config='amp')
@@ -410,7 +432,10 @@ def check_fsdp(bench: Bench) -> Outcome:
     )
 
 
-# --- tracking --------------------------------------------------------------------------------------------------------------------------
+# --- tracking
+# --------------------------------------------------------------------------------------------------
+# - -
+# - -
 
 
 def check_tracking(bench: Bench, what: str, plain_float32: bool = True) -> Outcome:
@@ -441,7 +466,8 @@ def random_weights(bench: Bench, family: str) -> Path:
 
 
 def check_batches(bench: Bench) -> Outcome:
-    """``tools/test.py`` with and without ``--batch-sequences``, with the weights that ship with the package."""
+    """``tools/test.py`` with and without ``--batch-sequences``, with the weights that ship with the
+    package."""
     sequences = bench.folder / 'sequences'
     for number in range(3):
         frames, boxes = render_clip(100 + number, 12, (320, 240), occluders=0)
@@ -475,9 +501,13 @@ def check_batches(bench: Bench) -> Outcome:
     return agreement(difference, 0.0, 'px', f'{len(found[0])} sequences')
 
 
-# --- speed -----------------------------------------------------------------------------------------------------------------------------
+# --- speed
+# --------------------------------------------------------------------------------------------------
+# - -
+# - -
 
-#: How the steps of ResNet-50 are timed: TF32 of matrix products and of convolutions, and the precision.
+#: How the steps of ResNet-50 are timed: TF32 of matrix products and of convolutions, and the
+#: precision.
 SPEED_MODES = {
     'float32': (False, False, 'float32'),
     'torch-default': (False, True, 'float32'),
@@ -490,7 +520,8 @@ SPEED_MODES = {
 
 
 def check_speed(bench: Bench, stage: str, mode: str, seconds: float = 2.0) -> Outcome:
-    """Steps a second of the paper's ResNet-50 with random weights, all of them learning, on noise."""
+    """Steps a second of the paper's ResNet-50 with random weights, all of them learning, on
+    noise."""
     matmul, convolution, precision = SPEED_MODES[mode]
     cfg = load_config('configs/usot_r50.py').model
     cfg.backbone.pop('init_cfg', None)
@@ -528,7 +559,8 @@ def check_speed(bench: Bench, stage: str, mode: str, seconds: float = 2.0) -> Ou
 
 
 def check_compile(bench: Bench, whole: bool) -> Outcome:
-    """Seconds until the first step of the quick USOT is done, compiled as a whole (MMEngine's ``compile``) or as tools/train.py does.
+    """Seconds until the first step of the quick USOT is done, compiled as a whole (MMEngine's
+    ``compile``) or as tools/train.py does.
 
     On a CPU the graphs are traced and not turned into C++, which takes many minutes there.
     """

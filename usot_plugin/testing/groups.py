@@ -17,7 +17,8 @@ from .tables import pseudo_track, write_table_part
 def rendered_table(
     folder: str | Path, clips: int = 4, frames: int = 60, size_wh: tuple[int, int] = (640, 360)
 ) -> Path:
-    """Render clips below ``folder`` and write the table of their exact boxes; what is there already stays.
+    """Render clips below ``folder`` and write the table of their exact boxes; what is there already
+    stays.
 
     Returns:
         The table, ``folder / 'table'``.

@@ -1,4 +1,5 @@
-"""Checks in a process of their own, so that one which crashes or hangs is a result like any other."""
+"""Checks in a process of their own, so that one which crashes or hangs is a result like any
+other."""
 
 from __future__ import annotations
 
@@ -83,7 +84,8 @@ def serve(connection: Connection, build: Callable[[], Checks], log: str) -> None
 
 
 class Worker:
-    """Runs checks by name in a process of :func:`serve`, which is started when it is needed and anew where it was lost.
+    """Runs checks by name in a process of :func:`serve`, which is started when it is needed and
+    anew where it was lost.
 
     Args:
         build: Makes the checks; has to be picklable.
@@ -96,7 +98,8 @@ class Worker:
         self._connection: Connection | None = None
 
     def run(self, name: str, limit_s: float) -> Outcome:
-        """The outcome of a check; it is ended after ``limit_s`` seconds, the start of the process not counted."""
+        """The outcome of a check; it is ended after ``limit_s`` seconds, the start of the process
+        not counted."""
         try:
             connection = self._connection or self._start()
             connection.send(name)

@@ -75,7 +75,8 @@ def write_video(
         codec: FFmpeg's name of the encoder.
         pixel_format: FFmpeg's name of the format the encoder gets.
         fps: Nominal rate.
-        times: Presentation time of each frame in units of ``1 / fps`` s; uneven ones make a variable frame rate.
+        times: Presentation time of each frame in units of ``1 / fps`` s; uneven ones make a
+            variable frame rate.
         options: Of the encoder, such as ``{'g': '12', 'bf': '3'}``.
     """
     path = Path(path)
@@ -106,7 +107,8 @@ def set_mp4_rotation(path: str | Path, degrees: int) -> Path:
     data = bytearray(path.read_bytes())
     start = data.index(b'tkhd') + 4
     version = data[start]
-    # version/flags, times, track id, reserved, duration; then reserved (8), layer, group, volume, reserved (8): the matrix.
+    # version/flags, times, track id, reserved, duration; then reserved (8), layer, group, volume,
+    # reserved (8): the matrix.
     matrix_at = start + 4 + (32 if version == 1 else 20) + 16
     for index, value in enumerate(_MP4_MATRICES[degrees]):
         unit = 1 << 30 if index % 3 == 2 else 1 << 16

@@ -20,7 +20,8 @@ def pseudo_track(
     corner_share: float = 0.1,
     **columns: np.ndarray,
 ) -> PseudoTrack:
-    """A track with random quality columns; it is one smooth passage unless ``columns`` say otherwise.
+    """A track with random quality columns; it is one smooth passage unless ``columns`` say
+    otherwise.
 
     Args:
         boxes_xyxy: ``(L, 4)``.

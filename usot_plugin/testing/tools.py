@@ -1,4 +1,5 @@
-"""Running a command-line tool inside the test's own process, for what needs no process of its own."""
+"""Running a command-line tool inside the test's own process, for what needs no process of its
+own."""
 
 from __future__ import annotations
 

@@ -19,24 +19,29 @@ class TargetBoxError(ValueError):
 class Tracker(ABC):
     """Follows ``B`` targets from their boxes in one frame.
 
-    State goes in and comes out; the tracker itself remembers no target, so one object serves any number of videos at once. ``frames`` is
-    either one ``(H, W, 3)`` uint8 BGR image that all targets live in, or a sequence of ``B`` images, one a target (many sequences as one
-    batch). Targets do not influence each other, so a state can be taken apart and put together again (:meth:`select`, :meth:`concat`).
+    State goes in and comes out; the tracker itself remembers no target, so one object serves any
+    number of videos at once. ``frames`` is either one ``(H, W, 3)`` uint8 BGR image that all
+    targets live in, or a sequence of ``B`` images, one a target (many sequences as one batch).
+    Targets do not influence each other, so a state can be taken apart and put together again
+    (:meth:`select`, :meth:`concat`).
     """
 
-    #: Whether two runs over the same frames may differ. Protocols that average over repetitions run such a tracker several times.
+    #: Whether two runs over the same frames may differ. Protocols that average over repetitions run
+    #: such a tracker several times.
     stochastic = False
 
     def for_run(self, annotation_xyxy: np.ndarray, repetition: int = 0) -> Tracker:
-        """The tracker to start one run over a sequence with: protocols call ``tracker.for_run(annotation).init(frame, boxes)``.
+        """The tracker to start one run over a sequence with: protocols call
+        ``tracker.for_run(annotation).init(frame, boxes)``.
 
-        Trackers that are to be measured must not look at the annotation and return themselves, as this does. It is for trackers that know
-        the answer (:class:`Oracle`), which try a protocol out: what they are told goes into the state, so ``update`` can be called on
-        either.
+        Trackers that are to be measured must not look at the annotation and return themselves, as
+        this does. It is for trackers that know the answer (:class:`Oracle`), which try a protocol
+        out: what they are told goes into the state, so ``update`` can be called on either.
 
         Args:
-            annotation_xyxy: ``(L, 4)``, or ``(L, B, 4)`` for ``B`` targets: the annotated boxes in the order in which the frames of the run
-                will be shown, the frame of :meth:`init` first; nan where a target is absent.
+            annotation_xyxy: ``(L, 4)``, or ``(L, B, 4)`` for ``B`` targets: the annotated boxes in
+                the order in which the frames of the run will be shown, the frame of :meth:`init`
+                first; nan where a target is absent.
             repetition: Number of the run among several over the same frames, from 0.
         """
         return self
@@ -53,21 +58,23 @@ class Tracker(ABC):
             The state to hand to the first :meth:`update`.
 
         Raises:
-            TargetBoxError: There is no box, or one is nan, has no area, lies outside its frame, is more than twice as large, or has a
-                side below one pixel.
+            TargetBoxError: There is no box, or one is nan, has no area, lies outside its frame, is
+                more than twice as large, or has a side below one pixel.
         """
 
     @abstractmethod
     def update(
         self, frames: np.ndarray | Sequence[np.ndarray], state: Any
     ) -> tuple[Prediction, Any]:
-        """Find the targets in the next frame; returns the prediction and the new state. The given state stays usable."""
+        """Find the targets in the next frame; returns the prediction and the new state.
+
+        The given state stays usable."""
 
     def select(self, state: Any, indices: Sequence[int]) -> Any:
         """The state of the targets ``indices``, in this order.
 
-        A list with an entry a target, and an array whose first axis is the target, are understood; a tracker with another form of state
-        overrides this method and :meth:`concat`.
+        A list with an entry a target, and an array whose first axis is the target, are understood;
+        a tracker with another form of state overrides this method and :meth:`concat`.
 
         Raises:
             ValueError: The state has a form of its own.
@@ -77,11 +84,13 @@ class Tracker(ABC):
         if isinstance(state, np.ndarray):
             return state[list(indices)]
         raise ValueError(
-            f'{type(self).__name__}: its state is a {type(state).__name__}, so it has to override Tracker.select and concat'
+            f'{type(self).__name__}: its state is a {type(state).__name__}, so it has to '
+            'override Tracker.select and concat'
         )
 
     def concat(self, states: Sequence[Any]) -> Any:
-        """One state of all targets of ``states``, in their order; the counterpart of :meth:`select`.
+        """One state of all targets of ``states``, in their order; the counterpart of
+        :meth:`select`.
 
         Raises:
             ValueError: There is none, or they have a form of their own.
@@ -92,7 +101,8 @@ class Tracker(ABC):
             return np.concatenate(states)
         forms = ', '.join(sorted({type(state).__name__ for state in states})) or 'nothing'
         raise ValueError(
-            f'{type(self).__name__}: its states are {forms}, so it has to override Tracker.select and concat'
+            f'{type(self).__name__}: its states are {forms}, so it has to override '
+            'Tracker.select and concat'
         )
 
 
@@ -135,7 +145,8 @@ def checked_boxes(boxes_xyxy: Any, frames: Sequence[np.ndarray]) -> np.ndarray:
     """Boxes as ``(B, 4)`` float64, a copy.
 
     Raises:
-        TargetBoxError: There is no box, or no tracker can start from one (:func:`start_problem`); the message holds the box.
+        TargetBoxError: There is no box, or no tracker can start from one (:func:`start_problem`);
+            the message holds the box.
     """
     try:
         boxes = own_boxes(boxes_xyxy)

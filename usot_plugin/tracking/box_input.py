@@ -30,7 +30,8 @@ def parse_box_xywh(text: str) -> np.ndarray:
 
 
 def boxes_from_json(path: str | Path) -> np.ndarray:
-    """Boxes of a file that holds ``[[x, y, w, h], ...]`` or ``{"boxes_xywh": [[x, y, w, h], ...]}``, as ``(B, 4)`` xyxy.
+    """Boxes of a file that holds ``[[x, y, w, h], ...]`` or ``{"boxes_xywh": [[x, y, w, h],
+    ...]}``, as ``(B, 4)`` xyxy.
 
     Raises:
         InputError: No such file, not JSON, or not such boxes.
@@ -66,7 +67,8 @@ def _as_box(values: list, where: str) -> np.ndarray:
 
 
 def check_boxes_in_frame(boxes_xyxy: Any, size_wh: tuple[int, int], source: str) -> None:
-    """Refuse boxes that no tracker can start from (:func:`~usot_plugin.structures.boxes.start_problem`), and what are no boxes.
+    """Refuse boxes that no tracker can start from
+    (:func:`~usot_plugin.structures.boxes.start_problem`), and what are no boxes.
 
     Raises:
         InputError: The first such box, as ``x,y,w,h``, and the size of the frame.
@@ -99,20 +101,23 @@ def select_boxes(
     """
     if not has_display():
         raise InputError(
-            'boxes cannot be drawn with the mouse: there is no display (DISPLAY is not set); give --box x,y,w,h or --boxes FILE'
+            'boxes cannot be drawn with the mouse: there is no display (DISPLAY is not set); '
+            'give --box x,y,w,h or --boxes FILE'
         )
     import cv2
 
     height, width = frame.shape[:2]
     shown_wh = window_size((width, height))
     try:
-        # Without Qt's tool bar: it is wider than a small frame, and the frame then moves under the mouse while a box is drawn.
+        # Without Qt's tool bar: it is wider than a small frame, and the frame then moves under the
+        # mouse while a box is drawn.
         cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
         drawn = cv2.selectROIs(title, cv2.resize(frame, shown_wh), showCrosshair=False)
         cv2.destroyWindow(title)
     except cv2.error as error:
         raise InputError(
-            f'boxes cannot be drawn with the mouse: this OpenCV cannot open windows ({error.err}); give --box x,y,w,h'
+            'boxes cannot be drawn with the mouse: this OpenCV cannot open windows '
+            f'({error.err}); give --box x,y,w,h'
         ) from error
     boxes = np.array([box for box in drawn if box[2] > 0 and box[3] > 0], np.float64)
     if not len(boxes):
@@ -121,7 +126,8 @@ def select_boxes(
 
 
 def window_size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """Size that a frame is shown in: its longer side in :data:`WINDOW_PX`, so that a small target can be hit and a large frame fits."""
+    """Size that a frame is shown in: its longer side in :data:`WINDOW_PX`, so that a small target
+    can be hit and a large frame fits."""
     longer = max(size_wh)
     scale = min(max(longer, WINDOW_PX[0]), WINDOW_PX[1]) / longer
     return max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))

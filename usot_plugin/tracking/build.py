@@ -34,11 +34,12 @@ def build_tracker(model: nn.Module | None, test_cfg: Mapping[str, Any] | None) -
 
     Args:
         model: The network; not used by trackers without one (:class:`StandStill`).
-        test_cfg: ``type`` and the options of the tracker. The type may be ``path/to/file.py:name``: a :class:`Tracker`, or what
-            :class:`FunctionTracker` wraps.
+        test_cfg: ``type`` and the options of the tracker. The type may be ``path/to/file.py:name``:
+            a :class:`Tracker`, or what :class:`FunctionTracker` wraps.
 
     Raises:
-        ValueError: No or an unknown ``type``, an unknown option, or the tracker needs a model and there is none.
+        ValueError: No or an unknown ``type``, an unknown option, or the tracker needs a model and
+            there is none.
     """
     cls, options = _resolved(test_cfg or {})
     parameters = inspect.signature(cls).parameters

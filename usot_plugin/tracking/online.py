@@ -17,8 +17,9 @@ def as_bgr_u8(image: np.ndarray | Tensor) -> np.ndarray:
     """Any usual image as ``(H, W, 3)`` uint8 BGR.
 
     Args:
-        image: ``(H, W)``, ``(H, W, 1)`` grey, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA; uint8, or uint16 whose upper byte is kept. The alpha
-            channel is dropped. A tensor of that form on any device will do.
+        image: ``(H, W)``, ``(H, W, 1)`` grey, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA; uint8, or
+            uint16 whose upper byte is kept. The alpha channel is dropped. A tensor of that form on
+            any device will do.
 
     Raises:
         ValueError: Another shape or dtype, or an empty image.
@@ -32,7 +33,8 @@ def as_bgr_u8(image: np.ndarray | Tensor) -> np.ndarray:
         or not image.size
     ):
         raise ValueError(
-            f'an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got {getattr(image, "shape", type(image).__name__)}'
+            'an image is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), got '
+            f'{getattr(image, "shape", type(image).__name__)}'
         )
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
@@ -76,7 +78,8 @@ class OnlineTracker:
             The boxes as given, found with score 1.
 
         Raises:
-            ValueError: A box is nan, has no area, lies outside the frame, or is far too large or too small.
+            ValueError: A box is nan, has no area, lies outside the frame, or is far too large or
+                too small.
         """
         boxes = own_boxes(boxes_xyxy)
         self._states = [self.tracker.init(as_bgr_u8(frame), boxes)]
@@ -85,7 +88,8 @@ class OnlineTracker:
     def add(self, frame: np.ndarray, boxes_xyxy: np.ndarray | list) -> Prediction:
         """Follow these targets too, from this frame on.
 
-        They come after the others in later predictions. Call :meth:`update` for the frame first, if there are others.
+        They come after the others in later predictions. Call :meth:`update` for the frame first, if
+        there are others.
         """
         boxes = own_boxes(boxes_xyxy)
         self._states.append(self.tracker.init(as_bgr_u8(frame), boxes))

@@ -27,7 +27,8 @@ class SearchWindow:
         crop_px: Side of the crop it is resized to.
         scale: Crop pixels per frame pixel.
         centre_xy: Centre that was asked for, in frame pixels.
-        legacy: Map boxes as the USOT release does, with the centre and ``scale`` instead of the exact integer region.
+        legacy: Map boxes as the USOT release does, with the centre and ``scale`` instead of the
+            exact integer region.
     """
 
     region: Region
@@ -42,7 +43,8 @@ class SearchWindow:
             return boxes_to_crop(boxes_xyxy, self.region, (self.crop_px, self.crop_px))
         x1, y1, x2, _ = self.region
         side = x2 - x1
-        # The release rounds the box, measures from the padded frame's corner and normalises by side - 1 here and by side there.
+        # The release rounds the box, measures from the padded frame's corner and normalises by side
+        # - 1 here and by side there.
         shifts = np.array([corner + 1 + (max(0, -corner) - 1) / side for corner in (x1, y1)] * 2)
         return (np.round(boxes_xyxy) - shifts) * self.crop_px / (side - 1)
 

@@ -15,7 +15,8 @@ from usot_plugin.tracking import Tracker
 from .box_input import check_boxes_in_frame
 from .online import OnlineTracker
 
-#: Called after each frame with its index, the frame and what was predicted; ``False`` ends the tracking there.
+#: Called after each frame with its index, the frame and what was predicted; ``False`` ends the
+#: tracking there.
 OnFrame = Callable[[int, np.ndarray, Prediction], 'bool | None']
 
 
@@ -43,7 +44,8 @@ def track_video(
     Raises:
         ClipError: The clip cannot be read.
         InputError: A box lies outside the frames or is far larger.
-        ValueError: There is no box, one is nan or has no area, or there is no frame between ``start`` and ``stop``.
+        ValueError: There is no box, one is nan or has no area, or there is no frame between
+            ``start`` and ``stop``.
     """
     clip = clip if isinstance(clip, Clip) else open_clip(clip)
     check_boxes_in_frame(boxes_xyxy, clip.size_wh, str(clip.path))
@@ -56,7 +58,8 @@ def track_frames(
     boxes_xyxy: np.ndarray | list,
     on_frame: OnFrame | None = None,
 ) -> list[Trajectory]:
-    """The same for any numbered frames, also those of a live source; ends with them or when ``on_frame`` says ``False``.
+    """The same for any numbered frames, also those of a live source; ends with them or when
+    ``on_frame`` says ``False``.
 
     Raises:
         ValueError: There is no frame, or a box is nan or has no area.

@@ -1,4 +1,5 @@
-"""Crops of windows with sub-pixel borders, for trackers that follow a target by fractions of a pixel."""
+"""Crops of windows with sub-pixel borders, for trackers that follow a target by fractions of a
+pixel."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ def crop_window(
         size_wh: Its size in frame pixels; it may reach outside the frame.
         out_wh: Size of the crop.
         fill: Colour outside the frame.
-        legacy: As DCFNet's release: the window's borders lie on the centres of the outermost pixels of the crop, so that it shows
-            ``out - 1`` pixels for the window.
+        legacy: As DCFNet's release: the window's borders lie on the centres of the outermost pixels
+            of the crop, so that it shows ``out - 1`` pixels for the window.
 
     Returns:
         ``(out_wh[1], out_wh[0], 3)`` uint8, bilinear.

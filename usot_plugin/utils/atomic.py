@@ -17,11 +17,13 @@ STALE_AFTER_S = 24 * 3600
 
 @contextlib.contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; it takes the name ``path`` when the block ends well, and is removed when it does not.
+    """Give a temporary path beside ``path``; it takes the name ``path`` when the block ends well,
+    and is removed when it does not.
 
-    The bytes are on the disk before the name is. The suffix is kept, because image and video writers choose their format by it; machine and
-    process are part of the temporary name, so that :func:`remove_abandoned` can tell what a killed run has left. The folder is made when it
-    is missing.
+    The bytes are on the disk before the name is. The suffix is kept, because image and video
+    writers choose their format by it; machine and process are part of the temporary name, so that
+    :func:`remove_abandoned` can tell what a killed run has left. The folder is made when it is
+    missing.
 
     Raises:
         OSError: The folder cannot be made or written to; ``errno.ENOSPC`` for a full disk.
@@ -114,7 +116,8 @@ def _host() -> str:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process of another run has this id; this process has not begun to write when it asks."""
+    """Whether a process of another run has this id; this process has not begun to write when it
+    asks."""
     if pid == os.getpid():
         return False
     if os.name != 'posix':  # signal 0 would end the process there

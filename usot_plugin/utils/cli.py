@@ -1,4 +1,5 @@
-"""What command-line tools have in common: one line for what the user can mend, and an exit status."""
+"""What command-line tools have in common: one line for what the user can mend, and an exit
+status."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ LONGEST_NAME = 200
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, without the usage, and that answers the shell's request for completions."""
+    """An argument parser whose errors are one line, without the usage, and that answers the shell's
+    request for completions."""
 
     def parse_known_args(self, args=None, namespace=None):
         """As in argparse; for completions the process ends here."""
@@ -66,7 +68,8 @@ def exit_status(
 
     Args:
         run: The tool; returns its exit status, None for 0.
-        mendable: Errors whose message is all that the user needs; a ``ValueError`` (a config error is one) and an ``OSError`` always are.
+        mendable: Errors whose message is all that the user needs; a ``ValueError`` (a config error
+            is one) and an ``OSError`` always are.
         where: What to name for an ``OSError`` that names no file.
         interrupted: What to say after Ctrl-C.
 
@@ -101,7 +104,8 @@ def exit_status(
 
 
 def print_any_name() -> None:
-    """Let names that are not UTF-8 be printed, their odd bytes escaped, instead of ending the tool."""
+    """Let names that are not UTF-8 be printed, their odd bytes escaped, instead of ending the
+    tool."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')

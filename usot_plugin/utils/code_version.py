@@ -11,9 +11,11 @@ UNKNOWN_CODE = 'unknown'
 
 
 def code_version(file: str | Path = __file__) -> str:
-    """Commit of the clone that ``file`` belongs to, with ``-dirty`` where tracked files were changed; :data:`UNKNOWN_CODE` outside one.
+    """Commit of the clone that ``file`` belongs to, with ``-dirty`` where tracked files were
+    changed; :data:`UNKNOWN_CODE` outside one.
 
-    A package installed into an environment that lies inside another project's clone is not of that clone: the file has to be tracked.
+    A package installed into an environment that lies inside another project's clone is not of that
+    clone: the file has to be tracked.
     """
     path = Path(file).resolve()
     environment = {

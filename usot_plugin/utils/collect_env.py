@@ -1,4 +1,5 @@
-"""What a bug report needs to name: ``python -m usot_plugin.utils.collect_env``; works without a host and with two of them, too."""
+"""What a bug report needs to name: ``python -m usot_plugin.utils.collect_env``; works without a
+host and with two of them, too."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ DISTRIBUTIONS = ('numpy', 'av', 'pyarrow', 'scipy', 'lap', 'lmdb', 'ray', 'onnx'
 
 
 def collect_env() -> dict[str, str]:
-    """Versions of this package, the host stack, torch and the devices, in the order in which they are worth reading."""
+    """Versions of this package, the host stack, torch and the devices, in the order in which they
+    are worth reading."""
     info = {
         'usot_plugin': __version__,
         'Python': f'{platform.python_version()} ({sys.executable})',
@@ -114,7 +116,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.brief:
         host = ' and '.join(value for key, value in info.items() if key.startswith('Host'))
         print(
-            f'usot_plugin {info["usot_plugin"]}, Python {platform.python_version()}, torch {info["torch"]}, {host}'
+            f'usot_plugin {info["usot_plugin"]}, Python {platform.python_version()}, torch '
+            f'{info["torch"]}, {host}'
         )
         return
     width = max(map(len, info))

@@ -7,7 +7,8 @@ import sys
 from importlib import import_module, metadata
 from importlib.util import find_spec
 
-#: Distribution names of each stack, in the order mmengine, mmcv, mmdet. Both stacks provide the same three modules.
+#: Distribution names of each stack, in the order mmengine, mmcv, mmdet. Both stacks provide the
+#: same three modules.
 STACKS = {
     'onedl': (('onedl-mmengine',), ('onedl-mmcv',), ('onedl-mmdetection',)),
     'openmmlab': (('mmengine', 'mmengine-lite'), ('mmcv', 'mmcv-lite'), ('mmdet',)),
@@ -19,7 +20,8 @@ HOST_NOTICES = ('"FileClient" will be deprecated', '"HardDiskBackend" is the ali
 HOST_MODULES = ('mmengine', 'mmcv', 'mmdet')
 
 _HOW_TO_INSTALL = (
-    'install one of the two: `bash tools/install_stack.sh` in a clone of this repository (the tried set of versions), '
+    'install one of the two: `bash tools/install_stack.sh` in a clone of this repository (the '
+    'tried set of versions), '
     "`pip install 'usot_plugin[onedl]'`, or `pip install 'usot_plugin[openmmlab]'`"
 )
 
@@ -37,7 +39,8 @@ def distribution_version(name: str) -> str | None:
 
 
 def installed_stacks() -> dict[str, dict[str, str]]:
-    """The installed distributions of each stack: ``{'onedl': {'onedl-mmengine': '0.10.12', ...}}``; a stack without any is left out."""
+    """The installed distributions of each stack: ``{'onedl': {'onedl-mmengine': '0.10.12', ...}}``;
+    a stack without any is left out."""
     found: dict[str, dict[str, str]] = {}
     for stack, modules in STACKS.items():
         versions = {
@@ -65,7 +68,8 @@ def check_host() -> None:
     """Refuse early, and in one line that says what was found, when the host cannot work.
 
     Raises:
-        HostError: mmengine is missing, or two installed distributions provide the same module (their files overwrite each other).
+        HostError: mmengine is missing, or two installed distributions provide the same module
+            (their files overwrite each other).
     """
     stacks = installed_stacks()
     for module, onedl_names, openmmlab_names in zip(
@@ -78,12 +82,14 @@ def check_host() -> None:
         ]
         if len(providers) > 1:
             raise HostError(
-                f'{" and ".join(providers)} are both installed and both provide the module {module!r} (found: {describe_stacks()}): '
+                f'{" and ".join(providers)} are both installed and both provide the module '
+                f'{module!r} (found: {describe_stacks()}): '
                 f'`pip uninstall {" ".join(providers)}`, then {_HOW_TO_INSTALL}'
             )
     if find_spec('mmengine') is None:
         raise HostError(
-            f"usot_plugin needs MMEngine, the module 'mmengine' is not installed (found: {describe_stacks()}): {_HOW_TO_INSTALL}"
+            "usot_plugin needs MMEngine, the module 'mmengine' is not installed (found: "
+            f'{describe_stacks()}): {_HOW_TO_INSTALL}'
         )
 
 
@@ -109,7 +115,8 @@ def host_level() -> tuple[str, str]:
     if has_full_host():
         return (
             f'{name} with compiled ops',
-            "everything, and default_scope = 'mmdet': backbones, losses, detectors and ByteTrack of mmdet (configs/mixed)",
+            "everything, and default_scope = 'mmdet': backbones, losses, detectors and ByteTrack "
+            'of mmdet (configs/mixed)',
         )
     if find_spec('mmdet') is None:
         return (
@@ -118,12 +125,14 @@ def host_level() -> tuple[str, str]:
         )
     return (
         f'{name} without compiled ops',
-        "the whole of this package, and mmdet's structures and visualizers; not mmdet.models, so no default_scope = 'mmdet'",
+        "the whole of this package, and mmdet's structures and visualizers; not mmdet.models, so "
+        "no default_scope = 'mmdet'",
     )
 
 
 def import_scope(scope: str | None) -> None:
-    """Import the registries of another OpenMMLab package, so that names with its prefix (``mmdet.ResNet``) are found.
+    """Import the registries of another OpenMMLab package, so that names with its prefix
+    (``mmdet.ResNet``) are found.
 
     Args:
         scope: ``default_scope`` of a config; nothing is done for None and ``'mmengine'``.
@@ -136,7 +145,8 @@ def import_scope(scope: str | None) -> None:
     if scope == 'mmdet' and not has_full_host():
         level, allowed = host_level()
         raise HostError(
-            f"default_scope = 'mmdet' needs mmdet and mmcv with compiled ops; this host ({level}) allows {allowed}"
+            "default_scope = 'mmdet' needs mmdet and mmcv with compiled ops; this host "
+            f'({level}) allows {allowed}'
         )
     try:
         import_module(f'{scope}.registry')

@@ -10,7 +10,8 @@ def parse_json(text: str | bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: Not JSON, not UTF-8, or nested deeper than Python can follow (``json.loads`` raises a ``RecursionError`` there).
+        ValueError: Not JSON, not UTF-8, or nested deeper than Python can follow (``json.loads``
+            raises a ``RecursionError`` there).
     """
     try:
         return json.loads(text)

@@ -1,8 +1,9 @@
 """Checkpoints of PyTorch before 1.6, some of them written by Python 2, read without running code.
 
-Such a file is a row of pickles (magic number, protocol, facts of the machine, the object, names of its storages) and then the bytes of each
-storage. PyTorch's own safe reader refuses opcodes that Python 2 wrote. Here every name in a pickle is looked up in :data:`ALLOWED`, whose
-entries build plain data and cannot be changed by the pickle; every other name is refused.
+Such a file is a row of pickles (magic number, protocol, facts of the machine, the object, names of
+its storages) and then the bytes of each storage. PyTorch's own safe reader refuses opcodes that
+Python 2 wrote. Here every name in a pickle is looked up in :data:`ALLOWED`, whose entries build
+plain data and cannot be changed by the pickle; every other name is refused.
 """
 
 from __future__ import annotations
@@ -172,7 +173,8 @@ def is_legacy_checkpoint(path: str | Path) -> bool:
 def read_legacy_checkpoint(path: str | Path) -> Any:
     """The content of such a file: plain containers, numbers, strings and tensors on the CPU.
 
-    NumPy scalars are read as None, and attributes of objects (``state_dict._metadata``) are left out.
+    NumPy scalars are read as None, and attributes of objects (``state_dict._metadata``) are left
+    out.
 
     Raises:
         pickle.UnpicklingError: It names anything else, or is no such file.
@@ -217,7 +219,8 @@ def _fill(storage: _Storage, file: BinaryIO, order: str) -> None:
 
 
 def _resolve(value: Any, done: dict[int, Any]) -> Any:
-    """The content with tensors in place of views; what is shared stays shared. :func:`refuse_endless` has looked at it before."""
+    """The content with tensors in place of views; what is shared stays shared.
+    :func:`refuse_endless` has looked at it before."""
     key = id(value)
     if key not in done:
         if isinstance(value, _View):
@@ -232,10 +235,12 @@ def _resolve(value: Any, done: dict[int, Any]) -> Any:
 
 
 def refuse_endless(content: Any) -> None:
-    """Refuse containers that a reader would never come to the end of: nested too deep, in themselves, or sharing parts 2^40 times.
+    """Refuse containers that a reader would never come to the end of: nested too deep, in
+    themselves, or sharing parts 2^40 times.
 
     Raises:
-        pickle.UnpicklingError: More than :data:`MOST_VALUES` values are reached, or a container lies more than :data:`MOST_DEPTH` deep.
+        pickle.UnpicklingError: More than :data:`MOST_VALUES` values are reached, or a container
+            lies more than :data:`MOST_DEPTH` deep.
     """
     sizes: dict[int, int] = {}
     open_ids: set[int] = set()
@@ -250,7 +255,8 @@ def refuse_endless(content: Any) -> None:
             sizes[id(value)] = 1 + sum(sizes.get(id(part), 1) for part in parts)
             if sizes[id(value)] > MOST_VALUES:
                 raise pickle.UnpicklingError(
-                    f'its containers hold more than {MOST_VALUES} values, shared ones counted each time'
+                    f'its containers hold more than {MOST_VALUES} values, shared ones counted '
+                    'each time'
                 )
         elif id(value) not in sizes:
             if id(value) in open_ids or len(open_ids) > MOST_DEPTH:

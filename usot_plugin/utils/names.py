@@ -8,22 +8,26 @@ from pathlib import Path
 
 
 class UnsafeNameError(ValueError):
-    """A name out of a table, list or other file would lead outside the folder that is written to."""
+    """A name out of a table, list or other file would lead outside the folder that is written
+    to."""
 
 
 def path_below(root: str | Path, name: str | Path, what: str = 'name') -> Path:
-    """The place of a foreign name below a folder: the one function that writers make such paths with.
+    """The place of a foreign name below a folder: the one function that writers make such paths
+    with.
 
     Args:
         root: The folder that is written to.
-        name: Out of a table, list, archive or other file that somebody else has made; parts may be separated by ``/``.
+        name: Out of a table, list, archive or other file that somebody else has made; parts may be
+            separated by ``/``.
         what: What it is the name of, for the message.
 
     Returns:
         ``root / name``.
 
     Raises:
-        UnsafeNameError: Empty, absolute, with a drive or a NUL, or with ``.`` or ``..`` as a part, of either system's paths.
+        UnsafeNameError: Empty, absolute, with a drive or a NUL, or with ``.`` or ``..`` as a part,
+            of either system's paths.
     """
     text = str(name)
     if (
@@ -32,7 +36,8 @@ def path_below(root: str | Path, name: str | Path, what: str = 'name') -> Path:
         or {'', '.', '..'} & set(re.split(r'[/\\]', text))
     ):
         raise UnsafeNameError(
-            f'{what} {shown_name(text)!r}: not used, because it is no plain name of a file below {root}'
+            f'{what} {shown_name(text)!r}: not used, because it is no plain name of a file below '
+            f'{root}'
         )
     return Path(root, *text.split('/'))
 
@@ -40,7 +45,8 @@ def path_below(root: str | Path, name: str | Path, what: str = 'name') -> Path:
 def shown_name(text: object) -> str:
     r"""A name or path on one line of valid text, for messages and tables.
 
-    Bytes that are not UTF-8 (an old zip file) are shown as ``\xca``, line breaks and other control characters as ``\n``, ``\x1b``.
+    Bytes that are not UTF-8 (an old zip file) are shown as ``\xca``, line breaks and other control
+    characters as ``\n``, ``\x1b``.
     """
     name = str(text)
     try:

@@ -1,4 +1,5 @@
-"""Where configs and tools lie: beside the package in a clone, inside of it (``.mim``, as OpenMMLab's packages do) in a wheel."""
+"""Where configs and tools lie: beside the package in a clone, inside of it (``.mim``, as
+OpenMMLab's packages do) in a wheel."""
 
 from __future__ import annotations
 
@@ -14,10 +15,12 @@ def packaged_folder(name: str) -> Path:
 
 
 def find_config(path: str | Path) -> Path:
-    """A config file; what is not there below the working directory is looked up among the configs that come with the package.
+    """A config file; what is not there below the working directory is looked up among the configs
+    that come with the package.
 
     Args:
-        path: A path, or one relative to the packaged ``configs``, with or without that folder's own name.
+        path: A path, or one relative to the packaged ``configs``, with or without that folder's own
+            name.
 
     Returns:
         The file, or ``path`` as it is where there is none.

@@ -37,7 +37,8 @@ LEVEL = re.compile(r'^(necks|rpn_head\.(?:cls|loc))\.(\d)\.')
 
 
 def convert_siamrpn(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published SiamRPN++ or SiamMask with ResNet under the names of :class:`SiamRPN`, with a :class:`StagedSiameseResNet`.
+    """A published SiamRPN++ or SiamMask with ResNet under the names of :class:`SiamRPN`, with a
+    :class:`StagedSiameseResNet`.
 
     Raises:
         UnknownCheckpointError: A key fits no rule; the message names it.

@@ -40,13 +40,15 @@ RESNET_UNUSED = ('fc.', 'layer4.')
 DCFNET_KEY = re.compile(r'^(?:feature\.){1,2}([02])\.(weight|bias)$')
 DCFNET_LAYERS = {'0': 'conv1', '2': 'conv2'}
 
-#: Layers of a SiamFC-AlexNet in the common PyTorch ports, and the batch norm of the response in those that have one.
+#: Layers of a SiamFC-AlexNet in the common PyTorch ports, and the batch norm of the response in
+#: those that have one.
 SIAMFC_LAYER = re.compile(
     r'^(?:(?:features?|backbone|feature_extraction|model)\.)*(conv[1-5])\.([01])\.(\w+)$'
 )
 SIAMFC_NORM = re.compile(r'^(?:head\.)?(?:match_batchnorm|bn_adjust|response_norm)\.(\w+)$')
 
-#: MobileNetV2 and EfficientNet-Lite; the first block with an expansion, or a block's depth-wise layer, tells them from other networks.
+#: MobileNetV2 and EfficientNet-Lite; the first block with an expansion, or a block's depth-wise
+#: layer, tells them from other networks.
 MOBILE_MARK = re.compile(r'^(?:features\.1\.conv\.|_blocks\.0\._depthwise_conv\.)')
 MOBILE_KEY = re.compile(r'^(?:features\.\d+\.|_blocks\.\d+\.|_conv_stem\.|_bn0\.)')
 MOBILE_UNUSED = ('classifier.', '_fc.', '_conv_head.', '_bn1.')
@@ -82,7 +84,8 @@ def convert_resnet(state: Mapping[str, Tensor], widen_shortcuts: bool = True) ->
 
     Args:
         state: Published state dict.
-        widen_shortcuts: Put the 1x1 shortcut of stages 2 and 3 into the centre of the 3x3 that stands there, as the release does.
+        widen_shortcuts: Put the 1x1 shortcut of stages 2 and 3 into the centre of the 3x3 that
+            stands there, as the release does.
 
     Raises:
         UnknownCheckpointError: There is no ``conv1.weight`` in it.
@@ -124,7 +127,8 @@ def convert_dcfnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_mobile(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """MobileNetV2 (also torchvision's) or EfficientNet-Lite under our names; what classifies is left out.
+    """MobileNetV2 (also torchvision's) or EfficientNet-Lite under our names; what classifies is
+    left out.
 
     Raises:
         UnknownCheckpointError: A key fits neither network; the message names it.
@@ -143,10 +147,12 @@ def convert_mobile(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _flat_mobile(found: re.Match, state: Mapping[str, Tensor]) -> str:
-    """torchvision groups convolution, norm and ReLU6 of a block: ``conv.1.0`` is ``conv.3`` here."""
+    """torchvision groups convolution, norm and ReLU6 of a block: ``conv.1.0`` is ``conv.3``
+    here."""
     block, layer, inner, rest = found[1], int(found[2]), found[3], found[4]
     groups = sum(f'features.{block}.conv.{number}.0.weight' in state for number in (0, 1))
-    return f'features.{block}.conv.{3 * layer + int(inner[1:]) if inner else 3 * groups + layer - groups}{rest}'
+    number = 3 * layer + int(inner[1:]) if inner else 3 * groups + layer - groups
+    return f'features.{block}.conv.{number}{rest}'
 
 
 def is_mobile(state: Mapping[str, Tensor]) -> bool:
@@ -162,7 +168,8 @@ def is_dcfnet(state: Mapping[str, Tensor]) -> bool:
 def convert_siamfc(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A published SiamFC with AlexNet under our names.
 
-    Ports without batch norm on the response (a fixed factor of 1e-3) fit ``SiamFC(response_scale=1e-3)``. Most were trained on RGB:
+    Ports without batch norm on the response (a fixed factor of 1e-3) fit
+    ``SiamFC(response_scale=1e-3)``. Most were trained on RGB:
     ``data_preprocessor=dict(type='SOTDataPreprocessor', bgr_to_rgb=True)``.
 
     Raises:

@@ -9,7 +9,8 @@ def value_at(schedule: float | Sequence[tuple[int, float]], epoch: int) -> float
     """A constant, or the value of the latest step that has begun.
 
     Args:
-        schedule: A number, or ``(first epoch, value)`` pairs in rising order, epochs counted from 0; the first pair starts at 0.
+        schedule: A number, or ``(first epoch, value)`` pairs in rising order, epochs counted from
+            0; the first pair starts at 0.
         epoch: Current epoch, counted from 0.
 
     Raises:

@@ -1,4 +1,5 @@
-"""Trackers side by side in one video: a panel for each of them, and their overlaps over time below."""
+"""Trackers side by side in one video: a panel for each of them, and their overlaps over time
+below."""
 
 from __future__ import annotations
 
@@ -130,7 +131,8 @@ def _grid(panels: list[np.ndarray]) -> np.ndarray:
 def _curves(
     overlaps: Mapping[str, np.ndarray], title: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The picture of all curves, BGR, the same with pale curves, and the horizontal place of each frame in them."""
+    """The picture of all curves, BGR, the same with pale curves, and the horizontal place of each
+    frame in them."""
     figure, axes = new_figure((WIDTH_PX / DPI, CURVES_PX / DPI), DPI)
     count = len(next(iter(overlaps.values())))
     for index, (name, values) in enumerate(overlaps.items()):

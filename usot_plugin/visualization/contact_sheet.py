@@ -20,8 +20,8 @@ JPEG_QUALITY = 90
 class ContactSheet:
     """Evenly spaced frames of a video, the first and the last among them.
 
-    Frames come one by one and their number need not be known: more than are wanted are kept, small, and when they become too many every
-    other one is let go.
+    Frames come one by one and their number need not be known: more than are wanted are kept, small,
+    and when they become too many every other one is let go.
 
     Args:
         frames: Number of frames on the sheet; a shorter video has all of its own.

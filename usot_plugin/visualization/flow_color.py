@@ -14,7 +14,8 @@ def flow_to_color(flow_uv: np.ndarray, full_px: float | None = None) -> np.ndarr
         full_px: Speed that gets a full colour, faster ones too; the 99th percentile by default.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB; white where nothing moves, red to the right, and clockwise from there as the hue turns.
+        ``(H, W, 3)`` uint8 RGB; white where nothing moves, red to the right, and clockwise from
+        there as the hue turns.
     """
     u, v = cv2.split(np.asarray(flow_uv, np.float32))
     speed, angle = cv2.cartToPolar(u, v, angleInDegrees=True)
@@ -25,7 +26,8 @@ def flow_to_color(flow_uv: np.ndarray, full_px: float | None = None) -> np.ndarr
 
 
 def color_wheel(side_px: int) -> np.ndarray:
-    """The legend of :func:`flow_to_color`, ``(side_px, side_px, 4)`` uint8 RGBA, transparent outside the disc."""
+    """The legend of :func:`flow_to_color`, ``(side_px, side_px, 4)`` uint8 RGBA, transparent
+    outside the disc."""
     axis = np.linspace(-1, 1, side_px, dtype=np.float32)
     flow_uv = np.stack(np.meshgrid(axis, axis), axis=-1)
     inside = np.hypot(flow_uv[..., 0], flow_uv[..., 1]) <= 1

@@ -26,7 +26,8 @@ def read_scalars(work_dir: str | Path) -> dict[str, np.ndarray]:
         work_dir: Folder given to ``tools/train.py --work-dir``.
 
     Returns:
-        Name to ``(N, 2)`` float64: step and value, steps ascending. A step that was run twice (after a kill) keeps its last value.
+        Name to ``(N, 2)`` float64: step and value, steps ascending. A step that was run twice
+        (after a kill) keeps its last value.
 
     Raises:
         ScalarsError: No ``*/vis_data/scalars.json`` there, or a line of it is not JSON.

@@ -49,7 +49,8 @@ def draw_targets(
         annotated_xyxy: ``(B, 4)`` true boxes, drawn thin and white below the others.
         caption: Text in the lower left corner.
         lost_label: Word beside a lost target.
-        regions: ``B`` masks or polygons, of trackers that report them: tinted below the boxes; None for none.
+        regions: ``B`` masks or polygons, of trackers that report them: tinted below the boxes; None
+            for none.
 
     Returns:
         A new image of the same size.
@@ -98,7 +99,8 @@ def draw_box(
     dashed: bool = False,
     thickest: int = 8,
 ) -> bool:
-    """Outline of a box, also of one that sticks out of the frame; says whether there was anything to draw. Small boxes get thin lines."""
+    """Outline of a box, also of one that sticks out of the frame; says whether there was anything
+    to draw. Small boxes get thin lines."""
     if not np.isfinite(box_xyxy).all():
         return False
     side = min(*canvas.shape[:2], 20 * float((box_xyxy[2:] - box_xyxy[:2]).min()))
@@ -148,7 +150,8 @@ def _dashed_line(
 def _label_box(
     canvas: np.ndarray, text: str, box_xyxy: np.ndarray, color: tuple[int, int, int]
 ) -> None:
-    """The text above the box, or inside it where there is no room above; always inside the frame."""
+    """The text above the box, or inside it where there is no room above; always inside the
+    frame."""
     width, height = _text_size(canvas, text)
     x = int(np.clip(box_xyxy[0], 0, max(0, canvas.shape[1] - width)))
     above = box_xyxy[1] - height

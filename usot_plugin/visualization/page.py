@@ -1,4 +1,5 @@
-"""The frame of every HTML page: one file that holds all it needs, looks the same everywhere, and opens without a server or a network."""
+"""The frame of every HTML page: one file that holds all it needs, looks the same everywhere, and
+opens without a server or a network."""
 
 from __future__ import annotations
 
@@ -8,14 +9,17 @@ import html
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2733; --soft: #5b6675; --line: #e2e6ec; --ground: #f4f6f8; }
 * { box-sizing: border-box; }
-body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--ground); }
-header { position: sticky; top: 0; z-index: 2; background: #fff; border-bottom: 1px solid var(--line); padding: 12px 20px; }
+body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: var(--ink);
+  background: var(--ground); }
+header { position: sticky; top: 0; z-index: 2; background: #fff;
+  border-bottom: 1px solid var(--line); padding: 12px 20px; }
 h1 { font-size: 19px; margin: 0 0 8px; overflow-wrap: anywhere; }
 nav { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 button, select, input { font: inherit; color: inherit; background: #fff; }
 button, select, input { border: 1px solid var(--line); border-radius: 6px; padding: 4px 10px; }
 details { margin-top: 8px; color: var(--soft); }
-pre { max-height: 45vh; overflow: auto; background: var(--ground); padding: 10px; border-radius: 6px; }
+pre { max-height: 45vh; overflow: auto; background: var(--ground); padding: 10px;
+  border-radius: 6px; }
 i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
 """
 
@@ -51,6 +55,7 @@ def page_html(title: str, header: str, body: str, style: str = '', script: str =
 
 
 def image_html(data: bytes, kind: str, alt: str) -> str:
-    """An ``<img>`` that carries its own bytes; ``kind`` is ``'jpeg'``, ``'png'`` or ``'svg+xml'``."""
+    """An ``<img>`` that carries its own bytes; ``kind`` is ``'jpeg'``, ``'png'`` or
+    ``'svg+xml'``."""
     encoded = base64.b64encode(data).decode()
     return f'<img loading="lazy" alt="{html.escape(alt)}" src="data:image/{kind};base64,{encoded}">'

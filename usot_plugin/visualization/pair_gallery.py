@@ -27,7 +27,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 def draw_patch(
     frame: np.ndarray, box_xyxy: np.ndarray, caption: str, color: tuple[int, int, int]
 ) -> np.ndarray:
-    """A patch with its surroundings, box, centre and caption, ``(TILE_PX + CAPTION_PX, TILE_PX, 3)`` uint8."""
+    """A patch with its surroundings, box, centre and caption, ``(TILE_PX + CAPTION_PX, TILE_PX,
+    3)`` uint8."""
     centre_x, centre_y, width, height = xyxy_to_cxcywh(np.asarray(box_xyxy, np.float64))
     region = square_region((centre_x, centre_y), max(1.4 * context_side(width, height), 1))
     tile = crop_region(frame, region, (TILE_PX, TILE_PX), mean_color(frame))
@@ -44,7 +45,8 @@ def draw_patch(
 
 
 def draw_chain(clip: Clip, chain: MinedChain) -> np.ndarray:
-    """The instance (green) and all its patches (orange) in rows of eight, each with its frame, similarity and error of the way back.
+    """The instance (green) and all its patches (orange) in rows of eight, each with its frame,
+    similarity and error of the way back.
 
     Raises:
         ClipError: A frame cannot be decoded.
@@ -88,7 +90,8 @@ def chain_card(name: str, clip: Clip, chain: MinedChain) -> Card:
             f'similarity {chain.similarity.mean():.2f}, least {chain.similarity.min():.2f}'
         )
         facts.append(
-            f'way back off by {np.median(chain.forward_backward_px):.1f} px, at most {chain.forward_backward_px.max():.1f} px'
+            f'way back off by {np.median(chain.forward_backward_px):.1f} px, at most '
+            f'{chain.forward_backward_px.max():.1f} px'
         )
     jpeg = cv2.imencode('.jpg', draw_chain(clip, chain), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[
         1

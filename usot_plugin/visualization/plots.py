@@ -1,4 +1,5 @@
-"""Plots of one or several trackers, drawn without a display: curves, and bars for groups of sequences."""
+"""Plots of one or several trackers, drawn without a display: curves, and bars for groups of
+sequences."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-#: Colours of trackers, in the order in which they are given; the line style changes after the last one.
+#: Colours of trackers, in the order in which they are given; the line style changes after the last
+#: one.
 TRACKER_COLORS = (
     '#1f77b4',
     '#d62728',
@@ -61,7 +63,8 @@ def tracker_bgr(index: int) -> tuple[int, int, int]:
 
 
 def draw_curves(curves: Sequence[Curve], title: str, x_label: str, y_label: str) -> Figure:
-    """Curves with values in [0, 1]; colours follow the order of ``curves``, the legend their numbers.
+    """Curves with values in [0, 1]; colours follow the order of ``curves``, the legend their
+    numbers.
 
     Raises:
         ValueError: There is no curve.
@@ -134,7 +137,8 @@ def new_figure(size_in: tuple[float, float], dpi: int = 120) -> tuple[Figure, Ax
 
 
 def figure_bytes(figure: Figure, form: str = 'png') -> bytes:
-    """The file content of a figure, ``'png'`` or ``'svg'``; the same figure gives the same bytes."""
+    """The file content of a figure, ``'png'`` or ``'svg'``; the same figure gives the same
+    bytes."""
     import matplotlib
 
     content = BytesIO()

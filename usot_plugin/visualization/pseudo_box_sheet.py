@@ -1,4 +1,5 @@
-"""One picture that shows why a clip got its pseudo boxes: frames, flow, distance maps, candidates, path and quality."""
+"""One picture that shows why a clip got its pseudo boxes: frames, flow, distance maps, candidates,
+path and quality."""
 
 from __future__ import annotations
 
@@ -34,22 +35,27 @@ def legend_entries(config: QualityConfig) -> list[tuple[str, str]]:
     return [
         (
             'kept, dropped, skipped',
-            'Kept: the table has boxes of a moving object. Dropped: something was found, but it is not '
+            'Kept: the table has boxes of a moving object. Dropped: something was found, but it '
+            'is not '
             'trusted. Skipped: nothing moved, or the clip could not be read.',
         ),
         (
             'picked, interpolated',
-            'Flow is looked at on some frames only. Green box: discovery saw a moving region there and '
+            'Flow is looked at on some frames only. Green box: discovery saw a moving region '
+            'there and '
             'picked it. Orange, dashed: no fitting region, the box lies between its neighbours.',
         ),
         (
             'flow, peak x mean',
-            'Second row: flow, the colour is the direction. Third row: how differently each place moves '
-            'from the rest; the peak says how clearly one region stands out. White: its candidates.',
+            'Second row: flow, the colour is the direction. Third row: how differently each '
+            'place moves '
+            'from the rest; the peak says how clearly one region stands out. White: its '
+            'candidates.',
         ),
         (
             'sequence quality Q_v',
-            f'Share of the looked-at frames of the whole clip with a picked box, from 0 to 1. Kept from {config.min_sequence_quality:g}.',
+            'Share of the looked-at frames of the whole clip with a picked box, from 0 to 1. '
+            f'Kept from {config.min_sequence_quality:g}.',
         ),
         (
             'frame quality Q_f',
@@ -63,15 +69,20 @@ def legend_entries(config: QualityConfig) -> list[tuple[str, str]]:
         ),
         (
             'sequence quality less corner share',
-            f'Q_v minus {config.corner_discount:.2g} times the corner share. It ranks the objects. Kept '
-            f'from {config.min_value:g}, good enough for training from {config.sample_min_value:g} with '
+            f'Q_v minus {config.corner_discount:.2g} times the corner share. It ranks the '
+            'objects. Kept '
+            f'from {config.min_value:g}, good enough for training from '
+            f'{config.sample_min_value:g} with '
             f'a corner share below {config.sample_max_corner_share:g}.',
         ),
         (
             'What quality does not say',
-            'Quality says how steadily something moved, not what it was: no picture is compared with '
-            'another. The box may wander from the face of an animal to its belly, or hold a shadow or '
-            'two people, and the clip is kept with a Q_v of 0.98. Only a look at the boxes shows that.',
+            'Quality says how steadily something moved, not what it was: no picture is compared '
+            'with '
+            'another. The box may wander from the face of an animal to its belly, or hold a '
+            'shadow or '
+            'two people, and the clip is kept with a Q_v of 0.98. Only a look at the boxes shows '
+            'that.',
         ),
     ]
 
@@ -92,7 +103,8 @@ class ClipEvidence:
 
 
 def frames_to_show(clip: Clip, config: DiscoveryConfig, count: int) -> list[int]:
-    """Evaluated frames, evenly spread over what discovery looks at; any frames where the clip is too short to have some."""
+    """Evaluated frames, evenly spread over what discovery looks at; any frames where the clip is
+    too short to have some."""
     windows = window_spans(clip.frame_count, config.frames)
     frames = np.unique(
         np.concatenate(
@@ -156,7 +168,8 @@ def draw_sheet(
         rows: All its rows in the table, in the table's order.
         config: The config of the table.
         columns: Frames to show.
-        maps: Compute flow again and show flow, distance map and candidates, which takes as long as discovery itself.
+        maps: Compute flow again and show flow, distance map and candidates, which takes as long as
+            discovery itself.
 
     Raises:
         ClipError: A frame cannot be decoded.

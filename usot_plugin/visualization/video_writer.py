@@ -1,4 +1,5 @@
-"""Write videos with PyAV: H.264 where the build has it, MPEG-4 otherwise; a file is there whole or not at all."""
+"""Write videos with PyAV: H.264 where the build has it, MPEG-4 otherwise; a file is there whole or
+not at all."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class VideoWriter:
         encoder: Name of an encoder; the best available by default.
 
     Raises:
-        VideoWriteError: The folder is not writable, the container is unknown, or a frame has another size than the first.
+        VideoWriteError: The folder is not writable, the container is unknown, or a frame has
+            another size than the first.
     """
 
     def __init__(
@@ -95,7 +97,8 @@ class VideoWriter:
             elif size != self._size_wh:
                 raise VideoWriteError(
                     self.path,
-                    f'frame {self.frame_count} is {size[0]}x{size[1]}, the first is {self._size_wh}',
+                    f'frame {self.frame_count} is {size[0]}x{size[1]}, the first is '
+                    f'{self._size_wh}',
                 )
             padded = (
                 cv2.copyMakeBorder(frame, 0, size[1] % 2, 0, size[0] % 2, cv2.BORDER_REPLICATE)

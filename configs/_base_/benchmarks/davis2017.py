@@ -1,4 +1,6 @@
-"""DAVIS 2017 validation set, masks of several objects. DATA_ROOT holds JPEGImages/, Annotations/ and ImageSets/."""
+"""DAVIS 2017 validation set, masks of several objects.
+
+DATA_ROOT holds JPEGImages/, Annotations/ and ImageSets/."""
 
 test_dataloader = dict(
     batch_size=1,

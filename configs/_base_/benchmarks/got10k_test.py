@@ -1,4 +1,6 @@
-"""GOT-10k test set: only the first boxes are public, results go to the server. DATA_ROOT holds test/."""
+"""GOT-10k test set: only the first boxes are public, results go to the server.
+
+DATA_ROOT holds test/."""
 
 _base_ = ['./got10k_val.py']
 

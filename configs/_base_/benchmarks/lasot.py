@@ -1,4 +1,6 @@
-"""LaSOT test set, one-pass evaluation. DATA_ROOT holds the categories: airplane/, basketball/ ..."""
+"""LaSOT test set, one-pass evaluation.
+
+DATA_ROOT holds the categories: airplane/, basketball/ ..."""
 
 test_dataloader = dict(
     batch_size=1,

@@ -1,4 +1,6 @@
-"""Need for Speed at 30 frames per second, one-pass evaluation. DATA_ROOT holds the unpacked archives: airboard_1/ ..."""
+"""Need for Speed at 30 frames per second, one-pass evaluation.
+
+DATA_ROOT holds the unpacked archives: airboard_1/ ..."""
 
 test_dataloader = dict(
     batch_size=1,

@@ -1,4 +1,5 @@
-"""One-pass evaluation over a folder of annotated sequences: ``<sequence>/img/*.jpg`` and ``groundtruth.txt`` (x, y, w, h, 0-based)."""
+"""One-pass evaluation over a folder of annotated sequences: ``<sequence>/img/*.jpg`` and
+``groundtruth.txt`` (x, y, w, h, 0-based)."""
 
 test_dataloader = dict(
     batch_size=1,

@@ -1,4 +1,6 @@
-"""TrackingNet test set: only the first boxes are public, results go to the server. DATA_ROOT holds TEST/."""
+"""TrackingNet test set: only the first boxes are public, results go to the server.
+
+DATA_ROOT holds TEST/."""
 
 test_dataloader = dict(
     batch_size=1,

@@ -1,4 +1,6 @@
-"""VOT2016, with resets. DATA_ROOT holds list.txt and the sequences. EAO: mean expected overlap of lengths 108 to 371."""
+"""VOT2016, with resets. DATA_ROOT holds list.txt and the sequences.
+
+EAO: mean expected overlap of lengths 108 to 371."""
 
 test_dataloader = dict(
     batch_size=1,

@@ -1,4 +1,6 @@
-"""VOT2020, started from anchors, masks. DATA_ROOT holds list.txt and the sequences. EAO: lengths 115 to 755."""
+"""VOT2020, started from anchors, masks. DATA_ROOT holds list.txt and the sequences.
+
+EAO: lengths 115 to 755."""
 
 test_dataloader = dict(
     batch_size=1,

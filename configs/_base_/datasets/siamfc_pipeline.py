@@ -12,8 +12,8 @@ pair_pipeline = [
     dict(type='PackSOTInputs', stacked=[]),
 ]
 
-# One image shows one appearance: rotation and colour stand in for the change that another frame would bring. The paper names them ("random
-# rotation, color jitter, etc."), the amounts are ours.
+# One image shows one appearance: rotation and colour stand in for the change that another frame
+# would bring. The paper names them ("random rotation, color jitter, etc."), the amounts are ours.
 single_pipeline = [
     dict(type='SiameseCrop', views=['template'], size=127, exemplar=127, shift_px=4, scale=0.05),
     dict(type='SiameseCrop', views=['search'], size=239, exemplar=127, shift_px=8, scale=0.15),

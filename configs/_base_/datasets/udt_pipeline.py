@@ -1,4 +1,5 @@
-"""Three frames within ten, each cut to three times the box and resized to 125 px; no augmentation (UDT, Sec. 3.4)."""
+"""Three frames within ten, each cut to three times the box and resized to 125 px; no augmentation
+(UDT, Sec. 3.4)."""
 
 frame_sampler = dict(type='WindowFrames', count=3, span=10)
 

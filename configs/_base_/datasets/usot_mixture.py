@@ -1,7 +1,7 @@
 """The paper's four sets of unlabeled video with their samples per epoch.
 
-``bash tools/discover_usot.sh data`` makes the four tables. Fewer sets (the paper's Table 6) by one key:
-``train_dataloader.dataset.quotas=[14000,0,0,0]`` is VID alone.
+``bash tools/discover_usot.sh data`` makes the four tables. Fewer sets (the paper's Table 6) by one
+key: ``train_dataloader.dataset.quotas=[14000,0,0,0]`` is VID alone.
 """
 
 _base_ = ['./usot_pipeline.py', './loader.py']

@@ -1,4 +1,6 @@
-"""UDT's network: two 3x3 layers and a correlation filter, from random weights. Pixels minus the mean of ImageNet, as published."""
+"""UDT's network: two 3x3 layers and a correlation filter, from random weights.
+
+Pixels minus the mean of ImageNet, as published."""
 
 model = dict(
     type='UDT',

@@ -1,4 +1,5 @@
-"""A USOT small enough to learn and to track on a CPU: six 3x3 layers at stride 8, 48 channels, no pretrained weights."""
+"""A USOT small enough to learn and to track on a CPU: six 3x3 layers at stride 8, 48 channels, no
+pretrained weights."""
 
 model = dict(
     type='USOT',
@@ -22,6 +23,7 @@ model = dict(
         forward_cls_ratio=[(0, 0.6), (8, 0.5)],
         label_rounding='nearest',
     ),
-    # The release's w = 0.7 trusts a memory branch of 25 epochs; this one has learnt for a few hundred steps (docs/results.md).
+    # The release's w = 0.7 trusts a memory branch of 25 epochs; this one has learnt for a few
+    # hundred steps (docs/results.md).
     test_cfg=dict(type='USOTTracker', memory_weight=0.4),
 )

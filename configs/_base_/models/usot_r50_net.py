@@ -1,9 +1,11 @@
-"""USOT's network: ResNet-50 to stage 3 at stride 8, normalised RGB, 256 channels, seven memory entries."""
+"""USOT's network: ResNet-50 to stage 3 at stride 8, normalised RGB, 256 channels, seven memory
+entries."""
 
 model = dict(
     type='USOT',
-    # What MoCo-v2 and ImageNet weights were trained on. The release feeds them raw BGR pixels, which its batch norm in train mode
-    # half undoes; the published USOT weights want the same (usot/usot_r50_published.py).
+    # What MoCo-v2 and ImageNet weights were trained on. The release feeds them raw BGR pixels,
+    # which its batch norm in train mode half undoes; the published USOT weights want the same
+    # (usot/usot_r50_published.py).
     data_preprocessor=dict(
         type='SOTDataPreprocessor',
         mean=[103.53, 116.28, 123.675],
@@ -15,7 +17,8 @@ model = dict(
         blocks='bottleneck',
         stage_blocks=(3, 4, 6),
         base_channels=64,
-        # Label-free start; tools/convert_checkpoint.py makes this file from the published MoCo-v2 (800 epochs) weights.
+        # Label-free start; tools/convert_checkpoint.py makes this file from the published MoCo-v2
+        # (800 epochs) weights.
         init_cfg=dict(type='Pretrained', checkpoint='weights/moco_v2_800_siamese_resnet50.pth'),
     ),
     neck=dict(type='AdjustNeck', in_channels=1024, out_channels=256),

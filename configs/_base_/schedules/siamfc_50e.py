@@ -1,4 +1,5 @@
-"""50 epochs of SGD in batches of 8; the learning rate falls from 1e-2 to 1e-5 on a straight line in log space."""
+"""50 epochs of SGD in batches of 8; the learning rate falls from 1e-2 to 1e-5 on a straight line in
+log space."""
 
 train_cfg = dict(by_epoch=True, max_epochs=50)
 optim_wrapper = dict(

@@ -1,4 +1,5 @@
-"""20 epochs: five of warm-up from 1e-3 to 5e-3, then down to 2.5e-3 on a straight line in log space (published code of CycleSiam)."""
+"""20 epochs: five of warm-up from 1e-3 to 5e-3, then down to 2.5e-3 on a straight line in log space
+(published code of CycleSiam)."""
 
 train_cfg = dict(by_epoch=True, max_epochs=20)
 optim_wrapper = dict(

@@ -1,4 +1,5 @@
-"""UDT's 50 epochs: SGD from 1e-2 to 1e-5 on a line in log space, weight decay 5e-3 (the PyTorch release has 5e-5)."""
+"""UDT's 50 epochs: SGD from 1e-2 to 1e-5 on a line in log space, weight decay 5e-3 (the PyTorch
+release has 5e-5)."""
 
 train_cfg = dict(by_epoch=True, max_epochs=50)
 optim_wrapper = dict(

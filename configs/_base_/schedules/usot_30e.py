@@ -1,4 +1,5 @@
-"""USOT's 30 epochs: 5 naive ones with rising learning rate, 25 with cycle memory; the backbone learns from epoch 10 on (index 9)."""
+"""USOT's 30 epochs: 5 naive ones with rising learning rate, 25 with cycle memory; the backbone
+learns from epoch 10 on (index 9)."""
 
 train_cfg = dict(by_epoch=True, max_epochs=30)
 
@@ -15,7 +16,8 @@ param_scheduler = [
     dict(type='LogSpaceLR', end_factor=2e-5 / 5e-3, begin=5, end=30),
 ]
 
-# legacy=True repeats two quirks of the release: batch norm of the frozen backbone moves, and momentum is lost when it begins to learn.
+# legacy=True repeats two quirks of the release: batch norm of the frozen backbone moves, and
+# momentum is lost when it begins to learn.
 custom_hooks = [
     dict(type='FrozenBackboneHook', train_from_epoch=9, trained=('layer1', 'layer2', 'layer3'))
 ]

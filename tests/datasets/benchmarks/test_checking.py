@@ -112,7 +112,8 @@ def test_absent_boxes_are_not_outside(lasot):
     [
         (
             '0.15,0.2,0.3,0.25',
-            'no tracker starts from the box of index 0: 0.15,0.2,0.3,0.25 is less than 1 px wide or high',
+            'no tracker starts from the box of index 0: 0.15,0.2,0.3,0.25 is less than 1 px wide '
+            'or high',
         ),
         (
             '0,0,6400,4800',

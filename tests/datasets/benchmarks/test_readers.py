@@ -1,4 +1,5 @@
-"""Every benchmark is read from a folder in the layout that its owners publish; every way in which one can be broken has its own line."""
+"""Every benchmark is read from a folder in the layout that its owners publish; every way in which
+one can be broken has its own line."""
 
 from __future__ import annotations
 

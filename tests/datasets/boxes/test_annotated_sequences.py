@@ -1,4 +1,5 @@
-"""Annotated sequences and the folder of them: every way in which a file can be wrong has its own line."""
+"""Annotated sequences and the folder of them: every way in which a file can be wrong has its own
+line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Entropy and saliency boxes on images whose answer is known, against a slow search, and on images without an answer."""
+"""Entropy and saliency boxes on images whose answer is known, against a slow search, and on images
+without an answer."""
 
 from __future__ import annotations
 

@@ -73,7 +73,8 @@ def test_crops_equal_decoded_frames_but_for_jpeg_and_resampling(rendered, store)
         assert a['data_samples'].metainfo == b['data_samples'].metainfo  # the same draw
         for view in ('template', 'search', 'memory'):
             key = f'{view}_box_xyxy' if view != 'memory' else 'memory_boxes_xyxy'
-            # A window is rounded to pixels of the frame on one side and of the stored crop on the other.
+            # A window is rounded to pixels of the frame on one side and of the stored crop on the
+            # other.
             assert (a['data_samples'].get(key) - b['data_samples'].get(key)).abs().max() < 4
     plain = [
         {'type': 'SiameseCrop', 'views': ['template'], 'size': 127},
@@ -103,7 +104,8 @@ def test_a_stored_crop_is_the_jpeg_of_the_crop(rendered, store):
     height, width = frame.shape[:2]
     assert view.image.shape == (511, 511, 3)
     assert view.fill == pytest.approx(np.floor(frame.mean((0, 1))), abs=1)
-    # Back to the frame: the visible part of the crop, shrunk, is the frame's region up to JPEG noise.
+    # Back to the frame: the visible part of the crop, shrunk, is the frame's region up to JPEG
+    # noise.
     side = region[2] - region[0]
     small = cv2.resize(view.image, (side, side), interpolation=cv2.INTER_AREA)
     x1, y1, x2, y2 = (

@@ -1,4 +1,5 @@
-"""The layouts of the usual training sets, from their folders over discovery to training groups, moved to another disk in between."""
+"""The layouts of the usual training sets, from their folders over discovery to training groups,
+moved to another disk in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Mined chains: what is written is what is read, rows of a table, noise from the way back, and frames drawn from growing clips."""
+"""Mined chains: what is written is what is read, rows of a table, noise from the way back, and
+frames drawn from growing clips."""
 
 from __future__ import annotations
 

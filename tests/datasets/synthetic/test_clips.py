@@ -34,7 +34,8 @@ def test_boxes_enclose_exactly_the_drawn_silhouette():
         rows, columns = np.where(mask)
         drawn = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         polygon = body.polygon(0)
-        # A pixel belongs to the silhouette when it is more than half covered, so each side is within about half a pixel (a thin tip less).
+        # A pixel belongs to the silhouette when it is more than half covered, so each side is
+        # within about half a pixel (a thin tip less).
         assert np.abs(drawn - np.concatenate([polygon.min(0), polygon.max(0)])).max() <= 0.8
 
 

@@ -54,7 +54,8 @@ def test_a_surface_changes_with_its_clip():
 
 
 def test_a_covered_target_has_no_box():
-    # Three equal pieces that hardly move: where a later one lies on the first, the first has no box.
+    # Three equal pieces that hardly move: where a later one lies on the first, the first has no
+    # box.
     scene, surface = np.zeros((2, 40, 40, 3), np.uint8), np.full((128, 128, 3), 255, np.uint8)
     crowd = Motion(radius=(0.4, 0.9), speed_px=(0.1, 0.1), pieces=(6, 6))
     missing = [

@@ -1,4 +1,5 @@
-"""Groups rendered on the fly: pure functions of their number, boxes where the pixels are, absent targets, and clear refusals."""
+"""Groups rendered on the fly: pure functions of their number, boxes where the pixels are, absent
+targets, and clear refusals."""
 
 import cv2
 import numpy as np

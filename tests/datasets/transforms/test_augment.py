@@ -157,7 +157,8 @@ def test_salt_and_pepper_hits_the_wanted_share(view):
     for seed in range(20):
         changed = (apply(ViewSaltPepper(['template']), view, seed).image != view.image).any(-1)
         shares.append(changed.mean())
-    # 5 % of draws with replacement hit 1 - exp(-0.05) = 4.9 % of the pixels, a few with their old value.
+    # 5 % of draws with replacement hit 1 - exp(-0.05) = 4.9 % of the pixels, a few with their old
+    # value.
     assert np.mean(shares) == approx(0.048, abs=0.002)
     noisy = salt_and_pepper(view.image, np.array([0, 128]), np.array([0, 255], np.uint8))
     assert (noisy[0, 0] == 0).all() and (noisy[1, 1] == 255).all()

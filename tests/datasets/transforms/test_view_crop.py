@@ -57,7 +57,8 @@ def test_the_object_is_where_its_box_says_after_crop_jitter_and_flip(seed):
     (cropped,) = run(steps, seed, search=[view])['views']['search']
     inside = np.clip(cropped.box_xyxy, 0, 255)
     assert cropped.image.shape == (255, 255, 3)
-    # Enlarged up to 9 times here, so an edge is blurred over several pixels; half grey stays at the edge.
+    # Enlarged up to 9 times here, so an edge is blurred over several pixels; half grey stays at the
+    # edge.
     assert np.abs(measured(cropped) - inside).max() <= 1
 
 
@@ -77,7 +78,8 @@ def test_a_template_without_jitter_shows_the_context_square():
     box = cropped.box_xyxy
     side = round(context_side(40, 30))
     assert (box[2] - box[0], box[3] - box[1]) == approx((40 * 127 / side, 30 * 127 / side))
-    # The release's half side is (side + 1) / 2: the target sits half a frame pixel right of the middle, up to rounding.
+    # The release's half side is (side + 1) / 2: the target sits half a frame pixel right of the
+    # middle, up to rounding.
     assert np.abs((box[:2] + box[2:]) / 2 - 63.5).max() <= 127 / side + 1e-9
 
 

@@ -1,4 +1,5 @@
-"""Masks that travel with a view: kept by crops and flips, given up by what would bend them, packed in the pixels of the crop."""
+"""Masks that travel with a view: kept by crops and flips, given up by what would bend them, packed
+in the pixels of the crop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Runs over many clips: nothing is lost, nothing is done twice, and one bad clip costs exactly itself."""
+"""Runs over many clips: nothing is lost, nothing is done twice, and one bad clip costs exactly
+itself."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def clips(tmp_path_factory):
 
 @pytest.fixture
 def poisoned(monkeypatch, tmp_path):
-    """A module on the path whose flow estimator kills its process, or raises, on frames of a certain size."""
+    """A module on the path whose flow estimator kills its process, or raises, on frames of a
+    certain size."""
     (tmp_path / 'poison_flow.py').write_text(
         'import os, signal, time\n'
         'from usot_plugin.discovery.flow import FarnebackFlow\n'
@@ -67,7 +69,8 @@ def poisoned(monkeypatch, tmp_path):
         '        self.deed = deed\n'
         '    def flow(self, frame0, frame1, before=None):\n'
         '        if frame0.shape == (48, 112):\n'
-        "            deeds = {'abort': os.abort, 'hang': lambda: time.sleep(3600), 'stop': lambda: os.kill(os.getpid(), signal.SIGSTOP)}\n"
+        "            deeds = {'abort': os.abort, 'hang': lambda: time.sleep(3600), 'stop': "
+        'lambda: os.kill(os.getpid(), signal.SIGSTOP)}\n'
         "            deeds[self.deed]() if self.deed in deeds else {}['a bug']\n"
         '        return super().flow(frame0, frame1)\n'
     )

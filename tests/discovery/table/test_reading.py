@@ -1,4 +1,5 @@
-"""The pseudo-box table: what is written is what is read, whole or not at all, and the same from parts and from one file."""
+"""The pseudo-box table: what is written is what is read, whole or not at all, and the same from
+parts and from one file."""
 
 from __future__ import annotations
 
@@ -175,7 +176,8 @@ def test_views_select_rows_over_the_same_memory(tmp_path):
 
 @pytest.mark.process
 def test_rows_are_mapped_not_decoded(tmp_path):
-    # 24 MB of boxes: opening the table and reading one row must not bring them into this process's heap.
+    # 24 MB of boxes: opening the table and reading one row must not bring them into this process's
+    # heap.
     parts = PartFolder(tmp_path / 't', INFO)
     parts.open([])
     track = make_track(250_000)
@@ -252,7 +254,10 @@ def test_pandas_and_plain_parquet_readers_see_plain_columns(folder):
     row = table.to_pylist()[0]
     assert row['clip'] == 'a.mp4' and len(row['boxes_xyxy']) == 9 and len(row['boxes_xyxy'][0]) == 4
     duckdb = pytest.importorskip('duckdb')
-    query = f"select clip, len(boxes_xyxy) from '{folder.merged_path}' where status = 'kept' order by clip"
+    query = (
+        f"select clip, len(boxes_xyxy) from '{folder.merged_path}' where status = 'kept' "
+        'order by clip'
+    )
     assert duckdb.sql(query).fetchall() == [('a.mp4', 9), ('b/two.mp4', 5), ('c', 1)]
 
 
@@ -282,7 +287,8 @@ def test_another_schema_version_is_refused(tmp_path):
     pq.write_table(schema.empty_table(), tmp_path / 't.parquet')
     with pytest.raises(
         TableError,
-        match=f'schema version {SCHEMA_VERSION + 1}, but usot_plugin .* reads version {SCHEMA_VERSION}',
+        match=f'schema version {SCHEMA_VERSION + 1}, but usot_plugin .* reads version '
+        f'{SCHEMA_VERSION}',
     ):
         read_table(tmp_path / 't.parquet')
 

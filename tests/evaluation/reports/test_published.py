@@ -1,4 +1,5 @@
-"""Published numbers: each with its source, none twice, and found under any spelling of the benchmark."""
+"""Published numbers: each with its source, none twice, and found under any spelling of the
+benchmark."""
 
 from __future__ import annotations
 

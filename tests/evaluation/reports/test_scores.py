@@ -1,4 +1,5 @@
-"""The record of scores: its file, its tables, the table of measures, and the files of the release before."""
+"""The record of scores: its file, its tables, the table of measures, and the files of the release
+before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Result files of every community: what they look like, round trips, and what no format can hold."""
+"""Result files of every community: what they look like, round trips, and what no format can
+hold."""
 
 from __future__ import annotations
 
@@ -83,7 +84,8 @@ def test_missing_boxes_are_refused_or_repeated(tmp_path):
     write_result(source, 'a', OnePassBoxes(boxes), plugin())
     with pytest.raises(
         ResultError,
-        match=r'a.txt: 1 boxes are missing, the first in line 2, which TrackingNet server does not know',
+        match=r'a.txt: 1 boxes are missing, the first in line 2, which TrackingNet server does '
+        r'not know',
     ):
         convert(source, plugin(), tmp_path / 'out', format_of('trackingnet'))
     assert not (tmp_path / 'out').exists()

@@ -1,4 +1,5 @@
-"""Result files: round trip, whole or not at all, recognised as finished or not, and never mixed between runs."""
+"""Result files: round trip, whole or not at all, recognised as finished or not, and never mixed
+between runs."""
 
 from __future__ import annotations
 

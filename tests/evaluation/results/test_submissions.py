@@ -156,7 +156,8 @@ def test_tools(dataset, tmp_path):
     run_sequences(Oracle(), OPE(), dataset, folder)
     config = tmp_path / 'config.py'
     config.write_text(
-        f"test_dataloader = dict(dataset=dict(type='SequenceFolderDataset', data_root={str(dataset.data_root)!r}))\n"
+        "test_dataloader = dict(dataset=dict(type='SequenceFolderDataset', "
+        f'data_root={str(dataset.data_root)!r}))\n'
     )
     options = [
         str(config),

@@ -1,4 +1,5 @@
-"""Sequences tracked as one batch: the boxes of one after the other, whatever their lengths, and honest refusals."""
+"""Sequences tracked as one batch: the boxes of one after the other, whatever their lengths, and
+honest refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""CIResNet: sizes of CIResNet-22, no cell has seen padding, no ReLU at the end, names of the published weights."""
+"""CIResNet: sizes of CIResNet-22, no cell has seen padding, no ReLU at the end, names of the
+published weights."""
 
 from __future__ import annotations
 

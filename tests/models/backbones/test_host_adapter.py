@@ -14,7 +14,8 @@ from usot_plugin.registry import MODELS
 
 @MODELS.register_module()
 class PickEvery(nn.Module):
-    """Cell k is the pixel ``stride * k``, as a padded network's cells sit; one map for each stride."""
+    """Cell k is the pixel ``stride * k``, as a padded network's cells sit; one map for each
+    stride."""
 
     def __init__(self, strides=(8,)) -> None:
         super().__init__()

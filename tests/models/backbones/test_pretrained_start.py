@@ -1,4 +1,5 @@
-"""Pretrained backbones give the features of the network that they were taken from, on its own normalised RGB input."""
+"""Pretrained backbones give the features of the network that they were taken from, on its own
+normalised RGB input."""
 
 from __future__ import annotations
 
@@ -151,7 +152,8 @@ def test_features_are_those_of_the_original_network(config, form, original, pict
     images = torch.from_numpy(picture).permute(2, 0, 1)[None]
     with torch.no_grad():
         ours = backbone(MODELS.build(model.data_preprocessor).normalise(images))
-        # Our cells sit at pixels 8 k + 7, the original's at 16 k: every second of ours is one of its own.
+        # Our cells sit at pixels 8 k + 7, the original's at 16 k: every second of ours is one of
+        # its own.
         theirs = original(images.flip(1)[..., 7:, 7:].float())
     ours = (ours if isinstance(ours, torch.Tensor) else ours[-1])[..., ::2, ::2]
     # 133 px around a cell are seen; from cell 9 to 11 no padding is among them.
@@ -162,7 +164,8 @@ def test_features_are_those_of_the_original_network(config, form, original, pict
 
 @pytest.mark.parametrize('folder', ['', 'usot', 'cyclesiam', 'mixed'])
 def test_every_pretrained_start_sees_normalised_rgb(folder):
-    """Leaves that train as the release does, or track with published weights, see raw BGR; no other may."""
+    """Leaves that train as the release does, or track with published weights, see raw BGR; no other
+    may."""
     right = MODELS.build(Config.fromfile(CONFIGS / 'usot_r50.py').model.data_preprocessor)
     for file in sorted((CONFIGS / folder).glob('*.py')):
         model = Config.fromfile(file).get('model') or {}

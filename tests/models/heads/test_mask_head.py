@@ -1,4 +1,5 @@
-"""Windows of masks and stages against slow loops, and that masks of cells do not depend on which cells are asked for."""
+"""Windows of masks and stages against slow loops, and that masks of cells do not depend on which
+cells are asked for."""
 
 from __future__ import annotations
 

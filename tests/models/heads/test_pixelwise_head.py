@@ -1,4 +1,5 @@
-"""The pixel-wise head: boxes in units of the template's, a shifted target found, absent targets without nan."""
+"""The pixel-wise head: boxes in units of the template's, a shifted target found, absent targets
+without nan."""
 
 import numpy as np
 import pytest

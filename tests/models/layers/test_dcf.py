@@ -1,4 +1,5 @@
-"""Correlation filter layer: closed form, explicit circulant ridge regression, gradients, and odd and even sizes."""
+"""Correlation filter layer: closed form, explicit circulant ridge regression, gradients, and odd
+and even sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from usot_plugin.models.layers.dcf import CorrelationFilter, gaussian_label, pea
 
 
 def circulant(plane: np.ndarray) -> np.ndarray:
-    """``(H W, H W)``: row (i, j) holds the map shifted so that its product with a filter is the response at (i, j)."""
+    """``(H W, H W)``: row (i, j) holds the map shifted so that its product with a filter is the
+    response at (i, j)."""
     height, width = plane.shape
     rows = [np.roll(plane, (-i, -j), (0, 1)).ravel() for i in range(height) for j in range(width)]
     return np.array(rows)

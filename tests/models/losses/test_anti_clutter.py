@@ -95,7 +95,8 @@ def test_loss_of_zero_logits_in_closed_form():
 
 
 def test_gradients():
-    # The weight is constant within a small step, so the gradient of the whole is that of the weighted cross-entropy.
+    # The weight is constant within a small step, so the gradient of the whole is that of the
+    # weighted cross-entropy.
     logits = torch.randn(2, 5, 5, dtype=torch.float64, requires_grad=True)
     label = (torch.rand(2, 5, 5) > 0.7).double()
     assert torch.autograd.gradcheck(lambda x: AntiClutterLoss()(x, label), (logits,))

@@ -1,4 +1,5 @@
-"""Consistency loss: a slow loop over Eq. 9 to 11, a closed form, and batches with nothing to weigh."""
+"""Consistency loss: a slow loop over Eq. 9 to 11, a closed form, and batches with nothing to
+weigh."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def test_loss_equals_a_slow_loop(drop_share):
 
 
 def test_closed_form_of_two_samples():
-    # ||R - Y||^2 is 4 and 16; weighed 3 : 1 and divided by two samples: (3 / 4 * 4 + 1 / 4 * 16) / 2.
+    # ||R - Y||^2 is 4 and 16; weighed 3 : 1 and divided by two samples: (3 / 4 * 4 + 1 / 4 * 16) /
+    # 2.
     responses = torch.stack([torch.ones(2, 2), torch.full((2, 2), 2.0)])
     labels = torch.zeros(2, 2, 2)
     assert ConsistencyLoss(0.0)(responses, labels, torch.tensor([3.0, 1.0])).item() == 3.5

@@ -1,4 +1,5 @@
-"""Contrast of instances: closed form, only the hardest background, what must not count, gradient."""
+"""Contrast of instances: closed form, only the hardest background, what must not count,
+gradient."""
 
 from __future__ import annotations
 

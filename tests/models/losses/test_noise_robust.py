@@ -1,4 +1,5 @@
-"""Noise-robust loss: moments against Monte-Carlo, the limit without noise, gradients, the ridge, and what it forgives."""
+"""Noise-robust loss: moments against Monte-Carlo, the limit without noise, gradients, the ridge,
+and what it forgives."""
 
 from __future__ import annotations
 

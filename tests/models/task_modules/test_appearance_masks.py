@@ -1,4 +1,5 @@
-"""Appearance masking: the closed-form gradient, each step on known input, and what happens when nothing can be erased."""
+"""Appearance masking: the closed-form gradient, each step on known input, and what happens when
+nothing can be erased."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def test_saliency_is_relu_of_feature_times_mean_gradient():
 
 
 def test_saliency_in_closed_form():
-    # One channel, one positive cell: the gradient is the search patch under the template there, mean 2.
+    # One channel, one positive cell: the gradient is the search patch under the template there,
+    # mean 2.
     search = torch.zeros(1, 1, 3, 3)
     search[0, 0, 1:, 1:] = 2.0
     positive = torch.zeros(1, 2, 2, dtype=torch.bool)

@@ -1,4 +1,5 @@
-"""Two textured squares that cross a textured ground, the scripted detections of them, and a tracker that needs no weights."""
+"""Two textured squares that cross a textured ground, the scripted detections of them, and a tracker
+that needs no weights."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ GAP = range(12, 22)
 
 
 def crossing_squares() -> tuple[np.ndarray, np.ndarray]:
-    """Frames ``(T, H, W, 3)`` and boxes ``(2, T, 4)``; the first square turns a corner inside the gap."""
+    """Frames ``(T, H, W, 3)`` and boxes ``(2, T, 4)``; the first square turns a corner inside the
+    gap."""
     rng = np.random.default_rng(0)
     ground = cv2.GaussianBlur(rng.integers(0, 120, (200, 260, 3), np.uint8), (0, 0), 2)
     squares = [
@@ -34,13 +36,15 @@ def crossing_squares() -> tuple[np.ndarray, np.ndarray]:
 
 
 def scripted(boxes: np.ndarray, t: int, gap: range = GAP) -> Detections:
-    """Both squares in frame ``t``, the first one not inside the gap; labels 0 and 0, scores 0.9 and 0.95."""
+    """Both squares in frame ``t``, the first one not inside the gap; labels 0 and 0, scores 0.9 and
+    0.95."""
     keep = [k for k in range(2) if not (k == 0 and t in gap)]
     return Detections(boxes[keep, t], np.array([0.9, 0.95])[keep], np.zeros(len(keep)))
 
 
 class TemplateTracker(Tracker):
-    """Looks for the first picture of its target within ``reach`` pixels by normalised correlation; ``starts`` counts its inits."""
+    """Looks for the first picture of its target within ``reach`` pixels by normalised correlation;
+    ``starts`` counts its inits."""
 
     def __init__(self, reach: int = 12) -> None:
         self.reach, self.starts = reach, 0

@@ -28,7 +28,8 @@ def test_match_is_the_cheapest_assignment(seed):
     cost, limit = rng.random(tuple(rng.integers(1, 5, 2))), 0.6
     rows, columns = match(cost, limit)
 
-    # Leaving a row and a column alone costs half the limit each, which is what a limit on a pair means.
+    # Leaving a row and a column alone costs half the limit each, which is what a limit on a pair
+    # means.
     def total(pairs):
         return sum(cost[i, j] for i, j in pairs) - limit * len(pairs)
 

@@ -100,7 +100,8 @@ def test_a_carried_box_on_a_detected_object_of_its_class_is_given_up(scene):
     objects = CarriedTracks(StandStill(), TwoStageAssociation())
     for t in range(5):
         objects.update(frames[t], scripted(boxes, t))
-    # The second square is now detected where the first one was last seen, and the first one nowhere.
+    # The second square is now detected where the first one was last seen, and the first one
+    # nowhere.
     moved = Detections(boxes[:1, 4], np.array([0.95]), np.zeros(1))
     found = objects.update(frames[5], moved)
     assert (

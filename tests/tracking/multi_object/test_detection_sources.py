@@ -113,7 +113,8 @@ def test_weights_of_another_detector_are_refused(tmp_path):
     )
     with pytest.raises(
         CheckpointError,
-        match=r'other.pth: does not fit ModuleDict: 8 of 9 .*1 are unknown to it \(mask_head.weight\)',
+        match=r'other.pth: does not fit ModuleDict: 8 of 9 .*1 are unknown to it '
+        r'\(mask_head.weight\)',
     ):
         load_detector_weights(target, file)
     assert torch.equal(target['bbox_head'].weight, before)
@@ -126,7 +127,8 @@ SURE = 9.0
 
 
 def maps_of_one_box(label: int, row: int, column: int, side_cells: float):
-    """Class, box and object maps of YOLOX's head that sees one square box, its centre on a cell's corner of the middle level."""
+    """Class, box and object maps of YOLOX's head that sees one square box, its centre on a cell's
+    corner of the middle level."""
 
     def maps(channels: int, fill: float) -> list[torch.Tensor]:
         return [torch.full((1, channels, 416 // stride, 416 // stride), fill) for stride in STRIDES]

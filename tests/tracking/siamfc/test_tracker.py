@@ -1,4 +1,5 @@
-"""SiamFC's tracker: it finds what moved, batches equal single targets, states are not changed, and odd frames do no harm."""
+"""SiamFC's tracker: it finds what moved, batches equal single targets, states are not changed, and
+odd frames do no harm."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def make_model(cls=SiamFC, **kwargs) -> SiamFC:
     torch.manual_seed(0)
     statistics = dict(type='SOTDataPreprocessor', mean=[115.0] * 3, std=[58.0] * 3)
     model = cls(NARROW, data_preprocessor=statistics, **kwargs)
-    # Random features correlate with anything bright; taking the channel means off makes the response a matter of pattern.
+    # Random features correlate with anything bright; taking the channel means off makes the
+    # response a matter of pattern.
     with torch.no_grad():
         last = model.backbone.conv5[0]
         last.weight -= last.weight.mean((1, 2, 3), keepdim=True)
@@ -55,7 +57,8 @@ def test_a_moved_picture_is_followed():
 
 
 def test_a_still_picture_is_not_left():
-    # Regions are rounded to whole pixels in template and search area alike: nothing may add up over the frames.
+    # Regions are rounded to whole pixels in template and search area alike: nothing may add up over
+    # the frames.
     boxes, _ = run(
         SiamFCTracker(make_model(), scales=1), [textured()] * 15, [120.3, 80.7, 161.1, 122.2]
     )

@@ -1,4 +1,5 @@
-"""The tracker of SiamRPN and SiamMask: batches, immutable states, masks in the frame, and frames that say nothing."""
+"""The tracker of SiamRPN and SiamMask: batches, immutable states, masks in the frame, and frames
+that say nothing."""
 
 from __future__ import annotations
 

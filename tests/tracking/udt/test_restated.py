@@ -1,4 +1,5 @@
-"""The legacy tracker against a slow restatement of the release's steps: whole spectra, double precision, one window at a time."""
+"""The legacy tracker against a slow restatement of the release's steps: whole spectra, double
+precision, one window at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""UDT+'s sample space: conjugate gradients against a direct solution, merging, and the rate that adapts."""
+"""UDT+'s sample space: conjugate gradients against a direct solution, merging, and the rate that
+adapts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The correlation filter tracker: parity with the release, batches, frozen states, adaptation, and bad input."""
+"""The correlation filter tracker: parity with the release, batches, frozen states, adaptation, and
+bad input."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def test_a_moving_picture_is_followed_to_a_pixel(options):
 
 
 SEQUENCES = {'udt': ('udt_checkpoint.pth.tar', None), 'dcfnet': ('dcfnet_param.pth', 'Crossing')}
-#: This one is compared to its end, the others only here: the tracker feeds on its own boxes, so that a difference grows.
+#: This one is compared to its end, the others only here: the tracker feeds on its own boxes, so
+#: that a difference grows.
 WHOLE, FIRST_FRAMES = 'Skiing', 12
 
 
@@ -210,7 +212,8 @@ BLACKOUT_FRAMES = 8
 )
 def test_frames_without_contrast_are_waited_out(options, level):
     picture, rng = moving_picture(7), np.random.default_rng(3)
-    # A level as an encoder leaves it, one grey level up or down; the box ends at the left border, so that the window leaves the frame.
+    # A level as an encoder leaves it, one grey level up or down; the box ends at the left border,
+    # so that the window leaves the frame.
     blank = [
         np.clip(level + rng.integers(-1, 2, picture[0].shape), 0, 255).astype(np.uint8)
         for _ in range(BLACKOUT_FRAMES)

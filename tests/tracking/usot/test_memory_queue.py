@@ -22,7 +22,8 @@ def test_legacy_picks_equal_the_release():
     data = json.loads((GOLDEN / 'memory_pick.json').read_text())
     queue = MemoryQueue(-1, -2, 7, 'legacy')
     for length in range(1, 61):
-        # Ours holds the first frame's entry where the release holds history index 0: the same features.
+        # Ours holds the first frame's entry where the release holds history index 0: the same
+        # features.
         entries = queue.entries()
         history = sorted(0 if entry == -1 else entry for entry in entries[2:])
         assert entries[:2] + history == data['picks'][str(length)]

@@ -1,4 +1,6 @@
-"""Annotated sequences: what a tracker is measured on. One module a benchmark; its constants are data, its rules live in the protocols."""
+"""Annotated sequences: what a tracker is measured on.
+
+One module a benchmark; its constants are data, its rules live in the protocols."""
 
 from .annotations import AnnotationError, from_origin, parse_boxes_xywh, parse_labels, to_origin
 from .base import BenchmarkDataset

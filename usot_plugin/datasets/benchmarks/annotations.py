@@ -52,7 +52,8 @@ def _number(text: str) -> float:
 
 
 def read_rows(path: str | Path) -> list[list[float]]:
-    """Numbers of each line, separated by commas, semicolons, blanks or tabs; blank lines are allowed at the end only.
+    """Numbers of each line, separated by commas, semicolons, blanks or tabs; blank lines are
+    allowed at the end only.
 
     Raises:
         AnnotationError: The file is missing or empty, or a value is not a number.
@@ -75,9 +76,11 @@ def parse_boxes_xywh(
     """Boxes of a file with ``x, y, w, h`` on each line.
 
     Args:
-        path: The file. ``nan`` on all four places, or a width or height of 0, says that the target is absent.
+        path: The file. ``nan`` on all four places, or a width or height of 0, says that the target
+            is absent.
         origin: Coordinates of the first pixel's corner in this data set, 0 or 1; it is subtracted.
-        negative_is_absent: A negative width or height says so, too (GOT-10k); otherwise it is an error.
+        negative_is_absent: A negative width or height says so, too (GOT-10k); otherwise it is an
+            error.
 
     Returns:
         ``(T, 4)`` float64 ``xyxy``, 0-based pixels; nan = absent.
@@ -107,7 +110,8 @@ def parse_boxes_xywh(
 
 
 def from_origin(boxes_xywh: np.ndarray, origin: int) -> np.ndarray:
-    """Boxes of a data set's files as this project keeps them; the only place where a data set's origin is taken out.
+    """Boxes of a data set's files as this project keeps them; the only place where a data set's
+    origin is taken out.
 
     Args:
         boxes_xywh: ``(..., 4)`` as written in the files.
@@ -123,7 +127,8 @@ def from_origin(boxes_xywh: np.ndarray, origin: int) -> np.ndarray:
 
 
 def to_origin(boxes_xyxy: np.ndarray, origin: int) -> np.ndarray:
-    """0-based ``xyxy`` boxes ``(..., 4)`` as ``x, y, w, h`` in a data set's own coordinates, for files that its server reads."""
+    """0-based ``xyxy`` boxes ``(..., 4)`` as ``x, y, w, h`` in a data set's own coordinates, for
+    files that its server reads."""
     return xyxy_to_xywh(boxes_xyxy) + _shift(origin)
 
 
@@ -134,7 +139,8 @@ def _shift(origin: int) -> np.ndarray:
 
 
 def parse_labels(path: str | Path) -> np.ndarray:
-    """Flags of a file with 0 or 1 on each line, or in one comma-separated line (LaSOT), as ``(T,)`` bool.
+    """Flags of a file with 0 or 1 on each line, or in one comma-separated line (LaSOT), as ``(T,)``
+    bool.
 
     Raises:
         AnnotationError: A value is neither 0 nor 1.

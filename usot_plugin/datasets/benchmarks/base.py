@@ -16,9 +16,11 @@ from .sequence import AnnotatedSequence
 
 
 class BenchmarkDataset(Dataset, ABC):
-    """Annotated sequences of one benchmark; item ``i`` is an :class:`AnnotatedSequence`, opened when asked for.
+    """Annotated sequences of one benchmark; item ``i`` is an :class:`AnnotatedSequence`, opened
+    when asked for.
 
-    A subclass says where its files lie (:meth:`find_names`, :meth:`load`) and states its leaderboard's conventions in ``METAINFO``.
+    A subclass says where its files lie (:meth:`find_names`, :meth:`load`) and states its
+    leaderboard's conventions in ``METAINFO``.
 
     Args:
         data_root: Folder of the benchmark.
@@ -26,10 +28,12 @@ class BenchmarkDataset(Dataset, ABC):
         metainfo: Entries that replace those of ``METAINFO``.
 
     Raises:
-        ValueError: A wanted sequence is not there, there is none at all, or a name leads out of a folder.
+        ValueError: A wanted sequence is not there, there is none at all, or a name leads out of a
+            folder.
     """
 
-    #: ``dataset_name`` for reports, ``convention``: key of :data:`usot_plugin.evaluation.functional.CONVENTIONS`.
+    #: ``dataset_name`` for reports, ``convention``: key of
+    #: :data:`usot_plugin.evaluation.functional.CONVENTIONS`.
     METAINFO: dict[str, Any] = {}
 
     def __init__(
@@ -72,11 +76,14 @@ class BenchmarkDataset(Dataset, ABC):
         return name
 
     def checks(self, name: str) -> list[Callable[[], object]]:
-        """Independent checks of one sequence; each raises an error of :meth:`load` for what it finds. For ``tools/check_dataset.py``."""
+        """Independent checks of one sequence; each raises an error of :meth:`load` for what it
+        finds. For ``tools/check_dataset.py``."""
         return [lambda: self.load(name)]
 
     def full_init(self) -> None:
-        """Open every sequence once, so that a broken one is reported before any tracking starts. MMEngine's Runner calls this."""
+        """Open every sequence once, so that a broken one is reported before any tracking starts.
+
+        MMEngine's Runner calls this."""
         for name in self.names:
             self.load(name)
 

@@ -1,4 +1,5 @@
-"""What benchmarks with a folder of numbered frames and a box file for each sequence have in common."""
+"""What benchmarks with a folder of numbered frames and a box file for each sequence have in
+common."""
 
 from __future__ import annotations
 
@@ -73,9 +74,11 @@ class BoxFileBenchmark(BenchmarkDataset):
 
     #: Name of each subset, for reports.
     SUBSETS: dict[str, str]
-    #: Number of sequences of each subset as published, where no list of this package has their names.
+    #: Number of sequences of each subset as published, where no list of this package has their
+    #: names.
     COUNTS: dict[str, int] = {}
-    #: Subsets of which only the first frame's box is published; the others are at the benchmark's server.
+    #: Subsets of which only the first frame's box is published; the others are at the benchmark's
+    #: server.
     FIRST_BOX_ONLY: frozenset[str] = frozenset()
     #: What the annotation calls the first pixel: 0 or 1.
     origin: int = 0
@@ -124,12 +127,14 @@ class BoxFileBenchmark(BenchmarkDataset):
         )
 
     def full_init(self) -> None:
-        """Read every annotation once, so that a broken one is reported before any tracking starts."""
+        """Read every annotation once, so that a broken one is reported before any tracking
+        starts."""
         self.refuse_missing()
         super().full_init()
 
     def refuse_missing(self) -> None:
-        """Raises :class:`AnnotationError` with the number of sequences that have no folder of frames."""
+        """Raises :class:`AnnotationError` with the number of sequences that have no folder of
+        frames."""
         missing = [name for name in self.names if not self.files_of(name).frames.is_dir()]
         if missing:
             raise AnnotationError(
@@ -164,7 +169,8 @@ class BoxFileBenchmark(BenchmarkDataset):
         """Names of the frames that are evaluated, in order.
 
         Raises:
-            ClipError: The folder cannot be listed, or frames are missing; the message has their numbers.
+            ClipError: The folder cannot be listed, or frames are missing; the message has their
+                numbers.
         """
         numbered = self._numbered(files.frames)
         first = self.first_number if files.first is None else files.first
@@ -237,7 +243,8 @@ class BoxFileBenchmark(BenchmarkDataset):
         """Boxes of the evaluated frames as the box file has them, ``(T, 4)`` xyxy, 0-based.
 
         Raises:
-            AnnotationError: The file is wrong, or has another number of lines than the benchmark's list says.
+            AnnotationError: The file is wrong, or has another number of lines than the benchmark's
+                list says.
         """
         boxes = parse_boxes_xywh(files.annotation, self.origin, self.negative_is_absent)
         if files.first is not None and files.last is not None:
@@ -245,7 +252,8 @@ class BoxFileBenchmark(BenchmarkDataset):
             if len(boxes) != listed:
                 raise AnnotationError(
                     files.annotation,
-                    f'{len(boxes)} boxes for {listed} listed frames ({files.first} to {files.last})',
+                    f'{len(boxes)} boxes for {listed} listed frames ({files.first} to '
+                    f'{files.last})',
                 )
         return boxes[files.skip :]
 

@@ -1,4 +1,5 @@
-"""Looking through a benchmark's folder for what is missing or broken, sequence by sequence, without stopping at the first finding."""
+"""Looking through a benchmark's folder for what is missing or broken, sequence by sequence, without
+stopping at the first finding."""
 
 from __future__ import annotations
 
@@ -72,7 +73,8 @@ def check_sequence(dataset: BenchmarkDataset, name: str, decode: bool = False) -
 
 
 def count_problem(dataset: BenchmarkDataset) -> str | None:
-    """What is wrong with the number of sequences, where the owners publish no list of names but a number."""
+    """What is wrong with the number of sequences, where the owners publish no list of names but a
+    number."""
     if not isinstance(dataset, BoxFileBenchmark) or dataset.subset not in dataset.COUNTS:
         return None
     published = dataset.COUNTS[dataset.subset]
@@ -101,7 +103,8 @@ def _check_boxes(sequence: AnnotatedSequence, found: SequenceCheck) -> None:
         if wrong is not None:
             x1, y1, x2, y2 = boxes[frame]
             found.problems.append(
-                f'no tracker starts from the box of index {frame}: {x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g} {wrong}'
+                f'no tracker starts from the box of index {frame}: '
+                f'{x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g} {wrong}'
             )
     for frames, problem in ((outside, True), (beyond, False)):
         if frames.any():
@@ -125,8 +128,10 @@ def _decode(clip: Clip, found: SequenceCheck) -> None:
 
 @contextmanager
 def jpeg_warnings() -> Iterator[list[str]]:
-    """What libjpeg says about damaged data in this block. It decodes what it can and only writes to the standard error of the process,
-    without the name of the file; OpenCV does not pass it on."""
+    """What libjpeg says about damaged data in this block.
+
+    It decodes what it can and only writes to the standard error of the process, without the name of
+    the file; OpenCV does not pass it on."""
     warned: list[str] = []
     sys.stderr.flush()
     before = os.dup(2)

@@ -82,10 +82,12 @@ def read_labels(path: str | Path) -> np.ndarray:
 
 @DATASETS.register_module()
 class DAVISDataset(BoxFileBenchmark):
-    """``ROOT/{JPEGImages,Annotations}/<resolution>/<sequence>/%05d.{jpg,png}`` and ``ROOT/ImageSets/<year>/<split>.txt``.
+    """``ROOT/{JPEGImages,Annotations}/<resolution>/<sequence>/%05d.{jpg,png}`` and
+    ``ROOT/ImageSets/<year>/<split>.txt``.
 
-    ``load_labels`` gives the labels of all objects of a frame; with the year 2016 all objects are one. ``boxes_xyxy`` are the bounding
-    boxes of the object with the smallest label in the first frame, so that a box tracker has something to follow.
+    ``load_labels`` gives the labels of all objects of a frame; with the year 2016 all objects are
+    one. ``boxes_xyxy`` are the bounding boxes of the object with the smallest label in the first
+    frame, so that a box tracker has something to follow.
 
     Args:
         data_root: Folder of ``JPEGImages``.
@@ -160,7 +162,8 @@ class DAVISDataset(BoxFileBenchmark):
         return {'boxes_xyxy': boxes, 'load_labels': load_labels}
 
     def full_init(self) -> None:
-        """Open every sequence once, so that a broken one is reported before any tracking starts; reads one mask of each."""
+        """Open every sequence once, so that a broken one is reported before any tracking starts;
+        reads one mask of each."""
         self.refuse_missing()
         for name in self.names:
             self.target_label(self.files_of(name))

@@ -21,13 +21,15 @@ COVER_LEVELS = 8
 
 @DATASETS.register_module()
 class GOT10kDataset(BoxFileBenchmark):
-    """``ROOT/<subset>/{list.txt, <sequence>/{*.jpg, groundtruth.txt, absence.label, cover.label, cut_by_image.label, meta_info.ini}}``.
+    """``ROOT/<subset>/{list.txt, <sequence>/{*.jpg, groundtruth.txt, absence.label, cover.label,
+    cut_by_image.label, meta_info.ini}}``.
 
-    Of 'test' only the first box is published: all other boxes are nan, and only the benchmark's server can score the results.
+    Of 'test' only the first box is published: all other boxes are nan, and only the benchmark's
+    server can score the results.
 
-    The target is absent where ``absence.label`` says so and where nothing of it can be seen (``cover.label`` is 0): the benchmark scores
-    neither. ``frame_attributes``: ``cover`` (something can be seen) and ``cut_by_image``; ``attributes``: ``<key>: <value>`` of
-    ``meta_info.ini``.
+    The target is absent where ``absence.label`` says so and where nothing of it can be seen
+    (``cover.label`` is 0): the benchmark scores neither. ``frame_attributes``: ``cover`` (something
+    can be seen) and ``cut_by_image``; ``attributes``: ``<key>: <value>`` of ``meta_info.ini``.
 
     Raises:
         AnnotationError: ``list.txt`` is missing.
@@ -37,7 +39,8 @@ class GOT10kDataset(BoxFileBenchmark):
     COUNTS = {'val': 180, 'test': 180, 'train': 9335}
     FIRST_BOX_ONLY = frozenset({'test'})
     METAINFO = {'convention': 'got10k'}
-    #: The benchmark's toolkit cuts boxes at 0 and at the image's width and height (``rect_iou`` with ``bound``), so pixels start at 0.
+    #: The benchmark's toolkit cuts boxes at 0 and at the image's width and height (``rect_iou``
+    #: with ``bound``), so pixels start at 0.
     origin = 0
     #: Some frames without the target have -1 on all places.
     negative_is_absent = True

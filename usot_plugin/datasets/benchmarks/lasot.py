@@ -31,16 +31,20 @@ ATTRIBUTES = (
 
 @DATASETS.register_module()
 class LaSOTDataset(BoxFileBenchmark):
-    """``ROOT/<category>/<category>-<n>/{img/*.jpg, groundtruth.txt, full_occlusion.txt, out_of_view.txt}``.
+    """``ROOT/<category>/<category>-<n>/{img/*.jpg, groundtruth.txt, full_occlusion.txt,
+    out_of_view.txt}``.
 
-    Subsets: 'test' (280 sequences), 'train' (the other 1,120) and 'extension' (150). The target is absent where it is fully occluded or
-    out of view. Attributes are read from ``ROOT/att/<sequence>.txt`` (``annos/att`` of the evaluation toolkit) where that folder is there.
+    Subsets: 'test' (280 sequences), 'train' (the other 1,120) and 'extension' (150). The target is
+    absent where it is fully occluded or out of view. Attributes are read from
+    ``ROOT/att/<sequence>.txt`` (``annos/att`` of the evaluation toolkit) where that folder is
+    there.
     """
 
     SUBSETS = {'test': 'LaSOT', 'train': 'LaSOT train', 'extension': 'LaSOT extension'}
     #: The evaluation toolkit removes the frames in which the target is absent.
     METAINFO = {'convention': 'lasot'}
-    #: Boxes that touch the border start at 1, never at 0 (person-10 in the evaluation toolkit), which is a MATLAB program, too.
+    #: Boxes that touch the border start at 1, never at 0 (person-10 in the evaluation toolkit),
+    #: which is a MATLAB program, too.
     origin = 1
 
     def find_names(self) -> list[str]:

@@ -13,16 +13,19 @@ from .box_files import BoxFileBenchmark, SequenceFiles
 from .sequence_lists import read_list
 
 ANNOTATED_FPS = 240
-#: Columns of a line after the track's number: the box's corners, frame, lost, occluded, generated; then the class name in quotes.
+#: Columns of a line after the track's number: the box's corners, frame, lost, occluded, generated;
+#: then the class name in quotes.
 COLUMNS = 9
 
 
 @DATASETS.register_module()
 class NFSDataset(BoxFileBenchmark):
-    """``ROOT/<sequence>/<fps>/{<sequence>/*.jpg, <sequence>.txt}``, the archives that the benchmark's page offers for download.
+    """``ROOT/<sequence>/<fps>/{<sequence>/*.jpg, <sequence>.txt}``, the archives that the
+    benchmark's page offers for download.
 
-    Annotation files hold 240 lines a second. At 30 frames per second every eighth counts; there, frames and lines may differ by one at the
-    end, which is left out. The target is absent where it is marked as lost. ``frame_attributes``: ``occluded``.
+    Annotation files hold 240 lines a second. At 30 frames per second every eighth counts; there,
+    frames and lines may differ by one at the end, which is left out. The target is absent where it
+    is marked as lost. ``frame_attributes``: ``occluded``.
 
     Subsets: '30' and '240' frames per second.
     """

@@ -10,14 +10,17 @@ from .sequence_lists import read_list
 
 @DATASETS.register_module()
 class OTB100Dataset(BoxFileBenchmark):
-    """``ROOT/<folder>/{img/*.jpg, groundtruth_rect[.K].txt}``, the folders that the benchmark's page offers for download.
+    """``ROOT/<folder>/{img/*.jpg, groundtruth_rect[.K].txt}``, the folders that the benchmark's
+    page offers for download.
 
-    ``Jogging.1`` and ``Jogging.2`` are two targets of one folder. Sequence list, frame ranges and attributes are data of this package.
+    ``Jogging.1`` and ``Jogging.2`` are two targets of one folder. Sequence list, frame ranges and
+    attributes are data of this package.
     """
 
     SUBSETS = {'otb100': 'OTB-100', 'otb50': 'OTB-50', 'otb2013': 'OTB-2013'}
     METAINFO = {'convention': 'otb_matlab'}
-    #: The MATLAB toolkit (tracker_benchmark_v1.0) draws the boxes and compares them with results in MATLAB's pixels, which start at 1.
+    #: The MATLAB toolkit (tracker_benchmark_v1.0) draws the boxes and compares them with results in
+    #: MATLAB's pixels, which start at 1.
     origin = 1
 
     def find_names(self) -> list[str]:

@@ -19,14 +19,18 @@ class AnnotatedSequence:
     Attributes:
         name: Name of the sequence, the stem of its result files.
         clip: Its ``T`` frames.
-        boxes_xyxy: ``(T, 4)`` float64, 0-based pixels; nan where the target is absent. The first frame has a box. Where the annotation is a
-            polygon or a mask, its bounding box.
-        attributes: Names of the sequence's attributes (``'OCC'``, ``'fast motion'`` ...), as the benchmark spells them.
+        boxes_xyxy: ``(T, 4)`` float64, 0-based pixels; nan where the target is absent. The first
+            frame has a box. Where the annotation is a polygon or a mask, its bounding box.
+        attributes: Names of the sequence's attributes (``'OCC'``, ``'fast motion'`` ...), as the
+            benchmark spells them.
         frame_attributes: ``(T,)`` bool for each attribute that is annotated frame by frame.
-        regions: ``T`` polygons, masks or boxes (:mod:`usot_plugin.structures.regions`; None = absent) where the benchmark scores regions.
-        anchors: ``(T,)`` int, VOT multi-start: > 0 starts a run forward, < 0 backward; None elsewhere.
-        load_labels: Given a frame index, ``(H, W)`` uint8 object labels (0 = background, 255 = void), or None where the frame has none;
-            for benchmarks of masks (DAVIS). None elsewhere. Can be pickled.
+        regions: ``T`` polygons, masks or boxes (:mod:`usot_plugin.structures.regions`; None =
+            absent) where the benchmark scores regions.
+        anchors: ``(T,)`` int, VOT multi-start: > 0 starts a run forward, < 0 backward; None
+            elsewhere.
+        load_labels: Given a frame index, ``(H, W)`` uint8 object labels (0 = background, 255 =
+            void), or None where the frame has none; for benchmarks of masks (DAVIS). None
+            elsewhere. Can be pickled.
 
     Raises:
         ValueError: Another number of boxes than frames, or no box in the first frame.

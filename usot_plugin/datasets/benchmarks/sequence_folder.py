@@ -1,4 +1,5 @@
-"""A folder with one sub-folder a sequence: the layout of OTB, of VOT-like exports, and the easy one for own data."""
+"""A folder with one sub-folder a sequence: the layout of OTB, of VOT-like exports, and the easy one
+for own data."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ from .sequence import AnnotatedSequence
 class SequenceFolderDataset(BenchmarkDataset):
     """``ROOT/<sequence>/{img/*.jpg, groundtruth.txt[, absence.label]}``.
 
-    A line of ``groundtruth.txt`` is ``x, y, w, h`` of one frame (commas, blanks or tabs). The target is absent where the line is ``nan``,
-    the size is 0, or ``absence.label`` says 1.
+    A line of ``groundtruth.txt`` is ``x, y, w, h`` of one frame (commas, blanks or tabs). The
+    target is absent where the line is ``nan``, the size is 0, or ``absence.label`` says 1.
 
     Args:
         data_root: Folder of the sequence folders.
@@ -31,7 +32,8 @@ class SequenceFolderDataset(BenchmarkDataset):
         frames: Sub-folder of the images; ``'.'`` for the sequence folder itself.
         annotation: Name of the box file.
         absence: Name of the absence file; it need not exist.
-        metainfo: Replaces entries of ``METAINFO``; ``dataset_name`` is the folder's name by default.
+        metainfo: Replaces entries of ``METAINFO``; ``dataset_name`` is the folder's name by
+            default.
     """
 
     METAINFO = {'convention': 'got10k'}
@@ -76,7 +78,8 @@ class SequenceFolderDataset(BenchmarkDataset):
         ]
         if not names:
             raise ValueError(
-                f'{self.data_root}: no sequence here, expected <sequence>/{self.frames}/*.jpg and <sequence>/{self.annotation}'
+                f'{self.data_root}: no sequence here, expected <sequence>/{self.frames}/*.jpg '
+                f'and <sequence>/{self.annotation}'
             )
         return sorted(names, key=natural_key)
 
@@ -88,7 +91,8 @@ class SequenceFolderDataset(BenchmarkDataset):
         if len(boxes) != clip.frame_count:
             raise AnnotationError(
                 folder / self.annotation,
-                f'{len(boxes)} boxes for {clip.frame_count} frames in {clip.path}{_first_hole(clip)}',
+                f'{len(boxes)} boxes for {clip.frame_count} frames in '
+                f'{clip.path}{_first_hole(clip)}',
             )
         return AnnotatedSequence(name, clip, boxes)
 

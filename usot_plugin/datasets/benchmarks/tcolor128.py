@@ -14,7 +14,8 @@ ATTRIBUTES = ('IV', 'SV', 'OCC', 'DEF', 'MB', 'FM', 'IPR', 'OPR', 'OV', 'BC', 'L
 
 @DATASETS.register_module()
 class TColor128Dataset(BoxFileBenchmark):
-    """``ROOT/<sequence>/{img/*.jpg, <sequence>_gt.txt, <sequence>_frames.txt, <sequence>_att.txt}``.
+    """``ROOT/<sequence>/{img/*.jpg, <sequence>_gt.txt, <sequence>_frames.txt,
+    <sequence>_att.txt}``.
 
     ``<sequence>_frames.txt`` holds the numbers of the first and of the last frame.
     """

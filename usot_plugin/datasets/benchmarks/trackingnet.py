@@ -13,10 +13,12 @@ CHUNKS = [f'TRAIN_{number}' for number in range(12)]
 
 @DATASETS.register_module()
 class TrackingNetDataset(BoxFileBenchmark):
-    """``ROOT/<chunk>/{frames/<sequence>/*.jpg, anno/<sequence>.txt}``, chunk ``TEST`` or ``TRAIN_0`` to ``TRAIN_11``.
+    """``ROOT/<chunk>/{frames/<sequence>/*.jpg, anno/<sequence>.txt}``, chunk ``TEST`` or
+    ``TRAIN_0`` to ``TRAIN_11``.
 
-    Of TEST only the first box is published: all other boxes are nan, and only the benchmark's server can score the results. Whatever lies
-    in a chunk's folders is a sequence; the sets are too large for everybody to have them whole.
+    Of TEST only the first box is published: all other boxes are nan, and only the benchmark's
+    server can score the results. Whatever lies in a chunk's folders is a sequence; the sets are too
+    large for everybody to have them whole.
 
     Raises:
         AnnotationError: The folder ``anno`` is missing.
@@ -26,7 +28,8 @@ class TrackingNetDataset(BoxFileBenchmark):
     COUNTS = {'TEST': 511, **dict.fromkeys(CHUNKS, 2511)}
     FIRST_BOX_ONLY = frozenset({'TEST'})
     METAINFO = {'convention': 'got10k'}
-    #: Boxes come from YouTube-BoundingBoxes, whose coordinates are shares of the width and height from 0 to 1 (TrackingNet, Sec. 3).
+    #: Boxes come from YouTube-BoundingBoxes, whose coordinates are shares of the width and height
+    #: from 0 to 1 (TrackingNet, Sec. 3).
     origin = 0
     first_number = 0
 

@@ -14,14 +14,16 @@ ATTRIBUTES = ('SV', 'ARC', 'LR', 'FM', 'FOC', 'POC', 'OV', 'BC', 'IV', 'VC', 'CM
 
 @DATASETS.register_module()
 class UAV123Dataset(BoxFileBenchmark):
-    """``ROOT/{data_seq/UAV123/<folder>/*.jpg, anno/<subset>/<sequence>.txt, anno/<subset>/att/<sequence>.txt}``.
+    """``ROOT/{data_seq/UAV123/<folder>/*.jpg, anno/<subset>/<sequence>.txt,
+    anno/<subset>/att/<sequence>.txt}``.
 
-    A sequence may be a part of a folder (``bird1_2``: frames 775 to 1477 of ``bird1``); UAV20L takes the long folders as they are. The
-    target is absent where a line is nan.
+    A sequence may be a part of a folder (``bird1_2``: frames 775 to 1477 of ``bird1``); UAV20L
+    takes the long folders as they are. The target is absent where a line is nan.
     """
 
     SUBSETS = {'UAV123': 'UAV123', 'UAV20L': 'UAV20L'}
-    #: The benchmark's toolkit is OTB's: a frame whose four values are not all positive, and so one of nan, has overlap and error -1.
+    #: The benchmark's toolkit is OTB's: a frame whose four values are not all positive, and so one
+    #: of nan, has overlap and error -1.
     METAINFO = {'convention': 'otb_matlab'}
     #: Annotated for, and evaluated by, a MATLAB program whose pixels start at 1.
     origin = 1

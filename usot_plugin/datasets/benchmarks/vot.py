@@ -16,16 +16,19 @@ from .box_files import BoxFileBenchmark, SequenceFiles
 
 #: Line of a ``sequence`` file that says where the frames are.
 COLOR_KEY = 'channels.color'
-#: Where the frames are when there is no such file: in ``color/`` since VOT2018, before that beside the annotation.
+#: Where the frames are when there is no such file: in ``color/`` since VOT2018, before that beside
+#: the annotation.
 COLOR_FOLDER = 'color'
 
 
 @DATASETS.register_module()
 class VOTDataset(BoxFileBenchmark):
-    """``ROOT/{list.txt, <sequence>/{groundtruth.txt, *.tag, anchor.value, sequence, [color/]%08d.jpg}}``, the toolkit's own folder.
+    """``ROOT/{list.txt, <sequence>/{groundtruth.txt, *.tag, anchor.value, sequence,
+    [color/]%08d.jpg}}``, the toolkit's own folder.
 
-    ``regions`` holds what ``groundtruth.txt`` says (None = absent), ``boxes_xyxy`` their bounding boxes, ``frame_attributes`` the tags,
-    ``anchors`` the values of ``anchor.value`` rounded to their sign, where there is such a file. The name of the challenge comes from
+    ``regions`` holds what ``groundtruth.txt`` says (None = absent), ``boxes_xyxy`` their bounding
+    boxes, ``frame_attributes`` the tags, ``anchors`` the values of ``anchor.value`` rounded to
+    their sign, where there is such a file. The name of the challenge comes from
     ``metainfo=dict(dataset_name='VOT2018')``.
 
     Raises:
@@ -35,7 +38,8 @@ class VOTDataset(BoxFileBenchmark):
     SUBSETS = {'all': 'VOT'}
     COUNTS = {'all': 60}
     METAINFO = {'convention': 'pysot'}
-    #: The toolkit hands regions to trackers as they are written, and TraX counts pixels from 0; masks are offsets from the first pixel.
+    #: The toolkit hands regions to trackers as they are written, and TraX counts pixels from 0;
+    #: masks are offsets from the first pixel.
     origin = 0
 
     def find_names(self) -> list[str]:

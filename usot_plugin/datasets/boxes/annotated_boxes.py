@@ -38,7 +38,8 @@ def visible_runs(visible: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndar
 
 
 def labelled_rows(count: int, label_share: float, label_seed: int) -> np.ndarray:
-    """Which sequences count as labelled, ascending; a smaller share is part of every larger one of the same seed.
+    """Which sequences count as labelled, ascending; a smaller share is part of every larger one of
+    the same seed.
 
     Args:
         count: Number of annotated sequences.
@@ -50,7 +51,8 @@ def labelled_rows(count: int, label_share: float, label_seed: int) -> np.ndarray
     """
     if not 0 < label_share <= 1:
         raise ValueError(
-            f'label_share must be in (0, 1], got {label_share} (QuotaMixture also knows 0: no labels at all)'
+            f'label_share must be in (0, 1], got {label_share} (QuotaMixture also knows 0: no '
+            'labels at all)'
         )
     order = np.random.default_rng(label_seed).permutation(count)
     return np.sort(order[: max(1, round(label_share * count))])
@@ -60,11 +62,14 @@ def labelled_rows(count: int, label_share: float, label_seed: int) -> np.ndarray
 class AnnotatedBoxes(BoxSource):
     """Annotated boxes of a benchmark's training part, read when a sequence is drawn.
 
-    A frame's quality is 1 where the target is visible and 0 where not; its passage is the unbroken run of visible frames around it.
+    A frame's quality is 1 where the target is visible and 0 where not; its passage is the unbroken
+    run of visible frames around it.
 
     Args:
-        sequences: A benchmark data set (or its config): ``dict(type='SequenceFolderDataset', data_root=...)``, ``GOT10kDataset`` ...
-        longest_run: A passage reaches at most this many frames to either side, as discovered ones do.
+        sequences: A benchmark data set (or its config): ``dict(type='SequenceFolderDataset',
+            data_root=...)``, ``GOT10kDataset`` ...
+        longest_run: A passage reaches at most this many frames to either side, as discovered ones
+            do.
         label_share: Use only this share of the sequences, as if the others had no annotation.
         label_seed: Which ones; see :func:`labelled_rows`.
 
@@ -74,7 +79,10 @@ class AnnotatedBoxes(BoxSource):
     """
 
     fixed = True
-    why_no_masks = "box_source='annotated' reads boxes alone: 'annotated_masks' and 'annotated_first_masks' read masks"
+    why_no_masks = (
+        "box_source='annotated' reads boxes alone: 'annotated_masks' and "
+        "'annotated_first_masks' read masks"
+    )
 
     def __init__(
         self,
@@ -86,7 +94,8 @@ class AnnotatedBoxes(BoxSource):
         dataset = DATASETS.build(sequences) if isinstance(sequences, dict) else sequences
         if not isinstance(dataset, BenchmarkDataset):
             raise TypeError(
-                f'AnnotatedBoxes: sequences must be a benchmark data set, got {type(dataset).__name__}'
+                'AnnotatedBoxes: sequences must be a benchmark data set, got '
+                f'{type(dataset).__name__}'
             )
         self._dataset, self.longest_run = dataset, longest_run
         self.rows = labelled_rows(len(dataset), label_share, label_seed)
@@ -110,7 +119,8 @@ class AnnotatedBoxes(BoxSource):
 
 
 def boxes_of_folder(sequence: AnnotatedSequence) -> np.ndarray:
-    """Boxes by the position of a frame in its folder, which is what training reads; nan where a sequence leaves frames of it out."""
+    """Boxes by the position of a frame in its folder, which is what training reads; nan where a
+    sequence leaves frames of it out."""
     if not isinstance(sequence.clip, FrameFilesClip):
         return sequence.boxes_xyxy
     positions, count = sequence.clip.positions_in_folder()

@@ -1,4 +1,5 @@
-"""Real masks as box sources: of every frame for SiamMask, of first frames alone for the published CycleSiam+."""
+"""Real masks as box sources: of every frame for SiamMask, of first frames alone for the published
+CycleSiam+."""
 
 from __future__ import annotations
 
@@ -24,10 +25,12 @@ from .annotated_boxes import AnnotatedBoxes
 class AnnotatedMasks(AnnotatedBoxes):
     """Annotated boxes and masks of every frame, for a supervised SiamMask.
 
-    Masks are of the object with the smallest label of the first frame, whose boxes such a data set gives.
+    Masks are of the object with the smallest label of the first frame, whose boxes such a data set
+    gives.
 
     Args:
-        sequences: A data set with masks, or its config: ``dict(type='DAVISDataset', data_root=...)``.
+        sequences: A data set with masks, or its config: ``dict(type='DAVISDataset',
+            data_root=...)``.
         **kwargs: As :class:`AnnotatedBoxes`.
     """
 
@@ -66,11 +69,14 @@ def _first_object(sequence: AnnotatedSequence) -> tuple[np.ndarray, int]:
 
 @TASK_UTILS.register_module()
 class AnnotatedFirstMasks(AnnotatedBoxes):
-    """The mask of the first frame and the box around it, for that frame and the few after it; nothing else of the annotation is used.
+    """The mask of the first frame and the box around it, for that frame and the few after it;
+    nothing else of the annotation is used.
 
     Args:
-        sequences: A data set with masks, or its config: ``dict(type='DAVISDataset', data_root=...)``.
-        reach_frames: The first frame and this many after it are drawn; crops of all of them lie around the first box.
+        sequences: A data set with masks, or its config: ``dict(type='DAVISDataset',
+            data_root=...)``.
+        reach_frames: The first frame and this many after it are drawn; crops of all of them lie
+            around the first box.
         **kwargs: As :class:`AnnotatedBoxes`.
 
     Raises:

@@ -1,7 +1,8 @@
 """Where the boxes of training groups come from.
 
-A box source is a registered strategy (``TASK_UTILS``): it lists tracks and gives the boxes of the frames that a frame sampler chose.
-Sources that look at the picture (entropy, saliency, ...) subclass :class:`ClipBoxes` and implement :meth:`ClipBoxes.find_box`.
+A box source is a registered strategy (``TASK_UTILS``): it lists tracks and gives the boxes of the
+frames that a frame sampler chose. Sources that look at the picture (entropy, saliency, ...)
+subclass :class:`ClipBoxes` and implement :meth:`ClipBoxes.find_box`.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ ReadFrame = Callable[[int], np.ndarray]
 
 
 def clip_path(video_root: str | Path, name: str) -> str:
-    """Where the clip of a table lies below another root; its frames may have a folder of their own (OTB, LaSOT)."""
+    """Where the clip of a table lies below another root; its frames may have a folder of their own
+    (OTB, LaSOT)."""
     path = Path(video_root) / name
     return str(path / FRAME_FOLDER if (path / FRAME_FOLDER).is_dir() else path)
 
 
 class BoxSource(ABC):
-    """Tracks, and the boxes of chosen frames. Picklable; what it holds must not multiply with loader processes.
+    """Tracks, and the boxes of chosen frames.
+
+    Picklable; what it holds must not multiply with loader processes.
 
     Attributes:
         fixed: Boxes are known before a frame is read, so that crops around them can be stored.
@@ -55,14 +59,16 @@ class BoxSource(ABC):
         """Track ``row``."""
 
     def clip_names(self) -> list[str]:
-        """Name of the clip of each track; sources that know them without reading the tracks say so faster."""
+        """Name of the clip of each track; sources that know them without reading the tracks say so
+        faster."""
         return [self.track(row).clip for row in range(len(self))]
 
     @abstractmethod
     def boxes(
         self, track: Track, frames: Sequence[int], read: ReadFrame, rng: np.random.Generator
     ) -> np.ndarray:
-        """Boxes ``(N, 4)`` float64 of frames of the clip, in pixels of the full frame; the first frame is the template's."""
+        """Boxes ``(N, 4)`` float64 of frames of the clip, in pixels of the full frame; the first
+        frame is the template's."""
 
 
 def track_of_row(row: PseudoBoxRow, path: str | None = None) -> Track:
@@ -118,7 +124,10 @@ class DiscoveredBoxes(BoxSource):
         self.samplable = self._table.column('samplable').astype(bool)
         info = self._table.info
         if not info.config.get('store_masks') or info.rounds:
-            self.why_no_masks = f'{table}: the table holds no masks: discover it with configs/discovery/masks.py; re-labelled tables have none'
+            self.why_no_masks = (
+                f'{table}: the table holds no masks: discover it with '
+                'configs/discovery/masks.py; re-labelled tables have none'
+            )
 
     def __len__(self) -> int:
         return len(self._table)
@@ -139,18 +148,24 @@ class DiscoveredBoxes(BoxSource):
 
 
 class ClipBoxes(BoxSource):
-    """Base of the sources that need no table: one track per clip, one box for all frames of a group, found in the template's frame.
+    """Base of the sources that need no table: one track per clip, one box for all frames of a
+    group, found in the template's frame.
 
     Args:
-        clips: Video files, folders of frames, or folders of those: one path or a list; see :func:`find_clips`.
-        images: Instead of ``clips``: image files, or folders of them at any depth, each a clip of one frame; see :func:`find_images`.
-        table: Instead of ``clips``: all clips of this pseudo-box table, whatever discovery said of them.
+        clips: Video files, folders of frames, or folders of those: one path or a list; see
+            :func:`find_clips`.
+        images: Instead of ``clips``: image files, or folders of them at any depth, each a clip of
+            one frame; see :func:`find_images`.
+        table: Instead of ``clips``: all clips of this pseudo-box table, whatever discovery said of
+            them.
         video_root: Where the clips of the table are; by default where they were at discovery.
-        kept_only: Of a table only the clips that :class:`DiscoveredBoxes` draws from, those with a kept and samplable track: what is left
-            between the two sources is the boxes. It says nothing of ``clips`` and ``images``.
+        kept_only: Of a table only the clips that :class:`DiscoveredBoxes` draws from, those with a
+            kept and samplable track: what is left between the two sources is the boxes. It says
+            nothing of ``clips`` and ``images``.
 
     Raises:
-        ValueError: Not exactly one of ``clips``, ``images`` and ``table`` is given, or no clip is there.
+        ValueError: Not exactly one of ``clips``, ``images`` and ``table`` is given, or no clip is
+            there.
     """
 
     fixed = False
@@ -185,10 +200,12 @@ class ClipBoxes(BoxSource):
             ]
             if not listed:
                 raise ValueError(
-                    f'{table}: no clip {"with a kept and samplable track " if kept_only else ""}is in this table'
+                    f'{table}: no clip '
+                    f'{"with a kept and samplable track " if kept_only else ""}is in this table'
                 )
-        # Fixed-width arrays: a list of strings would be copied into every loader process as its reference counts change. Bytes, because a
-        # million images would take gigabytes as NumPy's strings.
+        # Fixed-width arrays: a list of strings would be copied into every loader process as its
+        # reference counts change. Bytes, because a million images would take gigabytes as NumPy's
+        # strings.
         self._names, self._paths = (
             np.array([os.fsencode(pair[i]) for pair in listed], dtype=np.bytes_) for i in (0, 1)
         )
@@ -248,8 +265,8 @@ class CentreBoxes(ClipBoxes):
 
     Args:
         clips, table, video_root, images, kept_only: As :class:`ClipBoxes`.
-        share: Share of the frame's width and height. UDT crops the centre half and lets a third of it count as the target: 1/6 with
-            ``SiameseCrop(window='scaled', scaled=3)``.
+        share: Share of the frame's width and height. UDT crops the centre half and lets a third of
+            it count as the target: 1/6 with ``SiameseCrop(window='scaled', scaled=3)``.
 
     Reference:
         UDT (arXiv:1904.01828), Sec. 3.3.

@@ -22,7 +22,8 @@ def excluded_names(exclude: str | Path | Sequence[str]) -> frozenset[str]:
     """Names of the clips to leave out.
 
     Args:
-        exclude: :data:`GOT10K_VOT`, a text file with a name on each line (``#`` begins a comment), or the names.
+        exclude: :data:`GOT10K_VOT`, a text file with a name on each line (``#`` begins a comment),
+            or the names.
 
     Raises:
         AnnotationError: The file cannot be read or holds no name.
@@ -36,7 +37,8 @@ def excluded_names(exclude: str | Path | Sequence[str]) -> frozenset[str]:
 
 
 def is_excluded(clip: str, names: frozenset[str]) -> bool:
-    """Whether a clip is named, by its whole path below the data set's folder or by the last part of it."""
+    """Whether a clip is named, by its whole path below the data set's folder or by the last part of
+    it."""
     return clip in names or clip.rpartition('/')[2] in names
 
 
@@ -57,10 +59,12 @@ class RemainingTracks(BoxSource):
         self.source, self._rows = source, np.flatnonzero(remain)
         if not len(self._rows):
             raise ValueError(
-                f'exclude: all {len(source)} tracks of {type(source).__name__} are of excluded clips'
+                f'exclude: all {len(source)} tracks of {type(source).__name__} are of excluded '
+                'clips'
             )
         left_out = len(source) - len(self._rows)
-        # Nothing left out is right for a table made without these clips, and wrong where names are written in another way.
+        # Nothing left out is right for a table made without these clips, and wrong where names are
+        # written in another way.
         level = logging.INFO if left_out else logging.WARNING
         print_log(
             f'exclude: {left_out} of {len(source)} tracks are of the {len(names)} excluded clips',

@@ -1,4 +1,5 @@
-"""Box sources that look at the picture: the region with most information, and the region that stands out."""
+"""Box sources that look at the picture: the region with most information, and the region that
+stands out."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def most_informative_box(
         bins: Number of equal bins over 0..255.
 
     Returns:
-        Box ``(4,)`` float64, the topmost, then leftmost of equals; None where no window holds two different bins.
+        Box ``(4,)`` float64, the topmost, then leftmost of equals; None where no window holds two
+        different bins.
     """
     width, height = min(size_wh[0], image.shape[1]), min(size_wh[1], image.shape[0])
     binned = image.astype(np.int32) * bins // 256
@@ -55,11 +57,13 @@ def spectral_residual(image: np.ndarray) -> np.ndarray:
     What the log spectrum has beyond its own local mean, taken back to the image and smoothed.
 
     Reference:
-        Hou and Zhang: Saliency Detection: A Spectral Residual Approach, CVPR 2007, Eq. 3 to 6; images about 64 px large.
+        Hou and Zhang: Saliency Detection: A Spectral Residual Approach, CVPR 2007, Eq. 3 to 6;
+        images about 64 px large.
     """
     spectrum = np.fft.fft2(image.astype(np.float64))
     amplitude = np.abs(spectrum)
-    # Graphics without noise have frequencies of no amplitude at all, whose logarithm would outweigh everything.
+    # Graphics without noise have frequencies of no amplitude at all, whose logarithm would outweigh
+    # everything.
     log_amplitude = np.log(amplitude + 1e-3 * np.sqrt((amplitude**2).mean()))
     residual = log_amplitude - cv2.blur(log_amplitude, (3, 3), borderType=cv2.BORDER_REFLECT_101)
     saliency = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
@@ -67,7 +71,8 @@ def spectral_residual(image: np.ndarray) -> np.ndarray:
 
 
 def most_salient_box(image: np.ndarray) -> np.ndarray | None:
-    """The connected place that stands out most from a small grey image ``(H, W)`` uint8: box ``(4,)`` float64, None for a flat image."""
+    """The connected place that stands out most from a small grey image ``(H, W)`` uint8: box
+    ``(4,)`` float64, None for a flat image."""
     if np.ptp(image) == 0:
         return None
     saliency = spectral_residual(image)
@@ -97,7 +102,8 @@ class PictureBoxes(ClipBoxes):
         super().__init__(*args, **kwargs)
         if not 0 < share[0] <= share[1] <= 1 or work_px < 8:
             raise ValueError(
-                f'{type(self).__name__}: needs 0 < share <= 1 and 8 px or more, got share={tuple(share)}, work_px={work_px}'
+                f'{type(self).__name__}: needs 0 < share <= 1 and 8 px or more, got '
+                f'share={tuple(share)}, work_px={work_px}'
             )
         self.share, self.work_px = (float(share[0]), float(share[1])), work_px
 
@@ -128,7 +134,8 @@ class PictureBoxes(ClipBoxes):
 
     @abstractmethod
     def find_in_gray(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-        """A box ``(4,)`` in the small grey image ``(H, W)`` uint8, None where there is nothing to be seen."""
+        """A box ``(4,)`` in the small grey image ``(H, W)`` uint8, None where there is nothing to
+        be seen."""
 
 
 @TASK_UTILS.register_module()
@@ -155,7 +162,8 @@ class EntropyBoxes(PictureBoxes):
 
 @TASK_UTILS.register_module()
 class SaliencyBoxes(PictureBoxes):
-    """The most salient object by the spectral residual, its sides limited to ``share`` of the frame's.
+    """The most salient object by the spectral residual, its sides limited to ``share`` of the
+    frame's.
 
     Args:
         clips, table, video_root, images, kept_only, share: As :class:`PictureBoxes`.

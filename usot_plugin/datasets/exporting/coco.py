@@ -13,7 +13,9 @@ from .selection import DECIMALS, ExportClip, ExportTrack
 
 
 class CocoVideoExporter:
-    """Collects clips for one JSON file. Every frame is listed, with or without a box, so that ``frame_id`` has no gaps.
+    """Collects clips for one JSON file.
+
+    Every frame is listed, with or without a box, so that ``frame_id`` has no gaps.
 
     Args:
         out: The file (a temporary name of it).
@@ -95,7 +97,8 @@ class CocoVideoExporter:
         }
 
     def track_fields(self, track_id: int, picked: bool) -> dict[str, Any]:
-        """What an annotation says of its track; ``generated`` marks boxes that were filled in between two others."""
+        """What an annotation says of its track; ``generated`` marks boxes that were filled in
+        between two others."""
         return {'instance_id': track_id, 'occluded': False, 'generated': not picked}
 
     def finish(self) -> None:

@@ -43,7 +43,8 @@ class Exporter(Protocol):
         """Write what concerns all clips."""
 
 
-#: Makers of exporters by format; each is given the place to write to and what is known of the boxes.
+#: Makers of exporters by format; each is given the place to write to and what is known of the
+#: boxes.
 EXPORTERS: dict[str, Callable[[Path, dict[str, Any]], Exporter]] = {
     'mmtrack': CocoVideoExporter,
     'got10k': GOT10kExporter,

@@ -1,4 +1,5 @@
-"""The folder layout of GOT-10k's training part, readable by its toolkit, by MMTracking and by everything that trains on GOT-10k."""
+"""The folder layout of GOT-10k's training part, readable by its toolkit, by MMTracking and by
+everything that trains on GOT-10k."""
 
 from __future__ import annotations
 
@@ -20,14 +21,18 @@ FULLY_VISIBLE = 8
 JPEG_QUALITY = 95
 
 #: First line of MMTracking's lists; its readers skip it.
-LIST_HEAD = 'The format of each line in this txt is (video_path,annotation_path,start_frame_id,end_frame_id)'
+LIST_HEAD = (
+    'The format of each line in this txt is '
+    '(video_path,annotation_path,start_frame_id,end_frame_id)'
+)
 
 
 class GOT10kExporter:
-    """``train/<sequence>/{%08d.jpg, groundtruth.txt, *.label, meta_info.ini}``, ``train/list.txt``, and MMTracking's list of them.
+    """``train/<sequence>/{%08d.jpg, groundtruth.txt, *.label, meta_info.ini}``, ``train/list.txt``,
+    and MMTracking's list of them.
 
-    A sequence is one track, from its first exported frame to its last. A frame between them without a box is labelled absent. JPEG frames
-    of a folder are linked to, other frames are encoded.
+    A sequence is one track, from its first exported frame to its last. A frame between them without
+    a box is labelled absent. JPEG frames of a folder are linked to, other frames are encoded.
 
     Args:
         out: The folder (a temporary name of it).

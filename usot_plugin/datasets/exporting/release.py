@@ -106,7 +106,8 @@ class ReleaseExporter:
 
 
 def _file_numbers(opened: Clip | None, frame_count: int) -> np.ndarray:
-    """Number of each frame: that of its file where all files are named by six-digit numbers, its index otherwise."""
+    """Number of each frame: that of its file where all files are named by six-digit numbers, its
+    index otherwise."""
     if isinstance(opened, FolderClip):
         stems = [file.stem for file in opened.files]
         if all(stem.isdecimal() for stem in stems):

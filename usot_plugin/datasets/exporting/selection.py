@@ -78,7 +78,8 @@ class ExportClip:
         if last >= opened.frame_count:
             raise ClipError(
                 self.path,
-                f'has {opened.frame_count} frames, but its boxes reach frame {last}: another version?',
+                f'has {opened.frame_count} frames, but its boxes reach frame {last}: another '
+                'version?',
             )
         return opened
 
@@ -128,7 +129,8 @@ def select_clips(
 
     Args:
         table: The table.
-        min_quality: Only tracks whose ``Q_v - corner_share / 3`` is at least this; by default those that the table calls samplable.
+        min_quality: Only tracks whose ``Q_v - corner_share / 3`` is at least this; by default those
+            that the table calls samplable.
         frames: One of :data:`FRAME_CHOICES`.
         multi_object: All objects of a clip; otherwise the best one, in all its windows.
         video_root: Where the clips are now; by default where they were at discovery.

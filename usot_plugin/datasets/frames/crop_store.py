@@ -1,9 +1,12 @@
 """An LMDB of crops around the boxes of tracks, for random access that costs one small JPEG.
 
-Keys of the database (ASCII; ``<id>`` names clip, object and first frame by a hash, because names may be long and in any script):
-    ``config``: geometry and version, JSON. ``<id>/meta``: JSON of :class:`StoredTrack`. ``<id>/<frame, six digits>``: the crop, a JPEG.
-The crops of a clip and their meta are written in one transaction: they are there all together or not at all. A value is followed by its
-CRC-32 (:func:`seal`); stores of version 1, made before, have none and are read as they are.
+Keys of the database (ASCII; ``<id>`` names clip, object and first frame by a hash, because names
+may be long and in any script):
+    ``config``: geometry and version, JSON. ``<id>/meta``: JSON of :class:`StoredTrack`.
+    ``<id>/<frame, six digits>``: the crop, a JPEG.
+The crops of a clip and their meta are written in one transaction: they are there all together or
+not at all. A value is followed by its CRC-32 (:func:`seal`); stores of version 1, made before, have
+none and are read as they are.
 """
 
 from __future__ import annotations
@@ -42,7 +45,8 @@ from ..track import Track
 from ..transforms.view import View
 from .frame_readers import FrameReader
 
-#: Version 2 has a checksum behind each value; version 1, which is read and added to as it is, has none.
+#: Version 2 has a checksum behind each value; version 1, which is read and added to as it is, has
+#: none.
 STORE_VERSION = 2
 OLDEST_VERSION = 1
 CRC_BYTES = 4
@@ -64,7 +68,8 @@ class StoreConfig:
     """Geometry of the crops.
 
     Attributes:
-        size: Side of a crop in pixels; 511 leaves room for a search area of 255 with a shift of 64 px and a scale of 1.18.
+        size: Side of a crop in pixels; 511 leaves room for a search area of 255 with a shift of 64
+            px and a scale of 1.18.
         exemplar: Side that the box with its context has in the crop.
         context: Share of ``w + h`` that belongs to the target.
         quality: JPEG quality.
@@ -151,7 +156,8 @@ def cut_tracks(
     if wanted and max(wanted) >= clip.frame_count:
         raise ClipError(
             clip.path,
-            f'has {clip.frame_count} frames, but its boxes reach frame {max(wanted)}: another version?',
+            f'has {clip.frame_count} frames, but its boxes reach frame {max(wanted)}: another '
+            'version?',
         )
     for index, frame in clip.iter_frames(min(wanted), max(wanted) + 1) if wanted else ():
         fill = mean_color(frame).astype(int).tolist()
@@ -176,7 +182,8 @@ def cut_tracks(
 
 
 def seal(key: str, value: bytes) -> bytes:
-    """A value with the CRC-32 of key and value behind it: neither a flipped bit nor a value of another key goes unseen."""
+    """A value with the CRC-32 of key and value behind it: neither a flipped bit nor a value of
+    another key goes unseen."""
     return value + struct.pack('<I', crc32(value, crc32(key.encode())))
 
 
@@ -222,7 +229,8 @@ def read_record(kind: type[RecordT], key: str, value: bytes, path: Path) -> Reco
                 raise ValueError('impossible geometry')
     except (ValueError, TypeError, OverflowError) as error:
         raise CropStoreError(
-            f'{path}: record {key} is damaged ({" ".join(str(error).split())[:100]}); build the store again'
+            f'{path}: record {key} is damaged ({" ".join(str(error).split())[:100]}); build the '
+            'store again'
         ) from error
     return record
 
@@ -248,7 +256,8 @@ def read_config(sealed: bytes, path: Path) -> StoreConfig:
     config = read_record(StoreConfig, 'config', value, path)
     if not OLDEST_VERSION <= config.version <= STORE_VERSION:
         raise CropStoreError(
-            f'{path}: crop store of version {config.version}, this package reads version {STORE_VERSION}'
+            f'{path}: crop store of version {config.version}, this package reads version '
+            f'{STORE_VERSION}'
         )
     if (config.version >= STORE_VERSION) != (value is newest):
         raise CropStoreError(
@@ -258,7 +267,8 @@ def read_config(sealed: bytes, path: Path) -> StoreConfig:
 
 
 def check_length(path: Path) -> None:
-    """Refuse a database file that was cut: LMDB maps it into memory, and a page beyond its end would end the process (SIGBUS).
+    """Refuse a database file that was cut: LMDB maps it into memory, and a page beyond its end
+    would end the process (SIGBUS).
 
     Raises:
         CropStoreError: It is shorter than its own pages.
@@ -270,7 +280,8 @@ def check_length(path: Path) -> None:
             head = stream.read(2 * mmap.PAGESIZE)
     except OSError as error:
         raise CropStoreError(f'{path}: cannot be read ({error.strerror or error})') from error
-    # Of each meta page: header 16 bytes, magic, version, address, map size, two tables of 48 bytes, last page, transaction.
+    # Of each meta page: header 16 bytes, magic, version, address, map size, two tables of 48 bytes,
+    # last page, transaction.
     pages = []
     for start in (0, mmap.PAGESIZE):
         meta = head[start + 16 : start + 16 + 24 + 2 * 48 + 16]
@@ -283,11 +294,13 @@ def check_length(path: Path) -> None:
     last_page, _ = max(pages, key=lambda entry: entry[1])
     if (last_page + 1) * mmap.PAGESIZE > size:
         raise CropStoreError(
-            f'{path}: cut short: data.mdb has {size} bytes of {(last_page + 1) * mmap.PAGESIZE}; build the store again'
+            f'{path}: cut short: data.mdb has {size} bytes of {(last_page + 1) * mmap.PAGESIZE}; '
+            'build the store again'
         )
 
 
-#: Databases that this process reads. LMDB allows one handle a process and database, and none may be used across a fork.
+#: Databases that this process reads. LMDB allows one handle a process and database, and none may be
+#: used across a fork.
 _backends: dict[str, LmdbBackend] = {}
 _backends_pid = os.getpid()
 
@@ -435,7 +448,8 @@ class StoredCrops(FrameReader):
         if meta.digest != boxes_digest(track):
             raise ClipError(
                 track.clip,
-                f'the boxes of object {track.object_id} are not those of the crop store {self.path}: build it again',
+                f'the boxes of object {track.object_id} are not those of the crop store '
+                f'{self.path}: build it again',
             )
         return meta
 
@@ -444,7 +458,8 @@ class StoredCrops(FrameReader):
         at = np.asarray(self._stored(track).frames, int) - track.first_frame
         if len(at) and not (at.min() >= 0 and at.max() < track.length):
             raise CropStoreError(
-                f'{self.path}: record {track_id(track)}/meta is damaged (frames outside the track); build the store again'
+                f'{self.path}: record {track_id(track)}/meta is damaged (frames outside the '
+                'track); build the store again'
             )
         available[at] = True
         return replace(track, available=available)

@@ -21,7 +21,8 @@ from ..transforms.view import View
 class ClipPool:
     """A few open clips of this process, the least recently used closed first.
 
-    A decoder must not be shared by processes, so a copy in another process (forked or unpickled) starts empty.
+    A decoder must not be shared by processes, so a copy in another process (forked or unpickled)
+    starts empty.
 
     Args:
         capacity: Most clips open at a time.
@@ -41,7 +42,8 @@ class ClipPool:
             ClipError: It cannot be opened.
         """
         if self._pid != os.getpid():
-            # The parent's decoders are put aside, not closed: closing one waits for its threads, which do not exist in a forked process.
+            # The parent's decoders are put aside, not closed: closing one waits for its threads,
+            # which do not exist in a forked process.
             self._inherited, self._clips, self._pid = self._clips, OrderedDict(), os.getpid()
         clip = self._clips.pop(path, None)
         if clip is None:
@@ -93,7 +95,8 @@ class DecodedFrames(FrameReader):
     """Frames of the clip itself: a video file or a folder of images.
 
     Args:
-        frame_root: Folders of extracted frames, ``<frame_root>/<clip>/``; a clip that is there is read from it instead of its video.
+        frame_root: Folders of extracted frames, ``<frame_root>/<clip>/``; a clip that is there is
+            read from it instead of its video.
         max_open_clips: Decoders kept open in each process.
     """
 
@@ -120,7 +123,8 @@ class DecodedFrames(FrameReader):
         if track.first_frame + track.length > clip.frame_count:
             raise ClipError(
                 clip.path,
-                f'has {clip.frame_count} frames, but its boxes reach frame {track.first_frame + track.length - 1}: another version?',
+                f'has {clip.frame_count} frames, but its boxes reach frame '
+                f'{track.first_frame + track.length - 1}: another version?',
             )
         return track
 

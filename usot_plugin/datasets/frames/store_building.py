@@ -1,4 +1,5 @@
-"""Making crop stores and folders of frames from a pseudo-box table, clip by clip, in several processes."""
+"""Making crop stores and folders of frames from a pseudo-box table, clip by clip, in several
+processes."""
 
 from __future__ import annotations
 
@@ -116,7 +117,8 @@ def extract_frames(
     on_clip: Callable[[str, str], None] = lambda clip, message: None,
     timeout_s: float | None = TIMEOUT_S,
 ) -> BuildReport:
-    """Write all frames of the clips as JPEG files ``<out>/<clip>/000000.jpg``, for ``PseudoBoxDataset(frame_root=out)``.
+    """Write all frames of the clips as JPEG files ``<out>/<clip>/000000.jpg``, for
+    ``PseudoBoxDataset(frame_root=out)``.
 
     A clip's folder appears whole or not at all; one that is there is skipped.
 
@@ -177,7 +179,8 @@ def _extract_clip(path: str, folder: Path, quality: int) -> int:
 def _results(
     jobs: Iterator[tuple[str, tuple]], workers: int, timeout_s: float | None
 ) -> Iterator[tuple[str, tuple[Any, str]]]:
-    """Name of each clip with its result and error text; a worker that was lost is an error of its clip."""
+    """Name of each clip with its result and error text; a worker that was lost is an error of its
+    clip."""
     with closing(run_jobs(_quietly, jobs, workers, cv2.setNumThreads, (1,), timeout_s)) as results:
         for name, result in results:
             yield (

@@ -1,4 +1,5 @@
-"""Finding clips: folders of videos, folders of frames, and the layouts of the usual data sets, as data."""
+"""Finding clips: folders of videos, folders of frames, and the layouts of the usual data sets, as
+data."""
 
 from __future__ import annotations
 
@@ -37,10 +38,13 @@ class Layout:
 
     Attributes:
         title: Name for people.
-        splits: For every split the glob patterns of its clips (folders of frames) below the root; the first that finds something counts.
+        splits: For every split the glob patterns of its clips (folders of frames) below the root;
+            the first that finds something counts.
         default_split: The split that is unlabeled training material.
-        frame_folder: Name of the folder of frames inside a clip's folder; empty where the frames lie in it directly.
-        list_file: For every split the file (below the root) that lists the clips of it, one per line, where the folders do not tell.
+        frame_folder: Name of the folder of frames inside a clip's folder; empty where the frames
+            lie in it directly.
+        list_file: For every split the file (below the root) that lists the clips of it, one per
+            line, where the folders do not tell.
     """
 
     title: str
@@ -62,7 +66,8 @@ LAYOUTS = {
     'imagenet_vid': Layout(
         'ImageNet VID (ILSVRC2015)',
         {
-            # The training snippets lie in four folders of their own, those of the validation set side by side.
+            # The training snippets lie in four folders of their own, those of the validation set
+            # side by side.
             'train': (
                 'Data/VID/train/*/ILSVRC2015_train_*',
                 'train/*/ILSVRC2015_train_*',
@@ -101,8 +106,9 @@ def find_clips(
 ) -> dict[str, Path]:
     """All clips below some paths.
 
-    ``auto`` takes every video file, and every folder that holds images directly, at any depth. Not taken: hidden entries, folders of labels
-    (``masks``, ``Annotations``, ...), and images that lie beside video files (thumbnails). A path given by itself is always taken.
+    ``auto`` takes every video file, and every folder that holds images directly, at any depth. Not
+    taken: hidden entries, folders of labels (``masks``, ``Annotations``, ...), and images that lie
+    beside video files (thumbnails). A path given by itself is always taken.
 
     Args:
         roots: Video files, folders of frames, or folders of those.
@@ -110,7 +116,8 @@ def find_clips(
         split: Of the layout; its training split by default.
 
     Returns:
-        Path of each clip by its name: the path below the root, or below the common folder of several roots, with '/'. Sorted by name.
+        Path of each clip by its name: the path below the root, or below the common folder of
+        several roots, with '/'. Sorted by name.
 
     Raises:
         VideoSourceError: A root is missing or holds no clip, or there is no such layout or split.
@@ -143,14 +150,15 @@ def find_clips(
 def find_images(roots: Iterable[str | Path]) -> dict[str, Path]:
     """All image files below some paths, at any depth; each is a clip of one frame.
 
-    Not taken: hidden entries and folders of labels (``masks``, ``Annotations``, ...). Nothing is opened: an image that cannot be decoded is
-    named when it is drawn.
+    Not taken: hidden entries and folders of labels (``masks``, ``Annotations``, ...). Nothing is
+    opened: an image that cannot be decoded is named when it is drawn.
 
     Args:
         roots: Image files, or folders of them.
 
     Returns:
-        Path of each image by its name: the path below the root, or below the common folder of several roots, with '/'. Sorted by name.
+        Path of each image by its name: the path below the root, or below the common folder of
+        several roots, with '/'. Sorted by name.
 
     Raises:
         VideoSourceError: A root is missing or holds no image.
@@ -234,7 +242,8 @@ def _clips_below(root: Path) -> list[Path]:
 
 
 def _folders_below(root: Path) -> Iterator[tuple[Path, list[str] | None]]:
-    """``root`` and every folder below it but those of labels, with the names of its visible files; None where it cannot be listed."""
+    """``root`` and every folder below it but those of labels, with the names of its visible files;
+    None where it cannot be listed."""
     seen: set[str] = set()
     waiting = [root]
     while waiting:

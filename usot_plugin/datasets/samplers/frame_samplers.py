@@ -23,11 +23,13 @@ class NoFrameError(ValueError):
 
 
 class FrameSampler(ABC):
-    """Chooses frames; the first frame of the first view is the one a box is found in when no boxes are known.
+    """Chooses frames; the first frame of the first view is the one a box is found in when no boxes
+    are known.
 
     Attributes:
         view_names: All views that :meth:`draw` may give.
-        view_counts: Number of frames of each view, where it is known beforehand; None where it is not.
+        view_counts: Number of frames of each view, where it is known beforehand; None where it is
+            not.
         first_with_mask: Nothing is drawn from a track in which no frame has a mask.
     """
 
@@ -40,7 +42,8 @@ class FrameSampler(ABC):
 
     @abstractmethod
     def draw(self, track: Track, rng: np.random.Generator, stage: str) -> dict[str, list[int]]:
-        """Frames of the clip for each view, for example ``{'template': [5], 'search': [5], 'memory': [1, 9]}``.
+        """Frames of the clip for each view, for example ``{'template': [5], 'search': [5],
+        'memory': [1, 9]}``.
 
         Raises:
             NoFrameError: The track has too few usable frames.
@@ -51,8 +54,8 @@ class FrameSampler(ABC):
 class QualityFrames(FrameSampler):
     """USOT's draw: the best of a few random frames, and memory frames of the same smooth passage.
 
-    ``int(draws / Q_v)`` frames are drawn with replacement, the best score wins. Template and search are the same frame, unless told
-    otherwise.
+    ``int(draws / Q_v)`` frames are drawn with replacement, the best score wins. Template and search
+    are the same frame, unless told otherwise.
 
     Args:
         memory: Number of memory frames ``N_mem`` (cycle stage).
@@ -61,8 +64,9 @@ class QualityFrames(FrameSampler):
         naive_centrality: Naive score = frame quality + this * centrality.
         cycle_centrality: Cycle score = frame quality + this * centrality ...
         cycle_fragment: ... + this * (T_u - T_l) / length of the track.
-        search_gap_frames: The search area is another frame of the template's passage, at most this many away. 0 in USOT, whose boxes do not
-            reach that far; supervised trackers take up to 100.
+        search_gap_frames: The search area is another frame of the template's passage, at most this
+            many away. 0 in USOT, whose boxes do not reach that far; supervised trackers take up to
+            100.
 
     Reference:
         USOT Sec. 3.2 and 3.3; the weights and counts come from its release.
@@ -82,7 +86,8 @@ class QualityFrames(FrameSampler):
     ) -> None:
         if memory < 1 or extra_memory < 0 or draws < 1 or search_gap_frames < 0:
             raise ValueError(
-                f'QualityFrames: got memory={memory}, extra_memory={extra_memory}, draws={draws}, search_gap_frames={search_gap_frames}'
+                f'QualityFrames: got memory={memory}, extra_memory={extra_memory}, '
+                f'draws={draws}, search_gap_frames={search_gap_frames}'
             )
         self.search_gap_frames = search_gap_frames
         self.memory, self.extra_memory, self.draws = memory, extra_memory, draws
@@ -147,7 +152,8 @@ class QualityFrames(FrameSampler):
         pool = usable[(usable >= first) & (usable <= last)]
         if not len(pool):
             raise NoFrameError(
-                f'{track.clip}: no usable frame in the passage {first}..{last} around frame {template}'
+                f'{track.clip}: no usable frame in the passage {first}..{last} around frame '
+                f'{template}'
             )
         if len(pool) < self.memory:
             drawn = rng.choice(
@@ -163,7 +169,8 @@ class QualityFrames(FrameSampler):
 class WindowFrames(FrameSampler):
     """A few different frames within a short window, in order of time.
 
-    Serves three frames within ten (UDT), the hops of a cycle (CycleSiam) and single images (``count=1``, S2SiamFC).
+    Serves three frames within ten (UDT), the hops of a cycle (CycleSiam) and single images
+    (``count=1``, S2SiamFC).
 
     Args:
         count: Number of frames.
@@ -186,7 +193,8 @@ class WindowFrames(FrameSampler):
         positions = [p for group in views.values() for p in group]
         if count < 1 or span < count or not positions or not all(0 <= p < count for p in positions):
             raise ValueError(
-                f'WindowFrames: got count={count}, span={span}, views={ {k: list(v) for k, v in views.items()} }'
+                f'WindowFrames: got count={count}, span={span}, '
+                f'views={ {k: list(v) for k, v in views.items()} }'
             )
         self.count, self.span, self.first_with_mask = count, span, first_with_mask
         self.views = {name: list(group) for name, group in views.items()}

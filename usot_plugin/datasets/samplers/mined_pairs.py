@@ -1,7 +1,9 @@
-"""Pairs of patches that a network found by itself: an instance in one frame, and what corresponds to it in the frames after.
+"""Pairs of patches that a network found by itself: an instance in one frame, and what corresponds
+to it in the frames after.
 
-A chain is one instance with all its mined patches. Chains are kept in two forms: as rows of a pseudo-box table, which everything that
-trains on tables reads, and as evidence beside each part (``<part>.npz``), which says how sure each patch is and why a chain ended.
+A chain is one instance with all its mined patches. Chains are kept in two forms: as rows of a
+pseudo-box table, which everything that trains on tables reads, and as evidence beside each part
+(``<part>.npz``), which says how sure each patch is and why a chain ended.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from usot_plugin.utils.schedule import value_at
 from ..track import Track
 from .frame_samplers import FrameSampler, NoFrameError
 
-#: A patch is kept however unsure it is once it has passed; crop stores leave out frames of quality 0.
+#: A patch is kept however unsure it is once it has passed; crop stores leave out frames of quality
+#: 0.
 LEAST_PAIR_QUALITY = 0.01
 
 
@@ -34,7 +37,8 @@ class MinedChain:
         frames: ``(N + 1,)`` int64 frames of the clip, the instance's first.
         boxes_xyxy: ``(N + 1, 4)`` float64, pixels of the frame, all of one size.
         similarity: ``(N,)`` cosine of each patch with the instance.
-        forward_backward_px: ``(N,)`` how far from the instance the search back from each patch ends, pixels of the search crop.
+        forward_backward_px: ``(N,)`` how far from the instance the search back from each patch
+            ends, pixels of the search crop.
         end: Why the chain is not longer.
     """
 
@@ -131,8 +135,9 @@ def chain_track(chain: MinedChain, object_id: int) -> PseudoTrack:
 def estimate_alpha(chains: Sequence[MinedChain]) -> float:
     """Variance of a mined centre on one axis, squared pixels of the search crop.
 
-    The way back errs as much as the way there and independently of it, so the squared distance of the two together is four such variances:
-    two ways, two axes. Pairs that came back too far off were dropped, which makes this a low estimate.
+    The way back errs as much as the way there and independently of it, so the squared distance of
+    the two together is four such variances: two ways, two axes. Pairs that came back too far off
+    were dropped, which makes this a low estimate.
 
     Raises:
         ValueError: There is no pair.
@@ -145,11 +150,12 @@ def estimate_alpha(chains: Sequence[MinedChain]) -> float:
 
 @TASK_UTILS.register_module()
 class MinedPairFrames(FrameSampler):
-    """The instance's own frame as template and one of its mined frames as search area, in clips that grow with the epochs.
+    """The instance's own frame as template and one of its mined frames as search area, in clips
+    that grow with the epochs.
 
     Args:
-        spans: The search frame is at most this many frames after the template's: a number, or ``(first epoch, frames)`` steps counted from
-            epoch 0.
+        spans: The search frame is at most this many frames after the template's: a number, or
+            ``(first epoch, frames)`` steps counted from epoch 0.
 
     Raises:
         ValueError: A span below 1, or steps that do not begin at epoch 0.

@@ -1,4 +1,5 @@
-"""``python -m usot_plugin.datasets.synthetic OUT``: see :mod:`usot_plugin.datasets.synthetic.clips`."""
+"""``python -m usot_plugin.datasets.synthetic OUT``: see
+:mod:`usot_plugin.datasets.synthetic.clips`."""
 
 from .clips import main
 

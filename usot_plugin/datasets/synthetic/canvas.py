@@ -1,7 +1,7 @@
 """Crops that pieces of frames are pasted on, their geometry exact to the sub-pixel.
 
-A piece is a box of a frame; its unit square [-1, 1] is moved into the crop by a ``(2, 2)`` matrix and a centre. An outline is a closed
-curve in that square.
+A piece is a box of a frame; its unit square [-1, 1] is moved into the crop by a ``(2, 2)`` matrix
+and a centre. An outline is a closed curve in that square.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import numpy as np
 
 
 def random_outline(rng: np.random.Generator) -> np.ndarray:
-    """A closed curve ``(K, 2)`` that touches all sides of the square [-1, 1]: a wavy super-ellipse."""
+    """A closed curve ``(K, 2)`` that touches all sides of the square [-1, 1]: a wavy
+    super-ellipse."""
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     power = np.exp(rng.uniform(np.log(0.45), np.log(1.2)))
     c, s = np.cos(angle), np.sin(angle)
@@ -27,13 +28,15 @@ def random_outline(rng: np.random.Generator) -> np.ndarray:
 
 
 def turned_scale(half_wh: np.ndarray, angle: float) -> np.ndarray:
-    """``(2, 2)`` from the unit square [-1, 1] to a box of half sides ``half_wh`` turned by ``angle`` radians."""
+    """``(2, 2)`` from the unit square [-1, 1] to a box of half sides ``half_wh`` turned by
+    ``angle`` radians."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s], [s, c]]) * half_wh
 
 
 def box_to_crop(box: np.ndarray, linear: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """``(2, 3)`` from frame pixels to crop pixels: the box's unit square is moved by ``linear`` around ``centre``."""
+    """``(2, 3)`` from frame pixels to crop pixels: the box's unit square is moved by ``linear``
+    around ``centre``."""
     middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
     matrix = linear / half
     # A pixel centre sits at +0.5 in continuous coordinates, at 0 for OpenCV's warp.
@@ -85,7 +88,8 @@ class Canvas:
         soft: float,
         gain: np.ndarray,
     ) -> tuple[slice, slice, np.ndarray] | None:
-        """Draw the piece of ``frame`` whose unit square is ``box``, within ``outline``; returns the window it covers and how much."""
+        """Draw the piece of ``frame`` whose unit square is ``box``, within ``outline``; returns the
+        window it covers and how much."""
         size = self.image.shape[0]
         points = outline @ linear.T + centre
         x1, y1 = np.maximum(np.floor(points.min(0)) - 2, 0).astype(int)

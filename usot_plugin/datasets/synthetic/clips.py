@@ -1,7 +1,8 @@
 """Rendered clips with exact boxes, so that every step of the way can be tried without any data.
 
-Textured objects move over a textured background that drifts with a hand-held camera; they change scale, turn, pass behind things that
-stand in the scene, under changing light, with a little motion blur and sensor noise. Everything is drawn with OpenCV from one seed.
+Textured objects move over a textured background that drifts with a hand-held camera; they change
+scale, turn, pass behind things that stand in the scene, under changing light, with a little motion
+blur and sensor noise. Everything is drawn with OpenCV from one seed.
 """
 
 from __future__ import annotations
@@ -45,19 +46,22 @@ def render_clip(
         speed_px: Mean speed of the objects along each axis, pixels per frame.
         camera_px: Largest drift of the camera on each axis.
         scale_change: The object's size varies by factors up to ``exp(+-scale_change)``.
-        occluders: Number of upright things in the scene that the objects pass behind; each is placed on the path of one object.
+        occluders: Number of upright things in the scene that the objects pass behind; each is
+            placed on the path of one object.
         noise: Standard deviation of the sensor noise in grey values.
 
     Returns:
-        ``(T, H, W, 3)`` uint8 BGR, and ``(K, T, 4)`` float64 boxes ``x1, y1, x2, y2`` of the whole silhouette cut at the frame (a covered
-        part counts); nan in frames where the object is hidden.
+        ``(T, H, W, 3)`` uint8 BGR, and ``(K, T, 4)`` float64 boxes ``x1, y1, x2, y2`` of the whole
+        silhouette cut at the frame (a covered part counts); nan in frames where the object is
+        hidden.
 
     Raises:
         ValueError: No frame, no object, or frames under 32 pixels.
     """
     if frames < 1 or objects < 1 or min(size_wh) < 32:
         raise ValueError(
-            f'render_clip needs frames, objects and at least 32x32 pixels, got {frames}, {objects}, {size_wh}'
+            f'render_clip needs frames, objects and at least 32x32 pixels, got {frames}, '
+            f'{objects}, {size_wh}'
         )
     rng = np.random.default_rng(seed)
     width, height = size_wh
@@ -100,7 +104,8 @@ def render_clip(
 def visible_boxes(
     bodies: Sequence[Body], silhouettes: Sequence[np.ndarray], t: int, size_wh: tuple[int, int]
 ) -> np.ndarray:
-    """Boxes ``(K, 4)`` of the outlines, nan where (nearly) everything is covered or outside; later silhouettes are in front."""
+    """Boxes ``(K, 4)`` of the outlines, nan where (nearly) everything is covered or outside; later
+    silhouettes are in front."""
     boxes = np.full((len(bodies), 4), np.nan)
     in_front = np.zeros_like(silhouettes[0])
     for layer in range(len(silhouettes) - 1, -1, -1):
@@ -115,10 +120,11 @@ def visible_boxes(
 
 
 def write_clip(path: str | Path, frames: np.ndarray, fps: int = 25) -> Path:
-    """Write ``(T, H, W, 3)`` uint8 BGR frames as a video (path with a video suffix) or a folder of PNG images (anything else).
+    """Write ``(T, H, W, 3)`` uint8 BGR frames as a video (path with a video suffix) or a folder of
+    PNG images (anything else).
 
-    Video is H.264 at a quality that the eye cannot tell from the original, MPEG-4 where the encoder is missing; sides must be even. A file
-    appears whole or not at all.
+    Video is H.264 at a quality that the eye cannot tell from the original, MPEG-4 where the encoder
+    is missing; sides must be even. A file appears whole or not at all.
 
     Raises:
         ValueError: A side of the frames is odd and the path is a video.
@@ -147,7 +153,8 @@ def write_clip(path: str | Path, frames: np.ndarray, fps: int = 25) -> Path:
 
 
 def write_sequence(folder: str | Path, frames: np.ndarray, boxes_xyxy: np.ndarray) -> Path:
-    """Write an annotated test sequence: ``img/00001.jpg ...``, ``groundtruth.txt`` (x,y,w,h; nan = absent), ``absence.label`` where needed.
+    """Write an annotated test sequence: ``img/00001.jpg ...``, ``groundtruth.txt`` (x,y,w,h; nan =
+    absent), ``absence.label`` where needed.
 
     Args:
         folder: The sequence's folder.
@@ -182,7 +189,8 @@ def _write_image(path: Path, image: np.ndarray, options: Sequence[int] = ()) -> 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write a small collection: unlabeled clips under ``OUT/clips``, annotated sequences under ``OUT/sequences``."""
+    """Write a small collection: unlabeled clips under ``OUT/clips``, annotated sequences under
+    ``OUT/sequences``."""
     parser = argparse.ArgumentParser(
         description='Render clips with moving objects, with exact boxes.'
     )

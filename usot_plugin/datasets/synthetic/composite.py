@@ -1,12 +1,16 @@
-"""Real surfaces moving over real video, with exact boxes: training sequences made from unlabeled clips alone.
+"""Real surfaces moving over real video, with exact boxes: training sequences made from unlabeled
+clips alone.
 
-A piece of one clip is cut out along a random outline, goes on changing as that clip goes on, and moves, turns, grows and stretches over
-another clip; other pieces pass in front of it or beside it. The look is real, the motion and the box are known to the sub-pixel, which
-optical flow on the same clips cannot give.
+A piece of one clip is cut out along a random outline, goes on changing as that clip goes on, and
+moves, turns, grows and stretches over another clip; other pieces pass in front of it or beside it.
+The look is real, the motion and the box are known to the sub-pixel, which optical flow on the same
+clips cannot give.
 
-    python -m usot_plugin.datasets.synthetic.composite CLIPS... --out DIR [--count 200] [--table TABLE]
+    python -m usot_plugin.datasets.synthetic.composite CLIPS... --out DIR [--count 200] \\
+        [--table TABLE]
 
-writes ``DIR/<number>/{img/*.jpg, groundtruth.txt}``, which ``PseudoBoxDataset(box_source='annotated')`` trains on.
+writes ``DIR/<number>/{img/*.jpg, groundtruth.txt}``, which
+``PseudoBoxDataset(box_source='annotated')`` trains on.
 """
 
 from __future__ import annotations
@@ -41,9 +45,11 @@ class Motion:
         radius: Least and largest radius, share of the frame's shorter side.
         speed_px: Least and largest mean speed along an axis, pixels per frame.
         scale_change: The size varies by factors up to ``exp(+-scale_change)``.
-        aspect_change: The ratio of width to height varies by factors up to ``exp(+-2 aspect_change)``.
+        aspect_change: The ratio of width to height varies by factors up to ``exp(+-2
+            aspect_change)``.
         turn: Largest turn to each side, radians.
-        pieces: Least and largest number of pieces; the first is the target, later ones are in front of it.
+        pieces: Least and largest number of pieces; the first is the target, later ones are in front
+            of it.
         twin_share: Share of the other pieces that wear the target's surface.
     """
 
@@ -71,7 +77,8 @@ def render_composite(
         motion: How the pieces move.
 
     Returns:
-        ``(T, H, W, 3)`` uint8 and the boxes ``(T, 4)`` of the first piece: its whole outline cut at the frame, nan where it is covered.
+        ``(T, H, W, 3)`` uint8 and the boxes ``(T, 4)`` of the first piece: its whole outline cut at
+        the frame, nan where it is covered.
     """
     motion = motion or Motion()
     frames, height, width = scene.shape[:3]
@@ -120,7 +127,8 @@ def _piece(
 def read_scene(
     rng: np.random.Generator, path: str | Path, frames: int, longer_px: int
 ) -> np.ndarray:
-    """A random passage of a clip, ``(frames, H, W, 3)``, at most ``longer_px`` large; a shorter clip is played back and forth.
+    """A random passage of a clip, ``(frames, H, W, 3)``, at most ``longer_px`` large; a shorter
+    clip is played back and forth.
 
     Raises:
         ClipError: A frame cannot be decoded.
@@ -143,7 +151,8 @@ def _back_and_forth(count: int, frames: int) -> np.ndarray:
 
 
 def cut_surface(frames: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    """The region around each box as a square surface, ``(T, S, S, 3)``; what lies outside the frame repeats its border."""
+    """The region around each box as a square surface, ``(T, S, S, 3)``; what lies outside the frame
+    repeats its border."""
     surfaces = []
     for frame, box in zip(frames, boxes_xyxy, strict=True):
         centre, half = (
@@ -185,12 +194,15 @@ def render_sequence(
     longer_px: int,
     motion: Motion,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One sequence from randomly drawn clips; see :func:`render_composite`. The target is visible in the first frame.
+    """One sequence from randomly drawn clips; see :func:`render_composite`.
+
+    The target is visible in the first frame.
 
     Args:
         rng: All chance comes from it.
         clips: Name -> path.
-        tracks: Name of a clip -> ``(T, 4)`` boxes of what moves in it, where discovery found something; else a region that stays.
+        tracks: Name of a clip -> ``(T, 4)`` boxes of what moves in it, where discovery found
+            something; else a region that stays.
         frames: Length of the sequence.
         longer_px: Longer side of its frames.
         motion: How the pieces move.
@@ -221,7 +233,8 @@ def _surface(
 
 
 def discovered_tracks(table: str | Path) -> dict[str, np.ndarray]:
-    """Boxes of the kept object of each clip in a pseudo-box table, from its first frame on: name -> ``(T, 4)``."""
+    """Boxes of the kept object of each clip in a pseudo-box table, from its first frame on: name ->
+    ``(T, 4)``."""
     rows = read_table(table).kept()
     return {
         row.clip: row.track.boxes_xyxy
@@ -231,7 +244,8 @@ def discovered_tracks(table: str | Path) -> dict[str, np.ndarray]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write a collection of sequences; those that are there already are kept, so that a killed run goes on."""
+    """Write a collection of sequences; those that are there already are kept, so that a killed run
+    goes on."""
     parser = argparse.ArgumentParser(
         description='Render training sequences with exact boxes from unlabeled clips.'
     )

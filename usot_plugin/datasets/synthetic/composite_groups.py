@@ -1,4 +1,5 @@
-"""Training groups rendered when they are asked for: a data set without end out of a few minutes of video, with exact boxes."""
+"""Training groups rendered when they are asked for: a data set without end out of a few minutes of
+video, with exact boxes."""
 
 from __future__ import annotations
 
@@ -27,14 +28,17 @@ LEAST_VISIBLE = 0.3
 
 @dataclass(frozen=True)
 class Recipe:
-    """How groups are drawn; every number is a probability or a pair ``(least, greatest)`` unless it says otherwise.
+    """How groups are drawn; every number is a probability or a pair ``(least, greatest)`` unless it
+    says otherwise.
 
     Attributes:
-        kinds: Weights of the three kinds: a piece of one clip pasted into another (``composite``), one frame twice under a known motion
-            (``affine``), and two frames of a followed region (``track``).
+        kinds: Weights of the three kinds: a piece of one clip pasted into another (``composite``),
+            one frame twice under a known motion (``affine``), and two frames of a followed region
+            (``track``).
         search_scale: Greatest log factor on the size of the target in the search area.
         search_aspect: Greatest log factor on its aspect ratio.
-        search_shift_px: Greatest shift of the target from the middle of the search area, on each axis.
+        search_shift_px: Greatest shift of the target from the middle of the search area, on each
+            axis.
         turn: Standard deviation of its turn, radians.
         part: A pasted target is part of a larger piece.
         distractors: Probabilities of 0, 1, 2 ... further pieces.
@@ -43,7 +47,8 @@ class Recipe:
         absent: The target is not in the search area.
         low_resolution: Both crops are seen through fewer pixels, as those of a small target are.
         gray: Both crops are gray.
-        frame_gap: Greatest distance in frames between template and search of a followed region or of a background.
+        frame_gap: Greatest distance in frames between template and search of a followed region or
+            of a background.
     """
 
     kinds: tuple[float, float, float] = (0.4, 0.25, 0.35)
@@ -77,14 +82,16 @@ class _Look:
 class CompositeDataset(Dataset):
     """Template and search area, rendered directly at crop size from frames in memory.
 
-    A group is a pure function of (seed, epoch, index): it does not depend on the number of workers, and a resumed run that sets the epoch
-    goes on as if it had never stopped. Three kinds of groups are mixed, see :class:`Recipe`: pasted pieces with look-alikes, occluders and
-    parts as targets; one frame under a known motion; and two frames of a region that was followed there and back
+    A group is a pure function of (seed, epoch, index): it does not depend on the number of workers,
+    and a resumed run that sets the epoch goes on as if it had never stopped. Three kinds of groups
+    are mixed, see :class:`Recipe`: pasted pieces with look-alikes, occluders and parts as targets;
+    one frame under a known motion; and two frames of a region that was followed there and back
     (:mod:`usot_plugin.datasets.synthetic.region_tracks`).
 
     Args:
         clips: Video files, folders of frames, or folders of those.
-        tracks: File of :mod:`usot_plugin.datasets.synthetic.region_tracks`; without it no group is of the kind ``track``.
+        tracks: File of :mod:`usot_plugin.datasets.synthetic.region_tracks`; without it no group is
+            of the kind ``track``.
         samples_per_epoch: Groups of an epoch.
         seed: Of all random numbers.
         recipe: Overrides of :class:`Recipe`.
@@ -92,7 +99,8 @@ class CompositeDataset(Dataset):
         search_px: Side of the search crop.
         longer_px: Frames are kept with this longer side.
         max_frames: Frames kept of each clip.
-        clip_weights: Weight of the clips whose name begins so (1 for the others): to draw less of what is over-represented.
+        clip_weights: Weight of the clips whose name begins so (1 for the others): to draw less of
+            what is over-represented.
 
     Raises:
         ClipError, VideoSourceError: A clip cannot be read, or there is none.
@@ -115,7 +123,8 @@ class CompositeDataset(Dataset):
         unknown = set(recipe or {}) - set(Recipe.__dataclass_fields__)
         if unknown:
             raise ValueError(
-                f'CompositeDataset: unknown keys in recipe: {sorted(unknown)}; known are {sorted(Recipe.__dataclass_fields__)}'
+                f'CompositeDataset: unknown keys in recipe: {sorted(unknown)}; known are '
+                f'{sorted(Recipe.__dataclass_fields__)}'
             )
         if samples_per_epoch < 1:
             raise ValueError(f'samples_per_epoch must be positive, got {samples_per_epoch}')
@@ -143,7 +152,8 @@ class CompositeDataset(Dataset):
         found = read_tracks(path)
         if not set(found) & set(self.bank.names):
             raise ValueError(
-                f'{path}: its tracks are of other clips, e.g. {next(iter(found), "none")!r}, not {self.bank.names[0]!r}'
+                f'{path}: its tracks are of other clips, e.g. {next(iter(found), "none")!r}, not '
+                f'{self.bank.names[0]!r}'
             )
         return [
             [
@@ -168,7 +178,8 @@ class CompositeDataset(Dataset):
         self._shared[0] = epoch
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        """``{'inputs': {'template': (3, S, S), 'search': (3, S, S)} uint8 BGR, 'data_samples': SOTSample}``."""
+        """``{'inputs': {'template': (3, S, S), 'search': (3, S, S)} uint8 BGR, 'data_samples':
+        SOTSample}``."""
         if not 0 <= idx < len(self):
             raise IndexError(f'group {idx} is outside 0..{len(self) - 1}')
         rng = np.random.default_rng([self.seed, self.epoch, idx])
@@ -181,12 +192,16 @@ class CompositeDataset(Dataset):
             'data_samples': sample,
         }
 
-    # --- drawing ------------------------------------------------------------------------------------------------------------------------
+    # --- drawing
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def render(
         self, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], str]:
-        """Template and search crop, their boxes (nan for an absent target), and the clip of the target."""
+        """Template and search crop, their boxes (nan for an absent target), and the clip of the
+        target."""
         kind = int(rng.choice(3, p=self._kinds))
         clip = self._clip(rng, tracked=kind == 2)
         look = self._look(rng, clip, kind)
@@ -336,7 +351,8 @@ class CompositeDataset(Dataset):
         clip: int,
         near: tuple[int, np.ndarray, float] | None = None,
     ) -> tuple[Canvas, tuple[int, np.ndarray, float]]:
-        """A crop of a clip, and (frame, centre, crop pixels per pixel) of it; ``near`` asks for about the same place and time."""
+        """A crop of a clip, and (frame, centre, crop pixels per pixel) of it; ``near`` asks for
+        about the same place and time."""
         frames = self.bank.frames[clip]
         height, width = frames.shape[1:3]
         if near is None:

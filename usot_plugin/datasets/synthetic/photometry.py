@@ -18,7 +18,8 @@ def change_light(
     template: np.ndarray,
     search: np.ndarray,
 ) -> list[np.ndarray]:
-    """Light, colour, sharpness and noise of two crops ``(S, S, 3)`` uint8: some of it shared by both, some of each.
+    """Light, colour, sharpness and noise of two crops ``(S, S, 3)`` uint8: some of it shared by
+    both, some of each.
 
     Args:
         rng: All chance comes from it.
@@ -69,7 +70,8 @@ def change_light(
 
 @functools.cache
 def _noise(size: int) -> np.ndarray:
-    """Normal noise that crops of ``size`` are given a random window of: drawing it anew would cost more than all else."""
+    """Normal noise that crops of ``size`` are given a random window of: drawing it anew would cost
+    more than all else."""
     return np.random.default_rng(size).standard_normal(
         (size + NOISE_MARGIN, size + NOISE_MARGIN, 3), np.float32
     )

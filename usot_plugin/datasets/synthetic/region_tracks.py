@@ -1,9 +1,10 @@
-"""Regions of unlabeled clips that were followed by the motion of their points: real pairs with boxes that nobody drew.
+"""Regions of unlabeled clips that were followed by the motion of their points: real pairs with
+boxes that nobody drew.
 
     python -m usot_plugin.cli follow CLIPS... --out TRACKS.npz
 
-``CompositeDataset(tracks=...)`` reads the file. Regions are followed in the frames that it keeps of each clip, so ``--longer-px`` and
-``--max-frames`` have to be the same for both.
+``CompositeDataset(tracks=...)`` reads the file. Regions are followed in the frames that it keeps of
+each clip, so ``--longer-px`` and ``--max-frames`` have to be the same for both.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ def follow_region(
 ) -> RegionTrack | None:
     """Follow a region by the motion of its points, there and back.
 
-    Points on a grid are tracked by pyramidal Lucas-Kanade, those that do not return are dropped, and a robust similarity of the rest moves
-    and scales the box. It ends where under half of the points agree, the region leaves the frame, or it no longer looks as it did.
+    Points on a grid are tracked by pyramidal Lucas-Kanade, those that do not return are dropped,
+    and a robust similarity of the rest moves and scales the box. It ends where under half of the
+    points agree, the region leaves the frame, or it no longer looks as it did.
 
     Args:
         frames: ``(T, H, W, 3)`` uint8.
@@ -117,7 +119,8 @@ def _moved(
 
 
 def _patch(gray: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """A small picture of the box with mean 0 and variance 1, so that a mean product is a correlation."""
+    """A small picture of the box with mean 0 and variance 1, so that a mean product is a
+    correlation."""
     scale = 24 / np.maximum(box[2:] - box[:2], 1e-3)
     matrix = np.array([[scale[0], 0, -box[0] * scale[0]], [0, scale[1], -box[1] * scale[1]]])
     patch = cv2.warpAffine(gray, matrix, (24, 24), borderMode=cv2.BORDER_REPLICATE).astype(
@@ -135,7 +138,8 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 def random_region(
     rng: np.random.Generator, frame: np.ndarray, share: tuple[float, float] = (0.06, 0.6)
 ) -> np.ndarray:
-    """A region with some structure, ``(4,)``: its mean side is log-uniform between shares of the frame's shorter side."""
+    """A region with some structure, ``(4,)``: its mean side is log-uniform between shares of the
+    frame's shorter side."""
     height, width = frame.shape[:2]
     box = np.zeros(4)
     for _ in range(5):
@@ -153,7 +157,8 @@ def random_region(
 
 
 def moving_regions(frames: np.ndarray, index: int, gap: int = 2) -> list[np.ndarray]:
-    """Boxes of what moves otherwise than the picture as a whole between two frames: flow minus its best affine motion, in blobs."""
+    """Boxes of what moves otherwise than the picture as a whole between two frames: flow minus its
+    best affine motion, in blobs."""
     later = min(index + gap, len(frames) - 1)
     if later == index:
         return []

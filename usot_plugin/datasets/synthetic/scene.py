@@ -1,4 +1,5 @@
-"""Bodies, surfaces and paths of the rendered clips in :mod:`usot_plugin.datasets.synthetic.clips`."""
+"""Bodies, surfaces and paths of the rendered clips in
+:mod:`usot_plugin.datasets.synthetic.clips`."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ SUPERSAMPLING = 4
 def value_noise(
     rng: np.random.Generator, size_wh: tuple[int, int], cells: int, octaves: int = 4
 ) -> np.ndarray:
-    """Smooth noise in [0, 1], ``(H, W)`` float32: random grids of growing density, enlarged and added with falling weight."""
+    """Smooth noise in [0, 1], ``(H, W)`` float32: random grids of growing density, enlarged and
+    added with falling weight."""
     width, height = size_wh
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
@@ -39,7 +41,8 @@ def paint_texture(
     cells: int,
     contrast: float = 1.0,
 ) -> np.ndarray:
-    """A random surface around one hue (0..1), ``(H, W, 3)`` uint8 BGR: noise between three colours, with stripes or dots on it."""
+    """A random surface around one hue (0..1), ``(H, W, 3)`` uint8 BGR: noise between three colours,
+    with stripes or dots on it."""
     width, height = size_wh
     hues = (hue + rng.normal(0, 0.05, 3)) % 1
     colors_hsv = np.stack(
@@ -69,7 +72,8 @@ def paint_texture(
 
 
 def smooth_path(rng: np.random.Generator, frames: int, period: float, waves: int = 3) -> np.ndarray:
-    """A smooth curve in [-1, 1], ``(frames,)``: a few sine waves with periods around ``period`` frames."""
+    """A smooth curve in [-1, 1], ``(frames,)``: a few sine waves with periods around ``period``
+    frames."""
     t = np.arange(frames)
     periods = period * rng.uniform(0.6, 1.8, waves)
     weights = rng.uniform(0.5, 1.0, waves)
@@ -127,8 +131,10 @@ def make_outline(rng: np.random.Generator, aspect: float) -> np.ndarray:
 def sweep_path(
     rng: np.random.Generator, frames: int, reach_xy: np.ndarray, speed: float
 ) -> np.ndarray:
-    """A path ``(frames, 2)`` within ``+-reach_xy`` whose mean speed along an axis is about ``speed`` (never a period under 16 frames)."""
-    # A long reference path is drawn at one sample per unit of time, then read at the pace that gives the wanted speed.
+    """A path ``(frames, 2)`` within ``+-reach_xy`` whose mean speed along an axis is about
+    ``speed`` (never a period under 16 frames)."""
+    # A long reference path is drawn at one sample per unit of time, then read at the pace that
+    # gives the wanted speed.
     length = 4096
     path = np.stack([smooth_path(rng, length, 64), smooth_path(rng, length, 64)], -1) * reach_xy
     pace = min(speed / float(np.abs(np.diff(path, axis=0)).mean()), 4.0)
@@ -167,7 +173,8 @@ def make_object(
 def make_occluder(
     rng: np.random.Generator, target: Body, camera_xy: np.ndarray, hue: float
 ) -> Body:
-    """Something upright that stands in the scene (it drifts with the background) where the target passes."""
+    """Something upright that stands in the scene (it drifts with the background) where the target
+    passes."""
     frames = len(camera_xy)
     meet = int(rng.integers(frames // 4, max(frames // 4 + 1, 3 * frames // 4)))
     center = target.center_xy[meet] + camera_xy[meet] - camera_xy
@@ -198,7 +205,8 @@ def _blur_kernel(velocity_xy: np.ndarray) -> np.ndarray | None:
 
 def _silhouette(polygon: np.ndarray, left: int, top: int, width: int, height: int) -> np.ndarray:
     """Covered share of each pixel of a window, ``(height, width)`` float32 in [0, 1]."""
-    # OpenCV's own anti-aliasing makes a polygon up to a pixel fatter on each side; drawn enlarged, that shrinks with the factor.
+    # OpenCV's own anti-aliasing makes a polygon up to a pixel fatter on each side; drawn enlarged,
+    # that shrinks with the factor.
     mask = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
     # A pixel centre sits at +0.5 in continuous coordinates, at 0 for OpenCV's drawing.
     points = (polygon - (left, top)) * SUPERSAMPLING - 0.5
@@ -209,7 +217,8 @@ def _silhouette(polygon: np.ndarray, left: int, top: int, width: int, height: in
 
 
 def draw_body(frame: np.ndarray, body: Body, t: int) -> np.ndarray:
-    """Draw a body into ``frame`` in place; returns the pixels it covers by more than half, ``(H, W)`` bool."""
+    """Draw a body into ``frame`` in place; returns the pixels it covers by more than half, ``(H,
+    W)`` bool."""
     frame_height, frame_width = frame.shape[:2]
     covered = np.zeros((frame_height, frame_width), bool)
     polygon = body.polygon(t)

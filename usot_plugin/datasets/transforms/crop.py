@@ -23,13 +23,15 @@ def crop_view(
 
     Args:
         view: Image and box.
-        window_wh: Sides in image pixels of the window at scale 1; the crop shows it ``size_px`` large.
+        window_wh: Sides in image pixels of the window at scale 1; the crop shows it ``size_px``
+            large.
         size_px: Side of the (square) crop.
         shift_xy: Moves the window by this many crop pixels, so the box moves the other way.
         scale_xy: Factors on the sides of the window: above 1 the target becomes smaller.
 
     Returns:
-        The crop ``(size_px, size_px, 3)``. The window is rounded to whole pixels of the image; the box follows the rounded window exactly.
+        The crop ``(size_px, size_px, 3)``. The window is rounded to whole pixels of the image; the
+        box follows the rounded window exactly.
     """
     center = xyxy_to_cxcywh(view.box_xyxy)[:2]
     unit = np.asarray(window_wh) / size_px
@@ -48,17 +50,20 @@ class SiameseCrop(ViewTransform):
     Args:
         views: Names of the views.
         size: Side of the crop in pixels.
-        exemplar: Side that shows the box and its context; equal to ``size`` for a template, 127 for a search area of 255.
+        exemplar: Side that shows the box and its context; equal to ``size`` for a template, 127 for
+            a search area of 255.
         context: Share of ``w + h`` that belongs to the target (SiamFC).
-        window: 'context' for the square ``context_side * size / exemplar``; 'scaled' for ``scaled`` times width and height of the box, each
-            axis by itself (correlation filters such as UDT).
+        window: 'context' for the square ``context_side * size / exemplar``; 'scaled' for ``scaled``
+            times width and height of the box, each axis by itself (correlation filters such as
+            UDT).
         scaled: See ``window``.
         shift_px: The window moves by up to this many crop pixels on each axis, uniform.
         scale: The sides of the window change by up to this share, uniform.
         keep_aspect: One factor for both sides; otherwise each draws its own.
 
     Reference:
-        USOT Sec. 3.2; shift 4 px and scale 0.05 for templates, 64 px and 0.18 for search and memory come from its release.
+        USOT Sec. 3.2; shift 4 px and scale 0.05 for templates, 64 px and 0.18 for search and memory
+        come from its release.
     """
 
     def __init__(
@@ -78,7 +83,8 @@ class SiameseCrop(ViewTransform):
             raise ValueError(f"SiameseCrop: window is 'context' or 'scaled', got {window!r}")
         if size < 1 or exemplar < 1 or shift_px < 0 or not 0 <= scale < 1:
             raise ValueError(
-                f'SiameseCrop: got size={size}, exemplar={exemplar}, shift_px={shift_px}, scale={scale}'
+                f'SiameseCrop: got size={size}, exemplar={exemplar}, shift_px={shift_px}, '
+                f'scale={scale}'
             )
         self.size, self.exemplar, self.context, self.window, self.scaled = (
             size,

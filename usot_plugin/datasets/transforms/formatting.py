@@ -37,13 +37,17 @@ def _mask_of(view: View) -> Tensor:
 class PackSOTInputs(BaseTransform):
     """Pack a group: ``{'inputs': {...}, 'data_samples': SOTSample}``.
 
-    The box of a view that ``absent_views`` names is nan: the template's target is not in it (hard negatives).
+    The box of a view that ``absent_views`` names is nan: the template's target is not in it (hard
+    negatives).
 
     Args:
-        single: Views of one image: ``inputs[name]`` is ``(3, S, S)`` uint8 BGR, the sample has ``<name>_box_xyxy`` ``(4,)``.
-        stacked: Views of N images: ``inputs[name]`` is ``(N, 3, S, S)``, the sample has ``<name>_boxes_xyxy`` ``(N, 4)``. A view that this
-            stage does not draw (memory, in the naive stage) is left out.
-        masks: Single views whose target's pixels are given too, where they are known: ``<name>_mask`` ``(S, S)`` bool of the sample.
+        single: Views of one image: ``inputs[name]`` is ``(3, S, S)`` uint8 BGR, the sample has
+            ``<name>_box_xyxy`` ``(4,)``.
+        stacked: Views of N images: ``inputs[name]`` is ``(N, 3, S, S)``, the sample has
+            ``<name>_boxes_xyxy`` ``(N, 4)``. A view that this stage does not draw (memory, in the
+            naive stage) is left out.
+        masks: Single views whose target's pixels are given too, where they are known:
+            ``<name>_mask`` ``(S, S)`` bool of the sample.
 
     Raises (when called):
         KeyError: A view is not among those of the frame sampler, or a single one is missing.
@@ -62,7 +66,8 @@ class PackSOTInputs(BaseTransform):
         unknown = set(self.single + self.stacked + self.masks) - set(results['view_names'])
         if unknown:
             raise KeyError(
-                f'PackSOTInputs: no view {sorted(unknown)}; the frame sampler gives {list(results["view_names"])}'
+                f'PackSOTInputs: no view {sorted(unknown)}; the frame sampler gives '
+                f'{list(results["view_names"])}'
             )
         sample = SOTSample(metainfo={'clip': results['clip'], 'object_id': results['object_id']})
         inputs: dict[str, Tensor] = {}
@@ -90,4 +95,7 @@ class PackSOTInputs(BaseTransform):
         return {'inputs': inputs, 'data_samples': sample}
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(single={self.single}, stacked={self.stacked}, masks={self.masks})'
+        return (
+            f'{type(self).__name__}(single={self.single}, stacked={self.stacked}, '
+            f'masks={self.masks})'
+        )

@@ -17,7 +17,8 @@ class ViewBoxOffset(ViewTransform):
 
     Args:
         views: Names of the views.
-        offset_px: Largest distance on each axis in pixels of the view, which are those of the frame before it is cut; uniform.
+        offset_px: Largest distance on each axis in pixels of the view, which are those of the frame
+            before it is cut; uniform.
 
     Raises:
         ValueError: ``offset_px`` is negative.
@@ -41,10 +42,12 @@ class ViewBoxOffset(ViewTransform):
 
 @TRANSFORMS.register_module()
 class GroupBoxPart(GroupTransform):
-    """Make another region of the object the target: the same part of the box in every image of the group.
+    """Make another region of the object the target: the same part of the box in every image of the
+    group.
 
-    Boxes that always end where an object ends teach a network to close its box around whatever it sees. A face on a person is then lost to
-    the person. A part has no edges of its own: its box can only be known from the template.
+    Boxes that always end where an object ends teach a network to close its box around whatever it
+    sees. A face on a person is then lost to the person. A part has no edges of its own: its box can
+    only be known from the template.
 
     Args:
         views: Names of the views.

@@ -1,4 +1,5 @@
-"""What the transforms of a training group work on: views, and a base class that draws parameters first and applies them second."""
+"""What the transforms of a training group work on: views, and a base class that draws parameters
+first and applies them second."""
 
 from __future__ import annotations
 
@@ -16,11 +17,13 @@ class View:
     """One image of a training group and the box in it.
 
     Attributes:
-        image: ``(H, W, 3)`` uint8 BGR: a frame, a stored crop of one, or (after cropping) the network's input. Never changed in place.
+        image: ``(H, W, 3)`` uint8 BGR: a frame, a stored crop of one, or (after cropping) the
+            network's input. Never changed in place.
         box_xyxy: ``(4,)`` float64 in pixels of ``image``; parts may lie outside.
         frame_index: Frame of the clip.
         fill: Colour outside the frame, ``(3,)``.
-        box_mask: ``(M, M)`` bool on a grid over ``box_xyxy``, the target's pixels in its box; None where they are unknown.
+        box_mask: ``(M, M)`` bool on a grid over ``box_xyxy``, the target's pixels in its box; None
+            where they are unknown.
     """
 
     image: np.ndarray
@@ -37,7 +40,8 @@ class View:
     ) -> View:
         """The same view with another image and, where it moved, another box.
 
-        A view whose box moves loses its mask, unless the caller says where the mask is now: rotations and warps do not keep the grid.
+        A view whose box moves loses its mask, unless the caller says where the mask is now:
+        rotations and warps do not keep the grid.
         """
         if box_xyxy is None:
             return replace(self, image=image)
@@ -45,11 +49,13 @@ class View:
 
 
 class ViewTransform(BaseTransform):
-    """A random change of single views: parameters are drawn from the group's own generator, then a plain function applies them.
+    """A random change of single views: parameters are drawn from the group's own generator, then a
+    plain function applies them.
 
-    A group is a dictionary with ``views`` (name -> list of :class:`View`), ``view_names`` (all names the frame sampler may give; one may be
-    absent from ``views`` in a stage that does not use it) and ``rng``, a :class:`numpy.random.Generator` that belongs to this sample alone,
-    so that a sample does not depend on the process that makes it.
+    A group is a dictionary with ``views`` (name -> list of :class:`View`), ``view_names`` (all
+    names the frame sampler may give; one may be absent from ``views`` in a stage that does not use
+    it) and ``rng``, a :class:`numpy.random.Generator` that belongs to this sample alone, so that a
+    sample does not depend on the process that makes it.
 
     Args:
         views: Names of the views to change; each image of a view draws its own parameters.
@@ -64,7 +70,8 @@ class ViewTransform(BaseTransform):
             views = (views,)
         if not views or not 0 <= prob <= 1:
             raise ValueError(
-                f'{type(self).__name__}: needs views and a probability in [0, 1], got views={views}, prob={prob}'
+                f'{type(self).__name__}: needs views and a probability in [0, 1], got '
+                f'views={views}, prob={prob}'
             )
         self.views, self.prob = tuple(views), prob
 
@@ -82,7 +89,8 @@ class ViewTransform(BaseTransform):
         for name in self.views:
             if name not in results['view_names']:
                 raise KeyError(
-                    f"{type(self).__name__}: no view '{name}'; the frame sampler gives {list(results['view_names'])}"
+                    f"{type(self).__name__}: no view '{name}'; the frame sampler gives "
+                    f'{list(results["view_names"])}'
                 )
             views[name] = [change(view) for view in views.get(name, ())]
         return {**results, 'views': {name: group for name, group in views.items() if group}}
@@ -101,11 +109,13 @@ class ViewTransform(BaseTransform):
         """The changed view; deterministic."""
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({", ".join(f"{key}={value}" for key, value in vars(self).items())})'
+        arguments = ', '.join(f'{key}={value}' for key, value in vars(self).items())
+        return f'{type(self).__name__}({arguments})'
 
 
 class GroupTransform(ViewTransform):
-    """A random change of a whole group: its parameters are drawn once, and all named views change or none."""
+    """A random change of a whole group: its parameters are drawn once, and all named views change
+    or none."""
 
     def transform(self, results: dict) -> dict:
         """Change all named views or none."""
@@ -134,6 +144,7 @@ def check_range(
     """
     if len(value) != 2 or not low <= value[0] <= value[1] <= high:
         raise ValueError(
-            f'{type(owner).__name__}: {name} must be two ascending numbers in [{low}, {high}], got {tuple(value)}'
+            f'{type(owner).__name__}: {name} must be two ascending numbers in [{low}, {high}], '
+            f'got {tuple(value)}'
         )
     return float(value[0]), float(value[1])

@@ -16,10 +16,12 @@ from .pwc_lite import SIZE_MULTIPLE, PWCLite
 
 
 def load_pwc_lite(checkpoint: str | Path) -> PWCLite:
-    """The network of a published ARFlow checkpoint, on the CPU; number of frames and kind of decoder are read off the weights.
+    """The network of a published ARFlow checkpoint, on the CPU; number of frames and kind of
+    decoder are read off the weights.
 
     Raises:
-        ValueError: The file is missing, unreadable, or no PWC-Lite; one line names it and the cause.
+        ValueError: The file is missing, unreadable, or no PWC-Lite; one line names it and the
+            cause.
     """
     from usot_plugin.utils.checkpoint import (
         CheckpointError,
@@ -35,7 +37,8 @@ def load_pwc_lite(checkpoint: str | Path) -> PWCLite:
     weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
     if not isinstance(weights, Mapping):
         raise ValueError(
-            f'{path}: not a PWC-Lite checkpoint (it holds a {type(content).__name__}, not a state dict)'
+            f'{path}: not a PWC-Lite checkpoint (it holds a {type(content).__name__}, not a '
+            'state dict)'
         )
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     first = weights.get('flow_estimators.conv1.0.weight')
@@ -68,8 +71,10 @@ class ARFlow(FlowEstimator):
     """PWC-Lite with weights that were learned without labels.
 
     Args:
-        checkpoint: A published ``pwclite_*.tar``; ``pwclite_ar_mv.tar`` (three frames) is the USOT release's.
-        input_size_wh: Frames are resized to this for the network, as the release does without keeping the aspect; multiples of 64.
+        checkpoint: A published ``pwclite_*.tar``; ``pwclite_ar_mv.tar`` (three frames) is the USOT
+            release's.
+        input_size_wh: Frames are resized to this for the network, as the release does without
+            keeping the aspect; multiples of 64.
         device: A torch device; by default CUDA where there is one.
 
     Raises:
@@ -86,11 +91,13 @@ class ARFlow(FlowEstimator):
     ) -> None:
         if checkpoint is None:
             raise ValueError(
-                'ARFlow needs checkpoint=<path of a published pwclite_*.tar>; DISFlow needs no weights'
+                'ARFlow needs checkpoint=<path of a published pwclite_*.tar>; DISFlow needs no '
+                'weights'
             )
         if any(side < SIZE_MULTIPLE or side % SIZE_MULTIPLE for side in input_size_wh):
             raise ValueError(
-                f'ARFlow: input_size_wh must be multiples of {SIZE_MULTIPLE}, got {tuple(input_size_wh)}'
+                f'ARFlow: input_size_wh must be multiples of {SIZE_MULTIPLE}, got '
+                f'{tuple(input_size_wh)}'
             )
         self.input_size_wh = tuple(input_size_wh)
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))

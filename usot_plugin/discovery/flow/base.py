@@ -15,8 +15,10 @@ class FlowEstimator(ABC):
     """Dense flow between two frames of one clip.
 
     Attributes:
-        color: The frames it wants: ``'gray'`` for ``(H, W)`` or ``'bgr'`` for ``(H, W, 3)``, uint8 and contiguous.
-        needs_before: Whether it also looks at the frame as far before ``frame0`` as ``frame1`` lies after it.
+        color: The frames it wants: ``'gray'`` for ``(H, W)`` or ``'bgr'`` for ``(H, W, 3)``, uint8
+            and contiguous.
+        needs_before: Whether it also looks at the frame as far before ``frame0`` as ``frame1`` lies
+            after it.
         min_side_px: Frames with a shorter side cannot be given to it.
     """
 
@@ -36,7 +38,8 @@ class FlowEstimator(ABC):
             before: An earlier frame of the same shape, only where ``needs_before``.
 
         Returns:
-            ``(H, W, 2)`` float32 ``flow_uv``: motion to the right and downwards in pixels of the given frames.
+            ``(H, W, 2)`` float32 ``flow_uv``: motion to the right and downwards in pixels of the
+            given frames.
         """
 
 
@@ -44,7 +47,8 @@ def build_flow(options: Mapping[str, Any] | FlowEstimator) -> FlowEstimator:
     """The estimator of a config such as ``dict(type='DISFlow', preset='fast')``.
 
     Raises:
-        ValueError: The type is not registered, is no flow estimator, or an option does not fit; one line says which.
+        ValueError: The type is not registered, is no flow estimator, or an option does not fit; one
+            line says which.
     """
     if isinstance(options, FlowEstimator):
         return options
@@ -58,6 +62,7 @@ def build_flow(options: Mapping[str, Any] | FlowEstimator) -> FlowEstimator:
         ) from error
     if not isinstance(estimator, FlowEstimator):
         raise ValueError(
-            f"flow estimator '{options.get('type')}' is a {type(estimator).__name__}, not a FlowEstimator"
+            f"flow estimator '{options.get('type')}' is a {type(estimator).__name__}, not a "
+            'FlowEstimator'
         )
     return estimator

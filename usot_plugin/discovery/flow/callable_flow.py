@@ -33,7 +33,8 @@ def load_function(spec: str) -> Callable:
 
 @TASK_UTILS.register_module()
 class CallableFlow(FlowEstimator):
-    """Flow from a function ``(frame0, frame1) -> (H, W, 2)``, for RAFT and its kin or for files of precomputed flow.
+    """Flow from a function ``(frame0, frame1) -> (H, W, 2)``, for RAFT and its kin or for files of
+    precomputed flow.
 
     Args:
         function: The function, or ``'module:function'`` (which also travels to worker processes).
@@ -74,7 +75,8 @@ class CallableFlow(FlowEstimator):
         flow_uv = np.asarray(given, np.float32)
         if flow_uv.shape != (*frame0.shape[:2], 2):
             raise ValueError(
-                f"flow function '{self.name}' must give shape {(*frame0.shape[:2], 2)}, got {flow_uv.shape}"
+                f"flow function '{self.name}' must give shape {(*frame0.shape[:2], 2)}, got "
+                f'{flow_uv.shape}'
             )
         if not np.isfinite(flow_uv).all():
             raise ValueError(f"flow function '{self.name}' gave numbers that are not finite")

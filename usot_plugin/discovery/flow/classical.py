@@ -22,7 +22,8 @@ class DISFlow(FlowEstimator):
     """Dense inverse search, the default: good edges at a few milliseconds a frame on one CPU core.
 
     Args:
-        preset: ``'ultrafast'``, ``'fast'`` or ``'medium'``; each step is about two, then five times slower.
+        preset: ``'ultrafast'``, ``'fast'`` or ``'medium'``; each step is about two, then five times
+            slower.
 
     Raises:
         ValueError: There is no such preset.
@@ -50,7 +51,8 @@ class DISFlow(FlowEstimator):
 
 @TASK_UTILS.register_module()
 class FarnebackFlow(FlowEstimator):
-    """Polynomial expansion: smoother than DIS, about ten times slower, and without its search for large motion.
+    """Polynomial expansion: smoother than DIS, about ten times slower, and without its search for
+    large motion.
 
     Args:
         pyramid_scale: Size ratio of neighbouring pyramid levels.

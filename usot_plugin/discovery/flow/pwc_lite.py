@@ -1,7 +1,8 @@
 """PWC-Lite, the network of ARFlow, in plain PyTorch.
 
-Module names and shapes are those of the checkpoints that ARFlow's authors publish, so these load. Legend: ``B`` batch, ``C`` channels,
-``H, W`` height and width of a pyramid level, ``K = 81`` displacements of the correlation.
+Module names and shapes are those of the checkpoints that ARFlow's authors publish, so these load.
+Legend: ``B`` batch, ``C`` channels, ``H, W`` height and width of a pyramid level, ``K = 81``
+displacements of the correlation.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def correlate_patches(features0: Tensor, features1: Tensor, radius: int = SEARCH
         radius: Largest displacement on each axis.
 
     Returns:
-        ``(B, K, H, W)`` with ``K = (2 radius + 1)^2``; channel ``(dy + radius) (2 radius + 1) + dx + radius`` belongs to ``(dx, dy)``.
+        ``(B, K, H, W)`` with ``K = (2 radius + 1)^2``; channel ``(dy + radius) (2 radius + 1) + dx
+        + radius`` belongs to ``(dx, dy)``.
 
     Reference:
         PWC-Net (arXiv:1709.02371), Eq. 2.
@@ -51,7 +53,8 @@ def correlate_patches(features0: Tensor, features1: Tensor, radius: int = SEARCH
 
 
 def warp(features: Tensor, flow_uv: Tensor) -> Tensor:
-    """Fetch each place's feature from where its flow points to, bilinearly; outside, the border's feature.
+    """Fetch each place's feature from where its flow points to, bilinearly; outside, the border's
+    feature.
 
     Args:
         features: ``(B, C, H, W)``.
@@ -107,7 +110,8 @@ class FeaturePyramid(nn.Module):
 
 
 class ReducedEstimator(nn.Module):
-    """Flow decoder that keeps the outputs of its last two layers only (``reduce_dense`` of ARFlow)."""
+    """Flow decoder that keeps the outputs of its last two layers only (``reduce_dense`` of
+    ARFlow)."""
 
     feature_channels = 32
 
@@ -121,7 +125,8 @@ class ReducedEstimator(nn.Module):
         self.predict_flow = _conv(96, 2, active=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, channels_in, H, W)`` -> features ``(B, 32, H, W)`` and a flow update ``(B, 2, H, W)``."""
+        """``(B, channels_in, H, W)`` -> features ``(B, 32, H, W)`` and a flow update ``(B, 2, H,
+        W)``."""
         older = self.conv1(x)
         newer = self.conv2(older)
         for layer in (self.conv3, self.conv4, self.conv5):
@@ -142,7 +147,8 @@ class DenseEstimator(nn.Module):
         self.conv_last = _conv(channels_in, 2, active=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, channels_in, H, W)`` -> features ``(B, channels_in + 448, H, W)`` and a flow update ``(B, 2, H, W)``."""
+        """``(B, channels_in, H, W)`` -> features ``(B, channels_in + 448, H, W)`` and a flow update
+        ``(B, 2, H, W)``."""
         for number in range(1, 6):
             x = torch.cat([self.get_submodule(f'conv{number}')(x), x], dim=1)
         return x, self.conv_last(x)
@@ -169,12 +175,13 @@ class PWCLite(nn.Module):
     """Flow from an image to its follower, from two images or (multi-view) three.
 
     Args:
-        frames: 2, or 3 for the multi-view network that also sees the image before and estimates both directions at once.
+        frames: 2, or 3 for the multi-view network that also sees the image before and estimates
+            both directions at once.
         reduced: The decoder with fewer connections, which all published checkpoints have.
 
     Reference:
-        Liu et al., Learning by Analogy: Reliable Supervision from Transformations for Unsupervised Optical Flow Estimation
-        (ARFlow, arXiv:2003.13045), Sec. 3.
+        Liu et al., Learning by Analogy: Reliable Supervision from Transformations for Unsupervised
+        Optical Flow Estimation (ARFlow, arXiv:2003.13045), Sec. 3.
     """
 
     def __init__(self, frames: int = 2, reduced: bool = True) -> None:
@@ -230,7 +237,8 @@ class PWCLite(nn.Module):
             inner, update = self.flow_estimators(torch.cat([matches[0], embedded, flows[0]], dim=1))
             flow = flows[0] + update
             return [flow + self.context_networks(torch.cat([inner, flow], dim=1))]
-        # One set of weights serves both directions: each sees itself first and the other one mirrored.
+        # One set of weights serves both directions: each sees itself first and the other one
+        # mirrored.
         decoded = [
             self.flow_estimators(
                 torch.cat([embedded, matches[i], matches[1 - i], flows[i], -flows[1 - i]], dim=1)

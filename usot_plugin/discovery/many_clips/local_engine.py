@@ -22,7 +22,8 @@ def available_cpus() -> int:
 
 
 def prepare_worker(imports: Sequence[str] = ()) -> None:
-    """Settings of a process that does one clip at a time: one thread, no decoder chatter, and the modules the config asks for."""
+    """Settings of a process that does one clip at a time: one thread, no decoder chatter, and the
+    modules the config asks for."""
     import av
 
     cv2.setNumThreads(1)
@@ -46,7 +47,8 @@ def run_local(
     Args:
         tasks: The clips.
         config: Discovery config.
-        workers: Number of processes, one per CPU by default; 0 works in this one, where a decoder that crashes or hangs does so to the run.
+        workers: Number of processes, one per CPU by default; 0 works in this one, where a decoder
+            that crashes or hangs does so to the run.
         imports: Modules every worker imports first (they register flow estimators of the user).
         timeout_s: A clip of which no frame comes for so long is given up; None waits forever.
         on_silent: Told of such a clip, and for how many seconds, before it is given up.

@@ -1,4 +1,5 @@
-"""Discovery of one clip as a pure function: path and config in, the rows and bytes of its part out."""
+"""Discovery of one clip as a pure function: path and config in, the rows and bytes of its part
+out."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class ClipTask:
     Attributes:
         clip: Name in the table.
         path: File or folder.
-        finished_fingerprint: Fingerprint of the clip's existing part, if there is one; the clip is left alone while it fits.
+        finished_fingerprint: Fingerprint of the clip's existing part, if there is one; the clip is
+            left alone while it fits.
     """
 
     clip: str
@@ -51,7 +53,8 @@ class ClipResult:
 
     Attributes:
         clip: Name in the table.
-        status: 'kept' (at least one trajectory), 'dropped', 'skipped', or 'finished' (by an earlier run).
+        status: 'kept' (at least one trajectory), 'dropped', 'skipped', or 'finished' (by an earlier
+            run).
         reason: Why it was not kept, as one of a few.
         detail: The same in one full line.
         kept: Number of trajectories kept.
@@ -79,8 +82,9 @@ class ClipResult:
 def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     """Find the moving objects of one clip.
 
-    Nothing is written. Of a clip that is damaged in the middle the frames before are used, and the ``detail`` of its rows says which were
-    left out. A clip that cannot be read, or in which nothing moves, gives a 'skipped' row with its reason.
+    Nothing is written. Of a clip that is damaged in the middle the frames before are used, and the
+    ``detail`` of its rows says which were left out. A clip that cannot be read, or in which nothing
+    moves, gives a 'skipped' row with its reason.
     """
     started = time.perf_counter()
     try:
@@ -136,7 +140,8 @@ def discover_clip(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
 def _discover_whole_or_head(
     clip: Clip, config: DiscoveryConfig
 ) -> tuple[list[PseudoTrack], list[str]]:
-    """The tracks of a clip, or of the frames before one that cannot be read; then also which frames were left out.
+    """The tracks of a clip, or of the frames before one that cannot be read; then also which frames
+    were left out.
 
     Raises:
         ClipError: Too few frames are before the one that cannot be read.
@@ -158,7 +163,8 @@ def _discover_whole_or_head(
 
 @lru_cache(maxsize=1)
 def _estimator(flow_json: str) -> FlowEstimator:
-    """The flow estimator of a worker, built once and not for every clip, because a network reads its weights."""
+    """The flow estimator of a worker, built once and not for every clip, because a network reads
+    its weights."""
     return build_flow(json.loads(flow_json))
 
 
@@ -208,7 +214,8 @@ def skipped(
 
 
 def guarded(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
-    """:func:`discover_clip` at the boundary of a worker: a bug becomes a result, so that the other clips are finished."""
+    """:func:`discover_clip` at the boundary of a worker: a bug becomes a result, so that the other
+    clips are finished."""
     try:
         return discover_clip(task, config)
     except (

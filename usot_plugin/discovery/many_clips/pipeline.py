@@ -47,7 +47,8 @@ class RunOptions:
         merge: Write the one-file form when the table has all clips.
         imports: Modules that every worker imports first.
         quiet: Only failures and the summary.
-        clip_timeout_s: A clip of which no frame comes for so long is given up, its row says 'timed out'; None waits forever. Not with Ray.
+        clip_timeout_s: A clip of which no frame comes for so long is given up, its row says 'timed
+            out'; None waits forever. Not with Ray.
     """
 
     workers: int | None = None
@@ -82,7 +83,8 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def clips_of_shard(clips: Mapping[str, Path], shard: tuple[int, int]) -> dict[str, Path]:
-    """Every n-th clip in the order of names, from the i-th on: the shards of one list are disjoint and complete."""
+    """Every n-th clip in the order of names, from the i-th on: the shards of one list are disjoint
+    and complete."""
     index, count = shard
     return {name: clips[name] for name in sorted(clips)[index::count]}
 
@@ -100,7 +102,8 @@ def discover_clips(
     Args:
         clips: Path of each clip by its name.
         config: Discovery config.
-        table: The folder of parts. The one-file form comes beside it, as ``<table>.parquet``, as soon as every clip has its part.
+        table: The folder of parts. The one-file form comes beside it, as ``<table>.parquet``, as
+            soon as every clip has its part.
         options: How to run.
 
     Returns:
@@ -113,7 +116,8 @@ def discover_clips(
         WorkerStartError: The workers cannot be started.
     """
     options = options or RunOptions()
-    # A table holds UTF-8 only: a clip with another name is one skipped row, under the name that messages show.
+    # A table holds UTF-8 only: a clip with another name is one skipped row, under the name that
+    # messages show.
     unnamed = {
         shown_name(name)
         for name, path in clips.items()

@@ -1,4 +1,5 @@
-"""What a run over many clips shows: one bar on a terminal, plain lines in a log, a summary at the end."""
+"""What a run over many clips shows: one bar on a terminal, plain lines in a log, a summary at the
+end."""
 
 from __future__ import annotations
 
@@ -80,10 +81,13 @@ class Tally:
         seconds = time.perf_counter() - self.started
         done = max(self.done, 1)
         lines = [
-            f'{self.done} of {self.total} clips in {_clock(seconds)}, {self.frames} frames, {self.frames / max(seconds, 1e-9):.0f} frames/s'
+            f'{self.done} of {self.total} clips in {_clock(seconds)}, {self.frames} frames, '
+            f'{self.frames / max(seconds, 1e-9):.0f} frames/s'
             + (f'; {self.earlier} were finished by an earlier run' if self.earlier else ''),
-            f'  kept       {self.status[KEPT]:6d}  ({self.status[KEPT] / done:.1%}), {counted(self.tracks, "object")}',
-            f'  samplable  {self.samplable:6d}  ({self.samplable / done:.1%}), {counted(self.samplable_tracks, "object")}',
+            f'  kept       {self.status[KEPT]:6d}  ({self.status[KEPT] / done:.1%}), '
+            f'{counted(self.tracks, "object")}',
+            f'  samplable  {self.samplable:6d}  ({self.samplable / done:.1%}), '
+            f'{counted(self.samplable_tracks, "object")}',
         ]
         for status in (DROPPED, SKIPPED):
             lines.append(
@@ -207,7 +211,10 @@ class Progress(ProgressLines):
             for (status, reason), n in tally.reasons.most_common()
             if status == SKIPPED
         )
-        text = f'{tally.frames_per_second:.0f} frames/s, {counted(tally.tracks, "object")}, {tally.status[DROPPED]} dropped'
+        text = (
+            f'{tally.frames_per_second:.0f} frames/s, {counted(tally.tracks, "object")}, '
+            f'{tally.status[DROPPED]} dropped'
+        )
         return f'{text}, skipped: {skipped}' if skipped else text
 
 

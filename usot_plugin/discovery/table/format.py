@@ -1,7 +1,8 @@
 """The pseudo-box table on disk: columns, metadata and the bytes of one part.
 
-A table is a folder of Parquet parts, one per clip, or the same rows in one ``.parquet`` file. Plain column types only, so that pandas,
-DuckDB and everything else that reads Parquet can open it. A row is one trajectory, or one clip that was skipped.
+A table is a folder of Parquet parts, one per clip, or the same rows in one ``.parquet`` file. Plain
+column types only, so that pandas, DuckDB and everything else that reads Parquet can open it. A row
+is one trajectory, or one clip that was skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from usot_plugin.structures import PseudoTrack
 from usot_plugin.utils.json_text import parse_json
 from usot_plugin.version import __version__
 
-#: Newest version that is read. It is raised when columns change; a reader refuses what it does not know, and reads all older ones.
+#: Newest version that is read. It is raised when columns change; a reader refuses what it does not
+#: know, and reads all older ones.
 SCHEMA_VERSION = 2
 #: What tables without masks are written as: they have not changed, and older readers know them.
 PLAIN_VERSION = 1
@@ -72,7 +74,8 @@ COLUMNS = pa.schema(
     ]
 )
 
-#: The column that ``store_masks`` adds (version 2): run lengths of the motion mask on a grid over the box, empty where there is none.
+#: The column that ``store_masks`` adds (version 2): run lengths of the motion mask on a grid over
+#: the box, empty where there is none.
 MASK_COLUMN = pa.field('mask_runs', pa.list_(pa.list_(pa.int32())))
 
 
@@ -125,8 +128,10 @@ class TableInfo:
 
     Attributes:
         config: The full discovery config, nothing left to defaults.
-        package: Version of this package that wrote it; several, sorted and joined by commas, where parts differ.
-        rounds: Which trackers have labelled it again since discovery, the first round first (:mod:`usot_plugin.self_training.relabel`).
+        package: Version of this package that wrote it; several, sorted and joined by commas, where
+            parts differ.
+        rounds: Which trackers have labelled it again since discovery, the first round first
+            (:mod:`usot_plugin.self_training.relabel`).
     """
 
     config: dict[str, Any]
@@ -185,12 +190,14 @@ def read_info(schema: pa.Schema, path: Path) -> TableInfo:
     metadata = schema.metadata or {}
     if _VERSION_KEY not in metadata or _CONFIG_KEY not in metadata:
         raise TableError(
-            f'{path}: a Parquet file, but not a pseudo-box table (no {_VERSION_KEY.decode()} in its metadata)'
+            f'{path}: a Parquet file, but not a pseudo-box table (no {_VERSION_KEY.decode()} in '
+            'its metadata)'
         )
     version = metadata[_VERSION_KEY].decode('utf-8', 'backslashreplace')
     if version not in {str(known) for known in range(PLAIN_VERSION, SCHEMA_VERSION + 1)}:
         raise TableError(
-            f'{path}: pseudo-box table of schema version {version}, but usot_plugin {__version__} reads version {SCHEMA_VERSION}: '
+            f'{path}: pseudo-box table of schema version {version}, but usot_plugin '
+            f'{__version__} reads version {SCHEMA_VERSION}: '
             'run tools/discover_boxes.py again or use the version that wrote it'
         )
     columns = columns_of(int(version))
@@ -239,7 +246,8 @@ def clip_of_part(schema: pa.Schema) -> str | None:
     return None if name is None else name.decode('utf-8', 'surrogateescape')
 
 
-#: Corners further out than this, and larger frames, are no pixels of any video; arrays for them would fill the memory.
+#: Corners further out than this, and larger frames, are no pixels of any video; arrays for them
+#: would fill the memory.
 MOST_PX = 1 << 16
 #: Frames of the longest clip.
 MOST_FRAMES = 10_000_000
@@ -254,7 +262,8 @@ FRAME_FAULTS = {
 def check_rows(table: pa.Table, path: Path, first_row: int = 0) -> None:
     """Refuse rows that no discovery has written: a damaged file, or one of another program.
 
-    Checked are columns of one length for each frame, nulls, boxes and frame sizes, and frame numbers.
+    Checked are columns of one length for each frame, nulls, boxes and frame sizes, and frame
+    numbers.
 
     Args:
         table: Rows as read.
@@ -337,7 +346,8 @@ def check_rows(table: pa.Table, path: Path, first_row: int = 0) -> None:
         if bad.any():
             where = int(owner[np.flatnonzero(bad)[0]])
             raise TableError(
-                f'{path}: row {first_row + where}: {name}: {FRAME_FAULTS.get(name, "a value is null or no number")}'
+                f'{path}: row {first_row + where}: {name}: '
+                f'{FRAME_FAULTS.get(name, "a value is null or no number")}'
             )
 
 
@@ -373,7 +383,8 @@ def track_columns(track: PseudoTrack | None) -> dict[str, Any]:
 
 
 def rows_to_table(rows: Sequence[dict[str, Any]], metadata: dict[bytes, bytes]) -> pa.Table:
-    """Rows (a dictionary each, arrays for the frame columns) as an Arrow table, sorted as every table is."""
+    """Rows (a dictionary each, arrays for the frame columns) as an Arrow table, sorted as every
+    table is."""
     rows = sorted(rows, key=lambda row: (row['clip'], row['object_id'], row['first_frame']))
     schema = columns_of(int(metadata[_VERSION_KEY])) if _VERSION_KEY in metadata else COLUMNS
     arrays = [_column(field, [row[field.name] for row in rows]) for field in schema]
@@ -409,7 +420,8 @@ def part_bytes(rows: Sequence[dict[str, Any]], info: TableInfo) -> bytes:
 
 
 def part_name(clip: str) -> str:
-    """File name of a clip's part: readable, safe on every file system, and different for different clips."""
+    """File name of a clip's part: readable, safe on every file system, and different for different
+    clips."""
     slug = re.sub(r'[^A-Za-z0-9_-]+', '_', clip)[-80:]
     return f'{slug}-{hashlib.sha1(clip.encode(), usedforsecurity=False).hexdigest()[:12]}.parquet'
 

@@ -1,4 +1,5 @@
-"""The pseudo-box table, writing side: a folder of parts that grows clip by clip and survives being killed."""
+"""The pseudo-box table, writing side: a folder of parts that grows clip by clip and survives being
+killed."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ class PartFolder:
 
         Args:
             clips: Names of the clips this run is to do.
-            overwrite: Remove their parts, and every part of another config, instead of going on with them.
+            overwrite: Remove their parts, and every part of another config, instead of going on
+                with them.
 
         Returns:
             The finished clips. A damaged part, or one of a clip that failed, does not count.
@@ -88,7 +90,8 @@ class PartFolder:
     def _refuse_other_config(self, file: Path, info: TableInfo) -> None:
         if info.config_hash != self.info.config_hash:
             raise TableError(
-                f'{file}: this table was made with another discovery config ({"; ".join(info.differences(self.info))}): '
+                f'{file}: this table was made with another discovery config '
+                f'({"; ".join(info.differences(self.info))}): '
                 'choose another --out, or --overwrite to make it anew'
             )
 

@@ -1,8 +1,9 @@
 """The pseudo-box table, reading side.
 
-Training reads a table from many loader processes at once. So the rows are not decoded by each of them: the first reader writes an
-uncompressed Arrow copy of the Parquet table (a hidden file beside it), and all of them map that copy into memory. The pages are shared by
-the processes of a machine, a row is cut out when it is asked for, and a table object pickles as its path.
+Training reads a table from many loader processes at once. So the rows are not decoded by each of
+them: the first reader writes an uncompressed Arrow copy of the Parquet table (a hidden file beside
+it), and all of them map that copy into memory. The pages are shared by the processes of a machine,
+a row is cut out when it is asked for, and a table object pickles as its path.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ __all__ = [
     'table_batches',
 ]
 
-#: Rows of a clip are small; this many frames make one batch of the Arrow copy and one row group of a merged table.
+#: Rows of a clip are small; this many frames make one batch of the Arrow copy and one row group of
+#: a merged table.
 BATCH_FRAMES = 200_000
 
 
 @dataclass(frozen=True)
 class PseudoBoxRow:
-    """One row; the per-frame columns are cut out of the mapped file by :attr:`track` (contract: see :class:`PseudoTrack`).
+    """One row; the per-frame columns are cut out of the mapped file by :attr:`track` (contract: see
+    :class:`PseudoTrack`).
 
     Attributes:
         clip: Name below the videos root.
@@ -120,8 +123,8 @@ class _Rows(Sequence):
 class PseudoBoxTable:
     """A pseudo-box table, mapped into memory and sorted by clip, object and first frame.
 
-    Use :func:`read_table`. ``table[i]`` is a :class:`PseudoBoxRow`; :meth:`kept` and :meth:`samplable` give smaller tables over the same
-    memory.
+    Use :func:`read_table`. ``table[i]`` is a :class:`PseudoBoxRow`; :meth:`kept` and
+    :meth:`samplable` give smaller tables over the same memory.
 
     Attributes:
         path: The folder of parts or the ``.parquet`` file.
@@ -208,7 +211,8 @@ def read_table(path: str | Path) -> PseudoBoxTable:
     """Open a pseudo-box table: a folder of parts, or one merged ``.parquet`` file.
 
     Raises:
-        TableError: Nothing there, not a pseudo-box table, another schema version, a truncated file, or parts of different configs.
+        TableError: Nothing there, not a pseudo-box table, another schema version, a truncated file,
+            or parts of different configs.
     """
     path = Path(path)
     if path.is_dir():
@@ -251,7 +255,8 @@ def _state_key(path: Path, files: Sequence[Path]) -> str:
 
 
 def _copy_places(path: Path, key: str) -> list[Path]:
-    """Where the Arrow copy may be: beside the table, or in the temporary folder where that cannot be written."""
+    """Where the Arrow copy may be: beside the table, or in the temporary folder where that cannot
+    be written."""
     beside = path if path.is_dir() else path.parent
     user = os.getuid() if hasattr(os, 'getuid') else 0
     elsewhere = Path(tempfile.gettempdir()) / f'usot_plugin-{user}'
@@ -274,7 +279,8 @@ def _write_copy(path: Path, files: Sequence[Path], key: str) -> Path:
         except OSError as error:
             last = error
     raise TableError(
-        f'{path}: no room for its memory-mapped copy, neither beside it nor in {tempfile.gettempdir()} ({last})'
+        f'{path}: no room for its memory-mapped copy, neither beside it nor in '
+        f'{tempfile.gettempdir()} ({last})'
     )
 
 
@@ -314,14 +320,16 @@ def common_info(files: Sequence[Path]) -> TableInfo:
     for file, info in infos[1:]:
         if info.config_hash != first.config_hash:
             raise TableError(
-                f'{file}: made with another discovery config than {first_file.name} ({"; ".join(first.differences(info))})'
+                f'{file}: made with another discovery config than {first_file.name} '
+                f'({"; ".join(first.differences(info))})'
             )
     versions = sorted({version for _, info in infos for version in info.package.split(',')})
     return TableInfo(first.config, ','.join(versions), first.rounds)
 
 
 def table_batches(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
-    """The rows of all files in order, in batches of about :data:`BATCH_FRAMES` frames; one file's rows are in memory at a time.
+    """The rows of all files in order, in batches of about :data:`BATCH_FRAMES` frames; one file's
+    rows are in memory at a time.
 
     Raises:
         TableError: A file cannot be read to its end.

@@ -17,19 +17,26 @@ from .training_stage import bare_model
 
 @HOOKS.register_module()
 class FrozenBackboneHook(Hook):
-    """Freezes a backbone, its batch-norm statistics included, and lets some of its stages train from an epoch on.
+    """Freezes a backbone, its batch-norm statistics included, and lets some of its stages train
+    from an epoch on.
 
-    Freezing happens after the optimizer was built, so that it owns every parameter (with its own ``lr_mult``) from the start; a parameter
-    without gradient is not changed by it, weight decay included. On several processes this needs ``find_unused_parameters=True``.
+    Freezing happens after the optimizer was built, so that it owns every parameter (with its own
+    ``lr_mult``) from the start; a parameter without gradient is not changed by it, weight decay
+    included. On several processes this needs ``find_unused_parameters=True``.
 
     Args:
-        train_from_epoch: First epoch, counted from 0, in which ``trained`` stages learn; None: never.
-        trained: Names of the submodules of the backbone that learn then, dotted where they lie deeper; the others stay frozen.
-        backbone: Attribute of the model; dotted for a part of it, ``'backbone.body'`` where a backbone of the host is wrapped.
-        legacy: Do the release's two quirks: batch norm of the frozen parts keeps updating its statistics (``model.train()`` undoes the
-            release's freezing), and at ``train_from_epoch`` the optimizer forgets its momentum (it is rebuilt there).
-        norm_eval: Batch norm keeps its pre-trained statistics in the stages that learn, too; its scale and shift learn. Template and search
-            area pass the backbone one after the other and would else be normalised differently in training.
+        train_from_epoch: First epoch, counted from 0, in which ``trained`` stages learn; None:
+            never.
+        trained: Names of the submodules of the backbone that learn then, dotted where they lie
+            deeper; the others stay frozen.
+        backbone: Attribute of the model; dotted for a part of it, ``'backbone.body'`` where a
+            backbone of the host is wrapped.
+        legacy: Do the release's two quirks: batch norm of the frozen parts keeps updating its
+            statistics (``model.train()`` undoes the release's freezing), and at
+            ``train_from_epoch`` the optimizer forgets its momentum (it is rebuilt there).
+        norm_eval: Batch norm keeps its pre-trained statistics in the stages that learn, too; its
+            scale and shift learn. Template and search area pass the backbone one after the other
+            and would else be normalised differently in training.
 
     Raises:
         ValueError: The backbone has no such submodule.
@@ -80,7 +87,8 @@ class FrozenBackboneHook(Hook):
         ]
         if runner.epoch == self.train_from_epoch:
             print_log(
-                f'epoch {runner.epoch + 1}: {", ".join(self.trained)} of the backbone begin to learn',
+                f'epoch {runner.epoch + 1}: {", ".join(self.trained)} of the backbone begin to '
+                'learn',
                 logger='current',
             )
             if self.legacy:
@@ -89,7 +97,8 @@ class FrozenBackboneHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Keep frozen batch norm in evaluation mode: ``model.train()`` runs between the epoch's hooks and its first iteration."""
+        """Keep frozen batch norm in evaluation mode: ``model.train()`` runs between the epoch's
+        hooks and its first iteration."""
         if not self.legacy:
             for module in self._frozen_norms:
                 module.eval()

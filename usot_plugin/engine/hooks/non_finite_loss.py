@@ -22,10 +22,11 @@ class NonFiniteLossError(RuntimeError):
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Raises when a loss is nan or infinite, naming the clips of the batch; nothing is saved after that step.
+    """Raises when a loss is nan or infinite, naming the clips of the batch; nothing is saved after
+    that step.
 
-    Only the loss is looked at. Infinite gradients under mixed precision are the loss scaler's business: it skips the step and lowers its
-    scale, and training goes on.
+    Only the loss is looked at. Infinite gradients under mixed precision are the loss scaler's
+    business: it skips the step and lowers its scale, and training goes on.
     """
 
     priority = 'VERY_HIGH'
@@ -49,7 +50,8 @@ class NonFiniteLossHook(Hook):
         if bad:
             values = ', '.join(f'{name} = {value}' for name, value in bad.items())
             raise NonFiniteLossError(
-                f'{values} at epoch {runner.epoch + 1}, batch {batch_idx + 1} (iteration {runner.iter + 1}); '
+                f'{values} at epoch {runner.epoch + 1}, batch {batch_idx + 1} (iteration '
+                f'{runner.iter + 1}); '
                 f'clips of the batch: {", ".join(_clips(data_batch)) or "unknown"}'
             )
 

@@ -33,13 +33,15 @@ LOSS_WINDOW_ITERATIONS = 50
 
 @HOOKS.register_module()
 class RunRecordHook(Hook):
-    """Writes ``<work_dir>/run.json``: a list with one entry for each start of the training, a resumed one after those before.
+    """Writes ``<work_dir>/run.json``: a list with one entry for each start of the training, a
+    resumed one after those before.
 
-    An entry holds the config's name, the command line, seed, versions and commit, where it began (``from_epoch``, ``from_iteration``) and
-    how far it came (``epoch``, ``iteration``, ``losses``), ``start`` and ``end`` (UTC), wall and CPU seconds. It is written at the start,
-    after every epoch and at the end: a run that was stopped has ``end`` null and the numbers of its last whole epoch. The commit of the
-    start also goes into ``meta.code`` of every checkpoint. Only the first process of a distributed training writes; CPU seconds are its own
-    and its loaders'.
+    An entry holds the config's name, the command line, seed, versions and commit, where it began
+    (``from_epoch``, ``from_iteration``) and how far it came (``epoch``, ``iteration``, ``losses``),
+    ``start`` and ``end`` (UTC), wall and CPU seconds. It is written at the start, after every epoch
+    and at the end: a run that was stopped has ``end`` null and the numbers of its last whole epoch.
+    The commit of the start also goes into ``meta.code`` of every checkpoint. Only the first process
+    of a distributed training writes; CPU seconds are its own and its loaders'.
     """
 
     priority = 'LOW'
@@ -140,7 +142,8 @@ def _last_losses(runner: Runner) -> dict[str, float]:
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and its children; of those that still run where the system tells it (Linux)."""
+    """CPU time of this process and its children; of those that still run where the system tells it
+    (Linux)."""
     used = sum(os.times()[:4])
     for child in multiprocessing.active_children():
         stat = Path(f'/proc/{child.pid}/stat')

@@ -1,7 +1,9 @@
-"""Makes ``custom_imports = dict(imports=['usot_plugin'], ...)`` enough: every Runner tells our parts the epoch.
+"""Makes ``custom_imports = dict(imports=['usot_plugin'], ...)`` enough: every Runner tells our
+parts the epoch.
 
-MMEngine's Runner always has a ``RuntimeInfoHook``, which publishes what is going on in a run, the epoch for one. It takes the
-class from the registry; the one that is registered here goes on to do the same, and besides tells our models and data sets.
+MMEngine's Runner always has a ``RuntimeInfoHook``, which publishes what is going on in a run, the
+epoch for one. It takes the class from the registry; the one that is registered here goes on to do
+the same, and besides tells our models and data sets.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from .training_stage import TrainingStageHook, bare_model, walk_datasets
 
 @HOOKS.register_module(name='RuntimeInfoHook', force=True)
 class SOTRuntimeInfoHook(RuntimeInfoHook):
-    """MMEngine's hook, which for our models and data sets does what ``TrainingStageHook`` and ``SafeCheckpointHook`` do.
+    """MMEngine's hook, which for our models and data sets does what ``TrainingStageHook`` and
+    ``SafeCheckpointHook`` do.
 
-    It stands in for them where a config does not name them; runs without any part of ours are left as they are. Data sets of
-    ours are told the epoch under a foreign model, too. ``FlexibleRunner`` loads checkpoints before its hooks run; they are
-    read safely first in any case (:func:`~usot_plugin.utils.checkpoint.try_safe_loader_first`).
+    It stands in for them where a config does not name them; runs without any part of ours are left
+    as they are. Data sets of ours are told the epoch under a foreign model, too. ``FlexibleRunner``
+    loads checkpoints before its hooks run; they are read safely first in any case
+    (:func:`~usot_plugin.utils.checkpoint.try_safe_loader_first`).
     """
 
     _stage: TrainingStageHook | None = None
@@ -62,6 +66,7 @@ def trains_ours(runner: Runner) -> bool:
 
 
 def draws_by_epoch(dataset: Any) -> bool:
-    """Whether a data set is of a class of this package, or derived from one, and has to be told the epoch."""
+    """Whether a data set is of a class of this package, or derived from one, and has to be told the
+    epoch."""
     ours = any(cls.__module__.startswith('usot_plugin.') for cls in type(dataset).__mro__)
     return ours and hasattr(dataset, 'set_epoch')

@@ -11,11 +11,13 @@ from usot_plugin.utils.checkpoint import use_safe_loader, use_whole_files
 
 @HOOKS.register_module()
 class SafeCheckpointHook(Hook):
-    """Before a run loads or resumes, makes MMEngine read local checkpoints as data alone, and write them whole or not at all.
+    """Before a run loads or resumes, makes MMEngine read local checkpoints as data alone, and write
+    them whole or not at all.
 
-    MMEngine's own loader refuses its own checkpoints under torch 2.6 and later, or falls back to reading them with code allowed, as its
-    version has it. Both changes are for the whole process. MMEngine's ``FlexibleRunner`` loads before its hooks run; there
-    ``tools/train.py`` does the same.
+    MMEngine's own loader refuses its own checkpoints under torch 2.6 and later, or falls back to
+    reading them with code allowed, as its version has it. Both changes are for the whole process.
+    MMEngine's ``FlexibleRunner`` loads before its hooks run; there ``tools/train.py`` does the
+    same.
     """
 
     priority = 'VERY_HIGH'

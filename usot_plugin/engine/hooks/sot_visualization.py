@@ -41,13 +41,15 @@ def as_instances(box_xyxy: np.ndarray, name: str, score: float | None = None) ->
 class SOTVisualizationHook(Hook):
     """After a test, draws tracked and annotated boxes of every sequence.
 
-    ``DetLocalVisualizer`` and ``TrackLocalVisualizer`` of mmdet get a ``DetDataSample`` (annotation left, prediction right, their
-    form); MMEngine's plain ``Visualizer`` draws both boxes into one picture, the prediction green, the annotation white.
+    ``DetLocalVisualizer`` and ``TrackLocalVisualizer`` of mmdet get a ``DetDataSample`` (annotation
+    left, prediction right, their form); MMEngine's plain ``Visualizer`` draws both boxes into one
+    picture, the prediction green, the annotation white.
 
     Args:
         interval: Every so many frames of a sequence, the first one included.
-        out_dir: Pictures go to ``<out_dir>/<tracker>/<sequence>/<frame>.jpg``, a relative folder lies in the work dir; None hands them to
-            the visualizer's own back ends as ``<tracker>_<sequence>``.
+        out_dir: Pictures go to ``<out_dir>/<tracker>/<sequence>/<frame>.jpg``, a relative folder
+            lies in the work dir; None hands them to the visualizer's own back ends as
+            ``<tracker>_<sequence>``.
         score_thr: Predictions below are not drawn, where the visualizer knows scores.
 
     Raises:
@@ -120,7 +122,8 @@ def draw_plain(
     out_file: Path | None,
     step: int,
 ) -> None:
-    """Both boxes ``(4,)`` into an RGB image with the tools of MMEngine's own visualizer; to a file or to its back ends."""
+    """Both boxes ``(4,)`` into an RGB image with the tools of MMEngine's own visualizer; to a file
+    or to its back ends."""
     visualizer.set_image(image)
     for box, color in ((annotated, 'w'), (tracked, 'g')):
         if is_valid(box):

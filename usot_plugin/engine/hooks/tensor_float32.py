@@ -14,9 +14,10 @@ from usot_plugin.registry import HOOKS
 class TensorFloat32Hook(Hook):
     """Sets whether matrix products and convolutions in float32 may round their inputs to TF32.
 
-    TF32 has the range of float32 and ten bits of mantissa; GPUs from Ampere on multiply it several times
-    faster. PyTorch's own choice, without this hook, is convolutions in TF32 and matrix products not. It
-    holds for the whole process, and means nothing on a CPU or under float16 and bfloat16.
+    TF32 has the range of float32 and ten bits of mantissa; GPUs from Ampere on multiply it several
+    times faster. PyTorch's own choice, without this hook, is convolutions in TF32 and matrix
+    products not. It holds for the whole process, and means nothing on a CPU or under float16 and
+    bfloat16.
 
     Args:
         enabled: True for both in TF32, False for neither: float32 as on a CPU.

@@ -18,10 +18,12 @@ SECONDS_KEY = 'seconds_trained'
 
 @HOOKS.register_module()
 class TimeBudgetHook(Hook):
-    """Ends the training after the epoch in which its time is up; until then the learning rate follows a cosine of the time.
+    """Ends the training after the epoch in which its time is up; until then the learning rate
+    follows a cosine of the time.
 
-    A recipe with fixed iterations would take minutes on one machine and days on another. It replaces ``param_scheduler``, and counts the
-    time of earlier parts of a resumed run, too. Epochs should be short against the budget.
+    A recipe with fixed iterations would take minutes on one machine and days on another. It
+    replaces ``param_scheduler``, and counts the time of earlier parts of a resumed run, too. Epochs
+    should be short against the budget.
 
     Args:
         minutes: Time for the training itself, the start of the program not counted.
@@ -58,7 +60,8 @@ class TimeBudgetHook(Hook):
         if self._begin is None:
             self._begin = time.monotonic()
             self._before = float(runner.message_hub.get_info(SECONDS_KEY, 0.0))
-            # A resumed optimizer comes with the rates of its last step: those of its construction are kept beside them.
+            # A resumed optimizer comes with the rates of its last step: those of its construction
+            # are kept beside them.
             self._rates = [group.setdefault('full_lr', group['lr']) for group in groups]
         progress = min(1.0, self.elapsed() / self.seconds)
         cosine = (
@@ -76,13 +79,15 @@ class TimeBudgetHook(Hook):
                 f'the {self.seconds / 60:g} minutes are up after epoch {runner.epoch + 1}',
                 logger='current',
             )
-            # Not stop_training: this way it is the last epoch for every other hook, and the checkpoint hook saves it.
+            # Not stop_training: this way it is the last epoch for every other hook, and the
+            # checkpoint hook saves it.
             runner.train_loop._max_epochs = runner.epoch + 1
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keeps the weights in channels-last order during training, which half-precision convolutions of a GPU are several times faster in."""
+    """Keeps the weights in channels-last order during training, which half-precision convolutions
+    of a GPU are several times faster in."""
 
     def before_train(self, runner: Runner) -> None:
         """Convert the model."""

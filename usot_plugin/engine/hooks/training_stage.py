@@ -24,7 +24,8 @@ def bare_model(runner: Runner) -> nn.Module:
 
 
 def walk_datasets(dataset: Any) -> Iterator[Any]:
-    """``dataset`` and everything it wraps or mixes (attributes ``dataset`` and ``datasets``), outermost first."""
+    """``dataset`` and everything it wraps or mixes (attributes ``dataset`` and ``datasets``),
+    outermost first."""
     yield dataset
     if hasattr(dataset, 'dataset'):
         yield from walk_datasets(dataset.dataset)
@@ -34,28 +35,34 @@ def walk_datasets(dataset: Any) -> Iterator[Any]:
 
 @HOOKS.register_module()
 class TrainingStageHook(Hook):
-    """Before each epoch calls ``set_epoch(epoch)`` of the model and of the data sets, and ``set_stage(stage)`` of the data sets, if any.
+    """Before each epoch calls ``set_epoch(epoch)`` of the model and of the data sets, and
+    ``set_stage(stage)`` of the data sets, if any.
 
-    The stage is ``'cycle'`` from the epoch ``model.train_cfg['cycle_start_epoch']`` on (counted from 0; None: never), before it is
-    ``'naive'``. A model without that key has no stages; its data sets are left as configured.
+    The stage is ``'cycle'`` from the epoch ``model.train_cfg['cycle_start_epoch']`` on (counted
+    from 0; None: never), before it is ``'naive'``. A model without that key has no stages; its data
+    sets are left as configured.
 
-    A config need not name it: :class:`~usot_plugin.engine.hooks.runtime_info.SOTRuntimeInfoHook` stands in for it.
+    A config need not name it: :class:`~usot_plugin.engine.hooks.runtime_info.SOTRuntimeInfoHook`
+    stands in for it.
 
-    Persistent workers hold copies of the data set: one that is used with them keeps epoch and stage in shared memory, as
-    ``PseudoBoxDataset`` does.
+    Persistent workers hold copies of the data set: one that is used with them keeps epoch and stage
+    in shared memory, as ``PseudoBoxDataset`` does.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse a loop that does not count epochs, and training data whose views are not those that the model needs.
+        """Refuse a loop that does not count epochs, and training data whose views are not those
+        that the model needs.
 
         Raises:
-            ConfigError: The training loop is not epoch-based, or the model cannot learn from what a frame sampler gives.
+            ConfigError: The training loop is not epoch-based, or the model cannot learn from what a
+                frame sampler gives.
         """
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ConfigError(
-                f'the stages of training are counted in epochs, the training loop is {type(runner.train_loop).__name__}: '
+                'the stages of training are counted in epochs, the training loop is '
+                f'{type(runner.train_loop).__name__}: '
                 'use train_cfg = dict(by_epoch=True, max_epochs=...)'
             )
         model: Any = bare_model(runner)

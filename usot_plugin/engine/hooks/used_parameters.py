@@ -19,14 +19,16 @@ _KNOWN_MODULES = ('usot_plugin', 'torch', 'mmengine')
 
 @HOOKS.register_module()
 class UsedParametersHook(Hook):
-    """Before an epoch in which other parameters learn, wraps the model for DDP anew, with these parameters.
+    """Before an epoch in which other parameters learn, wraps the model for DDP anew, with these
+    parameters.
 
-    DDP settles when it is built which gradients it waits for. Some come later (a backbone that is frozen
-    first, the memory branch), so a run begins with ``find_unused_parameters = True``: then DDP searches
-    the graph of every step, and warns where it finds nothing. Here it is told what to expect instead:
-    parameters with ``requires_grad`` but for ``model.idle_parameters(epoch)``. A model that answers None,
-    one with modules of another package, a compiled training step, every other wrapper and the strategies of
-    ``FlexibleRunner`` stay as they are, and so does a run that says ``find_unused_parameters = False``.
+    DDP settles when it is built which gradients it waits for. Some come later (a backbone that is
+    frozen first, the memory branch), so a run begins with ``find_unused_parameters = True``: then
+    DDP searches the graph of every step, and warns where it finds nothing. Here it is told what to
+    expect instead: parameters with ``requires_grad`` but for ``model.idle_parameters(epoch)``. A
+    model that answers None, one with modules of another package, a compiled training step, every
+    other wrapper and the strategies of ``FlexibleRunner`` stay as they are, and so does a run that
+    says ``find_unused_parameters = False``.
 
     It has to come after hooks that freeze parameters.
     """
@@ -74,7 +76,8 @@ class UsedParametersHook(Hook):
         runner.model.waits_for = [id(parameter) for parameter in learn]
         runner.model.train()
         print_log(
-            f'epoch {runner.epoch + 1}: the processes share the gradients of {len(learn)} parameters',
+            f'epoch {runner.epoch + 1}: the processes share the gradients of {len(learn)} '
+            'parameters',
             logger='current',
         )
 

@@ -1,7 +1,8 @@
 """Average overlap and success rate as GOT-10k defines them.
 
 Reference:
-    GOT-10k (Huang et al., TPAMI 2021, arXiv:1810.11981), Sec. 4.1; the details are those of its toolkit.
+    GOT-10k (Huang et al., TPAMI 2021, arXiv:1810.11981), Sec. 4.1; the details are those of its
+    toolkit.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ def score_overlaps(
 ) -> OverlapScore:
     """Score one sequence.
 
-    The first frame is left out, and every frame without annotation (``cover`` 0 in GOT-10k). A predicted box that is nan is a miss.
+    The first frame is left out, and every frame without annotation (``cover`` 0 in GOT-10k). A
+    predicted box that is nan is a miss.
 
     Args:
         repetitions_xyxy: Boxes ``(T, 4)`` of each repetition, 0-based pixels.
         annotated_xyxy: ``(T, 4)``, nan where the target is absent.
         size_wh: Frame size in pixels.
-        origin: Coordinate of the first pixel's corner in the benchmark's own files, see :func:`bounded_overlaps`.
+        origin: Coordinate of the first pixel's corner in the benchmark's own files, see
+            :func:`bounded_overlaps`.
 
     Raises:
         ValueError: Different lengths, no repetition, or no annotated frame after the first.
@@ -57,7 +60,8 @@ def score_overlaps(
     for predicted in repetitions_xyxy:
         if np.shape(predicted) != annotated.shape:
             raise ValueError(
-                f'predicted and annotated boxes are (T, 4) with the same T, got {np.shape(predicted)} and {annotated.shape}'
+                'predicted and annotated boxes are (T, 4) with the same T, got '
+                f'{np.shape(predicted)} and {annotated.shape}'
             )
     if not repetitions_xyxy:
         raise ValueError('there is no repetition to score')
@@ -65,7 +69,8 @@ def score_overlaps(
     present[0] = False
     if not present.any():
         raise ValueError(
-            'no frame after the first is annotated; where a server keeps the annotation, only it can score'
+            'no frame after the first is annotated; where a server keeps the annotation, only it '
+            'can score'
         )
     overlaps = [
         bounded_overlaps(np.asarray(boxes)[present], annotated[present], size_wh, origin)
@@ -80,11 +85,13 @@ def bounded_overlaps(
     size_wh: tuple[int, int],
     origin: int = 0,
 ) -> np.ndarray:
-    """IoU of boxes ``(N, 4)`` that are kept inside the frame, ``(N,)``; 0 where the predicted box is nan.
+    """IoU of boxes ``(N, 4)`` that are kept inside the frame, ``(N,)``; 0 where the predicted box
+    is nan.
 
-    Bounded as the got10k toolkit does it, on the numbers of its files: the corner is clipped to ``[0, size]``, then the sides to what is
-    left. A box that sticks out on the left or at the top is so moved in rather than cut, and with ``origin`` 1 the frame begins one pixel
-    to the left of it.
+    Bounded as the got10k toolkit does it, on the numbers of its files: the corner is clipped to
+    ``[0, size]``, then the sides to what is left. A box that sticks out on the left or at the top
+    is so moved in rather than cut, and with ``origin`` 1 the frame begins one pixel to the left of
+    it.
     """
     bounded = [
         _bounded(np.asarray(boxes, np.float64), size_wh, origin)

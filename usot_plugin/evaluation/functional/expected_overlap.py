@@ -1,4 +1,5 @@
-"""What both expected-overlap curves of VOT have in common: running means over many fragments at once."""
+"""What both expected-overlap curves of VOT have in common: running means over many fragments at
+once."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ import numpy as np
 
 
 def pad_rows(rows: Sequence[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of different lengths as ``(F, length)`` with zeros behind their ends (longer ones are cut), and their lengths ``(F,)``."""
+    """Rows of different lengths as ``(F, length)`` with zeros behind their ends (longer ones are
+    cut), and their lengths ``(F,)``."""
     padded = np.zeros((len(rows), length))
     for index, row in enumerate(rows):
         padded[index, : len(row)] = row[:length]
@@ -16,7 +18,8 @@ def pad_rows(rows: Sequence[np.ndarray], length: int) -> tuple[np.ndarray, np.nd
 
 
 def sums_after_start(overlaps: np.ndarray) -> np.ndarray:
-    """Sum of each row's overlaps from its second frame to each frame, ``(F, L)``; the frame of the start counts nothing."""
+    """Sum of each row's overlaps from its second frame to each frame, ``(F, L)``; the frame of the
+    start counts nothing."""
     return np.cumsum(overlaps, axis=1) - overlaps[:, :1]
 
 

@@ -1,7 +1,8 @@
 """Region similarity J and contour accuracy F of segmentation masks.
 
 Reference:
-    DAVIS 2016 (Perazzi et al., CVPR 2016), Sec. 4; the details are those of the official evaluation of DAVIS 2017 (arXiv:1704.00675).
+    DAVIS 2016 (Perazzi et al., CVPR 2016), Sec. 4; the details are those of the official evaluation
+    of DAVIS 2017 (arXiv:1704.00675).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class MaskStatistics:
 
 
 def region_similarity(predicted: np.ndarray, annotated: np.ndarray) -> np.ndarray:
-    """J: intersection over union of masks ``(..., H, W)`` bool, ``(...)``; 1 where both are empty."""
+    """J: intersection over union of masks ``(..., H, W)`` bool, ``(...)``; 1 where both are
+    empty."""
     inter = (predicted & annotated).sum((-2, -1))
     union = (predicted | annotated).sum((-2, -1))
     return np.where(union == 0, 1.0, inter / np.maximum(union, 1))
@@ -66,7 +68,8 @@ def contour_accuracy(
 
 
 def contours(masks: np.ndarray) -> np.ndarray:
-    """Pixels ``(..., H, W)`` that differ from their neighbour to the right, below, or both; the image goes on beyond its border."""
+    """Pixels ``(..., H, W)`` that differ from their neighbour to the right, below, or both; the
+    image goes on beyond its border."""
     padded = np.pad(masks, [(0, 0)] * (masks.ndim - 2) + [(0, 1), (0, 1)], mode='edge')
     here = padded[..., :-1, :-1]
     return (

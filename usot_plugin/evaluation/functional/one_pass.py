@@ -1,7 +1,8 @@
 """One-pass measures: success, precision and normalised precision.
 
 References:
-    Success and precision: OTB (Wu et al., CVPR 2013 and TPAMI 2015). Normalised precision: TrackingNet (arXiv:1803.10794), Sec. 4.
+    Success and precision: OTB (Wu et al., CVPR 2013 and TPAMI 2015). Normalised precision:
+    TrackingNet (arXiv:1803.10794), Sec. 4.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ PRECISION_PX = 20
 #: The normalised error at which pysot and MMTracking quote the normalised precision.
 NORMALISED_PRECISION = 0.20
 
-#: MATLAB counts the second half of ``0:0.05:1`` down from its end, which moves some thresholds by one unit in the last place.
+#: MATLAB counts the second half of ``0:0.05:1`` down from its end, which moves some thresholds by
+#: one unit in the last place.
 _MATLAB_SUCCESS_THRESHOLDS = np.concatenate([np.arange(11) * 0.05, 1 - np.arange(9, -1, -1) * 0.05])
 
 
@@ -34,12 +36,15 @@ class Convention:
     """What toolkits do differently with the same boxes.
 
     Attributes:
-        absent: Frames without annotation: ``drop`` leaves them out; ``failure`` counts them as missed in every measure; ``minus_one`` sets
-            overlap and error to -1, so that they fail in success and **pass** in precision, as the MATLAB toolkit does.
-        start_from_annotation: Replace the first predicted box by the annotation before anything is measured.
-        repeat_invalid: Replace a predicted box that is nan or has no area by the one before it; otherwise it is a miss.
-        matlab: Thresholds, overlaps and centres computed with the MATLAB toolkit's rounding, and overlap and error -1 where the four
-            annotation values, 1-based, are not all positive.
+        absent: Frames without annotation: ``drop`` leaves them out; ``failure`` counts them as
+            missed in every measure; ``minus_one`` sets overlap and error to -1, so that they fail
+            in success and **pass** in precision, as the MATLAB toolkit does.
+        start_from_annotation: Replace the first predicted box by the annotation before anything is
+            measured.
+        repeat_invalid: Replace a predicted box that is nan or has no area by the one before it;
+            otherwise it is a miss.
+        matlab: Thresholds, overlaps and centres computed with the MATLAB toolkit's rounding, and
+            overlap and error -1 where the four annotation values, 1-based, are not all positive.
     """
 
     absent: Literal['drop', 'failure', 'minus_one'] = 'drop'
@@ -54,8 +59,8 @@ CONVENTIONS = {
     'otb_matlab': Convention(
         absent='minus_one', start_from_annotation=True, repeat_invalid=True, matlab=True
     ),
-    # LaSOT_Evaluation_Toolkit, calc_seq_err_robust.m and eval_tracker.m: frames with an absent flag are removed, and the counts of the
-    # others are divided by the number of all frames.
+    # LaSOT_Evaluation_Toolkit, calc_seq_err_robust.m and eval_tracker.m: frames with an absent flag
+    # are removed, and the counts of the others are divided by the number of all frames.
     'lasot': Convention(
         absent='failure', start_from_annotation=True, repeat_invalid=True, matlab=True
     ),
@@ -68,8 +73,10 @@ class OnePassScore:
 
     Attributes:
         success: ``(21,)`` share of frames whose overlap exceeds each of :data:`SUCCESS_THRESHOLDS`.
-        precision: ``(51,)`` share of frames whose centre error is within each of :data:`PRECISION_THRESHOLDS_PX`.
-        normalised_precision: ``(51,)`` the same for errors in target sizes, :data:`NORMALISED_THRESHOLDS`.
+        precision: ``(51,)`` share of frames whose centre error is within each of
+            :data:`PRECISION_THRESHOLDS_PX`.
+        normalised_precision: ``(51,)`` the same for errors in target sizes,
+            :data:`NORMALISED_THRESHOLDS`.
     """
 
     success: np.ndarray
@@ -92,12 +99,14 @@ class OnePassScore:
 
     @property
     def normalised_precision_auc(self) -> float:
-        """Normalised precision as the got10k toolkit and the TrackingNet server quote it: mean over 0..0.5."""
+        """Normalised precision as the got10k toolkit and the TrackingNet server quote it: mean over
+        0..0.5."""
         return float(self.normalised_precision.mean())
 
 
 def success_curve(overlaps: np.ndarray, thresholds: np.ndarray = SUCCESS_THRESHOLDS) -> np.ndarray:
-    """Share of frames whose overlap ``(T,)`` is strictly above each threshold, ``(len(thresholds),)``; nan is a miss.
+    """Share of frames whose overlap ``(T,)`` is strictly above each threshold,
+    ``(len(thresholds),)``; nan is a miss.
 
     Raises:
         ValueError: There is no frame.
@@ -109,7 +118,8 @@ def success_curve(overlaps: np.ndarray, thresholds: np.ndarray = SUCCESS_THRESHO
 def precision_curve(
     errors: np.ndarray, thresholds: np.ndarray = PRECISION_THRESHOLDS_PX
 ) -> np.ndarray:
-    """Share of frames whose error ``(T,)`` is at most each threshold, ``(len(thresholds),)``; nan is a miss.
+    """Share of frames whose error ``(T,)`` is at most each threshold, ``(len(thresholds),)``; nan
+    is a miss.
 
     Raises:
         ValueError: There is no frame.
@@ -129,7 +139,8 @@ def centre_errors(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.
 
 
 def normalised_centre_errors(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
-    """Distances between box centres ``(..., )`` with each axis in units of the annotated width or height."""
+    """Distances between box centres ``(..., )`` with each axis in units of the annotated width or
+    height."""
     size = annotated_xyxy[..., 2:] - annotated_xyxy[..., :2]
     return np.hypot(*np.moveaxis(_centre_offsets(predicted_xyxy, annotated_xyxy) / size, -1, 0))
 
@@ -145,7 +156,8 @@ def score_one_pass(
     Args:
         predicted_xyxy: ``(T, 4)`` boxes, 0-based pixels; nan where the tracker gave none.
         annotated_xyxy: ``(T, 4)`` boxes, nan where the target is absent.
-        convention: What to do in the cases that toolkits treat differently, or a key of :data:`CONVENTIONS`.
+        convention: What to do in the cases that toolkits treat differently, or a key of
+            :data:`CONVENTIONS`.
         frames: ``(T,)`` bool, the frames to score; all by default.
 
     Raises:
@@ -158,7 +170,8 @@ def score_one_pass(
     )
     if predicted.shape != annotated.shape or predicted.ndim != 2 or predicted.shape[1] != 4:
         raise ValueError(
-            f'predicted and annotated boxes are (T, 4) with the same T, got {predicted.shape} and {annotated.shape}'
+            f'predicted and annotated boxes are (T, 4) with the same T, got {predicted.shape} '
+            f'and {annotated.shape}'
         )
     predicted = _repaired(predicted, annotated, rules)
     present = _present(annotated, rules)
@@ -217,7 +230,8 @@ def _centre_offsets(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> n
 
 
 def _overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
-    """IoU without the rounding that lifts equal boxes above 1, which would pass the last threshold."""
+    """IoU without the rounding that lifts equal boxes above 1, which would pass the last
+    threshold."""
     return np.minimum(iou(predicted_xyxy, annotated_xyxy), 1)
 
 
@@ -228,7 +242,8 @@ def _one_based_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
 
 
 def _matlab_overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
-    """Overlaps by the toolkit's order of operations on 1-based inclusive corners; only the last bits differ from :func:`iou`."""
+    """Overlaps by the toolkit's order of operations on 1-based inclusive corners; only the last
+    bits differ from :func:`iou`."""
     predicted, annotated = _one_based_xywh(predicted_xyxy), _one_based_xywh(annotated_xyxy)
     right_bottom = np.minimum(
         predicted[:, :2] + predicted[:, 2:] - 1, annotated[:, :2] + annotated[:, 2:] - 1
@@ -239,7 +254,8 @@ def _matlab_overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> 
 
 
 def _matlab_centre_errors(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
-    """Centre errors with centres as the toolkit computes them, ``x + (w - 1) / 2``; only the last bits differ."""
+    """Centre errors with centres as the toolkit computes them, ``x + (w - 1) / 2``; only the last
+    bits differ."""
     centres = [
         boxes[:, :2] + (boxes[:, 2:] - 1) / 2
         for boxes in (_one_based_xywh(predicted_xyxy), _one_based_xywh(annotated_xyxy))
@@ -248,7 +264,8 @@ def _matlab_centre_errors(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray
 
 
 def _repaired(predicted: np.ndarray, annotated: np.ndarray, rules: Convention) -> np.ndarray:
-    """The predicted boxes after the replacements that the convention asks for; boxes without area become nan."""
+    """The predicted boxes after the replacements that the convention asks for; boxes without area
+    become nan."""
     boxes = predicted.copy()
     if rules.start_from_annotation and len(boxes):
         boxes[0] = annotated[0]

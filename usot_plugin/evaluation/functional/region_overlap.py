@@ -1,11 +1,13 @@
 """Overlaps of regions, by the rules of the toolkits that score them.
 
-``toolkit``: the official toolkit counts pixels; a box covers its size, a polygon the pixels that its vertices name.
-``pysot``: the same for polygons of an older code that knows no boxes; a box becomes a polygon, one pixel wider and higher than its size.
-``exact``: areas of the continuous shapes. Masks are counted in pixels by the toolkit's rule, whatever the rule.
+``toolkit``: the official toolkit counts pixels; a box covers its size, a polygon the pixels that
+its vertices name. ``pysot``: the same for polygons of an older code that knows no boxes; a box
+becomes a polygon, one pixel wider and higher than its size. ``exact``: areas of the continuous
+shapes. Masks are counted in pixels by the toolkit's rule, whatever the rule.
 
 References:
-    VOT2016 (Kristan et al., ECCVW 2016), Sec. 2; the rules themselves are documented in ``docs/protocols.md``.
+    VOT2016 (Kristan et al., ECCVW 2016), Sec. 2; the rules themselves are documented in
+    ``docs/protocols.md``.
 """
 
 from __future__ import annotations
@@ -48,12 +50,13 @@ def region_overlaps(
     Args:
         predicted: ``T`` regions; None or a code where there is none.
         annotated: ``T`` regions likewise.
-        bounds: Width and height of the frames; what lies outside does not count. None counts everything.
+        bounds: Width and height of the frames; what lies outside does not count. None counts
+            everything.
         rule: One of :data:`OVERLAP_RULES`.
 
     Returns:
-        ``(T,)`` float64 in [0, 1]. Where one of two has no region: 0, and 1 where both have none (the official toolkit's definition); nan
-        by the rule ``pysot``.
+        ``(T,)`` float64 in [0, 1]. Where one of two has no region: 0, and 1 where both have none
+        (the official toolkit's definition); nan by the rule ``pysot``.
 
     Raises:
         ValueError: Different lengths, or an unknown rule.
@@ -133,7 +136,8 @@ class _Pixels:
     def spans(
         self, frames: np.ndarray, rows: np.ndarray, origins: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Columns covered on the row ``rows[i]`` of the window of frame ``frames[i]`` that begins at ``origins[i]``."""
+        """Columns covered on the row ``rows[i]`` of the window of frame ``frames[i]`` that begins
+        at ``origins[i]``."""
         if self.points is not None:
             return polygon_spans(self.points[frames] - origins[:, None], rows)
         boxes = self.boxes[frames] - np.tile(origins, 2)
@@ -154,7 +158,8 @@ def _toolkit_overlaps(first: list, second: list, bounds: tuple[float, float] | N
 def _windows(
     a_boxes: np.ndarray, b_boxes: np.ndarray, bounds: tuple[float, float] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the toolkit draws a pair, ``(F, 4)`` inclusive, and its overlap where that is known without drawing (else nan)."""
+    """Where the toolkit draws a pair, ``(F, 4)`` inclusive, and its overlap where that is known
+    without drawing (else nan)."""
     union = _union(a_boxes, b_boxes)
     windows = union.copy()
     if bounds is not None:
@@ -178,7 +183,8 @@ def _union(a_boxes: np.ndarray, b_boxes: np.ndarray) -> np.ndarray:
 def _count_overlaps(
     a_spans: Any, b_spans: Any, frames: np.ndarray, windows: np.ndarray
 ) -> np.ndarray:
-    """Pixels in both over pixels in any, for frames whose spans two functions give; windows are inclusive."""
+    """Pixels in both over pixels in any, for frames whose spans two functions give; windows are
+    inclusive."""
     overlaps = np.zeros(len(frames))
     heights = (windows[:, 3] - windows[:, 1] + 1).astype(np.int64)
     ends = np.cumsum(heights)

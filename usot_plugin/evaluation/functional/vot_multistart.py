@@ -1,4 +1,5 @@
-"""Accuracy, robustness and expected average overlap (EAO) of VOT's multi-start protocol, VOT2020 and later.
+"""Accuracy, robustness and expected average overlap (EAO) of VOT's multi-start protocol, VOT2020
+and later.
 
 Reference:
     VOT2020 (Kristan et al., ECCVW 2020), Sec. 2.2, in the version of the official toolkit.
@@ -41,7 +42,8 @@ class AnchorRun:
             raise ValueError(f'overlap of frame {int(np.isnan(self.overlaps).argmax())} is nan')
 
     def progress(self, threshold: float = FAILURE_OVERLAP, grace: int = GRACE_FRAMES) -> int:
-        """Frames until the failure, all where there is none: the first of ``grace`` misses in a row, frames with a target only."""
+        """Frames until the failure, all where there is none: the first of ``grace`` misses in a
+        row, frames with a target only."""
         missed = np.cumsum(np.concatenate([[0], (self.overlaps <= threshold) & self.present]))
         failures = (
             np.flatnonzero(missed[grace:] - missed[:-grace] == grace)
@@ -101,7 +103,8 @@ def score_multistart(
         raise ValueError(f'{len(frame_counts)} lengths for {len(sequences)} sequences')
     covered, progress, total = np.array([_sums(runs, threshold, grace) for runs in sequences]).T
     frames = np.array(frame_counts, np.float64)
-    # A sequence counts for the robustness by its length, and for the accuracy by how far its runs came.
+    # A sequence counts for the robustness by its length, and for the accuracy by how far its runs
+    # came.
     robustness = float((progress / total * frames).sum() / frames.sum())
     accuracy = float(covered.sum() / progress.sum()) if progress.sum() else 0.0
     curve = eao_curve([run for runs in sequences for run in runs], high, threshold, grace)
@@ -114,10 +117,12 @@ def eao_curve(
     threshold: float = FAILURE_OVERLAP,
     grace: int = GRACE_FRAMES,
 ) -> np.ndarray:
-    """Expected average overlap over the length of a run, ``(length,)``; 0 at the start and where no run is left.
+    """Expected average overlap over the length of a run, ``(length,)``; 0 at the start and where no
+    run is left.
 
-    Overlaps after a failure are 0. A run without a failure drops out behind its end; one with a failure goes on with the sum of its
-    overlaps over ``j - 1`` at frame ``j``, while inside the run it is the sum over ``j``; the toolkit has it so.
+    Overlaps after a failure are 0. A run without a failure drops out behind its end; one with a
+    failure goes on with the sum of its overlaps over ``j - 1`` at frame ``j``, while inside the run
+    it is the sum over ``j``; the toolkit has it so.
     """
     reached = [run.progress(threshold, grace) for run in runs]
     cut = [

@@ -1,10 +1,11 @@
 """Accuracy, robustness and expected average overlap (EAO) of VOT's reset protocol, VOT2015-2019.
 
-Two toolkits are in use and differ in nearly every detail; a style names one. ``pysot`` is what the figures of SiamRPN, CycleSiam and USOT
-were made with, ``toolkit`` the official Python toolkit.
+Two toolkits are in use and differ in nearly every detail; a style names one. ``pysot`` is what the
+figures of SiamRPN, CycleSiam and USOT were made with, ``toolkit`` the official Python toolkit.
 
 Reference:
-    VOT2015 (Kristan et al., ICCVW 2015), Sec. 3; the differences are listed in ``docs/protocols.md``.
+    VOT2015 (Kristan et al., ICCVW 2015), Sec. 3; the differences are listed in
+    ``docs/protocols.md``.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ class ResetRun:
     """One run over one sequence.
 
     Attributes:
-        overlaps: ``(T,)`` with the annotation; whatever stands in frames without a region is not used.
+        overlaps: ``(T,)`` with the annotation; whatever stands in frames without a region is not
+            used.
         codes: ``(T,)`` int, :class:`FrameCode`; negative where there is a region.
-        eao_overlaps: ``(T,)`` for the EAO, where other bounds are used there (pysot); the same by default.
+        eao_overlaps: ``(T,)`` for the EAO, where other bounds are used there (pysot); the same by
+            default.
 
     Raises:
         ValueError: Different lengths, no frame, or the first frame is no start.
@@ -63,7 +66,8 @@ class ResetRun:
         return np.flatnonzero(self.codes == FrameCode.INITIALISATION)
 
     def counted(self, burn_in: int = BURN_IN_FRAMES) -> np.ndarray:
-        """Frames that count for the accuracy, ``(T,)`` bool: with a region, and ``burn_in`` or more frames after the last start."""
+        """Frames that count for the accuracy, ``(T,)`` bool: with a region, and ``burn_in`` or more
+        frames after the last start."""
         frames = np.arange(len(self.codes))
         last_start = np.maximum.accumulate(
             np.where(self.codes == FrameCode.INITIALISATION, frames, 0)
@@ -83,9 +87,11 @@ class ResetScore:
     Attributes:
         accuracy: Mean overlap while tracking; nan where no frame counts.
         failures: Failures in one run over all sequences (pysot's lost number).
-        failures_per_sequence: The same weighted by the lengths of the sequences, as the toolkit quotes it.
+        failures_per_sequence: The same weighted by the lengths of the sequences, as the toolkit
+            quotes it.
         robustness: Failures in 100 frames, as pysot quotes it.
-        reliability: The toolkit's ``exp(-S failures / frames)``: the share of trackers that survive ``S`` frames.
+        reliability: The toolkit's ``exp(-S failures / frames)``: the share of trackers that survive
+            ``S`` frames.
         eao: Mean of the curve over the window; nan where no sequence is that long.
         curve: ``(L,)`` expected average overlap of fragments of each length.
     """
@@ -144,7 +150,9 @@ def check_window(low: int, high: int) -> None:
 
 
 def eao_of_curve(curve: np.ndarray, low: int, high: int, style: str = 'pysot') -> float:
-    """EAO: mean of the curve over ``low - 1 .. high - 1`` (pysot) or ``low .. high`` (toolkit), both ends included.
+    """EAO: mean of the curve over ``low - 1 .. high - 1`` (pysot) or ``low ..
+
+    high`` (toolkit), both ends included.
 
     Lengths that no fragment has (nan) are left out by pysot.
     """
@@ -160,12 +168,14 @@ def eao_curve(
 ) -> np.ndarray:
     """Expected average overlap over the length of a fragment, ``(L,)``.
 
-    A fragment runs from a start to the next failure, and counts with 0 from there on, or to the end of the sequence, and then drops out.
+    A fragment runs from a start to the next failure, and counts with 0 from there on, or to the end
+    of the sequence, and then drops out.
 
     Args:
         sequences: For each sequence its repetitions.
         style: One of :data:`STYLES`.
-        flags: ``(T,)`` bool of each sequence: fragments are weighted by the share of their frames that have the attribute.
+        flags: ``(T,)`` bool of each sequence: fragments are weighted by the share of their frames
+            that have the attribute.
 
     Returns:
         Entry ``n`` is the mean overlap of the ``n`` frames that follow a start.
@@ -197,7 +207,9 @@ def eao_curve(
 
 
 def _pysot_fragments(run: ResetRun, flag: np.ndarray) -> list[tuple[slice, bool, float]]:
-    """Frames, whether it ends with a failure, and weight of each fragment. A failure in the last frames is none, as it has no successor."""
+    """Frames, whether it ends with a failure, and weight of each fragment.
+
+    A failure in the last frames is none, as it has no successor."""
     count = len(run.codes)
     points = [
         0,
@@ -234,7 +246,8 @@ def _pooled_accuracy(sequences: Sequence[Sequence[ResetRun]], lengths: np.ndarra
 
 
 def _mean_accuracy(sequences: Sequence[Sequence[ResetRun]], lengths: np.ndarray) -> float:
-    """Mean over frames of a run, over runs, over sequences by length; a run without a frame that counts is 0."""
+    """Mean over frames of a run, over runs, over sequences by length; a run without a frame that
+    counts is 0."""
     means = [
         np.mean(
             [run.overlaps[run.counted()].mean() if run.counted().any() else 0.0 for run in runs]
@@ -268,7 +281,8 @@ def score_attribute(
     high: int,
     style: str = 'pysot',
 ) -> AttributeScore:
-    """Score the frames with an attribute, ``flags`` ``(T,)`` bool of each sequence; see :class:`AttributeScore`."""
+    """Score the frames with an attribute, ``flags`` ``(T,)`` bool of each sequence; see
+    :class:`AttributeScore`."""
     values = [
         run.overlaps[run.counted() & flag & ~np.isnan(run.overlaps)]
         for runs, flag in zip(sequences, flags, strict=True)

@@ -21,8 +21,9 @@ ALL_FRAMES, ALL_SEQUENCES = 'all frames', 'mean of sequences'
 class GOT10kMetric(ReportingMetric):
     """Average overlap (AO) and success rate (SR) of results of the protocol ``GOT10k``.
 
-    Gives ``got10k/ao``, ``got10k/sr_50``, ``got10k/sr_75`` over all frames as the got10k toolkit reports them, the same with
-    ``_sequences`` averaged over sequences, in per cent, and ``got10k/fps``. Repetitions count as further frames, as in the toolkit.
+    Gives ``got10k/ao``, ``got10k/sr_50``, ``got10k/sr_75`` over all frames as the got10k toolkit
+    reports them, the same with ``_sequences`` averaged over sequences, in per cent, and
+    ``got10k/fps``. Repetitions count as further frames, as in the toolkit.
     """
 
     default_prefix = report_stem = 'got10k'

@@ -62,13 +62,14 @@ class ScoredSequence:
 class SOTMetric(ReportingMetric):
     """Success, precision and normalised precision of single-object tracking.
 
-    Gives ``sot/success`` (AUC), ``sot/precision`` (20 px), ``sot/norm_precision`` (at 0.20, as pysot and MMTracking),
-    ``sot/norm_precision_auc`` (over 0..0.5, as the got10k toolkit and TrackingNet), in per cent, and ``sot/fps``.
+    Gives ``sot/success`` (AUC), ``sot/precision`` (20 px), ``sot/norm_precision`` (at 0.20, as
+    pysot and MMTracking), ``sot/norm_precision_auc`` (over 0..0.5, as the got10k toolkit and
+    TrackingNet), in per cent, and ``sot/fps``.
 
     Args:
         metrics: Rule book of the results: ``'OPE'``.
-        convention: Key of :data:`usot_plugin.evaluation.functional.CONVENTIONS`; by default the one that the data set names in its
-            ``metainfo``, that is its own leaderboard's.
+        convention: Key of :data:`usot_plugin.evaluation.functional.CONVENTIONS`; by default the one
+            that the data set names in its ``metainfo``, that is its own leaderboard's.
         report_dir: Folder for ``report.json`` and ``report.md``; None writes none.
         about: Lines for the report (config, checkpoint ...).
         collect_device: See :class:`mmengine.evaluator.BaseMetric`.
@@ -95,7 +96,8 @@ class SOTMetric(ReportingMetric):
         for metric in self.metrics:
             if metric not in KNOWN_METRICS:
                 raise ValueError(
-                    f'metric {metric!r} is not known to SOTMetric; known are {", ".join(KNOWN_METRICS)}'
+                    f'metric {metric!r} is not known to SOTMetric; known are '
+                    f'{", ".join(KNOWN_METRICS)}'
                 )
         if convention is not None:
             _check_convention(convention)
@@ -112,13 +114,15 @@ class SOTMetric(ReportingMetric):
 
         Args:
             data_batch: Not used.
-            data_samples: One dict a sequence: ``name``, ``tracker``, ``boxes_xyxy`` (T, 4) predicted, ``annotated_xyxy`` (T, 4),
-                ``seconds`` (T,), and where the benchmark has them ``attributes`` and ``frame_attributes`` (see
+            data_samples: One dict a sequence: ``name``, ``tracker``, ``boxes_xyxy`` (T, 4)
+                predicted, ``annotated_xyxy`` (T, 4), ``seconds`` (T,), and where the benchmark has
+                them ``attributes`` and ``frame_attributes`` (see
                 :class:`~usot_plugin.datasets.benchmarks.AnnotatedSequence`).
         """
         if (self.dataset_meta or {}).get('first_box_only'):
             raise ValueError(
-                'only the first boxes of this data set are public: its server scores results (test_evaluator SubmissionOnly)'
+                'only the first boxes of this data set are public: its server scores results '
+                '(test_evaluator SubmissionOnly)'
             )
         for sample in data_samples:
             if 'boxes_xyxy' not in sample:
@@ -139,7 +143,8 @@ class SOTMetric(ReportingMetric):
         )
         by_attribute = {}
         for name, flags in sample.get('frame_attributes', {}).items():
-            # Frames without annotation say nothing about a tracker, whatever the convention counts them for.
+            # Frames without annotation say nothing about a tracker, whatever the convention counts
+            # them for.
             frames = np.asarray(flags, bool) & is_valid(annotated)
             if frames.any():
                 by_attribute[name] = (

@@ -13,7 +13,8 @@ from usot_plugin.registry import METRICS
 
 @METRICS.register_module()
 class SubmissionOnly(BaseMetric):
-    """Says that there is nothing to score: of GOT-10k's and TrackingNet's test sets only the first boxes are public.
+    """Says that there is nothing to score: of GOT-10k's and TrackingNet's test sets only the first
+    boxes are public.
 
     Gives ``submission/sequences``, the number of finished sequences.
     """
@@ -33,7 +34,8 @@ class SubmissionOnly(BaseMetric):
         """The number of sequences."""
         dataset = (self.dataset_meta or {}).get('dataset_name', 'this data set')
         print_log(
-            f'{dataset}: results of {len(results)} sequences are written; its server scores them, nobody else can',
+            f'{dataset}: results of {len(results)} sequences are written; its server scores '
+            'them, nobody else can',
             logger='current',
         )
         return {'sequences': len(results)}

@@ -1,4 +1,5 @@
-"""Region similarity and contour accuracy of video object segmentation as a metric of MMEngine's evaluator."""
+"""Region similarity and contour accuracy of video object segmentation as a metric of MMEngine's
+evaluator."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ MEASURES = ('j_and_f', 'j_mean', 'j_recall', 'j_decay', 'f_mean', 'f_recall', 'f
 class VOSMetric(ReportingMetric):
     """J and F of results of the protocol ``VOS``, as the official evaluation of DAVIS gives them.
 
-    Gives ``vos/j_and_f``, ``vos/j_mean``, ``vos/j_recall``, ``vos/j_decay``, the same for ``f``, in per cent and averaged over the objects
-    of all sequences, and ``vos/fps``.
+    Gives ``vos/j_and_f``, ``vos/j_mean``, ``vos/j_recall``, ``vos/j_decay``, the same for ``f``, in
+    per cent and averaged over the objects of all sequences, and ``vos/fps``.
     """
 
     default_prefix = report_stem = 'vos'
@@ -72,10 +73,12 @@ class VOSMetric(ReportingMetric):
 
 
 def score_sequence(sample: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """J and F of every object in every frame but the first and the last, each ``(B, T - 2)``; nan where a frame has no annotation.
+    """J and F of every object in every frame but the first and the last, each ``(B, T - 2)``; nan
+    where a frame has no annotation.
 
     Raises:
-        ValueError: No such frame is annotated, a result has labels that the sequence does not, or another size.
+        ValueError: No such frame is annotated, a result has labels that the sequence does not, or
+            another size.
     """
     objects = np.asarray(sample['objects'])
     values = np.full((2, len(objects), max(sample['frame_count'] - 2, 0)), np.nan)
@@ -92,7 +95,8 @@ def score_sequence(sample: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         strange = np.setdiff1d(predicted, (0, *objects))
         if len(strange):
             raise ValueError(
-                f'{where}: the result has labels {strange.tolist()}, the sequence has objects {objects.tolist()}'
+                f'{where}: the result has labels {strange.tolist()}, the sequence has objects '
+                f'{objects.tolist()}'
             )
         masks = [labels[None] == objects[:, None, None] for labels in (predicted, annotated)]
         values[0, :, index - 1], values[1, :, index - 1] = (
@@ -101,7 +105,8 @@ def score_sequence(sample: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         )
     if np.isnan(values).all():
         raise ValueError(
-            f'{sample["name"]}: no frame between the first and the last is annotated; where a server keeps the masks, only it can score'
+            f'{sample["name"]}: no frame between the first and the last is annotated; where a '
+            'server keeps the masks, only it can score'
         )
     return values[0], values[1]
 

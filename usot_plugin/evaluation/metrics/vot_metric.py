@@ -58,7 +58,8 @@ class VOTMetric(ReportingMetric):
             made_by = sample.get('protocol')
             if made_by != self.protocol:
                 raise ValueError(
-                    f'{sample["name"]}: {type(self).__name__} scores results of {self.protocol}, got {made_by or "others"}'
+                    f'{sample["name"]}: {type(self).__name__} scores results of {self.protocol}, '
+                    f'got {made_by or "others"}'
                 )
             try:
                 entry = self.scored(sample)
@@ -97,7 +98,8 @@ def checked_key(argument: str, value: str, known: Sequence[str]) -> str:
     """
     if value not in known:
         raise ValueError(
-            f'unknown {argument} {value!r}{nearest(str(value), known) or "; known are " + ", ".join(known)}'
+            f'unknown {argument} '
+            f'{value!r}{nearest(str(value), known) or "; known are " + ", ".join(known)}'
         )
     return value
 

@@ -28,7 +28,8 @@ MEASURES = ('frames', 'runs', 'accuracy', 'robustness', 'eao', 'fps')
 class VOTMultiStartMetric(VOTMetric):
     """Scores results of the protocol ``VOTMultiStart``.
 
-    Gives ``vot/eao``, ``vot/accuracy``, ``vot/robustness`` in [0, 1], higher is better, and ``vot/fps``.
+    Gives ``vot/eao``, ``vot/accuracy``, ``vot/robustness`` in [0, 1], higher is better, and
+    ``vot/fps``.
 
     Args:
         eao_low: First length of the EAO's window (115 in VOT2020-2022).

@@ -30,13 +30,16 @@ NO_ATTRIBUTE = 'none'
 class VOTResetMetric(VOTMetric):
     """Scores results of the protocol ``VOTReset``.
 
-    Gives ``vot/eao``, ``vot/accuracy``, ``vot/robustness`` (failures in 100 frames, as pysot), ``vot/failures`` (lost number),
-    ``vot/failures_per_sequence`` and ``vot/reliability`` (as the official toolkit) and ``vot/fps``.
+    Gives ``vot/eao``, ``vot/accuracy``, ``vot/robustness`` (failures in 100 frames, as pysot),
+    ``vot/failures`` (lost number), ``vot/failures_per_sequence`` and ``vot/reliability`` (as the
+    official toolkit) and ``vot/fps``.
 
     Args:
-        eao_low: First length of the EAO's window as published (VOT2016 108, VOT2017/18 100, VOT2019 46).
+        eao_low: First length of the EAO's window as published (VOT2016 108, VOT2017/18 100, VOT2019
+            46).
         eao_high: Last length (371, 356, 291).
-        style: ``pysot``, what published figures of SiamRPN, CycleSiam and USOT are made with, or ``toolkit``, the official one.
+        style: ``pysot``, what published figures of SiamRPN, CycleSiam and USOT are made with, or
+            ``toolkit``, the official one.
         overlap: ``pysot``, ``toolkit`` or ``exact``; by default the style's own.
         report_dir: Folder for ``report.json`` and ``report.md``; None writes none.
         about: Lines for the report (config, checkpoint ...).

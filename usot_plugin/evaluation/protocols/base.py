@@ -20,8 +20,9 @@ class Protocol(ABC):
 
     #: The measures that fit what this protocol produces; metrics refuse results of another one.
     name: str
-    #: Whether ``run`` of a tracker that is not stochastic is one pass: ``init`` on the first frame, ``update`` on each other one, in turn.
-    #: Such sequences can be tracked side by side as one batch.
+    #: Whether ``run`` of a tracker that is not stochastic is one pass: ``init`` on the first frame,
+    #: ``update`` on each other one, in turn. Such sequences can be tracked side by side as one
+    #: batch.
     batchable: bool = False
 
     @abstractmethod
@@ -34,7 +35,8 @@ class Protocol(ABC):
         """
 
     def from_pass(self, trajectory: Trajectory) -> Any:
-        """The result of :meth:`run`, made from the trajectory of one pass; for protocols that are :attr:`batchable`."""
+        """The result of :meth:`run`, made from the trajectory of one pass; for protocols that are
+        :attr:`batchable`."""
         return trajectory
 
     @abstractmethod

@@ -32,12 +32,14 @@ ROUNDING_PX = 1.1e-3
 
 @TASK_UTILS.register_module()
 class GOT10k(Protocol):
-    """Start from the annotation of the first frame and run to the end; once, or several times where the tracker is stochastic.
+    """Start from the annotation of the first frame and run to the end; once, or several times where
+    the tracker is stochastic.
 
     Args:
         repetitions: Runs of a tracker that calls itself :attr:`Tracker.stochastic`.
-        origin: Coordinate of the first pixel's corner in the result files, 0 or 1; the same as in the annotation, whose coordinates the
-            toolkit and the server compare them in (:attr:`GOT10kDataset.origin`).
+        origin: Coordinate of the first pixel's corner in the result files, 0 or 1; the same as in
+            the annotation, whose coordinates the toolkit and the server compare them in
+            (:attr:`GOT10kDataset.origin`).
 
     Raises:
         ValueError: No repetition, or another origin.
@@ -55,7 +57,8 @@ class GOT10k(Protocol):
         self.repetitions, self.origin = repetitions, _checked_origin(origin)
 
     def run(self, tracker: Tracker, sequence: AnnotatedSequence) -> list[Trajectory]:
-        """Drive ``tracker`` over ``sequence``; returns one trajectory a repetition, see :meth:`OPE.run`."""
+        """Drive ``tracker`` over ``sequence``; returns one trajectory a repetition, see
+        :meth:`OPE.run`."""
         return [
             one_pass(tracker, sequence, repetition)
             for repetition in range(self.repetitions if tracker.stochastic else 1)
@@ -77,10 +80,11 @@ class GOT10k(Protocol):
 
 
 class GOT10kResults(ResultFolder):
-    """``<sequence>/<sequence>_001.txt`` (``x,y,w,h``, three decimals) and so on for each repetition, ``<sequence>/<sequence>_time.txt``.
+    """``<sequence>/<sequence>_001.txt`` (``x,y,w,h``, three decimals) and so on for each
+    repetition, ``<sequence>/<sequence>_time.txt``.
 
-    The time file has a column for each repetition, and is written first: it says how many box files there have to be. Results of another
-    toolkit may come without it.
+    The time file has a column for each repetition, and is written first: it says how many box files
+    there have to be. Results of another toolkit may come without it.
 
     Args:
         path: ``OUT/<tracker>``.
@@ -108,7 +112,8 @@ class GOT10kResults(ResultFolder):
             write_numbers(self.box_file(name, repetition), boxes, '%.3f')
 
     def read(self, name: str) -> list[Trajectory]:
-        """See :meth:`ResultFolder.read`; scores are 1, because the files hold none, and times nan where there is no time file."""
+        """See :meth:`ResultFolder.read`; scores are 1, because the files hold none, and times nan
+        where there is no time file."""
         count = len(self._box_files(name))
         seconds = None
         if self.time_file(name).exists():
@@ -129,7 +134,8 @@ class GOT10kResults(ResultFolder):
         return result
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
-        """See :meth:`ResultFolder.unfinished_reason`: every repetition has one line a frame, and starts from the annotated box."""
+        """See :meth:`ResultFolder.unfinished_reason`: every repetition has one line a frame, and
+        starts from the annotated box."""
         try:
             result = self.read(sequence.name)
         except ResultError as error:

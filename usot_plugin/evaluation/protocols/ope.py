@@ -30,8 +30,8 @@ class OPE(Protocol):
         """Drive ``tracker`` over ``sequence``.
 
         Returns:
-            One entry a frame. Entry 0 is the annotation; a box that is not finite is nan. ``seconds`` holds the time of ``init`` and of
-            each ``update``, without decoding.
+            One entry a frame. Entry 0 is the annotation; a box that is not finite is nan.
+            ``seconds`` holds the time of ``init`` and of each ``update``, without decoding.
 
         Raises:
             ClipError: A frame cannot be decoded.

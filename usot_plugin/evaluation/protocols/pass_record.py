@@ -33,7 +33,8 @@ class PassRecord:
         self.frames = 1
 
     def updated(self, prediction: Prediction, target: int, seconds: float) -> None:
-        """The next frame: entry ``target`` of a prediction, which took ``seconds`` for this target."""
+        """The next frame: entry ``target`` of a prediction, which took ``seconds`` for this
+        target."""
         self._boxes_xyxy[self.frames] = prediction.boxes_xyxy[target]
         self._scores[self.frames], self._lost[self.frames] = (
             prediction.scores[target],

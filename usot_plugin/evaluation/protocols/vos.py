@@ -45,10 +45,12 @@ class LabelTrack:
 
 @TASK_UTILS.register_module()
 class VOS(Protocol):
-    """Start from the objects of the first frame, all at once, and give every pixel of the other frames to one of them or to none.
+    """Start from the objects of the first frame, all at once, and give every pixel of the other
+    frames to one of them or to none.
 
-    A tracker starts from the boxes of the objects. What it says is a mask or a polygon where it gives regions, else its filled box. A pixel
-    that several objects claim goes to the one with the highest score, among equal ones to the smallest label.
+    A tracker starts from the boxes of the objects. What it says is a mask or a polygon where it
+    gives regions, else its filled box. A pixel that several objects claim goes to the one with the
+    highest score, among equal ones to the smallest label.
 
     Reference:
         DAVIS 2017 (arXiv:1704.00675), Sec. 3.
@@ -61,7 +63,8 @@ class VOS(Protocol):
 
         Raises:
             ClipError: A frame cannot be decoded.
-            ValueError: The sequence has no masks, no object in the first frame, or the tracker cannot start from one.
+            ValueError: The sequence has no masks, no object in the first frame, or the tracker
+                cannot start from one.
         """
         first = first_labels(sequence)
         objects = object_labels(first)
@@ -104,7 +107,8 @@ class VOS(Protocol):
 
 
 class VOSResults(ResultFolder):
-    """``<sequence>/%05d.png``, one indexed image a frame as DAVIS wants it, from 00000; beside them ``<sequence>_time.txt``.
+    """``<sequence>/%05d.png``, one indexed image a frame as DAVIS wants it, from 00000; beside them
+    ``<sequence>_time.txt``.
 
     The image of the first frame, which is the annotation, is written last.
     """
@@ -131,14 +135,18 @@ class VOSResults(ResultFolder):
         return LabelTrack(labels, self._seconds(name, count))
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
-        """See :meth:`ResultFolder.unfinished_reason`: one image a frame, the first one the annotation's objects."""
+        """See :meth:`ResultFolder.unfinished_reason`: one image a frame, the first one the
+        annotation's objects."""
         missing = [
             index
             for index in range(len(sequence))
             if not self.image_file(sequence.name, index).is_file()
         ]
         if missing:
-            return f'{len(missing)} of {len(sequence)} images are missing, the first is {self.image_file(sequence.name, missing[0]).name}'
+            return (
+                f'{len(missing)} of {len(sequence)} images are missing, the first is '
+                f'{self.image_file(sequence.name, missing[0]).name}'
+            )
         try:
             first = read_result_labels(self.image_file(sequence.name, 0))
             self._seconds(sequence.name, len(sequence))
@@ -186,7 +194,8 @@ class VOSResults(ResultFolder):
 
 
 def paint(prediction: Prediction, objects: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """What a tracker says of ``B`` objects as one label image ``(H, W)`` uint8; see :class:`VOS`."""
+    """What a tracker says of ``B`` objects as one label image ``(H, W)`` uint8; see
+    :class:`VOS`."""
     labels = np.zeros(shape, np.uint8)
     for target in np.lexsort((-np.arange(len(objects)), prediction.scores)):
         region = prediction.region(target)
@@ -196,7 +205,8 @@ def paint(prediction: Prediction, objects: np.ndarray, shape: tuple[int, ...]) -
 
 
 def first_labels(sequence: AnnotatedSequence) -> np.ndarray:
-    """Labels of the first frame, ``(H, W)`` uint8; void is background, as in the official semi-supervised evaluation.
+    """Labels of the first frame, ``(H, W)`` uint8; void is background, as in the official
+    semi-supervised evaluation.
 
     Raises:
         ValueError: There are none, or no object is in them.
@@ -247,7 +257,8 @@ def read_result_labels(path: Path) -> np.ndarray:
 
 
 def label_palette() -> np.ndarray:
-    """Colours of the labels, ``(256, 3)`` uint8 RGB: a label's bits are dealt out to the channels, from their highest bit down."""
+    """Colours of the labels, ``(256, 3)`` uint8 RGB: a label's bits are dealt out to the channels,
+    from their highest bit down."""
     labels = np.arange(256)[:, None]
     rounds = np.arange(8)
     return np.stack(

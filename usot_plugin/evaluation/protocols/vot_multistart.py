@@ -1,4 +1,5 @@
-"""VOT's anchor-based protocol: a tracker starts at many frames and always runs to an end of the sequence."""
+"""VOT's anchor-based protocol: a tracker starts at many frames and always runs to an end of the
+sequence."""
 
 from __future__ import annotations
 
@@ -26,10 +27,12 @@ from .vot_run import RunRecord, check_start, start_box, timed
 
 @TASK_UTILS.register_module()
 class VOTMultiStart(Protocol):
-    """From each anchor, forward to the last frame or backward to the first; nothing happens at a failure.
+    """From each anchor, forward to the last frame or backward to the first; nothing happens at a
+    failure.
 
     Args:
-        start: As in :class:`VOTReset`; masks and upright boxes have only their bounding box to offer.
+        start: As in :class:`VOTReset`; masks and upright boxes have only their bounding box to
+            offer.
 
     Raises:
         ValueError: An unknown ``start``.

@@ -23,15 +23,18 @@ from .vot_run import RunRecord, check_start, start_box, timed
 
 @TASK_UTILS.register_module()
 class VOTReset(Protocol):
-    """Start at the first frame; where nothing of the target is covered any more, call it a failure and start again some frames later.
+    """Start at the first frame; where nothing of the target is covered any more, call it a failure
+    and start again some frames later.
 
     Args:
-        repetitions: Runs a sequence. None runs a tracker once, and 15 times where it is :attr:`Tracker.stochastic`.
-        skip_frames: Frames from the failure to the next start; a start waits further for a frame with the target in it.
+        repetitions: Runs a sequence. None runs a tracker once, and 15 times where it is
+            :attr:`Tracker.stochastic`.
+        skip_frames: Frames from the failure to the next start; a start waits further for a frame
+            with the target in it.
         failure_overlap: Overlap at or below which a frame is a failure.
         overlap: Rule of :func:`region_overlap` that decides it; overlaps are bounded to the image.
-        start: ``equal_area`` (SiamRPN, pysot, USOT) or ``bounds`` (official toolkit), see :func:`start_box`; they differ for rotated
-            annotations only.
+        start: ``equal_area`` (SiamRPN, pysot, USOT) or ``bounds`` (official toolkit), see
+            :func:`start_box`; they differ for rotated annotations only.
 
     Raises:
         ValueError: An option has no meaning.

@@ -32,8 +32,9 @@ def start_box(region: Region | None, bounds_xyxy: np.ndarray, rule: str) -> np.n
     Args:
         region: The annotation.
         bounds_xyxy: ``(4,)`` its bounding box.
-        rule: ``bounds`` takes the bounding box, as the official toolkit does. ``equal_area`` takes, for a quadrilateral, the box around
-            its centre with the area of the quadrilateral and the proportions of the bounding box, as SiamRPN, pysot and USOT do.
+        rule: ``bounds`` takes the bounding box, as the official toolkit does. ``equal_area`` takes,
+            for a quadrilateral, the box around its centre with the area of the quadrilateral and
+            the proportions of the bounding box, as SiamRPN, pysot and USOT do.
     """
     if rule == 'bounds' or not isinstance(region, PolygonRegion) or len(region.points_xy) != 4:
         return bounds_xyxy

@@ -1,4 +1,5 @@
-"""Scores of several trackers side by side, read from what the metrics have written beside the results."""
+"""Scores of several trackers side by side, read from what the metrics have written beside the
+results."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def read_results(paths: Iterable[str | Path]) -> list[Scores]:
         paths: ``OUT/<tracker>``, or ``OUT`` for all trackers in it.
 
     Raises:
-        ResultError: No scores there, a file that cannot be read, or a folder in which the scores of several trackers are mixed.
+        ResultError: No scores there, a file that cannot be read, or a folder in which the scores of
+            several trackers are mixed.
     """
     scores: list[Scores] = []
     for path in map(Path, paths):
@@ -58,7 +60,8 @@ def groups_of(scores: Sequence[Scores]) -> list[list[Scores]]:
 
 
 def uneven(group: Sequence[Scores]) -> str | None:
-    """Which trackers were scored on other sequences than the rest, in words; None where all totals are over the same ones."""
+    """Which trackers were scored on other sequences than the rest, in words; None where all totals
+    are over the same ones."""
     everything = {name for entry in group for name in entry.sequences}
     parts = []
     for entry in group:
@@ -121,7 +124,8 @@ def draw_plots(group: Sequence[Scores], form: str = 'png') -> dict[str, bytes]:
 
 
 def write_plots(folder: str | Path) -> list[Path]:
-    """Draw the plots of one result folder into it, with all trackers beside it that were scored on the same sequences.
+    """Draw the plots of one result folder into it, with all trackers beside it that were scored on
+    the same sequences.
 
     Returns:
         The files; none where the scores have no curves.
@@ -158,13 +162,15 @@ def _read_scores(file: Path) -> Scores:
     if scores.tracker != file.parent.name:
         raise ResultError(
             file,
-            f'holds scores of {scores.tracker!r} in the folder of {file.parent.name!r}; score the folder again (--score-only)',
+            f'holds scores of {scores.tracker!r} in the folder of {file.parent.name!r}; score '
+            'the folder again (--score-only)',
         )
     return scores
 
 
 def _distinct(scores: list[Scores]) -> list[Scores]:
-    """Trackers of the same name in different folders are told apart by as much of their path as it takes."""
+    """Trackers of the same name in different folders are told apart by as much of their path as it
+    takes."""
     renamed = []
     for entry in scores:
         same = [

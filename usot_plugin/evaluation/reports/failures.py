@@ -45,7 +45,8 @@ class Failure:
 def longest_failure(
     tracker: str, sequence: AnnotatedSequence, predicted_xyxy: np.ndarray
 ) -> Failure | None:
-    """The longest run of annotated frames with an overlap below :data:`FAILURE_OVERLAP`; None where there is none.
+    """The longest run of annotated frames with an overlap below :data:`FAILURE_OVERLAP`; None where
+    there is none.
 
     Args:
         tracker: Name of the tracker.
@@ -80,8 +81,8 @@ def failure_strip(
 ) -> bytes:
     """A row of crops from just before a failure to its end, as JPEG.
 
-    Each crop holds the annotated box (white) and the failing tracker's; boxes of the other trackers are drawn thinner where they fall into
-    it.
+    Each crop holds the annotated box (white) and the failing tracker's; boxes of the other trackers
+    are drawn thinner where they fall into it.
 
     Args:
         sequence: The frames.

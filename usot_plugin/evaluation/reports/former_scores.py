@@ -1,4 +1,6 @@
-"""Files of scores of the release before, which had three forms. They are read until the next release; then this file goes."""
+"""Files of scores of the release before, which had three forms.
+
+They are read until the next release; then this file goes."""
 
 from __future__ import annotations
 

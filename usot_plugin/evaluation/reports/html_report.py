@@ -1,4 +1,5 @@
-"""One HTML file that compares trackers: tables beside published ones, plots, sequences, attributes, speed, and pictures of the failures."""
+"""One HTML file that compares trackers: tables beside published ones, plots, sequences, attributes,
+speed, and pictures of the failures."""
 
 from __future__ import annotations
 
@@ -128,7 +129,8 @@ def _warnings(section: Section) -> str:
     if expected and counts != [expected]:
         ours = ' or '.join(map(str, counts))
         notes.append(
-            f'Published numbers are over {expected} sequences, ours over {ours}: they cannot be compared.'
+            f'Published numbers are over {expected} sequences, ours over {ours}: they cannot be '
+            'compared.'
         )
     return ''.join(f'<p class="warning">{escape(note)}</p>' for note in notes if note)
 
@@ -181,7 +183,8 @@ def _total_table(section: Section) -> str:
         )
         mark = ' class="ours"' if index is not None else ''
         lines.append(
-            f'<tr{mark}><th scope="row">{label}</th>{cells}<td>{escape(labels)}</td><td>{escape(source)}</td></tr>'
+            f'<tr{mark}><th '
+            f'scope="row">{label}</th>{cells}<td>{escape(labels)}</td><td>{escape(source)}</td></tr>'
         )
     return _table(heads, lines, 'totals') + f'<p class="legend">{escape(legend(shown, kind))}</p>'
 
@@ -192,7 +195,8 @@ def _matrix(
     what: str,
     sizes: Mapping[str, int] | None = None,
 ) -> str:
-    """One number of every tracker for each row; colours follow the value, the best of a row is bold."""
+    """One number of every tracker for each row; colours follow the value, the best of a row is
+    bold."""
     names = list(dict.fromkeys(name for entries in rows.values() for name in entries))
     values = [[entries.get(name, {}).get(measure) for entries in rows.values()] for name in names]
     known = [value for row in values for value in row if value is not None]
@@ -223,7 +227,10 @@ def _matrix(
 
 def _table(heads: Sequence[str], lines: Sequence[str], kind: str) -> str:
     head = ''.join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    return f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    return (
+        '<div class="scroll"><table '
+        f'class="{kind}"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    )
 
 
 def _failures(section: Section) -> str:
@@ -233,17 +240,24 @@ def _failures(section: Section) -> str:
         for name, color in colors.items()
     )
     text = (
-        f'<p class="legend">The longest stretches with an overlap below {FAILURE_OVERLAP:g}, from the frame before the miss to its end. '
-        f'Thick: the tracker that failed; white: annotation; thin: the others.</p><p class="legend">{legend}</p>'
+        f'<p class="legend">The longest stretches with an overlap below {FAILURE_OVERLAP:g}, '
+        'from the frame before the miss to its end. '
+        'Thick: the tracker that failed; white: annotation; thin: the others.</p><p '
+        f'class="legend">{legend}</p>'
     )
     figures = ''
     for strip in section.strips:
         failure = strip.failure
         caption = (
-            f'<i style="background:{colors[failure.tracker]}"></i><b>{escape(failure.tracker)}</b> in <b>{escape(failure.sequence)}</b>: '
-            f'frames {failure.start} to {failure.stop - 1}, {failure.missed} of {failure.annotated} annotated frames missed in a row'
+            '<i '
+            f'style="background:{colors[failure.tracker]}"></i><b>{escape(failure.tracker)}</b> '
+            f'in <b>{escape(failure.sequence)}</b>: '
+            f'frames {failure.start} to {failure.stop - 1}, {failure.missed} of '
+            f'{failure.annotated} annotated frames missed in a row'
         )
-        figures += f'<figure class="strip">{image_html(strip.jpeg, "jpeg", f"{failure.tracker}, {failure.sequence}")}'
+        figures += '<figure class="strip">' + image_html(
+            strip.jpeg, 'jpeg', f'{failure.tracker}, {failure.sequence}'
+        )
         figures += f'<figcaption>{caption}</figcaption></figure>'
     return text + figures
 
@@ -262,9 +276,13 @@ def _speed(section: Section) -> str:
         hardware = escape(str(entry.about.get('hardware', 'not stated')))
         number = f'<td class="number">{_number("fps", value)}</td>'
         lines.append(
-            f'<tr><th scope="row">{escape(entry.tracker)}</th>{number}<td class="wide">{bar}</td><td>{hardware}</td></tr>'
+            f'<tr><th scope="row">{escape(entry.tracker)}</th>{number}<td '
+            f'class="wide">{bar}</td><td>{hardware}</td></tr>'
         )
-    text = 'Updates per second of tracking time; decoding is not part of it. Only trackers timed on the same machine compare.'
+    text = (
+        'Updates per second of tracking time; decoding is not part of it. Only trackers timed '
+        'on the same machine compare.'
+    )
     return f'<p class="legend">{text}</p>' + _table(
         ['tracker', 'frames/s', '', 'hardware'], lines, 'speed'
     )
@@ -278,7 +296,8 @@ def _about(section: Section) -> str:
     for entry in section.scores:
         cells = ''.join(f'<td>{escape(str(entry.about.get(head, "–")))}</td>' for head in heads)
         lines.append(
-            f'<tr><th scope="row">{escape(entry.tracker)}</th>{cells}<td>{escape(entry.folder.as_posix())}</td></tr>'
+            '<tr><th '
+            f'scope="row">{escape(entry.tracker)}</th>{cells}<td>{escape(entry.folder.as_posix())}</td></tr>'
         )
     return _table(['tracker', *heads, 'folder'], lines, 'about')
 
@@ -291,21 +310,27 @@ main { max-width: 1500px; margin: 0 auto; padding: 8px 20px 60px; }
 section { scroll-margin-top: 90px; }
 h2 { font-size: 20px; margin: 26px 0 10px; overflow-wrap: anywhere; }
 h3 { font-size: 15px; margin: 0 0 10px; }
-.card { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; margin-bottom: 14px; }
+.card { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px;
+  margin-bottom: 14px; }
 .scroll { overflow: auto; max-height: 70vh; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { padding: 4px 12px; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
-thead th { position: sticky; top: 0; background: #fff; cursor: pointer; font-weight: 600; color: var(--soft); }
+th, td { padding: 4px 12px; text-align: left; border-bottom: 1px solid var(--line);
+  white-space: nowrap; }
+thead th { position: sticky; top: 0; background: #fff; cursor: pointer; font-weight: 600;
+  color: var(--soft); }
 tbody th { font-weight: 500; } td.number { text-align: right; } td.best { font-weight: 700; }
 tr.ours { background: #eaf3ff; } tr.ours th { font-weight: 700; }
 td.wide { width: 40vw; } .bar { height: 14px; border-radius: 3px; }
 .bars { max-width: 760px; margin-bottom: 12px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 12px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr));
+  gap: 12px; }
 figure { margin: 0; min-width: 0; } figure img { width: 100%; display: block; }
 .strip { margin: 0 0 16px; } .strip img { width: auto; max-width: 100%; border-radius: 4px; }
 figcaption { margin-top: 4px; font-size: 14px; }
-.legend { color: var(--soft); margin: 6px 0 8px; font-size: 14px; } .legend span { margin-right: 16px; }
-.warning { background: #fff4e0; border: 1px solid #f0c674; border-radius: 6px; padding: 8px 12px; margin: 0 0 10px; }
+.legend { color: var(--soft); margin: 6px 0 8px; font-size: 14px;
+  } .legend span { margin-right: 16px; }
+.warning { background: #fff4e0; border: 1px solid #f0c674; border-radius: 6px; padding: 8px 12px;
+  margin: 0 0 10px; }
 input[type=search] { margin-bottom: 8px; }
 """
 
@@ -315,7 +340,8 @@ const value = (row, column) => {
   return isNaN(number) ? text.toLowerCase() : number;
 };
 for (const head of document.querySelectorAll('thead th')) head.onclick = () => {
-  const body = head.closest('table').tBodies[0], column = [...head.parentNode.children].indexOf(head);
+  const body = head.closest('table').tBodies[0],
+    column = [...head.parentNode.children].indexOf(head);
   const up = head.dataset.up = head.dataset.up === '1' ? '0' : '1';
   const rows = [...body.rows].sort((a, b) => {
     const x = value(a, column), y = value(b, column);

@@ -1,4 +1,6 @@
-"""The table of measures: how every number of a report is called, shown and read. Tables, pages, plots and legends use it."""
+"""The table of measures: how every number of a report is called, shown and read.
+
+Tables, pages, plots and legends use it."""
 
 from __future__ import annotations
 
@@ -71,7 +73,8 @@ MEASURES = {
     'runs': Measure('runs', better=0, decimals=0, unit=''),
     'accuracy': Measure(
         'A',
-        'accuracy, mean overlap while tracking (resets: without ten frames after each start; several starts: before the failure)',
+        'accuracy, mean overlap while tracking (resets: without ten frames after each start; '
+        'several starts: before the failure)',
         decimals=3,
         unit='',
     ),
@@ -107,7 +110,8 @@ CURVES = {
 }
 #: What rows stand for, where the table alone does not say it, by kind of scores.
 NOTES = {
-    'got10k': "'all frames' weighs every frame alike, as the got10k toolkit does; 'mean of sequences' weighs every sequence alike",
+    'got10k': "'all frames' weighs every frame alike, as the got10k toolkit does; 'mean of "
+    "sequences' weighs every sequence alike",
     'vos': 'every row is an object, the last one is the mean of all objects',
     'vot_reset': 'attributes are of frames, the EAO weighs each fragment by its share of them; '
     "'none' stands for frames without any attribute",

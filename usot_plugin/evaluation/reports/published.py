@@ -43,7 +43,8 @@ class PublishedRow:
     Attributes:
         benchmark: As the papers spell it.
         tracker: As the papers spell it.
-        video_labels: Whether labels of videos were used for training off-line: ``'yes'``, ``'no'``; ``''`` where the text does not say.
+        video_labels: Whether labels of videos were used for training off-line: ``'yes'``, ``'no'``;
+            ``''`` where the text does not say.
         values: Number by name of its measure, scaled like ours.
         source: Paper and place in it.
     """
@@ -59,8 +60,8 @@ def read_published(path: str | Path) -> list[PublishedRow]:
     """All rows of the table, in its order.
 
     Raises:
-        PublishedError: The file cannot be read or has other columns, a measure is not known, or a value is not a number; the message
-            names the line.
+        PublishedError: The file cannot be read or has other columns, a measure is not known, or a
+            value is not a number; the message names the line.
     """
     try:
         with Path(path).open(encoding='utf-8', newline='') as stream:
@@ -90,7 +91,8 @@ def read_published(path: str | Path) -> list[PublishedRow]:
 
 
 def _measure_name(head: str, benchmark: str) -> str | None:
-    """Name of the measure with a head; an R is the share of VOT2020, and counted failures before."""
+    """Name of the measure with a head; an R is the share of VOT2020, and counted failures
+    before."""
     other = 'failures_per_100' if benchmark == 'VOT2020' else 'robustness'
     return next(
         (name for name, known in MEASURES.items() if known.head == head and name != other), None
@@ -98,7 +100,8 @@ def _measure_name(head: str, benchmark: str) -> str | None:
 
 
 def rows_of(rows: Sequence[PublishedRow], dataset: str) -> list[PublishedRow]:
-    """The rows of the benchmark that a data set is, however it is spelt; empty where no paper reports it."""
+    """The rows of the benchmark that a data set is, however it is spelt; empty where no paper
+    reports it."""
     return [row for row in rows if _key(row.benchmark) == _key(dataset)]
 
 

@@ -1,4 +1,5 @@
-"""Scores of one tracker on one benchmark: the record that all metrics make, its tables, and its file."""
+"""Scores of one tracker on one benchmark: the record that all metrics make, its tables, and its
+file."""
 
 from __future__ import annotations
 
@@ -164,7 +165,8 @@ def read_scores(file: Path) -> Scores:
     """Read what :meth:`Scores.write` wrote.
 
     Raises:
-        ResultError: The file cannot be read, is damaged, is no file of scores, or is of a later release.
+        ResultError: The file cannot be read, is damaged, is no file of scores, or is of a later
+            release.
     """
     try:
         content = parse_json(file.read_text(encoding='utf-8'))

@@ -1,4 +1,5 @@
-"""Result files in the form of each community, as a table; one-pass results are converted between them."""
+"""Result files in the form of each community, as a table; one-pass results are converted between
+them."""
 
 from __future__ import annotations
 
@@ -25,14 +26,17 @@ from usot_plugin.utils.names import path_below
 
 @dataclass(frozen=True)
 class ResultFormat:
-    """How result files of one-pass tracking look. A line of a box file is ``x, y, w, h`` of one frame.
+    """How result files of one-pass tracking look.
+
+    A line of a box file is ``x, y, w, h`` of one frame.
 
     Attributes:
         reader: Who reads or writes such files.
         box_file: Where the boxes of a sequence lie.
         separator: Between the numbers of a line.
         decimals: Of each number.
-        origin: Coordinate of the first pixel's corner, 0 or 1; None: that of the data set's annotation, which has to be given.
+        origin: Coordinate of the first pixel's corner, 0 or 1; None: that of the data set's
+            annotation, which has to be given.
         time_file: Where the seconds of each frame lie; None where there is no such file.
         starts_with_code: The first line is the code 1 of VOT instead of a box.
         holds_nan: ``nan`` is understood as "no prediction".
@@ -48,7 +52,8 @@ class ResultFormat:
     holds_nan: bool = False
 
 
-#: ``{name}`` is the sequence. Coordinates are those of the annotation that the reader compares with.
+#: ``{name}`` is the sequence. Coordinates are those of the annotation that the reader compares
+#: with.
 FORMATS: Mapping[str, ResultFormat] = {
     'plugin': ResultFormat(
         'this plugin, protocol OPE',
@@ -108,7 +113,8 @@ def format_of(name: str, origin: int | None = None) -> ResultFormat:
     settled = form.origin if origin is None else origin
     if settled not in (0, 1):
         raise ValueError(
-            f"format {name!r} counts pixels as the data set's annotation does: say whether from 0 or from 1 (origin)"
+            f"format {name!r} counts pixels as the data set's annotation does: say whether from "
+            '0 or from 1 (origin)'
         )
     return ResultFormat(**{**vars(form), 'origin': settled})
 
@@ -146,7 +152,8 @@ def read_result(folder: str | Path, name: str, form: ResultFormat) -> OnePassBox
     """Read one sequence.
 
     Raises:
-        ResultError: Missing or malformed, an impossible box, or the files hold more than one run or no first box.
+        ResultError: Missing or malformed, an impossible box, or the files hold more than one run or
+            no first box.
     """
     file = path_below(folder, form.box_file.format(name=name), 'sequence')
     if form.starts_with_code:
@@ -250,7 +257,8 @@ def convert(
         Names of the sequences.
 
     Raises:
-        ResultError: A result cannot be read, the other format cannot hold it, or the target is not empty.
+        ResultError: A result cannot be read, the other format cannot hold it, or the target is not
+            empty.
     """
     target = Path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -274,7 +282,10 @@ def _check_complete(file: Path, result: OnePassBoxes, form: ResultFormat) -> Non
     """Refuse missing boxes where the format has no word for them."""
     missing = np.flatnonzero(np.isnan(result.boxes_xyxy).any(1))
     if len(missing) and not form.holds_nan:
-        cause = f'{len(missing)} boxes are missing, the first in line {missing[0] + 1}, which {form.reader} does not know'
+        cause = (
+            f'{len(missing)} boxes are missing, the first in line {missing[0] + 1}, which '
+            f'{form.reader} does not know'
+        )
         raise ResultError(file, f'{cause}; ask for the last box to be repeated')
 
 

@@ -1,6 +1,7 @@
 """Result files: the line between running a tracker and scoring it.
 
-``OUT/<tracker>/`` is a :class:`ResultFolder`; what lies in it per sequence is the protocol's matter. ``run.json`` says what produced it.
+``OUT/<tracker>/`` is a :class:`ResultFolder`; what lies in it per sequence is the protocol's
+matter. ``run.json`` says what produced it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class ResultError(RuntimeError):
 class ResultFolder(ABC):
     """Result files of one tracker under one protocol.
 
-    A sequence is finished when all its files are there, whole, and fit the sequence; so the file that is looked at first is written last.
+    A sequence is finished when all its files are there, whole, and fit the sequence; so the file
+    that is looked at first is written last.
 
     Args:
         path: ``OUT/<tracker>``; made when the first file is written.
@@ -75,7 +77,8 @@ class ResultFolder(ABC):
 
     @abstractmethod
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
-        """Why the files do not count as the finished result of ``sequence``, in words; None where they do."""
+        """Why the files do not count as the finished result of ``sequence``, in words; None where
+        they do."""
 
     @abstractmethod
     def discard(self, name: str) -> None:
@@ -83,7 +86,8 @@ class ResultFolder(ABC):
 
     @abstractmethod
     def sample(self, sequence: AnnotatedSequence) -> dict[str, Any]:
-        """What the metrics need to score ``sequence``: always ``name`` and ``tracker``, the rest is the protocol's matter."""
+        """What the metrics need to score ``sequence``: always ``name`` and ``tracker``, the rest is
+        the protocol's matter."""
 
     def check_names(self, names: Sequence[str]) -> None:
         """Refuse sequences whose files would replace each other's.
@@ -105,10 +109,12 @@ class ResultFolder(ABC):
         return self.sample(sequence)
 
     def claim(self, identity: dict[str, Any], overwrite: bool = False) -> None:
-        """State what produces the results here, before the first is written, or check that it is the same as before.
+        """State what produces the results here, before the first is written, or check that it is
+        the same as before.
 
         Args:
-            identity: Whatever decides about the numbers: tracker, settings, weights. Must survive JSON.
+            identity: Whatever decides about the numbers: tracker, settings, weights. Must survive
+                JSON.
             overwrite: Take the folder over; its old results have to be removed by :meth:`discard`.
 
         Raises:
@@ -148,8 +154,9 @@ class ResultFolder(ABC):
 class OnePassResults(ResultFolder):
     """One :class:`Trajectory` a sequence.
 
-    ``<sequence>.txt`` holds ``x,y,w,h`` a frame (0-based, four decimals, ``nan`` where nothing was predicted), ``<sequence>_score.txt``
-    ``confidence,lost`` and ``<sequence>_time.txt`` the seconds.
+    ``<sequence>.txt`` holds ``x,y,w,h`` a frame (0-based, four decimals, ``nan`` where nothing was
+    predicted), ``<sequence>_score.txt`` ``confidence,lost`` and ``<sequence>_time.txt`` the
+    seconds.
     """
 
     def box_file(self, name: str) -> Path:
@@ -160,12 +167,16 @@ class OnePassResults(ResultFolder):
         return path_below(self.path, f'{name}{side}.txt', 'sequence')
 
     def check_names(self, names: Sequence[str]) -> None:
-        """See :meth:`ResultFolder.check_names`: the boxes of a sequence ``car_time`` would lie where the times of ``car`` do."""
+        """See :meth:`ResultFolder.check_names`: the boxes of a sequence ``car_time`` would lie
+        where the times of ``car`` do."""
         known = set(names)
         for name in names:
             for side in SIDE_FILES:
                 if name + side in known:
-                    cause = f'would hold the boxes of sequence {name + side!r} and the {side[1:]}s of {name!r}; rename one of them'
+                    cause = (
+                        f'would hold the boxes of sequence {name + side!r} and the '
+                        f'{side[1:]}s of {name!r}; rename one of them'
+                    )
                     raise ResultError(self.box_file(name + side), cause)
 
     def write(self, name: str, result: Trajectory) -> None:
@@ -183,7 +194,9 @@ class OnePassResults(ResultFolder):
         write_numbers(self.box_file(name), xyxy_to_xywh(result.boxes_xyxy), '%.4f')
 
     def read(self, name: str) -> Trajectory:
-        """Read back what :meth:`write` wrote. A box file alone (of another toolkit) is enough: scores are 1 and times nan then.
+        """Read back what :meth:`write` wrote.
+
+        A box file alone (of another toolkit) is enough: scores are 1 and times nan then.
 
         Raises:
             ResultError: Missing or malformed.
@@ -200,7 +213,8 @@ class OnePassResults(ResultFolder):
         return Trajectory(boxes, scores, lost, seconds)
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
-        """See :meth:`ResultFolder.unfinished_reason`: one line a frame, the start from the annotated box, and boxes that can be boxes."""
+        """See :meth:`ResultFolder.unfinished_reason`: one line a frame, the start from the
+        annotated box, and boxes that can be boxes."""
         try:
             trajectory = self.read(sequence.name)
         except ResultError as error:
@@ -237,7 +251,8 @@ class OnePassResults(ResultFolder):
 
 
 def is_side_file(path: Path) -> bool:
-    """Whether a file beside the boxes is there and holds something else: ``car_time.txt`` may be the boxes of a sequence ``car_time``."""
+    """Whether a file beside the boxes is there and holds something else: ``car_time.txt`` may be
+    the boxes of a sequence ``car_time``."""
     if not path.exists():
         return False
     try:
@@ -247,9 +262,12 @@ def is_side_file(path: Path) -> bool:
 
 
 def unusable_boxes(boxes_xyxy: np.ndarray) -> str | None:
-    """What no tracker may say of a sequence ``(T, 4)``, in words; None where all is well. nan is no prediction, a size of 0 a miss.
+    """What no tracker may say of a sequence ``(T, 4)``, in words; None where all is well.
 
-    A file in which every frame but the first is nan was made by a run that broke, not by a tracker that lost its target.
+    nan is no prediction, a size of 0 a miss.
+
+    A file in which every frame but the first is nan was made by a run that broke, not by a tracker
+    that lost its target.
     """
     sizes = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
     # Four-decimal corners of a box of no size may come back a rounding apart.
@@ -268,9 +286,11 @@ def unusable_boxes(boxes_xyxy: np.ndarray) -> str | None:
 
 
 def read_numbers(path: Path, columns: int, count: int | None = None) -> np.ndarray:
-    """A text file with ``columns`` numbers a line as ``(T, columns)`` float64, read as annotations are.
+    """A text file with ``columns`` numbers a line as ``(T, columns)`` float64, read as annotations
+    are.
 
-    Commas, semicolons, blanks and tabs separate; a byte order mark, a separator at the end of a line and blank last lines do no harm.
+    Commas, semicolons, blanks and tabs separate; a byte order mark, a separator at the end of a
+    line and blank last lines do no harm.
 
     Args:
         path: The file.

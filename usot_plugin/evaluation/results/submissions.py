@@ -1,4 +1,5 @@
-"""Archives for benchmarks whose server keeps the annotation: checked first, then written whole or not at all."""
+"""Archives for benchmarks whose server keeps the annotation: checked first, then written whole or
+not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.config import nearest
 from usot_plugin.utils.names import UnsafeNameError, is_utf8, path_below, shown_name
 
-#: Time stamp of every entry: the first that a zip file can hold, so that equal results give equal archives.
+#: Time stamp of every entry: the first that a zip file can hold, so that equal results give equal
+#: archives.
 TIME_STAMP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -63,7 +65,8 @@ def make_submission(
         results: ``OUT/<tracker>`` as the protocol of the server writes it.
         server: Key of :data:`SERVERS`.
         out: The archive to write; an existing one is replaced.
-        origin: Coordinate of the first pixel's corner in the archive; for GOT-10k in the results, too.
+        origin: Coordinate of the first pixel's corner in the archive; for GOT-10k in the results,
+            too.
         subset: Pack fewer sequences than the server's test set has, to try things out.
 
     Returns:
@@ -71,7 +74,8 @@ def make_submission(
 
     Raises:
         ValueError: An unknown server, or the data set is not the server's test set.
-        ResultError: A result is missing, unfinished, has a box that is not finite, or belongs to no sequence of the test set.
+        ResultError: A result is missing, unfinished, has a box that is not finite, or belongs to no
+            sequence of the test set.
         OSError: The archive cannot be written.
     """
     if server not in SERVERS:
@@ -81,7 +85,8 @@ def make_submission(
     rules = SERVERS[server]
     if len(dataset) != rules.sequence_count and not subset:
         raise ValueError(
-            f'{dataset.data_root}: {len(dataset)} sequences, the test set of {rules.reader} has {rules.sequence_count}'
+            f'{dataset.data_root}: {len(dataset)} sequences, the test set of {rules.reader} has '
+            f'{rules.sequence_count}'
         )
     folder = (
         GOT10kResults(results, origin) if rules.results is GOT10kResults else rules.results(results)
@@ -93,7 +98,8 @@ def make_submission(
         path_below('the archive', sequence.name, 'sequence')  # as a server unpacks it
         if not is_utf8(sequence.name):
             raise UnsafeNameError(
-                f'sequence {shown_name(sequence.name)!r}: its name is not UTF-8, which an archive needs'
+                f'sequence {shown_name(sequence.name)!r}: its name is not UTF-8, which an '
+                'archive needs'
             )
         runs = checked_runs(folder, sequence, rules)
         entries |= (
@@ -123,7 +129,8 @@ def checked_runs(
         if len(wrong):
             raise ResultError(
                 where,
-                f'{len(wrong)} boxes are not finite, the first in line {wrong[0] + 1}; {rules.reader} wants one a frame',
+                f'{len(wrong)} boxes are not finite, the first in line {wrong[0] + 1}; '
+                f'{rules.reader} wants one a frame',
             )
         negative = np.flatnonzero((xyxy_to_xywh(run.boxes_xyxy)[:, 2:] < 0).any(1))
         if len(negative):
@@ -133,7 +140,8 @@ def checked_runs(
         if rules.wants_times and not (np.isfinite(run.seconds).all() and (run.seconds > 0).all()):
             raise ResultError(
                 where,
-                f'the time of some frames is missing or not positive; {rules.reader} wants it for every frame',
+                f'the time of some frames is missing or not positive; {rules.reader} wants it '
+                'for every frame',
             )
     return runs
 
@@ -162,7 +170,8 @@ def _refuse_strangers(folder: ResultFolder, names: list[str]) -> None:
     if strange:
         raise ResultError(
             folder.path / strange[0],
-            f'is no result of this test set ({len(strange)} such); remove what does not belong here',
+            f'is no result of this test set ({len(strange)} such); remove what does not belong '
+            f'here',
         )
 
 

@@ -1,4 +1,5 @@
-"""Result files in the binary form that the official VOT toolkit writes by default: regions without the text."""
+"""Result files in the binary form that the official VOT toolkit writes by default: regions without
+the text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Result files in VOT's own form, as the official toolkit and pysot read and write them.
 
-``OUT/<tracker>/baseline/<sequence>/`` holds a text file a run, a line a frame (:mod:`usot_plugin.structures.regions`), and beside it
-``<run>_time.value`` (seconds) and ``<run>_confidence.value``, with an empty line where the tracker was not called. The toolkit's own
+``OUT/<tracker>/baseline/<sequence>/`` holds a text file a run, a line a frame
+(:mod:`usot_plugin.structures.regions`), and beside it ``<run>_time.value`` (seconds) and
+``<run>_confidence.value``, with an empty line where the tracker was not called. The toolkit's own
 binary files are read, too (:mod:`usot_plugin.evaluation.results.vot_binary`).
 """
 
@@ -41,7 +42,8 @@ class VOTRun:
 
     Attributes:
         entries: ``T`` regions or codes, in the order in which the run saw the frames.
-        seconds: ``(T,)`` of ``init`` or ``update``, without decoding; nan where the tracker was not called.
+        seconds: ``(T,)`` of ``init`` or ``update``, without decoding; nan where the tracker was not
+            called.
         scores: ``(T,)`` confidence; nan likewise.
     """
 
@@ -67,7 +69,8 @@ class VOTRun:
 
 
 def annotated_regions(sequence: AnnotatedSequence) -> tuple[Region | None, ...]:
-    """What a sequence is scored against: its regions, or else its boxes; None where the target is absent."""
+    """What a sequence is scored against: its regions, or else its boxes; None where the target is
+    absent."""
     if sequence.regions is not None:
         return sequence.regions
     return tuple(
@@ -167,7 +170,8 @@ class VOTResults(ResultFolder):
         return VOTRun(tuple(entries), seconds, scores)
 
     def unfinished_reason(self, sequence: AnnotatedSequence) -> str | None:
-        """See :meth:`ResultFolder.unfinished_reason`: all runs, as many lines as frames, and the codes at the right frames."""
+        """See :meth:`ResultFolder.unfinished_reason`: all runs, as many lines as frames, and the
+        codes at the right frames."""
         try:
             wrong = self._numbers_reason(sequence)
             for number in () if wrong else self._numbers(sequence):
@@ -209,7 +213,8 @@ class VOTResults(ResultFolder):
 
 
 class ResetResults(VOTResults):
-    """``<sequence>_001.txt`` ...: one file a repetition; 1 = start, 2 = failure, 0 = skipped, else the region.
+    """``<sequence>_001.txt`` ...: one file a repetition; 1 = start, 2 = failure, 0 = skipped, else
+    the region.
 
     Args:
         path: ``OUT/<tracker>``.
@@ -236,7 +241,10 @@ class ResetResults(VOTResults):
         count = len(self.existing(sequence.name))
         wanted = (self.repetitions,) if self.repetitions else (1, STOCHASTIC_REPETITIONS)
         if wrong is None and count not in wanted:
-            return f'{count} runs, wanted are {" or ".join(map(str, wanted))} (key repetitions of the protocol)'
+            return (
+                f'{count} runs, wanted are {" or ".join(map(str, wanted))} (key repetitions '
+                'of the protocol)'
+            )
         return wrong
 
     def _run_reason(self, sequence: AnnotatedSequence, number: int, run: VOTRun) -> str | None:
@@ -248,7 +256,8 @@ class ResetResults(VOTResults):
 
 
 class MultiStartResults(VOTResults):
-    """``<sequence>_<frame>.txt``: one file an anchor, eight digits, 0-based; its lines follow the run, backward where the run did."""
+    """``<sequence>_<frame>.txt``: one file an anchor, eight digits, 0-based; its lines follow the
+    run, backward where the run did."""
 
     protocol = 'vot_multistart'
 
@@ -271,7 +280,8 @@ class MultiStartResults(VOTResults):
 
 
 def anchor_runs(name: str, anchors: np.ndarray | None) -> dict[int, range]:
-    """Frames of each run from an anchor, in its order: forward to the end where the value is above 0, backward where it is below.
+    """Frames of each run from an anchor, in its order: forward to the end where the value is above
+    0, backward where it is below.
 
     Forward anchors come first, as the official toolkit has it.
 
@@ -311,7 +321,8 @@ def _reset_codes_reason(codes: np.ndarray, present: Sequence[bool], skip_frames:
 
 
 def _distance_reason(run: VOTRun, annotated_xyxy: np.ndarray) -> str | None:
-    """A region that does not touch the annotation would have been a failure: the file belongs to something else."""
+    """A region that does not touch the annotation would have been a failure: the file belongs to
+    something else."""
     boxes = np.full((len(run), 4), np.nan)
     for frame, entry in enumerate(run.entries):
         if not isinstance(entry, FrameCode):
@@ -321,7 +332,8 @@ def _distance_reason(run: VOTRun, annotated_xyxy: np.ndarray) -> str | None:
     ).max(1)
     far = np.flatnonzero(is_valid(annotated_xyxy) & (gaps > FAR_PX))
     return (
-        f'line {far[0] + 1}: a region that does not touch the annotation is a failure; another sequence?'
+        f'line {far[0] + 1}: a region that does not touch the annotation is a failure; another '
+        'sequence?'
         if len(far)
         else None
     )

@@ -1,4 +1,5 @@
-"""The test part of a config, put together from a tracker's config, a benchmark's and a command line."""
+"""The test part of a config, put together from a tracker's config, a benchmark's and a command
+line."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ BENCHMARK_KEYS = ('test_dataloader', 'test_cfg', 'test_evaluator')
 
 
 def benchmark_file(name: str, configs: Path) -> Path:
-    """The config of a benchmark: ``name`` is a file, or the stem of one in ``configs/_base_/benchmarks``.
+    """The config of a benchmark: ``name`` is a file, or the stem of one in
+    ``configs/_base_/benchmarks``.
 
     Raises:
         ConfigError: There is none; the message names the nearest.
@@ -83,7 +85,8 @@ def point_data(
         )
     if not cfg.get('test_dataloader'):
         raise ConfigError(
-            f'{cfg.filename}: no test_dataloader in it, and neither --sequences nor --benchmark was given'
+            f'{cfg.filename}: no test_dataloader in it, and neither --sequences nor --benchmark '
+            'was given'
         )
     if data_root:
         cfg.test_dataloader.dataset.data_root = data_root
@@ -94,7 +97,8 @@ def point_data(
 def prepare_metrics(
     cfg: Config, report_dir: Path, about: Mapping[str, Any], convention: str | None = None
 ) -> None:
-    """Let every metric that writes a report do so beside the results; a second one of the same type in a folder of its own.
+    """Let every metric that writes a report do so beside the results; a second one of the same type
+    in a folder of its own.
 
     Args:
         cfg: Changed in place; without an evaluator it gets :class:`SOTMetric`.
@@ -121,7 +125,8 @@ def prepare_metrics(
             metric['convention'] = convention
     if convention and not any('convention' in _arguments(metric) for metric in metrics):
         raise ConfigError(
-            f'--convention {convention}: {", ".join(metric["type"] for metric in metrics)} knows no conventions'
+            f'--convention {convention}: {", ".join(metric["type"] for metric in metrics)} knows '
+            'no conventions'
         )
     cfg.test_evaluator = metrics
 

@@ -26,7 +26,8 @@ from usot_plugin.utils.worker_pool import TIMEOUT_S
 
 @MODELS.register_module()
 class NoNetwork(BaseModel):
-    """Stands where MMEngine's Runner wants a model and none is used: scoring alone, and trackers without a network.
+    """Stands where MMEngine's Runner wants a model and none is used: scoring alone, and trackers
+    without a network.
 
     It has one parameter, because parallel wrappers refuse a module without.
     """
@@ -44,21 +45,26 @@ class NoNetwork(BaseModel):
 class SOTTestLoop(BaseLoop):
     """Track every sequence of the data set into result files, then score the files.
 
-    Running and scoring are separate: a second run skips the sequences that are finished, and ``score_only`` never runs the tracker. Under
-    a launcher, sequences are spread over the processes by their length; all processes have to see the same folder of results.
+    Running and scoring are separate: a second run skips the sequences that are finished, and
+    ``score_only`` never runs the tracker. Under a launcher, sequences are spread over the processes
+    by their length; all processes have to see the same folder of results.
 
     Args:
         runner: MMEngine's Runner; its model tracks.
         dataloader: Config or object; a batch is a list of :class:`AnnotatedSequence`.
         evaluator: Config or object, for example ``dict(type='SOTMetric')``.
-        tracker: Config of a tracker that replaces the model's own ``test_cfg``, for example ``dict(type='StandStill')``.
+        tracker: Config of a tracker that replaces the model's own ``test_cfg``, for example
+            ``dict(type='StandStill')``.
         tracker_name: Folder name of the results; by default the tracker's class name.
         protocol: Config of the rule book.
-        out_dir: Results go to ``out_dir/<tracker_name>/<sequence>.txt``; by default ``<work_dir>/results``.
+        out_dir: Results go to ``out_dir/<tracker_name>/<sequence>.txt``; by default
+            ``<work_dir>/results``.
         workers: Processes that track side by side on one machine; 0 tracks in this one.
         threads: PyTorch threads of each tracking process.
-        batch_sequences: Sequences that each process tracks as one batch, see :func:`run_sequences`; not together with ``workers``.
-        clip_timeout: Seconds; with workers, a sequence of which no frame is read for so long ends the run; 0 waits forever.
+        batch_sequences: Sequences that each process tracks as one batch, see :func:`run_sequences`;
+            not together with ``workers``.
+        clip_timeout: Seconds; with workers, a sequence of which no frame is read for so long ends
+            the run; 0 waits forever.
         overwrite: Throw away results that are already there.
         score_only: Only score; a missing result is an error.
         fp16: Accepted for MMEngine's test hooks; a tracker decides about its own precision.
@@ -202,7 +208,8 @@ class SOTTestLoop(BaseLoop):
 
 @LOOPS.register_module()
 class SOTValLoop(SOTTestLoop):
-    """The same during training; results of every epoch go to their own folder ``<out_dir>/epoch_<n>``."""
+    """The same during training; results of every epoch go to their own folder
+    ``<out_dir>/epoch_<n>``."""
 
     hook_stage = 'val'
 

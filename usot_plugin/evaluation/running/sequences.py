@@ -1,4 +1,5 @@
-"""Run a tracker over sequences into result files: finished ones are skipped, several may run side by side."""
+"""Run a tracker over sequences into result files: finished ones are skipped, several may run side
+by side."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from usot_plugin.evaluation.running.side_by_side import track_side_by_side
 from usot_plugin.tracking.base import TargetBoxError, Tracker
 from usot_plugin.utils.worker_pool import TIMEOUT_S, LostJob, WorkerLostError, run_jobs
 
-#: Called after each sequence: its name, and frames per second of its updates, None where it had been finished before.
+#: Called after each sequence: its name, and frames per second of its updates, None where it had
+#: been finished before.
 Report = Callable[[str, 'float | None'], None]
 
 
@@ -41,11 +43,14 @@ def run_sequences(
         sequences: What to run on.
         folder: Where the results go.
         workers: Processes that run sequences side by side; 0 runs in this one.
-        threads: Threads of PyTorch in each process; None leaves this process as it is and gives a worker one.
+        threads: Threads of PyTorch in each process; None leaves this process as it is and gives a
+            worker one.
         on_done: Called in this process after each sequence.
-        batch_sequences: Sequences that are tracked as one batch in this process, with the same boxes as one after the other. Under a
-            protocol that is more than one pass (resets, several starts) they are tracked one by one, and a warning says so.
-        timeout_s: With workers: a sequence of which no frame is read for so long ends the run with its name; None waits forever.
+        batch_sequences: Sequences that are tracked as one batch in this process, with the same
+            boxes as one after the other. Under a protocol that is more than one pass (resets,
+            several starts) they are tracked one by one, and a warning says so.
+        timeout_s: With workers: a sequence of which no frame is read for so long ends the run with
+            its name; None waits forever.
 
     Raises:
         ValueError: Both ``workers`` and ``batch_sequences`` ask for several sequences at once.
@@ -57,7 +62,8 @@ def run_sequences(
     todo = _unfinished(sequences, folder, done)
     if batch_sequences > 1 and workers > 0:
         raise ValueError(
-            f'{workers} worker processes and batches of {batch_sequences} sequences do not go together; choose one of them'
+            f'{workers} worker processes and batches of {batch_sequences} sequences do not go '
+            'together; choose one of them'
         )
     alone = _why_alone(tracker, protocol) if batch_sequences > 1 else None
     if alone:
@@ -87,7 +93,8 @@ def run_sequences(
         for name, result in results:
             if isinstance(result, LostJob):
                 raise WorkerLostError(
-                    f'{name}: the worker process that ran it {result.cause}; finished sequences stay'
+                    f'{name}: the worker process that ran it {result.cause}; finished sequences '
+                    'stay'
                 )
             done(name, result)
 

@@ -1,4 +1,5 @@
-"""Who tracks which sequence: unfinished ones are spread over processes by their length, longest first."""
+"""Who tracks which sequence: unfinished ones are spread over processes by their length, longest
+first."""
 
 from __future__ import annotations
 
@@ -13,9 +14,11 @@ from usot_plugin.evaluation.results.result_files import ResultFolder
 
 
 def share_longest_first(lengths: Sequence[int], parts: int) -> list[list[int]]:
-    """Spread items so that no part has much more to do than another (longest processing time first).
+    """Spread items so that no part has much more to do than another (longest processing time
+    first).
 
-    The next longest item goes to the part with the least so far; the largest part is at most 4/3 of the best possible one.
+    The next longest item goes to the part with the least so far; the largest part is at most 4/3 of
+    the best possible one.
 
     Args:
         lengths: Of each item, here in frames.
@@ -45,14 +48,15 @@ def own_share(
 ) -> list[int]:
     """Indices of the sequences that this process has to track.
 
-    The first process looks through the results and tells the others, so that all of them work from one list. Sequences are opened for their
-    number of frames, none is decoded.
+    The first process looks through the results and tells the others, so that all of them work from
+    one list. Sequences are opened for their number of frames, none is decoded.
 
     Args:
         dataset: Annotated sequences by index.
         folder: Where results are, or will be.
         keep_order: Leave the sequences in the data set's order where there is only one process.
-        on_finished: Called in the first process with the name of each sequence that has a finished result.
+        on_finished: Called in the first process with the name of each sequence that has a finished
+            result.
     """
     rank, processes = get_dist_info()
     plan: list[Any] = [None]

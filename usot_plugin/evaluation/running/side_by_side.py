@@ -17,7 +17,8 @@ from usot_plugin.tracking.base import Tracker
 
 
 class _Lane:
-    """One sequence of the batch; its next frame is decoded in the background while the tracker works on the present one."""
+    """One sequence of the batch; its next frame is decoded in the background while the tracker
+    works on the present one."""
 
     def __init__(self, sequence: AnnotatedSequence, readers: ThreadPoolExecutor) -> None:
         self.sequence, self._readers = sequence, readers
@@ -49,20 +50,23 @@ class _Lane:
 def track_side_by_side(
     tracker: Tracker, sequences: Iterable[AnnotatedSequence], batch: int
 ) -> Iterator[tuple[AnnotatedSequence, Trajectory]]:
-    """One pass over each sequence, ``batch`` of them at a time; each is given out as soon as it ends.
+    """One pass over each sequence, ``batch`` of them at a time; each is given out as soon as it
+    ends.
 
-    ``init`` is called for one target at a time, ``update`` for all at once. ``seconds`` of a trajectory: the time of a batched update
-    divided by its targets, so that ``frames / seconds`` is what the device gets done, not how long one frame waits. Decoding is not part
-    of it.
+    ``init`` is called for one target at a time, ``update`` for all at once. ``seconds`` of a
+    trajectory: the time of a batched update divided by its targets, so that ``frames / seconds`` is
+    what the device gets done, not how long one frame waits. Decoding is not part of it.
 
     Args:
         tracker: Its :meth:`Tracker.select` and :meth:`Tracker.concat` take the batch apart.
-        sequences: Taken one by one, when there is room; begin with the longest, so that the batch stays full.
+        sequences: Taken one by one, when there is room; begin with the longest, so that the batch
+            stays full.
         batch: Sequences at once.
 
     Raises:
         ClipError: A frame cannot be decoded.
-        ValueError: The tracker cannot start from an annotated box, or its state cannot be taken apart; the message names the sequence.
+        ValueError: The tracker cannot start from an annotated box, or its state cannot be taken
+            apart; the message names the sequence.
     """
     waiting = iter(sequences)
     lanes: list[_Lane] = []

@@ -13,10 +13,12 @@ CHANNELS = (96, 256, 384, 384, 256)
 
 @MODELS.register_module()
 class SiamFCAlexNet(BaseModule):
-    """AlexNet as SiamFC cuts it: no padding, batch norm, two groups in layers 2, 4 and 5, nothing after the last convolution.
+    """AlexNet as SiamFC cuts it: no padding, batch norm, two groups in layers 2, 4 and 5, nothing
+    after the last convolution.
 
-    A crop of 127 px gives 6x6 cells, 239 px 20x20 and 255 px 22x22. Feature cell ``k`` looks at pixel ``8 k + 43`` (its receptive field is
-    87 px wide). Children are called ``conv1`` ... ``conv5``, as in the common PyTorch ports.
+    A crop of 127 px gives 6x6 cells, 239 px 20x20 and 255 px 22x22. Feature cell ``k`` looks at
+    pixel ``8 k + 43`` (its receptive field is 87 px wide). Children are called ``conv1`` ...
+    ``conv5``, as in the common PyTorch ports.
 
     Args:
         width: Factor on all channels; 1/8 or 1/4 learn on a CPU.
@@ -37,7 +39,8 @@ class SiamFCAlexNet(BaseModule):
         c1, c2, c3, c4, c5 = channels = [round(count * width) for count in CHANNELS]
         if min(channels) < 2 or any(count % 2 for count in channels):
             raise ValueError(
-                f'SiamFCAlexNet: width {width} gives {channels} channels; two groups need even numbers'
+                f'SiamFCAlexNet: width {width} gives {channels} channels; two groups need even '
+                'numbers'
             )
         self.out_channels = c5
         self.conv1 = _layer(3, c1, 11, stride=2, pool=True)
@@ -64,7 +67,8 @@ def _layer(
     groups: int = 1,
     pool: bool = False,
 ) -> nn.Sequential:
-    """Convolution with bias, batch norm, ReLU and max pooling: children 0 and 1 hold the weights."""
+    """Convolution with bias, batch norm, ReLU and max pooling: children 0 and 1 hold the
+    weights."""
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, out_channels, kernel, stride=stride, groups=groups),
         nn.BatchNorm2d(out_channels, eps=1e-6, momentum=0.05),

@@ -16,7 +16,8 @@ class CropInsideUnit(Bottleneck):
     Args:
         in_channels: Channels of the input.
         width: Channels of the 3x3 convolution; four times as many leave the unit.
-        last_relu: Whether a ReLU ends the unit; the network's last unit has none, so that responses may be negative.
+        last_relu: Whether a ReLU ends the unit; the network's last unit has none, so that responses
+            may be negative.
 
     Reference:
         SiamDW (arXiv:1901.01660), Fig. 4 (a').
@@ -42,9 +43,10 @@ class CropInsideUnit(Bottleneck):
 class CIResNet(BaseModule):
     """Residual network of crop-inside units at stride 8; CIResNet-22 by default.
 
-    A crop of 127 px gives 5x5 cells, 239 px 19x19 and 255 px 21x21: sizes that leave 7 when divided by 8 keep the middle of the crop in the
-    middle of the map. The receptive field is 93 px wide. Children are called as in torchvision, with the pooling of the second stage after
-    its first unit.
+    A crop of 127 px gives 5x5 cells, 239 px 19x19 and 255 px 21x21: sizes that leave 7 when divided
+    by 8 keep the middle of the crop in the middle of the map. The receptive field is 93 px wide.
+    Children are called as in torchvision, with the pooling of the second stage after its first
+    unit.
 
     Args:
         stage_blocks: Units of the two stages.
@@ -66,7 +68,8 @@ class CIResNet(BaseModule):
         super().__init__(init_cfg)
         if len(stage_blocks) != 2 or min(stage_blocks) < 1 or base_channels < 1:
             raise ValueError(
-                f'CIResNet: stage_blocks are two numbers above 0, got {tuple(stage_blocks)}, {base_channels=}'
+                f'CIResNet: stage_blocks are two numbers above 0, got {tuple(stage_blocks)}, '
+                f'{base_channels=}'
             )
         self.conv1 = nn.Conv2d(3, base_channels, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(base_channels)

@@ -43,13 +43,14 @@ class DCFNetBackbone(BaseModule):
 
         Args:
             crops: ``(B, 3, H, W)``.
-            padding: Zeros around each layer: 0 for training (a smaller map without border effects), 1 for tracking (a map as large as the
-                crop, whose borders the window suppresses).
+            padding: Zeros around each layer: 0 for training (a smaller map without border effects),
+                1 for tracking (a map as large as the crop, whose borders the window suppresses).
 
         Returns:
             ``(B, channels, H - 4 + 4 * padding, W - 4 + 4 * padding)``.
         """
-        # A CPU convolves few channels several times as fast where they lie side by side; the Fourier transforms want rows side by side.
+        # A CPU convolves few channels several times as fast where they lie side by side; the
+        # Fourier transforms want rows side by side.
         crops = crops.contiguous(memory_format=torch.channels_last)
         hidden = F.relu(
             F.conv2d(crops, self.conv1.weight, self.conv1.bias, padding=padding), inplace=True

@@ -1,4 +1,5 @@
-"""Backbones of the host (``mmdet.ResNet``, ``mmdet.SwinTransformer``, ...) at stride 8, their cells where the heads expect them."""
+"""Backbones of the host (``mmdet.ResNet``, ``mmdet.SwinTransformer``, ...) at stride 8, their cells
+where the heads expect them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from torch.nn import functional as F
 
 from usot_plugin.registry import MODELS
 
-#: Side of the blank picture that strides and channels are measured on; a multiple of every stride up to 128.
+#: Side of the blank picture that strides and channels are measured on; a multiple of every stride
+#: up to 128.
 PROBE_PX = 128
 #: Where cell 0 of a map of stride ``s`` sits in the picture, in pixels.
 CELL_OFFSETS = {
@@ -23,7 +25,8 @@ CELL_OFFSETS = {
 
 
 def resample_cells(features: Tensor, positions: Tensor) -> Tensor:
-    """Features at fractional cells of both axes, interpolated bilinearly; a position outside takes the nearest cell.
+    """Features at fractional cells of both axes, interpolated bilinearly; a position outside takes
+    the nearest cell.
 
     Args:
         features: ``(B, C, H, W)``.
@@ -47,26 +50,31 @@ def resample_cells(features: Tensor, positions: Tensor) -> Tensor:
 class HostBackbone(BaseModule):
     """Any convolutional or transformer backbone behind the geometry of :class:`SiameseResNet`.
 
-    Cell ``k`` of the output sits at image pixel ``8 k + 7`` in a crop of any size, as heads, labels and trackers expect: 127 px give 15x15
-    cells, 255 px 31x31, 271 px 33x33. For that the picture gets a margin on the left and the top (its border pixels repeated), and
-    maps whose cells still lie elsewhere - those of stride 4 or 16, or of patches, whose middle is between two pixels - are interpolated.
-    Several maps are concatenated along their channels.
+    Cell ``k`` of the output sits at image pixel ``8 k + 7`` in a crop of any size, as heads, labels
+    and trackers expect: 127 px give 15x15 cells, 255 px 31x31, 271 px 33x33. For that the picture
+    gets a margin on the left and the top (its border pixels repeated), and maps whose cells still
+    lie elsewhere - those of stride 4 or 16, or of patches, whose middle is between two pixels - are
+    interpolated. Several maps are concatenated along their channels.
 
-    A ResNet reaches stride 8 best by its own options, ``strides=(1, 2, 1), dilations=(1, 1, 2)``: nothing is interpolated then.
+    A ResNet reaches stride 8 best by its own options, ``strides=(1, 2, 1), dilations=(1, 1, 2)``:
+    nothing is interpolated then.
 
     Args:
-        body: Config of the backbone; it gives one map or a sequence of maps. It is built in the config's default scope.
+        body: Config of the backbone; it gives one map or a sequence of maps. It is built in the
+            config's default scope.
         outputs: Which of its maps to take.
-        cells: ``'padded'``: convolutions with padding, cell 0 sits at pixel 0 (ResNet, ResNeXt, PVTv2). ``'patches'``: patches without
-            overlap, cell 0 sits in the middle of the first one (Swin, PVT, ConvNeXt). ``'same'``: TensorFlow's padding of even sides,
-            cell 0 sits at pixel ``stride - 1`` (EfficientNetLite0Backbone).
+        cells: ``'padded'``: convolutions with padding, cell 0 sits at pixel 0 (ResNet, ResNeXt,
+            PVTv2). ``'patches'``: patches without overlap, cell 0 sits in the middle of the first
+            one (Swin, PVT, ConvNeXt). ``'same'``: TensorFlow's padding of even sides, cell 0 sits
+            at pixel ``stride - 1`` (EfficientNetLite0Backbone).
 
     Attributes:
         out_channels: Channels of the output; the neck's ``in_channels``.
         strides: Pixels per cell of each map that is taken, measured.
 
     Raises:
-        ValueError: Unknown ``cells``, no such output, or a map whose stride is not a whole number of pixels.
+        ValueError: Unknown ``cells``, no such output, or a map whose stride is not a whole number
+            of pixels.
     """
 
     #: Input pixels per output cell.
@@ -99,7 +107,8 @@ class HostBackbone(BaseModule):
             return [found[index] for index in self.outputs]
         except IndexError as error:
             raise ValueError(
-                f'HostBackbone: {type(self.body).__name__} gives {len(found)} maps, outputs are {self.outputs}'
+                f'HostBackbone: {type(self.body).__name__} gives {len(found)} maps, outputs are '
+                f'{self.outputs}'
             ) from error
 
     @torch.no_grad()
@@ -114,12 +123,14 @@ class HostBackbone(BaseModule):
         cells = found.shape[-1]
         if PROBE_PX % cells:
             raise ValueError(
-                f'HostBackbone: {type(self.body).__name__} makes {cells} cells of {PROBE_PX} px, which is no whole stride'
+                f'HostBackbone: {type(self.body).__name__} makes {cells} cells of {PROBE_PX} px, '
+                'which is no whole stride'
             )
         return PROBE_PX // cells
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images ``(B, 3, S, S)`` to features ``(B, C, (S - 7) // 8, (S - 7) // 8)``, C = :attr:`out_channels`."""
+        """Images ``(B, 3, S, S)`` to features ``(B, C, (S - 7) // 8, (S - 7) // 8)``, C =
+        :attr:`out_channels`."""
         cells = (images.shape[-1] - self.offset) // self.stride
         if self.margin_px:
             images = F.pad(images, (self.margin_px, 0, self.margin_px, 0), mode='replicate')

@@ -1,4 +1,5 @@
-"""Mobile backbones with the names and shapes of their public ImageNet weights; they give several maps, for :class:`HostBackbone`."""
+"""Mobile backbones with the names and shapes of their public ImageNet weights; they give several
+maps, for :class:`HostBackbone`."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ LITE0_STAGES = (
 
 
 class MobileBackbone(BaseModule):
-    """Base of both networks: checks which blocks are asked for, and loads no weights of another network."""
+    """Base of both networks: checks which blocks are asked for, and loads no weights of another
+    network."""
 
     def __init__(self, outputs: Sequence[int], blocks: int, init_cfg: dict | None) -> None:
         super().__init__(init_cfg)
@@ -44,12 +46,14 @@ class MobileBackbone(BaseModule):
             or not 0 <= outputs[0] <= outputs[-1] < blocks
         ):
             raise ValueError(
-                f'{type(self).__name__}: outputs are ascending block numbers in 0..{blocks - 1}, got {list(outputs)}'
+                f'{type(self).__name__}: outputs are ascending block numbers in 0..{blocks - 1}, '
+                f'got {list(outputs)}'
             )
         self.outputs = tuple(outputs)
 
     def init_weights(self) -> None:
-        """MMEngine's initialisation; a pretrained file that lacks weights of this network is refused.
+        """MMEngine's initialisation; a pretrained file that lacks weights of this network is
+        refused.
 
         Raises:
             CheckpointError: The file cannot be read, or belongs to another network.
@@ -77,7 +81,8 @@ def _conv_bn6(
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, 3x3 depth-wise, linear 1x1; children of ``conv`` are numbered as in the public weights."""
+    """1x1 expansion, 3x3 depth-wise, linear 1x1; children of ``conv`` are numbered as in the public
+    weights."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -97,9 +102,10 @@ class InvertedResidual(nn.Module):
 class MobileNetV2Backbone(MobileBackbone):
     """MobileNetV2 of width 1 up to the last block that is asked for.
 
-    Block 0 is the stem. Of stride 8 are blocks 4 to 6 (32 channels), of stride 16 blocks 7 to 13 (64 channels, from 11 on 96), of stride
-    32 blocks 14 to 17. Padding is symmetric: cell 0 sits at pixel 0, ``cells='padded'`` of :class:`HostBackbone`. The public weights want
-    RGB with ImageNet's mean and standard deviation. Their file is ``tools/fetch_backbone.py mobilenetv2``.
+    Block 0 is the stem. Of stride 8 are blocks 4 to 6 (32 channels), of stride 16 blocks 7 to 13
+    (64 channels, from 11 on 96), of stride 32 blocks 14 to 17. Padding is symmetric: cell 0 sits at
+    pixel 0, ``cells='padded'`` of :class:`HostBackbone`. The public weights want RGB with
+    ImageNet's mean and standard deviation. Their file is ``tools/fetch_backbone.py mobilenetv2``.
 
     Args:
         outputs: Blocks whose maps are given, ascending.
@@ -130,7 +136,8 @@ class MobileNetV2Backbone(MobileBackbone):
 
 
 class SamePadConv(nn.Conv2d):
-    """Convolution padded as TensorFlow pads an even side: where it strides, one pixel more on the right and below.
+    """Convolution padded as TensorFlow pads an even side: where it strides, one pixel more on the
+    right and below.
 
     So that cells lie on the same pixels in a picture of any size; TensorFlow pads odd sides evenly.
     """
@@ -144,7 +151,8 @@ class SamePadConv(nn.Conv2d):
 
 
 class LiteBlock(nn.Module):
-    """EfficientNet-Lite's inverted residual: no squeeze and excitation, ReLU6; names of the public PyTorch weights."""
+    """EfficientNet-Lite's inverted residual: no squeeze and excitation, ReLU6; names of the public
+    PyTorch weights."""
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, expansion: int, kernel: int
@@ -174,10 +182,11 @@ class LiteBlock(nn.Module):
 class EfficientNetLite0Backbone(MobileBackbone):
     """EfficientNet-Lite0 up to the last block that is asked for.
 
-    Of stride 8 are blocks 3 and 4 (40 channels), of stride 16 blocks 5 to 10 (80 channels, from 8 on 112), of stride 32 blocks 11 to 15.
-    Cell 0 of a map of stride ``s`` sits at pixel ``s - 1``, ``cells='same'`` of :class:`HostBackbone`: at stride 8 these are the cells of
-    :class:`SiameseResNet`. The public weights want RGB with ImageNet's mean and standard deviation. Their file is
-    ``tools/fetch_backbone.py efficientnet_lite0``.
+    Of stride 8 are blocks 3 and 4 (40 channels), of stride 16 blocks 5 to 10 (80 channels, from 8
+    on 112), of stride 32 blocks 11 to 15. Cell 0 of a map of stride ``s`` sits at pixel ``s - 1``,
+    ``cells='same'`` of :class:`HostBackbone`: at stride 8 these are the cells of
+    :class:`SiameseResNet`. The public weights want RGB with ImageNet's mean and standard deviation.
+    Their file is ``tools/fetch_backbone.py efficientnet_lite0``.
 
     Args:
         outputs: Blocks whose maps are given, ascending.

@@ -14,11 +14,13 @@ from usot_plugin.utils.checkpoint import check_pretrained
 def _shortcut(
     in_channels: int, out_channels: int, stride: int, dilation: int
 ) -> nn.Sequential | None:
-    """Projection of the first block of a stage: 1x1 in stage 1, 3x3 where the stage strides or dilates."""
+    """Projection of the first block of a stage: 1x1 in stage 1, 3x3 where the stage strides or
+    dilates."""
     if stride == 1 and dilation == 1:
         conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
     else:
-        # A strided stage is not padded (the map shrinks as its 3x3 does); a dilated stage starts undilated and padded.
+        # A strided stage is not padded (the map shrinks as its 3x3 does); a dilated stage starts
+        # undilated and padded.
         conv = nn.Conv2d(
             in_channels, out_channels, 3, stride=stride, padding=0 if stride > 1 else 1, bias=False
         )
@@ -104,7 +106,8 @@ BLOCKS: dict[str, type[Bottleneck] | type[BasicBlock]] = {
 class SiameseResNet(BaseModule):
     """ResNet whose third stage is dilated instead of strided.
 
-    The 7x7 stem and the strided stage are not padded, so that cell ``k`` of the output sits at image pixel ``8 k + 7`` in a crop of any
+    The 7x7 stem and the strided stage are not padded, so that cell ``k`` of the output sits at
+    image pixel ``8 k + 7`` in a crop of any
     size: 127 px give 15x15 cells, 255 px 31x31, 271 px 33x33.
 
     Args:
@@ -153,7 +156,8 @@ class SiameseResNet(BaseModule):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
 
     def init_weights(self) -> None:
-        """MMEngine's initialisation; a pretrained file that lacks weights of this network is refused.
+        """MMEngine's initialisation; a pretrained file that lacks weights of this network is
+        refused.
 
         Raises:
             CheckpointError: The file cannot be read, or belongs to another network.
@@ -184,6 +188,7 @@ class SiameseResNet(BaseModule):
         return nn.Sequential(*blocks), out_channels
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images ``(B, 3, S, S)`` to features ``(B, C, (S - 7) // 8, (S - 7) // 8)``, C = :attr:`out_channels`."""
+        """Images ``(B, 3, S, S)`` to features ``(B, C, (S - 7) // 8, (S - 7) // 8)``, C =
+        :attr:`out_channels`."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         return self.layer3(self.layer2(self.layer1(x)))

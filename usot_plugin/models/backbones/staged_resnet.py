@@ -1,4 +1,5 @@
-"""SiameseResNet that shows its stages: early ones for mask refinement, several late ones for heads with levels."""
+"""SiameseResNet that shows its stages: early ones for mask refinement, several late ones for heads
+with levels."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ class StagedSiameseResNet(SiameseResNet):
     """The maps of the stem and of every stage instead of the last one alone.
 
     Args:
-        last_stage_blocks: Blocks of a fourth stage at dilation 4; 0 for none, as in SiamMask. 3 in ResNet-50.
-        **kwargs: As :class:`SiameseResNet`; its weights fit here, and the other way round where there is no fourth stage.
+        last_stage_blocks: Blocks of a fourth stage at dilation 4; 0 for none, as in SiamMask. 3 in
+            ResNet-50.
+        **kwargs: As :class:`SiameseResNet`; its weights fit here, and the other way round where
+            there is no fourth stage.
 
     Reference:
         SiamRPN++ (arXiv:1812.11703), Sec. 3.3.
@@ -41,7 +44,8 @@ class StagedSiameseResNet(SiameseResNet):
         self.out_channels = channels
 
     def forward(self, images: Tensor) -> list[Tensor]:  # type: ignore[override]  # heads read either form
-        """Images ``(B, 3, S, S)`` to the stem at stride 2, stage 1 at stride 4, and stages 2, 3 (and 4) at stride 8."""
+        """Images ``(B, 3, S, S)`` to the stem at stride 2, stage 1 at stride 4, and stages 2, 3
+        (and 4) at stride 8."""
         stem = self.relu(self.bn1(self.conv1(images)))
         maps = [stem, self.layer1(self.maxpool(stem))]
         for stage in (self.layer2, self.layer3, self.layer4):

@@ -1,4 +1,5 @@
-"""What an anchor-free Siamese head has to offer, so that cycle memory and on-line memory work with it."""
+"""What an anchor-free Siamese head has to offer, so that cycle memory and on-line memory work with
+it."""
 
 from __future__ import annotations
 
@@ -34,12 +35,14 @@ class HeadCodes:
 
 
 def half_sides(sides: Tensor) -> Tensor:
-    """What relative boxes are in units of: ``(B, 4, 1, 1)`` out of widths and heights ``(B, 2)``, at least one pixel."""
+    """What relative boxes are in units of: ``(B, 4, 1, 1)`` out of widths and heights ``(B, 2)``,
+    at least one pixel."""
     return (sides / 2).clamp(min=1)[:, [0, 1, 0, 1], None, None]
 
 
 def _repeated(code: Tensor, count: int) -> Tensor:
-    # Not repeat_interleave: in an exported graph the count is a dimension of an input, which that cannot follow.
+    # Not repeat_interleave: in an exported graph the count is a dimension of an input, which that
+    # cannot follow.
     return code[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
 
 
@@ -54,27 +57,34 @@ def _tower(channels: int, depth: int) -> nn.Sequential:
 
 
 class AnchorFreeHead(BaseModule):
-    """Base of heads that classify and regress every cell of a correlation map, with a memory branch by config.
+    """Base of heads that classify and regress every cell of a correlation map, with a memory branch
+    by config.
 
-    The contract that the model ``USOT``, the neck ``CycleMemoryNeck`` and the tracker ``USOTTracker`` rely on is five methods and one
-    attribute: :meth:`encode_template`, :meth:`encode_memory`, :meth:`encode_search`, :meth:`predict`, :meth:`predict_memory`, and
-    ``memory``, which is None for a head without memory branch; besides, ``loss_cls(logits, label)`` and ``loss_reg(ltrb, target,
-    positive)``. The response to a template of 7x7 cells must be 6 cells smaller than the search features, so that labels and boxes sit
-    where :class:`CellGrid` says. A subclass gives two parts, :meth:`make_encoder` and :meth:`make_correlation`; all else, the memory branch
-    included, is here. A head of another make only has to keep the contract.
+    The contract that the model ``USOT``, the neck ``CycleMemoryNeck`` and the tracker
+    ``USOTTracker`` rely on is five methods and one
+    attribute: :meth:`encode_template`, :meth:`encode_memory`, :meth:`encode_search`,
+    :meth:`predict`, :meth:`predict_memory`, and ``memory``, which is None for a head without memory
+    branch; besides, ``loss_cls(logits, label)`` and ``loss_reg(ltrb, target, positive)``. The
+    response to a template of 7x7 cells must be 6 cells smaller than the search features, so that
+    labels and boxes sit where :class:`CellGrid` says. A subclass gives two parts,
+    :meth:`make_encoder` and :meth:`make_correlation`; all else, the memory branch included, is
+    here. A head of another make only has to keep the contract.
 
-    Template and search are encoded separately, so that a tracker keeps the template's and the memory's codes and encodes a search area
-    once for both branches.
+    Template and search are encoded separately, so that a tracker keeps the template's and the
+    memory's codes and encodes a search area once for both branches.
 
     Args:
         channels: Channels of neck, correlation and towers.
-        memory: Config of the neck that fuses the memory's correlation maps; None for a tracker without memory branch.
+        memory: Config of the neck that fuses the memory's correlation maps; None for a tracker
+            without memory branch.
         tower_depth: Conv blocks in each tower.
         logit_scale: Factor on both classification outputs.
-        initial_distance_px: Distance l, t, r, b that an untrained head predicts. The release starts at e pixels; starting near half a
-            target's side (about 32) saves a net without pretrained weights the first few hundred steps.
-        relative_boxes: Predict factors on the half sides of the template's box instead, which then travel with its codes: pooling to 7x7
-            cells has lost them. ``initial_distance_px`` has no meaning then.
+        initial_distance_px: Distance l, t, r, b that an untrained head predicts. The release starts
+            at e pixels; starting near half a target's side (about 32) saves a net without
+            pretrained weights the first few hundred steps.
+        relative_boxes: Predict factors on the half sides of the template's box instead, which then
+            travel with its codes: pooling to 7x7 cells has lost them. ``initial_distance_px`` has
+            no meaning then.
         loss_cls: Config of the classification loss, of both branches; balanced BCE by default.
         loss_reg: Config of the box loss; IoU loss on distances by default.
     """
@@ -140,7 +150,8 @@ class AnchorFreeHead(BaseModule):
 
         Args:
             features: Pooled features.
-            sides: Width and height ``(B, 2)`` of the template's box in pixels of its crop; only for ``relative_boxes``.
+            sides: Width and height ``(B, 2)`` of the template's box in pixels of its crop; only for
+                ``relative_boxes``.
         """
         reg = self.reg_template(features)
         return HeadCodes(
@@ -154,7 +165,8 @@ class AnchorFreeHead(BaseModule):
                 yield from part.parameters()
 
     def encode_memory(self, features: Tensor) -> HeadCodes:
-        """Codes of pooled memory features ``(M, C, 7, 7)``; the classification template encoder's weights are shared."""
+        """Codes of pooled memory features ``(M, C, 7, 7)``; the classification template encoder's
+        weights are shared."""
         return HeadCodes(self.cls_template(features), None)
 
     def encode_search(self, features: Tensor) -> HeadCodes:

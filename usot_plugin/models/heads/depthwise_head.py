@@ -27,7 +27,8 @@ class DepthwiseCorrelation(nn.Module):
     """The template's map slides over the search area's."""
 
     def forward(self, search_codes: list[Tensor], template_codes: list[Tensor]) -> Tensor:
-        """One map of either side to ``(B, C, H - 6, W - 6)`` for 7x7 templates and ``H x W`` search features."""
+        """One map of either side to ``(B, C, H - 6, W - 6)`` for 7x7 templates and ``H x W`` search
+        features."""
         (search,), (template,) = search_codes, template_codes
         return correlate_depthwise(search, template)
 
@@ -36,13 +37,15 @@ class DepthwiseCorrelation(nn.Module):
 class DepthwiseHead(AnchorFreeHead):
     """Head of SiamFC++ and SiamCAR kind, with USOT's memory branch where the config asks for it.
 
-    A third of :class:`USOTHead`'s encoders; ``memory=dict(type='CycleMemoryNeck')`` gives it cycle training and on-line memory.
+    A third of :class:`USOTHead`'s encoders; ``memory=dict(type='CycleMemoryNeck')`` gives it cycle
+    training and on-line memory.
 
     Args:
         **kwargs: As for :class:`AnchorFreeHead`.
 
     Reference:
-        SiamFC++ (arXiv:1911.06188), Sec. 3.2, without its quality branch; SiamRPN++ (arXiv:1812.11703), Sec. 3.4, for the correlation.
+        SiamFC++ (arXiv:1911.06188), Sec. 3.2, without its quality branch; SiamRPN++
+        (arXiv:1812.11703), Sec. 3.4, for the correlation.
     """
 
     @staticmethod

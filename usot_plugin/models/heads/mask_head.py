@@ -1,4 +1,5 @@
-"""Masks of a Siamese tracker: one small mask for each cell, and its refinement with the backbone's early features.
+"""Masks of a Siamese tracker: one small mask for each cell, and its refinement with the backbone's
+early features.
 
 The mask of a cell covers a window as large as the template crop (127 px), centred on the cell.
 """
@@ -18,7 +19,8 @@ from usot_plugin.registry import MODELS
 
 #: Side of a cell's window in pixels of the search crop.
 WINDOW_PX = 127
-#: Sides of the windows that :class:`SiamMaskRefiner` cuts from the first three stages, and the stages' cells per response cell.
+#: Sides of the windows that :class:`SiamMaskRefiner` cuts from the first three stages, and the
+#: stages' cells per response cell.
 REFINER_WINDOWS = ((61, 4), (31, 2), (15, 1))
 
 
@@ -48,7 +50,8 @@ def cut_windows(
 def mask_windows(
     masks: Tensor, images: Tensor, rows: Tensor, columns: Tensor, stride: int = 8
 ) -> Tensor:
-    """What the masks of cells are asked for, ``(P, 127, 127)`` bool, from target masks ``(B, S, S)`` of the search crop.
+    """What the masks of cells are asked for, ``(P, 127, 127)`` bool, from target masks ``(B, S,
+    S)`` of the search crop.
 
     Reference:
         SiamMask (arXiv:1812.05050), Sec. 3.1.
@@ -93,8 +96,10 @@ class SiamMaskHead(BaseModule):
     def masks_at(
         self, correlation: Tensor, images: Tensor, rows: Tensor, columns: Tensor
     ) -> Tensor:
-        """Logits ``(P, size, size)`` of the cells ``rows``, ``columns`` of ``images``, each ``(P,)`` int64."""
-        # All cells go through batch norm, so that its statistics do not depend on the choice of cells; the wide output does not.
+        """Logits ``(P, size, size)`` of the cells ``rows``, ``columns`` of ``images``, each
+        ``(P,)`` int64."""
+        # All cells go through batch norm, so that its statistics do not depend on the choice of
+        # cells; the wide output does not.
         hidden = self.branch.hidden(correlation)[images, :, rows, columns]
         return self.branch.output(hidden[..., None, None]).unflatten(1, (self.size, self.size))[
             ..., 0, 0
@@ -103,7 +108,8 @@ class SiamMaskHead(BaseModule):
 
 @MODELS.register_module()
 class SiamMaskRefiner(BaseModule):
-    """Masks of 127x127 px, the correlation of a cell merged with the backbone's first stages from coarse to fine.
+    """Masks of 127x127 px, the correlation of a cell merged with the backbone's first stages from
+    coarse to fine.
 
     Args:
         stage_channels: Channels of stem, stage 1 and stage 2 of the backbone.
@@ -138,7 +144,8 @@ class SiamMaskRefiner(BaseModule):
         rows: Tensor,
         columns: Tensor,
     ) -> Tensor:
-        """Logits ``(P, 127, 127)`` of cells; arguments as of :meth:`SiamMaskHead.masks_at`, ``stages`` from fine to coarse."""
+        """Logits ``(P, 127, 127)`` of cells; arguments as of :meth:`SiamMaskHead.masks_at`,
+        ``stages`` from fine to coarse."""
         out = self.start(correlation[images, :, rows, columns][..., None, None])
         sizes = (WINDOW_PX, REFINER_WINDOWS[0][0], REFINER_WINDOWS[1][0])
         for at in (2, 1, 0):

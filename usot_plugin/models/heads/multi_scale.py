@@ -1,4 +1,5 @@
-"""Three encodings of a feature map with different receptive fields, and their weighted correlation."""
+"""Three encodings of a feature map with different receptive fields, and their weighted
+correlation."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ DILATIONS = ((1, 1), (2, 1), (1, 2))
 
 
 class MultiScaleEncoder(nn.Module):
-    """Unpadded 3x3 conv-BN-ReLU at the dilations of :data:`DILATIONS`; a 7x7 map gives 5x5, 3x5 and 5x3.
+    """Unpadded 3x3 conv-BN-ReLU at the dilations of :data:`DILATIONS`; a 7x7 map gives 5x5, 3x5 and
+    5x3.
 
     Reference:
         Ocean (arXiv:2006.10721), Sec. 3.2; USOT Fig. 4.
@@ -26,19 +28,22 @@ class MultiScaleEncoder(nn.Module):
         )
 
     def forward(self, features: Tensor) -> list[Tensor]:
-        """``(B, C, H, W)`` to three maps ``(B, C, h, w)``, each smaller by its own receptive field."""
+        """``(B, C, H, W)`` to three maps ``(B, C, h, w)``, each smaller by its own receptive
+        field."""
         return [branch(features) for branch in self.branches]
 
 
 class MultiScaleCorrelation(nn.Module):
-    """Depth-wise correlation of each pair of encodings, summed with softmax-normalised learned weights."""
+    """Depth-wise correlation of each pair of encodings, summed with softmax-normalised learned
+    weights."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(len(DILATIONS)))
 
     def forward(self, search_codes: list[Tensor], template_codes: list[Tensor]) -> Tensor:
-        """Three encodings of either side to one map ``(B, C, H - 6, W - 6)`` for 7x7 templates and ``H x W`` search features."""
+        """Three encodings of either side to one map ``(B, C, H - 6, W - 6)`` for 7x7 templates and
+        ``H x W`` search features."""
         weights = torch.softmax(self.weight, dim=0)
         maps = (
             correlate_depthwise(search, template)

@@ -69,18 +69,21 @@ class _Branch(nn.Module):
 class PixelwiseHead(BaseModule):
     """Classification and box regression from pixel-wise correlation.
 
-    Each cell of the search area is compared with each of the template's 7x7 parts; the towers see these cosines, so they learn where the
-    parts of a box lie and little of what the training clips look like. Boxes are predicted as factors on the template's own sides, which
-    travel with its codes: a target that keeps its shape needs no regression at all.
+    Each cell of the search area is compared with each of the template's 7x7 parts; the towers see
+    these cosines, so they learn where the parts of a box lie and little of what the training clips
+    look like. Boxes are predicted as factors on the template's own sides, which travel with its
+    codes: a target that keeps its shape needs no regression at all.
 
     It keeps the contract of :class:`AnchorFreeHead`, without memory branch.
 
     Args:
         channels: Channels of the neck.
-        groups: Parts of the channels that are compared apart; their similarities stand side by side.
+        groups: Parts of the channels that are compared apart; their similarities stand side by
+            side.
         width: Channels of the towers.
         depth: Residual separable 5x5 blocks of each tower.
-        with_search: Let the towers see the search features, and the same weighted by the template, besides the cosines.
+        with_search: Let the towers see the search features, and the same weighted by the template,
+            besides the cosines.
         loss_cls: Config of the classification loss; balanced BCE by default.
         loss_reg: Config of the box loss; IoU loss on distances by default.
 
@@ -126,7 +129,8 @@ class PixelwiseHead(BaseModule):
         self.loss_reg = MODELS.build(loss_reg or dict(type='LTRBIoULoss'))
 
     def encode_template(self, features: Tensor, sides: Tensor) -> HeadCodes:
-        """Codes of pooled template features ``(B, C, 7, 7)`` and of the sides ``(B, 2)`` of their boxes, pixels of the crop."""
+        """Codes of pooled template features ``(B, C, 7, 7)`` and of the sides ``(B, 2)`` of their
+        boxes, pixels of the crop."""
         return HeadCodes(
             [self.cls.template(features)], [self.reg.template(features), half_sides(sides)]
         )
@@ -136,7 +140,8 @@ class PixelwiseHead(BaseModule):
         return HeadCodes([self.cls.search(features)], [self.reg.search(features)])
 
     def predict(self, search: HeadCodes, template: HeadCodes) -> tuple[Tensor, Tensor]:
-        """Logits ``(B, 1, h, w)`` and distances l, t, r, b ``(B, 4, h, w)`` in pixels of the crop."""
+        """Logits ``(B, 1, h, w)`` and distances l, t, r, b ``(B, 4, h, w)`` in pixels of the
+        crop."""
         assert search.reg is not None and template.reg is not None
         logits = self.cls_conv(self.cls(search.cls[0], template.cls[0]))
         factors = self.reg_conv(self.reg(search.reg[0], template.reg[0])).float()

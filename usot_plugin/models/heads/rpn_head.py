@@ -17,7 +17,8 @@ LevelKernels = tuple[Tensor, Tensor]
 
 @MODELS.register_module()
 class SiamRPNHead(BaseModule):
-    """Scores and boxes by depth-wise correlation, from one feature level or averaged over several with learned weights.
+    """Scores and boxes by depth-wise correlation, from one feature level or averaged over several
+    with learned weights.
 
     Args:
         in_channels: Channels of each level; the correlation has as many.

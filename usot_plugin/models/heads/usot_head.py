@@ -14,7 +14,8 @@ __all__ = ['HeadCodes', 'USOTHead']
 
 @MODELS.register_module()
 class USOTHead(AnchorFreeHead):
-    """Classification and box regression from multi-scale correlation, plus classification from a memory queue.
+    """Classification and box regression from multi-scale correlation, plus classification from a
+    memory queue.
 
     Args:
         **kwargs: As for :class:`AnchorFreeHead`.

@@ -33,7 +33,8 @@ def correlate_depthwise(search: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _correlate_by_shifts(search: Tensor, kernel: Tensor) -> Tensor:
-    """The same as a sum over the kernel's cells: an ONNX convolution has a fixed number of groups, so it would fix the batch."""
+    """The same as a sum over the kernel's cells: an ONNX convolution has a fixed number of groups,
+    so it would fix the batch."""
     rows, columns = int(kernel.shape[2]), int(kernel.shape[3])
     shifted = (
         search[:, :, y : y - rows + 1 or None, x : x - columns + 1 or None]
@@ -70,7 +71,8 @@ def correlate_cosine(search: Tensor, kernel: Tensor) -> Tensor:
         kernel: Template features, ``(B, C, Hk, Wk)``.
 
     Returns:
-        ``(B, 1, Hs - Hk + 1, Ws - Wk + 1)`` in [-1, 1]; 0 where a window or the template is 0 throughout.
+        ``(B, 1, Hs - Hk + 1, Ws - Wk + 1)`` in [-1, 1]; 0 where a window or the template is 0
+        throughout.
     """
     rows, columns = kernel.shape[2:]
     energy = F.avg_pool2d(search.square().sum(1, keepdim=True), (rows, columns), stride=1) * (

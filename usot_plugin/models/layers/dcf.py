@@ -1,7 +1,9 @@
-"""Discriminative correlation filter: ridge regression over all cyclic shifts of a feature map, solved in the Fourier domain.
+"""Discriminative correlation filter: ridge regression over all cyclic shifts of a feature map,
+solved in the Fourier domain.
 
-Axis letters: B samples, C channels, H W map, F = W // 2 + 1 frequencies of the half spectrum that a real map needs. All maps are cyclic;
-index (0, 0) of a response means "no shift", and the last row "one cell up".
+Axis letters: B samples, C channels, H W map, F = W // 2 + 1 frequencies of the half spectrum that a
+real map needs. All maps are cyclic; index (0, 0) of a response means "no shift", and the last row
+"one cell up".
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def gaussian_label(
     Args:
         size_hw: Height and width of the map.
         sigma: Standard deviation in cells.
-        shift_rc: ``(B, 2)`` rows and columns of the peak, any real number; (0, 0) for one sample by default.
+        shift_rc: ``(B, 2)`` rows and columns of the peak, any real number; (0, 0) for one sample by
+            default.
         like: Tensor whose dtype and device are taken.
 
     Returns:
@@ -61,7 +64,8 @@ def gaussian_label(
 
 
 def peak_shift(responses: Tensor) -> Tensor:
-    """Where each cyclic map ``(B, H, W)`` is largest, as a signed shift ``(B, 2)`` of rows and columns; a flat map has not moved.
+    """Where each cyclic map ``(B, H, W)`` is largest, as a signed shift ``(B, 2)`` of rows and
+    columns; a flat map has not moved.
 
     A map with nan in it counts as flat.
     """
@@ -80,7 +84,8 @@ def peak_shift(responses: Tensor) -> Tensor:
 def learn_filter(
     spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float = 1.0
 ) -> FilterSpectrum:
-    """The filter whose response to the features themselves is the label, as far as the regularisation lets it.
+    """The filter whose response to the features themselves is the label, as far as the
+    regularisation lets it.
 
     Args:
         spectrum: ``rfft2`` of the features, ``(B, C, H, F)``.
@@ -89,7 +94,8 @@ def learn_filter(
         kernel_size: Divides the kernel correlation, see :class:`CorrelationFilter`.
 
     Reference:
-        UDT, Eq. 2 and 4, in the dual form of KCF (arXiv:1404.7584), Eq. 17, which is exact for several channels.
+        UDT, Eq. 2 and 4, in the dual form of KCF (arXiv:1404.7584), Eq. 17, which is exact for
+        several channels.
     """
     energy = (spectrum.real.square() + spectrum.imag.square()).sum(1, keepdim=True) / kernel_size
     return FilterSpectrum(spectrum, label_spectrum / (energy + regularisation))
@@ -114,7 +120,8 @@ def respond(
 
 
 def _spectrum(maps: Tensor) -> Tensor:
-    """``rfft2``, never in half precision, which has no transform on a CPU and too few digits for a filter."""
+    """``rfft2``, never in half precision, which has no transform on a CPU and too few digits for a
+    filter."""
     return torch.fft.rfft2(maps if maps.dtype == torch.float64 else maps.float())
 
 
@@ -123,8 +130,9 @@ class CorrelationFilter(nn.Module):
 
     Args:
         regularisation: ``lambda``.
-        normalise: Divide the kernel correlation by ``H * W * C``, so that lambda means the same for every size and width, as the first
-            toolbox of DCFNet does; the published PyTorch weights were trained and are tracked without.
+        normalise: Divide the kernel correlation by ``H * W * C``, so that lambda means the same for
+            every size and width, as the first toolbox of DCFNet does; the published PyTorch weights
+            were trained and are tracked without.
     """
 
     def __init__(self, regularisation: float = 1e-4, normalise: bool = True) -> None:
@@ -150,7 +158,8 @@ class CorrelationFilter(nn.Module):
         )
 
     def forward(self, template: Tensor, search: Tensor, labels: Tensor) -> Tensor:
-        """Learn from ``template`` with ``labels`` and respond to ``search``; gradient flows through all three."""
+        """Learn from ``template`` with ``labels`` and respond to ``search``; gradient flows through
+        all three."""
         return self.respond(self.learn(template, labels), search)
 
     def extra_repr(self) -> str:

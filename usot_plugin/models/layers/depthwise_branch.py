@@ -1,4 +1,5 @@
-"""One branch of a Siamese head: both sides encoded, correlated channel by channel, mapped to outputs."""
+"""One branch of a Siamese head: both sides encoded, correlated channel by channel, mapped to
+outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from .correlation import correlate_depthwise
 
 
 class DepthwiseBranch(nn.Module):
-    """Unpadded 3x3 encoders of template and search area, depth-wise correlation, two 1x1 convolutions.
+    """Unpadded 3x3 encoders of template and search area, depth-wise correlation, two 1x1
+    convolutions.
 
     Args:
         in_channels: Channels of the features.
@@ -28,7 +30,8 @@ class DepthwiseBranch(nn.Module):
         self.output = nn.Conv2d(hidden_channels, out_channels, 1)
 
     def correlate(self, kernel: Tensor, features: Tensor) -> Tensor:
-        """Correlation ``(B, hidden, H - 6, W - 6)`` of an encoded 7x7 template with search features ``(B, in, H, W)``."""
+        """Correlation ``(B, hidden, H - 6, W - 6)`` of an encoded 7x7 template with search features
+        ``(B, in, H, W)``."""
         return correlate_depthwise(self.search(features), kernel)
 
     def forward(self, kernel: Tensor, features: Tensor) -> Tensor:

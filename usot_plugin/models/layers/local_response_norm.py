@@ -1,4 +1,5 @@
-"""Local response normalisation across channels, several times as fast on a CPU as PyTorch's pooling over channels."""
+"""Local response normalisation across channels, several times as fast on a CPU as PyTorch's pooling
+over channels."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ FAST_BETA = 0.75
 def local_response_norm(
     maps: Tensor, size: int = 5, alpha: float = 1e-4, beta: float = FAST_BETA, k: float = 1.0
 ) -> Tensor:
-    """Divide each value by ``(k + alpha * mean of the squares in size neighbouring channels) ** beta``; missing channels count as 0.
+    """Divide each value by ``(k + alpha * mean of the squares in size neighbouring channels) **
+    beta``; missing channels count as 0.
 
     Args:
         maps: ``(B, C, H, W)``.
@@ -20,7 +22,8 @@ def local_response_norm(
         alpha, beta, k: Constants.
 
     Returns:
-        ``(B, C, H, W)`` of at least single precision, equal to :func:`torch.nn.functional.local_response_norm`.
+        ``(B, C, H, W)`` of at least single precision, equal to
+        :func:`torch.nn.functional.local_response_norm`.
 
     Reference:
         AlexNet (NIPS 2012), Sec. 3.3, with the mean in place of the sum.

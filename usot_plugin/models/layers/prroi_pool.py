@@ -18,7 +18,8 @@ def _hat_integral(x: Tensor) -> Tensor:
 def _bin_weights(low: Tensor, high: Tensor, bins: int, length: int) -> Tensor:
     """Weight of each map cell in each bin of one axis.
 
-    A bilinearly interpolated map is a sum of products of hat functions, so that its integral over a box separates into two matrix
+    A bilinearly interpolated map is a sum of products of hat functions, so that its integral over a
+    box separates into two matrix
     products: ``out = Wy @ F @ Wx^T``.
 
     Args:
@@ -49,13 +50,15 @@ def prroi_pool(
 ) -> Tensor:
     """Average the bilinearly interpolated map over each bin of each box.
 
-    Cell ``i`` of the map sits at coordinate ``i``; the map is zero outside. Differentiable in the features and in the box coordinates.
+    Cell ``i`` of the map sits at coordinate ``i``; the map is zero outside. Differentiable in the
+    features and in the box coordinates.
 
     Args:
         features: ``(B, C, H, W)``.
         boxes_xyxy: ``(R, 4)`` in cells of the map. A box without extent pools to 0.
         output_size: Bins down and across.
-        batch_index: ``(R,)`` long, the sample each box belongs to; by default box ``i`` belongs to sample ``i`` (needs ``R == B``).
+        batch_index: ``(R,)`` long, the sample each box belongs to; by default box ``i`` belongs to
+            sample ``i`` (needs ``R == B``).
 
     Returns:
         ``(R, C, P, Q)``.
@@ -75,7 +78,8 @@ def prroi_pool(
         chosen = features
     else:
         chosen = features[batch_index]
-    # Never in half precision: bfloat16 knows a coordinate of 20 cells to an eighth of a cell, which is a whole pixel of the crop.
+    # Never in half precision: bfloat16 knows a coordinate of 20 cells to an eighth of a cell, which
+    # is a whole pixel of the crop.
     boxes = boxes_xyxy.to(
         torch.promote_types(torch.promote_types(boxes_xyxy.dtype, features.dtype), torch.float32)
     )

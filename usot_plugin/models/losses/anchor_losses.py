@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 
 def anchor_score_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of background and object, positives and negatives averaged apart with weight 0.5 each.
+    """Cross-entropy of background and object, positives and negatives averaged apart with weight
+    0.5 each.
 
     Args:
         logits: ``(B, 2, k, h, w)``, background first.
@@ -18,8 +19,8 @@ def anchor_score_loss(logits: Tensor, labels: Tensor) -> Tensor:
         A scalar; a class without an anchor contributes 0.
 
     Reference:
-        CycleSiam, Eq. 6 (both of its terms are equal under a softmax over two classes, so it is twice this sum); the balance is that of
-        the releases.
+        CycleSiam, Eq. 6 (both of its terms are equal under a softmax over two classes, so it is
+        twice this sum); the balance is that of the releases.
     """
     losses = F.cross_entropy(logits, labels.clamp(0, 1), reduction='none')
     halves = [
@@ -30,7 +31,8 @@ def anchor_score_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def anchor_box_loss(deltas: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
-    """Smooth L1 over the four coordinates, averaged over the positive anchors of each image and then over the images.
+    """Smooth L1 over the four coordinates, averaged over the positive anchors of each image and
+    then over the images.
 
     Args:
         deltas: Predicted codes ``(B, 4, k, h, w)``.

@@ -1,4 +1,5 @@
-"""Response loss that trusts a pair less, the more places of its search area look like the template."""
+"""Response loss that trusts a pair less, the more places of its search area look like the
+template."""
 
 from __future__ import annotations
 
@@ -24,14 +25,16 @@ def anti_clutter_weights(responses: Tensor, threshold: float = 0.5, power: float
         power: ``gamma``.
 
     Returns:
-        ``(B,)`` in [0, 1), without gradient. A flat map weighs 0: every place looks like the template.
+        ``(B,)`` in [0, 1), without gradient. A flat map weighs 0: every place looks like the
+        template.
 
     Reference:
         S2SiamFC (ACM MM 2020), Eq. 3 and 4.
     """
     flat = responses.detach().flatten(1)
     low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
-    # Written without a division, so that a flat map needs no case of its own: all its cells reach the threshold.
+    # Written without a division, so that a flat map needs no case of its own: all its cells reach
+    # the threshold.
     clutter = flat - low >= threshold * (high - low)
     return (1 - clutter.to(flat.dtype).mean(1)) ** power
 
@@ -55,7 +58,8 @@ class AntiClutterLoss(nn.Module):
         super().__init__()
         if not 0 < threshold <= 1 or power < 0:
             raise ValueError(
-                f'AntiClutterLoss: threshold is in (0, 1] and power at least 0, got {threshold} and {power}'
+                f'AntiClutterLoss: threshold is in (0, 1] and power at least 0, got {threshold} '
+                f'and {power}'
             )
         self.threshold, self.power, self.loss_weight = threshold, power, loss_weight
 
@@ -67,9 +71,11 @@ class AntiClutterLoss(nn.Module):
 
 @MODELS.register_module()
 class PairwiseBCELoss(nn.Module):
-    """Mean over the pairs of their balanced cross-entropies: SiamFC's loss, and :class:`AntiClutterLoss` with all weights 1.
+    """Mean over the pairs of their balanced cross-entropies: SiamFC's loss, and
+    :class:`AntiClutterLoss` with all weights 1.
 
-    Unlike ``BalancedBCELoss``, which averages over all cells of a batch, every pair counts the same, one without a positive cell included.
+    Unlike ``BalancedBCELoss``, which averages over all cells of a batch, every pair counts the
+    same, one without a positive cell included.
 
     Reference:
         SiamFC (arXiv:1606.09549), Eq. 2; S2SiamFC, Eq. 2.

@@ -14,12 +14,15 @@ def squared_distances(responses: Tensor, labels: Tensor) -> Tensor:
 
 
 def sample_weights(losses: Tensor, motion: Tensor | None, drop_share: float) -> Tensor:
-    """Weights that sum to 1: nothing for the highest losses, the others in proportion to their motion.
+    """Weights that sum to 1: nothing for the highest losses, the others in proportion to their
+    motion.
 
     Args:
         losses: ``(B,)``.
-        motion: ``(B,)``, not negative; None weighs all samples alike, and so does motion that is 0 throughout.
-        drop_share: Share of the samples that is left out, rounded to whole samples; one sample always stays.
+        motion: ``(B,)``, not negative; None weighs all samples alike, and so does motion that is 0
+            throughout.
+        drop_share: Share of the samples that is left out, rounded to whole samples; one sample
+            always stays.
 
     Returns:
         ``(B,)`` without gradient.
@@ -41,9 +44,11 @@ class ConsistencyLoss(nn.Module):
     """Weighted sum of ``||R_T - Y_T||^2`` over a batch, divided by the batch size.
 
     Args:
-        drop_share: Share of the samples with the highest losses that is left out; 0.1 in the paper, 0 keeps all.
+        drop_share: Share of the samples with the highest losses that is left out; 0.1 in the paper,
+            0 keeps all.
         weigh_motion: Weigh samples by how far their responses moved (Eq. 9); otherwise all alike.
-        weigh_pixels: Multiply squared differences by ``exp(Y)``, as the release of the paper's toolbox does.
+        weigh_pixels: Multiply squared differences by ``exp(Y)``, as the release of the paper's
+            toolbox does.
         loss_weight: Factor on the result.
 
     Raises:

@@ -14,11 +14,13 @@ from usot_plugin.registry import MODELS
 class HostBoxLoss(nn.Module):
     """A loss on pairs of boxes ``(N, 4)`` as the loss of per-cell distances.
 
-    Each positive cell is a pair: the boxes that predicted and wanted distances span around the cell. Fits every box loss of mmdet that
-    takes ``x1, y1, x2, y2`` (IoULoss, GIoULoss, DIoULoss, CIoULoss, EIoULoss, ...).
+    Each positive cell is a pair: the boxes that predicted and wanted distances span around the
+    cell. Fits every box loss of mmdet that takes ``x1, y1, x2, y2`` (IoULoss, GIoULoss, DIoULoss,
+    CIoULoss, EIoULoss, ...).
 
     Args:
-        loss: Config of the loss, its ``loss_weight`` included; called as ``loss(predicted, wanted, avg_factor=N)``.
+        loss: Config of the loss, its ``loss_weight`` included; called as ``loss(predicted, wanted,
+            avg_factor=N)``.
     """
 
     def __init__(self, loss: dict[str, Any]) -> None:
@@ -29,7 +31,8 @@ class HostBoxLoss(nn.Module):
         """Mean over the positive cells.
 
         Args:
-            prediction: Distances l, t, r, b from the cell to the box, ``(B, 4, H, W)``, pixels, positive.
+            prediction: Distances l, t, r, b from the cell to the box, ``(B, 4, H, W)``, pixels,
+                positive.
             target: The same of the pseudo box.
             positive: ``(B, H, W)`` bool, cells inside the box.
 
@@ -49,10 +52,12 @@ class HostBoxLoss(nn.Module):
 class HostMapLoss(nn.Module):
     """A loss on rows of class logits ``(N, 1)`` as the loss of a response map.
 
-    Fits the losses of mmdet that take a one-hot target of one class (FocalLoss, CrossEntropyLoss with ``use_sigmoid=True``, ...).
+    Fits the losses of mmdet that take a one-hot target of one class (FocalLoss, CrossEntropyLoss
+    with ``use_sigmoid=True``, ...).
 
     Args:
-        loss: Config of the loss, its ``loss_weight`` included; called as ``loss(logits, target, avg_factor=...)``.
+        loss: Config of the loss, its ``loss_weight`` included; called as ``loss(logits, target,
+            avg_factor=...)``.
         average_over: ``'positives'`` (as focal losses are averaged) or ``'cells'``.
 
     Raises:

@@ -10,19 +10,22 @@ from usot_plugin.registry import MODELS
 
 @MODELS.register_module()
 class InstanceContrastLoss(nn.Module):
-    """InfoNCE of cosine similarities: an instance's other view against other instances and the hardest background around it.
+    """InfoNCE of cosine similarities: an instance's other view against other instances and the
+    hardest background around it.
 
     Args:
         temperature: Similarities are divided by this.
-        hard_negatives: So many background patches of each instance, those most similar to it, are negatives (anchor-based hard negative
-            mining); 0 for none, which leaves plain instance discrimination.
+        hard_negatives: So many background patches of each instance, those most similar to it, are
+            negatives (anchor-based hard negative mining); 0 for none, which leaves plain instance
+            discrimination.
         loss_weight: Factor on the loss.
 
     Raises:
         ValueError: An impossible number.
 
     Reference:
-        InfoNCE: arXiv:1807.03748, Eq. 4. Anchor-based hard negatives: PUL (CVPR 2021), Sec. 1, which gives no numbers; they are ours.
+        InfoNCE: arXiv:1807.03748, Eq. 4. Anchor-based hard negatives: PUL (CVPR 2021), Sec. 1,
+            which gives no numbers; they are ours.
     """
 
     def __init__(
@@ -31,7 +34,8 @@ class InstanceContrastLoss(nn.Module):
         super().__init__()
         if temperature <= 0 or hard_negatives < 0:
             raise ValueError(
-                f'InstanceContrastLoss: temperature is above 0, got {temperature}; hard_negatives at least 0, got {hard_negatives}'
+                f'InstanceContrastLoss: temperature is above 0, got {temperature}; '
+                f'hard_negatives at least 0, got {hard_negatives}'
             )
         self.temperature, self.hard_negatives, self.loss_weight = (
             temperature,
@@ -45,7 +49,8 @@ class InstanceContrastLoss(nn.Module):
         Args:
             positive: ``(B,)`` similarity of the two views of each instance.
             others: ``(B, M)`` similarities to other instances; -inf for what must not count.
-            background: ``(B, N)`` similarities to patches around the instance; -inf for those that are not background.
+            background: ``(B, N)`` similarities to patches around the instance; -inf for those that
+                are not background.
         """
         hardest = background.topk(min(self.hard_negatives, background.shape[1]), dim=1).values
         logits = torch.cat([positive[:, None], others, hardest], dim=1).float() / self.temperature

@@ -9,7 +9,8 @@ from usot_plugin.registry import MODELS
 
 
 def ltrb_overlap(prediction: Tensor, target: Tensor) -> Tensor:
-    """Overlap (IoU) of two boxes around each cell, ``(B, H, W)`` of distances ``(B, 4, H, W)``; 0 where a cell lies outside the target."""
+    """Overlap (IoU) of two boxes around each cell, ``(B, H, W)`` of distances ``(B, 4, H, W)``; 0
+    where a cell lies outside the target."""
     inside = (target > 0).all(dim=1)
     overlap = torch.minimum(prediction, target)
     inter = (overlap[:, 0] + overlap[:, 2]) * (overlap[:, 1] + overlap[:, 3])
@@ -22,7 +23,8 @@ def ltrb_iou_loss(prediction: Tensor, target: Tensor, positive: Tensor) -> Tenso
     """Mean of ``-log((inter + 1) / (union + 1))`` over the positive cells.
 
     Args:
-        prediction: Distances l, t, r, b from the cell to the box, ``(B, 4, H, W)``, pixels, positive.
+        prediction: Distances l, t, r, b from the cell to the box, ``(B, 4, H, W)``, pixels,
+            positive.
         target: The same of the pseudo box.
         positive: ``(B, H, W)`` bool, cells inside the box.
 
@@ -37,7 +39,8 @@ def ltrb_iou_loss(prediction: Tensor, target: Tensor, positive: Tensor) -> Tenso
     overlap = torch.minimum(prediction, target)
     inter = (overlap[:, 0] + overlap[:, 2]) * (overlap[:, 1] + overlap[:, 3])
     union = area + area_predicted - inter
-    # A select before the log: negative cells have meaningless (negative) overlaps whose log is nan, and nan * 0 is nan.
+    # A select before the log: negative cells have meaningless (negative) overlaps whose log is nan,
+    # and nan * 0 is nan.
     ratio = torch.where(positive, (inter + 1) / (union + 1), torch.ones_like(inter))
     return -torch.log(ratio).sum() / positive.sum().clamp(min=1)
 

@@ -1,13 +1,17 @@
-"""Response loss that knows its labels are off: the target is near the mined centre, and cells err together.
+"""Response loss that knows its labels are off: the target is near the mined centre, and cells err
+together.
 
-The true centre is the mined one plus Gaussian noise of variance ``alpha`` on each axis, the wanted response a Gaussian of variance ``beta``
-around the true centre. With ``q = x - mined centre`` the mean and the second moment of the wanted response at cells ``x`` and ``x'`` are
+The true centre is the mined one plus Gaussian noise of variance ``alpha`` on each axis, the wanted
+response a Gaussian of variance ``beta`` around the true centre. With ``q = x - mined centre`` the
+mean and the second moment of the wanted response at cells ``x`` and ``x'`` are
 
     mu(x)      = beta / (alpha + beta) exp(-|q|^2 / (2 (alpha + beta)))
-    E[y(x) y(x')] = exp(-|x - x'|^2 / (4 beta)) beta / (2 alpha + beta) exp(-|(q + q') / 2|^2 / (2 alpha + beta))
+    E[y(x) y(x')] = exp(-|x - x'|^2 / (4 beta)) beta / (2 alpha + beta)
+                    exp(-|(q + q') / 2|^2 / (2 alpha + beta))
 
-Both are products of a function of the columns and one of the rows, which makes the general case cheap. The idea is that of PUL (CVPR 2021,
-Sec. 1); its formulas were not at hand, these are derived anew and tested against Monte-Carlo.
+Both are products of a function of the columns and one of the rows, which makes the general case
+cheap. The idea is that of PUL (CVPR 2021, Sec. 1); its formulas were not at hand, these are derived
+anew and tested against Monte-Carlo.
 """
 
 from __future__ import annotations
@@ -25,7 +29,8 @@ def noisy_label_mean(offsets_px: Tensor, alpha_px2: float, beta_px2: float) -> T
     """``mu`` of the cells of a map.
 
     Args:
-        offsets_px: ``(..., 2, n)`` x of the columns and y of the rows, counted from the mined centre; nan for a target that is absent.
+        offsets_px: ``(..., 2, n)`` x of the columns and y of the rows, counted from the mined
+            centre; nan for a target that is absent.
         alpha_px2: Variance of the mined centre on each axis.
         beta_px2: Variance of the label's Gaussian.
 
@@ -40,7 +45,8 @@ def noisy_label_mean(offsets_px: Tensor, alpha_px2: float, beta_px2: float) -> T
 def _second_moment_factors(
     offsets_px: Tensor, alpha_px2: float, beta_px2: float
 ) -> tuple[Tensor, Tensor]:
-    """``(..., n, n)`` factors of the columns and of the rows, whose Kronecker product (rows first) is ``E[y y']``."""
+    """``(..., n, n)`` factors of the columns and of the rows, whose Kronecker product (rows first)
+    is ``E[y y']``."""
     spread = 2 * alpha_px2 + beta_px2
     one, other = offsets_px.unsqueeze(-1), offsets_px.unsqueeze(-2)
     exponent = (one - other).square() / (4 * beta_px2) + ((one + other) / 2).square() / spread
@@ -49,7 +55,8 @@ def _second_moment_factors(
 
 
 def noisy_label_covariance(offsets_px: Tensor, alpha_px2: float, beta_px2: float) -> Tensor:
-    """``Sigma = E[y y'] - mu mu^T``, ``(..., n * n, n * n)``, cells in rows of the map; arguments as in :func:`noisy_label_mean`."""
+    """``Sigma = E[y y'] - mu mu^T``, ``(..., n * n, n * n)``, cells in rows of the map; arguments
+    as in :func:`noisy_label_mean`."""
     x, y = _second_moment_factors(offsets_px, alpha_px2, beta_px2)
     mean = noisy_label_mean(offsets_px, alpha_px2, beta_px2).flatten(-2)
     moment = y[..., :, None, :, None] * x[..., None, :, None, :]
@@ -61,7 +68,8 @@ def inverse_quadratic_form(
 ) -> Tensor:
     """``e^T (Sigma + ridge I)^-1 e`` without a matrix larger than ``n x n``.
 
-    The Kronecker product is diagonal in the product of the factors' eigenvectors, and ``mu mu^T`` is taken off by Sherman and Morrison.
+    The Kronecker product is diagonal in the product of the factors' eigenvectors, and ``mu mu^T``
+    is taken off by Sherman and Morrison.
 
     Args:
         error: ``(..., n, n)``.
@@ -85,29 +93,36 @@ def inverse_quadratic_form(
 
 
 def centred_offsets(cells: int, stride: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    """``(2, cells)`` offsets of a map whose middle cell is the mined centre, in pixels of the search crop."""
+    """``(2, cells)`` offsets of a map whose middle cell is the mined centre, in pixels of the
+    search crop."""
     return (stride * (torch.arange(cells, dtype=dtype) - (cells - 1) / 2)).expand(2, -1)
 
 
 @MODELS.register_module()
 class NoiseRobustLoss(nn.Module):
-    """Negative log-likelihood of a response map under spatial noise of its label, without the constant.
+    """Negative log-likelihood of a response map under spatial noise of its label, without the
+    constant.
 
-    ``1/2 (r - mu)^T (Sigma + rho I)^-1 (r - mu) / cells``: a peak that is moved as a noisy centre would move it costs little, one that has
-    another shape costs much. With ``alpha_px2=0`` the covariance vanishes and the loss is the mean squared error over ``2 rho``.
+    ``1/2 (r - mu)^T (Sigma + rho I)^-1 (r - mu) / cells``: a peak that is moved as a noisy centre
+    would move it costs little, one that has another shape costs much. With ``alpha_px2=0`` the
+    covariance vanishes and the loss is the mean squared error over ``2 rho``.
 
     Args:
-        alpha_px2: Variance of the mined centre on each axis, pixels of the search crop; None: to be estimated from the mined pairs.
+        alpha_px2: Variance of the mined centre on each axis, pixels of the search crop; None: to be
+            estimated from the mined pairs.
         beta_px2: Variance of the label's Gaussian.
-        ridge: ``rho``, variance of what the model does not explain. Neighbouring cells are so alike that ``Sigma`` alone is singular.
-        centred: ``dict(cells=15, stride=8)`` keeps the inverse for a target in the middle of the search crop as a constant buffer.
+        ridge: ``rho``, variance of what the model does not explain. Neighbouring cells are so alike
+            that ``Sigma`` alone is singular.
+        centred: ``dict(cells=15, stride=8)`` keeps the inverse for a target in the middle of the
+            search crop as a constant buffer.
         loss_weight: Factor on the loss; ``2 * ridge`` gives it the size of a mean squared error.
 
     Raises:
         ValueError: A variance is impossible.
 
     Reference:
-        Wu, Wan, Chan: Progressive Unsupervised Learning for Visual Object Tracking, CVPR 2021, Sec. 1; formulas: see above.
+        Wu, Wan, Chan: Progressive Unsupervised Learning for Visual Object Tracking, CVPR 2021, Sec.
+            1; formulas: see above.
     """
 
     centred_inverse: Tensor | None
@@ -128,7 +143,8 @@ class NoiseRobustLoss(nn.Module):
             or ridge <= 0
         ):
             raise ValueError(
-                f'NoiseRobustLoss: alpha_px2 is at least 0, beta_px2 and ridge above it, got {alpha_px2}, {beta_px2}, {ridge}'
+                'NoiseRobustLoss: alpha_px2 is at least 0, beta_px2 and ridge above it, got '
+                f'{alpha_px2}, {beta_px2}, {ridge}'
             )
         self.alpha_px2, self.beta_px2, self.ridge, self.loss_weight = (
             alpha_px2,
@@ -162,15 +178,17 @@ class NoiseRobustLoss(nn.Module):
 
         Args:
             responses: ``(B, n, n)``.
-            offsets_px: ``(B, 2, n)`` x of the columns and y of the rows, counted from the mined centre, pixels of the search crop; nan for
-                an absent target, whose map is asked to be 0.
+            offsets_px: ``(B, 2, n)`` x of the columns and y of the rows, counted from the mined
+                centre, pixels of the search crop; nan for an absent target, whose map is asked to
+                be 0.
 
         Raises:
             ValueError: ``alpha_px2`` was never set.
         """
         if self.alpha_px2 is None:
             raise ValueError(
-                'NoiseRobustLoss: alpha_px2 is not known; set it, or let tools/train_pul.py estimate it from the mined pairs'
+                'NoiseRobustLoss: alpha_px2 is not known; set it, or let tools/train_pul.py '
+                'estimate it from the mined pairs'
             )
         offsets = offsets_px.detach().double()  # the smallest eigenvalues drown in float32
         error = responses.double() - noisy_label_mean(offsets, self.alpha_px2, self.beta_px2)

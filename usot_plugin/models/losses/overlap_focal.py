@@ -9,7 +9,8 @@ from usot_plugin.registry import MODELS
 
 
 def overlap_focal(logits: Tensor, label: Tensor, beta: float = 2.0) -> Tensor:
-    """Binary cross-entropy weighted by ``|label - score| ** beta``, divided by the number of positive cells.
+    """Binary cross-entropy weighted by ``|label - score| ** beta``, divided by the number of
+    positive cells.
 
     Unlike a mean over all negatives, the few cells on a look-alike count as much as the target.
 
@@ -34,7 +35,8 @@ def overlap_focal(logits: Tensor, label: Tensor, beta: float = 2.0) -> Tensor:
 class OverlapFocalLoss(nn.Module):
     """:func:`overlap_focal` with a weight.
 
-    ``overlap_labels`` tells the model to label its positive cells with the overlap of their predicted box.
+    ``overlap_labels`` tells the model to label its positive cells with the overlap of their
+    predicted box.
     """
 
     overlap_labels = True

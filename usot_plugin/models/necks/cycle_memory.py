@@ -14,12 +14,13 @@ from usot_plugin.registry import MODELS
 class CycleMemoryNeck(BaseModule):
     """Element-wise weighted mean of the correlation maps of all memory entries.
 
-    Each map is turned into a confidence and a value by one 3x3 conv-BN-ReLU each; the confidences are normalised by softmax over the
-    memory axis and weigh the values.
+    Each map is turned into a confidence and a value by one 3x3 conv-BN-ReLU each; the confidences
+    are normalised by softmax over the memory axis and weigh the values.
 
     Args:
         channels: Channels of a correlation map.
-        max_confidence: Upper clamp of the confidence before the softmax (the release's 4; its lower clamp at -6 cannot act behind a ReLU).
+        max_confidence: Upper clamp of the confidence before the softmax (the release's 4; its lower
+            clamp at -6 cannot act behind a ReLU).
 
     Reference:
         USOT, Eq. 8.
@@ -38,8 +39,8 @@ class CycleMemoryNeck(BaseModule):
 
         Args:
             correlations: ``(B, N, C, H, W)``.
-            multiplicity: ``(B, N)`` how often each entry stands in the queue; equal entries need to be computed only once. 0 leaves an
-                entry out. All ones by default.
+            multiplicity: ``(B, N)`` how often each entry stands in the queue; equal entries need to
+                be computed only once. 0 leaves an entry out. All ones by default.
 
         Returns:
             ``(B, C, H, W)``.

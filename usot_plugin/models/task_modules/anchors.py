@@ -1,4 +1,5 @@
-"""Anchor boxes of a response map: where they sit, which of them are positive, and how boxes are coded against them."""
+"""Anchor boxes of a response map: where they sit, which of them are positive, and how boxes are
+coded against them."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ class AnchorGrid:
     def sizes_wh(self) -> list[tuple[float, float]]:
         """Width and height in pixels of the anchors of a cell.
 
-        They are whole multiples of the scale, cut towards zero as in the releases, whose weights count on it: ratio 0.33 at stride 8 and
-        scale 8 is 104x32, not 111x37.
+        They are whole multiples of the scale, cut towards zero as in the releases, whose weights
+        count on it: ratio 0.33 at stride 8 and scale 8 is 104x32, not 111x37.
         """
         sizes = []
         for ratio in self.ratios:
@@ -60,7 +61,8 @@ class AnchorGrid:
         return crop_px / 2 + self.stride * steps
 
     def boxes(self, cells: int, crop_px: int, like: Tensor) -> Tensor:
-        """All anchors as ``(k, cells, cells, 4)`` centre and size, in the dtype and on the device of ``like``."""
+        """All anchors as ``(k, cells, cells, 4)`` centre and size, in the dtype and on the device
+        of ``like``."""
         axis = self.axis(cells, crop_px, like)
         y, x = torch.meshgrid(axis, axis, indexing='ij')
         sizes = torch.tensor(self.sizes_wh(), dtype=like.dtype, device=like.device)
@@ -94,13 +96,15 @@ def assign_anchors(
     """What is asked of each anchor.
 
     Args:
-        boxes_xyxy: Target boxes ``(B, 4)`` in pixels of the crop; nan where the target is not in it.
+        boxes_xyxy: Target boxes ``(B, 4)`` in pixels of the crop; nan where the target is not in
+            it.
         anchors_cxcywh: ``(k, h, w, 4)``.
         positive_iou: An anchor that overlaps more is positive.
         negative_iou: One that overlaps less is negative, the others are ignored.
 
     Returns:
-        ``(B, k, h, w)`` int64: 1 positive, 0 negative, -1 ignored. All are negative where there is no target.
+        ``(B, k, h, w)`` int64: 1 positive, 0 negative, -1 ignored. All are negative where there is
+        no target.
 
     Reference:
         CycleSiam, Sec. V-A.

@@ -24,8 +24,9 @@ def channel_saliency(
         ``(B, C, Hk, Wk)``, at least 0, without gradient; all 0 for a pair without positive cell.
 
     Reference:
-        S2SiamFC (ACM MM 2020), Eq. 6 to 8. The response is linear in the template, so the gradient of Eq. 7 is known in closed form: the
-        search features that lie under the template, averaged over the positive cells.
+        S2SiamFC (ACM MM 2020), Eq. 6 to 8. The response is linear in the template, so the gradient
+        of Eq. 7 is known in closed form: the search features that lie under the template, averaged
+        over the positive cells.
     """
     template, search = template_features.detach(), search_features.detach()
     batch, channels, height, width = search.shape
@@ -62,7 +63,8 @@ def salient_regions(saliency: Tensor, size_px: int, threshold: float = 0.5) -> T
 def choose_region(
     regions: Tensor, generator: torch.Generator | None = None, largest_share: float = 0.5
 ) -> Tensor:
-    """One random channel of each pair that erases something, but less than ``largest_share`` of the template.
+    """One random channel of each pair that erases something, but less than ``largest_share`` of the
+    template.
 
     Args:
         regions: ``(B, C, S, S)`` bool.
@@ -81,7 +83,8 @@ def choose_region(
 
 
 def erase(templates: Tensor, region: Tensor) -> Tensor:
-    """Templates ``(B, 3, S, S)`` with the region ``(B, S, S)`` filled with each template's own mean colour.
+    """Templates ``(B, 3, S, S)`` with the region ``(B, S, S)`` filled with each template's own mean
+    colour.
 
     Reference:
         S2SiamFC, Eq. 10 and 11; the mean as filling is from its Sec. 3.4.

@@ -1,7 +1,8 @@
 """Where the cells of the maps sit in a crop, and what is asked of each of them.
 
-A crop of ``S`` pixels gives ``(S - 7) // 8`` feature cells; cell ``k`` sits at pixel ``8 k + 7``. The response map is six cells smaller
-(7x7 templates), so that its cell ``i`` sits at pixel ``8 i + 31``: the centre of the crop is its centre.
+A crop of ``S`` pixels gives ``(S - 7) // 8`` feature cells; cell ``k`` sits at pixel ``8 k + 7``.
+The response map is six cells smaller (7x7 templates), so that its cell ``i`` sits at pixel ``8 i +
+31``: the centre of the crop is its centre.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ class CellGrid:
         stride: Pixels per cell.
         feature_offset: Pixel of feature cell 0.
         kernel_cells: Side of the template in feature cells.
-        legacy_axis: Express boxes to be pooled from search features on the response axis, as the USOT release does, although the feature
-            map has six cells more: pooling is then shifted by three cells. Published weights need it.
+        legacy_axis: Express boxes to be pooled from search features on the response axis, as the
+            USOT release does, although the feature map has six cells more: pooling is then shifted
+            by three cells. Published weights need it.
     """
 
     stride: int = 8
@@ -43,7 +45,8 @@ class CellGrid:
         return (crop_px - self.feature_offset) // self.stride
 
     def centres(self, cells: int, like: Tensor) -> Tensor:
-        """Pixels of the response cells along one axis, ``(cells,)``, in the dtype and on the device of ``like``."""
+        """Pixels of the response cells along one axis, ``(cells,)``, in the dtype and on the device
+        of ``like``."""
         return (
             self.stride * torch.arange(cells, dtype=like.dtype, device=like.device)
             + self.response_offset
@@ -58,7 +61,8 @@ class CellGrid:
     def search_box_to_cells(
         self, boxes_xyxy: Tensor, crop_px: int, margin_cells: float = 0.0
     ) -> Tensor:
-        """Boxes ``(B, 4)`` in search-crop pixels to the coordinates that search features are pooled at.
+        """Boxes ``(B, 4)`` in search-crop pixels to the coordinates that search features are pooled
+        at.
 
         Args:
             boxes_xyxy: ``(..., 4)``.
@@ -104,7 +108,8 @@ def class_labels(
         crop_px: Side of the search crop.
         grid: Where the cells sit.
         radius_cells: City-block radius of the diamond.
-        rounding: ``'truncate'`` the offset from the crop's centre towards zero (the release), or take the ``'nearest'`` cell.
+        rounding: ``'truncate'`` the offset from the crop's centre towards zero (the release), or
+            take the ``'nearest'`` cell.
 
     Returns:
         ``(B, cells, cells)`` float, rows are y.

@@ -1,4 +1,5 @@
-"""What a response map without regression is asked for: high near the target's centre, low elsewhere."""
+"""What a response map without regression is asked for: high near the target's centre, low
+elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from torch import Tensor
 
 
 def response_axis(cells: int, crop_px: int, stride: int, like: Tensor) -> Tensor:
-    """Pixels ``(cells,)`` of the response cells along one axis: the middle cell sits in the middle of the crop.
+    """Pixels ``(cells,)`` of the response cells along one axis: the middle cell sits in the middle
+    of the crop.
 
     Continuous coordinates: the middle of a crop of ``S`` pixels is at ``S / 2``.
     """
@@ -18,7 +20,8 @@ def response_axis(cells: int, crop_px: int, stride: int, like: Tensor) -> Tensor
 def disc_labels(
     boxes_xyxy: Tensor, cells: int, crop_px: int, stride: int, radius_px: float
 ) -> Tensor:
-    """1 on the cells within a radius of the target's centre, 0 elsewhere; all 0 where the target is absent.
+    """1 on the cells within a radius of the target's centre, 0 elsewhere; all 0 where the target is
+    absent.
 
     Args:
         boxes_xyxy: ``(B, 4)`` in search-crop pixels; nan for a target that is not in the crop.

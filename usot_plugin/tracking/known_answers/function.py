@@ -1,4 +1,5 @@
-"""A plain Python function, or a class with ``init`` and ``update`` as the got10k toolkit wants it, as a tracker."""
+"""A plain Python function, or a class with ``init`` and ``update`` as the got10k toolkit wants it,
+as a tracker."""
 
 from __future__ import annotations
 
@@ -75,14 +76,17 @@ def _restore(reference: str, attributes: dict[str, Any]) -> Tracker:
 
 @TASK_UTILS.register_module()
 class FunctionTracker(Tracker):
-    """Wraps ``function(frame, box, memory) -> box``, or a class with ``init(image, box)`` and ``update(image) -> box``.
+    """Wraps ``function(frame, box, memory) -> box``, or a class with ``init(image, box)`` and
+    ``update(image) -> box``.
 
-    A function gets the frame ``(H, W, 3)`` uint8 BGR, the box ``(4,)`` ``x1, y1, x2, y2`` in the first frame and None in all others, and a
-    dict of its own that it may fill; what it returns in the first frame is not looked at. It replaces entries of the dict and leaves the
-    old values as they are, so that a state can be used twice.
+    A function gets the frame ``(H, W, 3)`` uint8 BGR, the box ``(4,)`` ``x1, y1, x2, y2`` in the
+    first frame and None in all others, and a dict of its own that it may fill; what it returns in
+    the first frame is not looked at. It replaces entries of the dict and leaves the old values as
+    they are, so that a state can be used twice.
 
-    A class follows the got10k toolkit: ``init`` and ``update`` get an RGB image of Pillow, boxes are ``x, y, w, h`` and 1-based. One
-    object is made for each target, without arguments. It remembers its target inside, so each of its states can be used once.
+    A class follows the got10k toolkit: ``init`` and ``update`` get an RGB image of Pillow, boxes
+    are ``x, y, w, h`` and 1-based. One object is made for each target, without arguments. It
+    remembers its target inside, so each of its states can be used once.
 
     Returning None says that the target is lost: the last box is repeated with score 0.
 
@@ -195,7 +199,8 @@ class _Follower:
 
 
 def to_toolkit(box_xyxy: np.ndarray) -> np.ndarray:
-    """A box ``x1, y1, x2, y2`` as the got10k toolkit hands it to a tracker: ``x, y, w, h``, 1-based."""
+    """A box ``x1, y1, x2, y2`` as the got10k toolkit hands it to a tracker: ``x, y, w, h``,
+    1-based."""
     return xyxy_to_xywh(box_xyxy) + [1, 1, 0, 0]
 
 

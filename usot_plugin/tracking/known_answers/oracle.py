@@ -1,4 +1,5 @@
-"""Trackers that know the answer: what protocols and measures are tried on before any real tracker is.
+"""Trackers that know the answer: what protocols and measures are tried on before any real tracker
+is.
 
 They are told the annotation by :meth:`Tracker.for_run` and cannot run outside a protocol.
 """
@@ -37,7 +38,8 @@ class ToldTarget:
 
 @TASK_UTILS.register_module()
 class Oracle(Tracker):
-    """Repeats the annotation; where the target is absent, the last box with score 0, and it calls the target lost."""
+    """Repeats the annotation; where the target is absent, the last box with score 0, and it calls
+    the target lost."""
 
     _annotation: np.ndarray | None = None
     _repetition = 0
@@ -56,7 +58,8 @@ class Oracle(Tracker):
         told = self._annotation
         if told is None:
             raise ValueError(
-                f'{type(self).__name__} knows no annotation: only a protocol can tell it (Tracker.for_run)'
+                f'{type(self).__name__} knows no annotation: only a protocol can tell it '
+                '(Tracker.for_run)'
             )
         if told.shape[1] != count:
             raise ValueError(
@@ -90,13 +93,15 @@ class Oracle(Tracker):
         ), after
 
     def _answer(self, target: ToldTarget, known: bool, width: int) -> tuple[np.ndarray, bool]:
-        """What is said where ``target.last_xyxy`` is right (if ``known``), ``width`` of the frame: box ``(4,)``, and whether found."""
+        """What is said where ``target.last_xyxy`` is right (if ``known``), ``width`` of the frame:
+        box ``(4,)``, and whether found."""
         return target.last_xyxy, known
 
 
 @TASK_UTILS.register_module()
 class NoisyOracle(Oracle):
-    """The annotation with seeded noise: centres move by a normal share of the size, sides are multiplied by a log-normal factor.
+    """The annotation with seeded noise: centres move by a normal share of the size, sides are
+    multiplied by a log-normal factor.
 
     The same seed, sequence and repetition give the same boxes; another repetition gives others.
 
@@ -125,11 +130,12 @@ class NoisyOracle(Oracle):
 
 @TASK_UTILS.register_module()
 class FailAt(Oracle):
-    """The annotation up to a certain frame; from there on a box to the right of the image, which overlaps nothing under any
-    protocol's rule for boxes that stick out, and is called lost.
+    """The annotation up to a certain frame; from there on a box to the right of the image, which
+    overlaps nothing under any protocol's rule for boxes that stick out, and is called lost.
 
     Args:
-        frame: Updates after the start of a run until it fails, at least 1; a restarted run fails as late again.
+        frame: Updates after the start of a run until it fails, at least 1; a restarted run fails as
+            late again.
     """
 
     def __init__(self, frame: int) -> None:

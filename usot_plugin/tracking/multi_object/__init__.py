@@ -1,4 +1,5 @@
-"""Many objects at once: detections get identities, and a single-object tracker carries them through missed detections."""
+"""Many objects at once: detections get identities, and a single-object tracker carries them through
+missed detections."""
 
 from .association import Association, HostAssociation, TwoStageAssociation
 from .carried_tracks import CarriedTracks

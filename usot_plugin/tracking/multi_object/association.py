@@ -1,4 +1,5 @@
-"""Which detection belongs to which object: two-stage association (ByteTrack), our own and mmdet's."""
+"""Which detection belongs to which object: two-stage association (ByteTrack), our own and
+mmdet's."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Association(ABC):
 
     @abstractmethod
     def correct(self, frame_index: int, objects: TrackedObjects) -> None:
-        """Take over where objects without detection are in this frame, as another tracker saw them."""
+        """Take over where objects without detection are in this frame, as another tracker saw
+        them."""
 
     @abstractmethod
     def knows(self, track_id: int) -> bool:
@@ -93,15 +95,18 @@ class _Track:
 class TwoStageAssociation(Association):
     """ByteTrack's association without a Kalman filter: boxes go on with their smoothed velocity.
 
-    First confirmed tracks take detections of high score, then tentative ones what is left of these, then confirmed ones that were seen in
-    the frame before take detections of low score. What remains of high score begins a track.
+    First confirmed tracks take detections of high score, then tentative ones what is left of these,
+    then confirmed ones that were seen in the frame before take detections of low score. What
+    remains of high score begins a track.
 
     Args:
         high_score: Score above which a detection counts as sure.
         low_score: Score above which a detection may continue a track.
         new_score: Score above which a detection begins a track.
-        high_iou, tentative_iou, low_iou: Least overlap in the three stages; in the first two it is weighted with the score.
-        confirm_hits: Frames with a detection after which a track is no longer tentative; those of the first frame never are.
+        high_iou, tentative_iou, low_iou: Least overlap in the three stages; in the first two it is
+            weighted with the score.
+        confirm_hits: Frames with a detection after which a track is no longer tentative; those of
+            the first frame never are.
         retain_frames: Frames without detection after which a track is forgotten.
 
     Reference:
@@ -181,7 +186,8 @@ class TwoStageAssociation(Association):
         least_iou: float,
         weighted: bool,
     ) -> None:
-        """Match tracks with the chosen detections; the pairs are written into ``ids`` and their tracks move."""
+        """Match tracks with the chosen detections; the pairs are written into ``ids`` and their
+        tracks move."""
         if not keys or not len(chosen):
             return
         expected = np.stack([self._tracks[key].expected(frame_index) for key in keys])
@@ -212,10 +218,12 @@ class TwoStageAssociation(Association):
 
 @TASK_UTILS.register_module()
 class HostAssociation(Association):
-    """A multi-object tracker of mmdet that associates by boxes alone (``mmdet.ByteTracker``); it needs mmcv with compiled ops.
+    """A multi-object tracker of mmdet that associates by boxes alone (``mmdet.ByteTracker``); it
+    needs mmcv with compiled ops.
 
     Args:
-        tracker: Its config, for example ``dict(type='mmdet.ByteTracker', motion=dict(type='mmdet.KalmanFilter'))``.
+        tracker: Its config, for example ``dict(type='mmdet.ByteTracker',
+            motion=dict(type='mmdet.KalmanFilter'))``.
     """
 
     def __init__(self, tracker: dict[str, Any]) -> None:

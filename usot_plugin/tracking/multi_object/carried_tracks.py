@@ -1,4 +1,5 @@
-"""A single-object tracker that carries the objects of a multi-object tracker through missed detections."""
+"""A single-object tracker that carries the objects of a multi-object tracker through missed
+detections."""
 
 from __future__ import annotations
 
@@ -36,13 +37,15 @@ class _Object:
 
 @TASK_UTILS.register_module()
 class CarriedTracks:
-    """Associates detections and fills the gaps: identity and box are kept while the detector misses an object.
+    """Associates detections and fills the gaps: identity and box are kept while the detector misses
+    an object.
 
-    Where an object that was detected in the frame before is missed, the single-object tracker starts from its last detected box (in that
-    frame) and follows it, at most ``max_gap_frames``, until a detection is associated with it again. Its boxes are told to the
-    association, so that the detection after the gap is looked for where the object is, not where it was. A detection that the association
-    takes for a new object (a jump of the camera) gets the identity of the carried object that it covers. Objects that are detected cost
-    nothing.
+    Where an object that was detected in the frame before is missed, the single-object tracker
+    starts from its last detected box (in that frame) and follows it, at most ``max_gap_frames``,
+    until a detection is associated with it again. Its boxes are told to the association, so that
+    the detection after the gap is looked for where the object is, not where it was. A detection
+    that the association takes for a new object (a jump of the camera) gets the identity of the
+    carried object that it covers. Objects that are detected cost nothing.
 
     It follows one video at a time; call :meth:`reset` before the next.
 
@@ -53,7 +56,8 @@ class CarriedTracks:
         max_gap_frames: Frames an object is carried at most.
         min_score: The tracker's score below which it is given up.
         adopt_iou: Least overlap of a carried box with the new object that gets its identity.
-        duplicate_iou: An object is given up where its carried box overlaps another detected object of its class more than this.
+        duplicate_iou: An object is given up where its carried box overlaps another detected object
+            of its class more than this.
 
     Raises:
         TypeError: ``association`` is none.
@@ -72,7 +76,8 @@ class CarriedTracks:
     ) -> None:
         if min(max_gap_frames, min_hits) < 1:
             raise ValueError(
-                f'CarriedTracks: max_gap_frames and min_hits must be positive, got {max_gap_frames} and {min_hits}'
+                'CarriedTracks: max_gap_frames and min_hits must be positive, got '
+                f'{max_gap_frames} and {min_hits}'
             )
         built = (
             TASK_UTILS.build(dict(association)) if isinstance(association, Mapping) else association
@@ -130,7 +135,8 @@ class CarriedTracks:
         return TrackedObjects(both[0], Detections(*both[1:4]), both[4])
 
     def _follow(self, frame: np.ndarray, known: _Object) -> bool:
-        """Move a missed object on by one frame; False, for good, where it cannot be carried any further."""
+        """Move a missed object on by one frame; False, for good, where it cannot be carried any
+        further."""
         known.gap_frames += 1
         if (
             known.given_up
@@ -161,7 +167,8 @@ class CarriedTracks:
         return False
 
     def _adopt(self, followed: list[int], found: TrackedObjects, identity: dict[int, int]) -> None:
-        """Give identities of followed objects to new ones that cover them; ``identity`` maps names of the association to ours."""
+        """Give identities of followed objects to new ones that cover them; ``identity`` maps names
+        of the association to ours."""
         new = [at for at, track_id in enumerate(found.ids.tolist()) if track_id not in identity]
         for key in followed:
             known = self._objects[key]

@@ -16,7 +16,8 @@ from usot_plugin.structures.detections import Detections
 from usot_plugin.utils.checkpoint import extract_state_dict, load_checkpoint, load_state
 from usot_plugin.utils.config import load_config
 
-#: Columns of a MOTChallenge detection file that are read: frame, id, x, y, w, h, score and, where there is one, class.
+#: Columns of a MOTChallenge detection file that are read: frame, id, x, y, w, h, score and, where
+#: there is one, class.
 LEAST_COLUMNS = 7
 #: What mmdet's multi-object trackers put before the weights of the detector in them.
 DETECTOR_PREFIX = 'detector.'
@@ -36,7 +37,8 @@ class DetectionSource(ABC):
 
 @TASK_UTILS.register_module()
 class RecordedDetections(DetectionSource):
-    """Detections of a text file in MOTChallenge's form: ``frame, id, x, y, w, h, score[, class, ...]``, frames from 1.
+    """Detections of a text file in MOTChallenge's form: ``frame, id, x, y, w, h, score[, class,
+    ...]``, frames from 1.
 
     Args:
         path: The file.
@@ -60,7 +62,8 @@ class RecordedDetections(DetectionSource):
             lines = self.path.read_text(encoding='utf-8').splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DetectionError(
-                f'{self.path}: cannot be read ({getattr(error, "strerror", None) or "not a text file"})'
+                f'{self.path}: cannot be read '
+                f'({getattr(error, "strerror", None) or "not a text file"})'
             ) from error
         rows = []
         for number, line in enumerate(lines, 1):
@@ -74,7 +77,8 @@ class RecordedDetections(DetectionSource):
                 ) from error
             if len(row) < LEAST_COLUMNS or not np.isfinite(row[:LEAST_COLUMNS]).all() or row[0] < 1:
                 raise DetectionError(
-                    f'{self.path}, line {number}: expected frame (from 1), id, x, y, w, h, score; got {line.strip()!r}'
+                    f'{self.path}, line {number}: expected frame (from 1), id, x, y, w, h, '
+                    f'score; got {line.strip()!r}'
                 )
             rows.append(
                 [*row[:LEAST_COLUMNS], row[LEAST_COLUMNS] if len(row) > LEAST_COLUMNS else 0.0]
@@ -90,8 +94,10 @@ class HostDetector(DetectionSource):
     """A detector of mmdet, in this process; it needs mmcv with compiled ops.
 
     Args:
-        config: Its config file, or ``'mmdet::yolox/yolox_s_8xb8-300e_coco.py'`` for one that mmdet brings along.
-        checkpoint: Its weights, or those of a multi-object tracker of mmdet that it is the detector of; None for random ones.
+        config: Its config file, or ``'mmdet::yolox/yolox_s_8xb8-300e_coco.py'`` for one that mmdet
+            brings along.
+        checkpoint: Its weights, or those of a multi-object tracker of mmdet that it is the detector
+            of; None for random ones.
         device: Where it runs.
         min_score: Detections below are left out; ByteTrack wants the weak ones, too.
         labels: Class numbers to keep; all by default.
@@ -143,10 +149,12 @@ class HostDetector(DetectionSource):
 
 
 def load_detector_weights(detector: nn.Module, path: str | Path) -> None:
-    """Load a detector's weights, which may lie in a file of a whole multi-object tracker (ByteTrack: ``detector.`` before every key).
+    """Load a detector's weights, which may lie in a file of a whole multi-object tracker
+    (ByteTrack: ``detector.`` before every key).
 
     Raises:
-        CheckpointError: The file cannot be read, or belongs to another detector (the message says which keys).
+        CheckpointError: The file cannot be read, or belongs to another detector (the message says
+            which keys).
     """
     state = extract_state_dict(load_checkpoint(path), path)
     inner = {

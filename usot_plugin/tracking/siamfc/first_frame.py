@@ -30,12 +30,14 @@ class FirstFrameTuning:
         iterations: Steps of Adam; 0 for none.
         lr: Learning rate.
         pairs: Pairs in a step.
-        shift_px: The template window of a pair moves by up to this many crop pixels on each axis, the search window by twice as many ...
+        shift_px: The template window of a pair moves by up to this many crop pixels on each axis,
+            the search window by twice as many ...
         scale: ... and the sides of both change by up to this share.
         seed: Of pairs and masks.
 
     Reference:
-        S2SiamFC (ACM MM 2020), Sec. 4.5: Adam, 1e-5, 5 or 10 iterations. Number and spread of the pairs are not given there.
+        S2SiamFC (ACM MM 2020), Sec. 4.5: Adam, 1e-5, 5 or 10 iterations. Number and spread of the
+        pairs are not given there.
     """
 
     iterations: int = 0
@@ -66,8 +68,8 @@ def tune_on_first_frame(
 ) -> SiamFC:
     """A copy of the model that has seen the first frame; the model itself is not changed.
 
-    The loss is the model's own: with :class:`S2SiamFC` templates are masked as in its training. Batch norm keeps its statistics, which
-    eight crops of one place would spoil.
+    The loss is the model's own: with :class:`S2SiamFC` templates are masked as in its training.
+    Batch norm keeps its statistics, which eight crops of one place would spoil.
 
     Args:
         model: The trained model.
@@ -107,7 +109,8 @@ def first_frame_pairs(
     exemplar_px: int,
     search_px: int,
 ) -> tuple[dict[str, Tensor], list[SOTSample]]:
-    """A batch as a data loader would give it: ``template`` and ``search`` crops on the model's device, and their boxes."""
+    """A batch as a data loader would give it: ``template`` and ``search`` crops on the model's
+    device, and their boxes."""
     device = next(model.parameters()).device
     crops: dict[str, list[np.ndarray]] = {'template': [], 'search': []}
     samples = [

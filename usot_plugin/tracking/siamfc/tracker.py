@@ -1,4 +1,5 @@
-"""On-line tracking with SiamFC: a scale pyramid around the last place, one response map for each scale."""
+"""On-line tracking with SiamFC: a scale pyramid around the last place, one response map for each
+scale."""
 
 from __future__ import annotations
 
@@ -38,8 +39,8 @@ class SiamFCState:
         first_wh: Size in the first frame.
         fill: Padding colour, the first frame's mean, ``(3,)`` BGR.
         template: Features ``(1, C, h, w)``.
-        offset_xy: Where the target's centre lies in the template crop, counted from the crop's middle, crop pixels: regions are rounded
-            to whole pixels of the frame.
+        offset_xy: Where the target's centre lies in the template crop, counted from the crop's
+            middle, crop pixels: regions are rounded to whole pixels of the frame.
         model: The network; a copy of its own for a target that it was fine-tuned on.
         weak_frames: Frames in a row with a score below ``lost_score``.
     """
@@ -102,7 +103,8 @@ def find_peak(
 
 @TASK_UTILS.register_module()
 class SiamFCTracker(Tracker):
-    """Tracker of :class:`SiamFC` models; defaults are those of SiamFC's published tracker with three scales.
+    """Tracker of :class:`SiamFC` models; defaults are those of SiamFC's published tracker with
+    three scales.
 
     Args:
         model: A SiamFC model; it is put into eval mode and not changed.
@@ -115,8 +117,10 @@ class SiamFCTracker(Tracker):
         scale_penalty: Factor on the peak of every scale but the middle one.
         window_influence: Share of the Hann window.
         upsampling: The response map is up-sampled by this factor (bicubic).
-        template_rate: Share of the new template in each update; 0 keeps the first, 0.0102 is S2SiamFC's "Linear".
-        tuning: Fine-tune a copy of the model on the first frame: options of :class:`FirstFrameTuning`. Its targets run one at a time.
+        template_rate: Share of the new template in each update; 0 keeps the first, 0.0102 is
+            S2SiamFC's "Linear".
+        tuning: Fine-tune a copy of the model on the first frame: options of
+            :class:`FirstFrameTuning`. Its targets run one at a time.
         tuning_search_px: Side of the search crops of fine-tuning.
         lost_score: Score below which a frame is weak.
         lost_frames: Weak frames in a row after which the target is called lost.
@@ -148,14 +152,16 @@ class SiamFCTracker(Tracker):
     ) -> None:
         if scales < 1 or scales % 2 == 0 or scale_step <= 0 or upsampling < 1:
             raise ValueError(
-                f'SiamFCTracker: needs an odd number of scales, got scales={scales}, {scale_step=}, {upsampling=}'
+                f'SiamFCTracker: needs an odd number of scales, got scales={scales}, '
+                f'{scale_step=}, {upsampling=}'
             )
         if (
             not all(0 <= share <= 1 for share in (scale_lr, window_influence, template_rate))
             or not 0 < scale_penalty <= 1
         ):
             raise ValueError(
-                f'SiamFCTracker: not in [0, 1]: {scale_lr=}, {window_influence=}, {template_rate=} or {scale_penalty=}'
+                f'SiamFCTracker: not in [0, 1]: {scale_lr=}, {window_influence=}, '
+                f'{template_rate=} or {scale_penalty=}'
             )
         self.model = model.eval()
         self.exemplar_px, self.instance_px, self.context = exemplar_px, instance_px, context
@@ -234,7 +240,8 @@ class SiamFCTracker(Tracker):
     def update(
         self, frames: np.ndarray | Sequence[np.ndarray], state: Sequence[SiamFCState]
     ) -> tuple[Prediction, list[SiamFCState]]:
-        """See :meth:`Tracker.update`; all scales of all targets that share a model run as one batch."""
+        """See :meth:`Tracker.update`; all scales of all targets that share a model run as one
+        batch."""
         per_target = frames_per_target(frames, len(state))
         windows = [
             [self._window(target.box_cxcywh, self.instance_px, factor) for factor in self.factors]
@@ -319,7 +326,8 @@ class SiamFCTracker(Tracker):
         state: Sequence[SiamFCState],
         peaks: Sequence[ResponsePeak],
     ) -> list[SiamFCState]:
-        """Templates moved towards what is seen now (Sec. 4.1 of S2SiamFC); a target without a peak keeps its own."""
+        """Templates moved towards what is seen now (Sec. 4.1 of S2SiamFC); a target without a peak
+        keeps its own."""
         boxes, fills = [target.box_cxcywh for target in state], [target.fill for target in state]
         seen, _ = self._encode_templates([target.model for target in state], frames, boxes, fills)
         rate = self.template_rate

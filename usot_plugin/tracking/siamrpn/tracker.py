@@ -1,4 +1,5 @@
-"""On-line tracking with SiamRPN++ and SiamMask: one template, the best anchor, and the mask of its cell."""
+"""On-line tracking with SiamRPN++ and SiamMask: one template, the best anchor, and the mask of its
+cell."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class SiamRPNState:
 
 @TASK_UTILS.register_module()
 class SiamRPNTracker(Tracker):
-    """Tracker of :class:`SiamRPN` and :class:`CycleSiam` models; all targets of a frame run as one batch.
+    """Tracker of :class:`SiamRPN` and :class:`CycleSiam` models; all targets of a frame run as one
+    batch.
 
     Args:
         model: The model; it is put into eval mode.
@@ -57,9 +59,11 @@ class SiamRPNTracker(Tracker):
         window_influence: Share of the Hann window.
         size_lr: Learning rate of the size.
         min_size_px: Least side of a box.
-        region: What is reported beside the box: nothing ('box'), the mask, or the smallest rotated rectangle around its largest part
-            ('rotated_box', for VOT2016-2019). Both need a model with a mask head.
-        mask_threshold: Probability from which a pixel belongs to the target; 0.5 in CycleSiam, 0.3 in SiamMask's tracker for VOT.
+        region: What is reported beside the box: nothing ('box'), the mask, or the smallest rotated
+            rectangle around its largest part ('rotated_box', for VOT2016-2019). Both need a model
+            with a mask head.
+        mask_threshold: Probability from which a pixel belongs to the target; 0.5 in CycleSiam, 0.3
+            in SiamMask's tracker for VOT.
         refine: Use the refined masks of a model that has them.
         lost_score: Score below which a frame is weak.
         lost_frames: Weak frames in a row after which the target is called lost.
@@ -68,7 +72,8 @@ class SiamRPNTracker(Tracker):
         ValueError: An unknown region, or masks from a model without them.
 
     Reference:
-        SiamRPN (CVPR 2018), Sec. 4.2; SiamMask (arXiv:1812.05050), Sec. 4; CycleSiam (IROS 2020), Sec. V-A.
+        SiamRPN (CVPR 2018), Sec. 4.2; SiamMask (arXiv:1812.05050), Sec. 4; CycleSiam (IROS 2020),
+        Sec. V-A.
     """
 
     def __init__(
@@ -191,7 +196,8 @@ class SiamRPNTracker(Tracker):
         penalty: float,
         usable: bool,
     ) -> SiamRPNState:
-        """The target at the chosen box, its size smoothed; where the network gave no number it stays."""
+        """The target at the chosen box, its size smoothed; where the network gave no number it
+        stays."""
         weak = target.weak_frames + 1 if not usable or score < self.lost_score else 0
         if not usable:
             return replace(target, weak_frames=weak)
@@ -216,7 +222,8 @@ class SiamRPNTracker(Tracker):
         windows: Sequence[SearchWindow],
         state: Sequence[SiamRPNState],
     ) -> list[Region | None]:
-        """The masks of the chosen cells in their frames, in the form that was asked for; None for an empty mask."""
+        """The masks of the chosen cells in their frames, in the form that was asked for; None for
+        an empty mask."""
         images = torch.arange(len(frames), device=choice.rows.device)
         masks = (
             self.model.masks(template, search, images, choice.rows, choice.columns, self.refine)[-1]
@@ -249,9 +256,11 @@ class SiamRPNTracker(Tracker):
 
 
 def rotated_box(region: MaskRegion) -> PolygonRegion | None:
-    """The smallest rotated rectangle around the largest connected part of a mask; None for a mask of next to no pixels.
+    """The smallest rotated rectangle around the largest connected part of a mask; None for a mask
+    of next to no pixels.
 
-    Corners are in the frame's continuous coordinates, where pixel ``(x, y)`` covers ``[x, x + 1) x [y, y + 1)``.
+    Corners are in the frame's continuous coordinates, where pixel ``(x, y)`` covers ``[x, x + 1) x
+    [y, y + 1)``.
     """
     if region.mask.sum() < LEAST_MASK_PX:  # OpenCV would crash on an array without elements
         return None

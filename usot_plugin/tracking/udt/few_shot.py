@@ -24,18 +24,21 @@ def adapted(
     batch: int = 4,
     seed: int = 0,
 ) -> ModelT:
-    """A copy of a model that has learned from crops around one target by the model's own label-free loss.
+    """A copy of a model that has learned from crops around one target by the model's own label-free
+    loss.
 
     Args:
         model: Any model whose loss needs ``frames`` alone; it stays as it is.
-        crops: ``(N, S, S, 3)`` uint8, in order of time, N >= 3; the first shows the annotated target.
+        crops: ``(N, S, S, 3)`` uint8, in order of time, N >= 3; the first shows the annotated
+            target.
         iterations: Steps of SGD with momentum.
         lr: Learning rate.
         batch: Groups a step; each is the first crop and two later ones in order of time.
         seed: Of the choice of crops.
 
     Returns:
-        The adapted copy in eval mode. A model whose loss is no longer finite is given back as it was.
+        The adapted copy in eval mode. A model whose loss is no longer finite is given back as it
+        was.
 
     Raises:
         ValueError: Fewer than three crops.

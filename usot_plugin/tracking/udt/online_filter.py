@@ -33,7 +33,8 @@ class OnlineFilter(ABC):
 
     @abstractmethod
     def respond(self, state: Any, spectra: Tensor, size_hw: tuple[int, int]) -> Tensor:
-        """Responses ``(N, h, w)`` to search spectra ``(N, C, S, S // 2 + 1)``; the map covers the crop, however many cells it has."""
+        """Responses ``(N, h, w)`` to search spectra ``(N, C, S, S // 2 + 1)``; the map covers the
+        crop, however many cells it has."""
 
     @abstractmethod
     def update(self, state: Any, spectrum: Tensor, score: float) -> Any:
@@ -79,7 +80,8 @@ class LinearUpdate(OnlineFilter):
         self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float
     ) -> LinearState:
         filters = learn_filter(spectrum, label_spectrum, regularisation, kernel_size)
-        # A copy: a view would keep the spectra of the whole batch alive as long as one target is followed.
+        # A copy: a view would keep the spectra of the whole batch alive as long as one target is
+        # followed.
         return LinearState(
             FilterSpectrum(filters.template.clone(), filters.dual),
             label_spectrum,

@@ -1,7 +1,8 @@
-"""How a correlation filter learns on from a compact space of samples (UDT+): ECO's formulation with a spatial penalty.
+"""How a correlation filter learns on from a compact space of samples (UDT+): ECO's formulation with
+a spatial penalty.
 
-Axis letters: M samples, C channels of the network, K compact channels, R = 2 * band + 1 rows and F = band + 1 columns of a band-limited
-half spectrum.
+Axis letters: M samples, C channels of the network, K compact channels, R = 2 * band + 1 rows and F
+= band + 1 columns of a band-limited half spectrum.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ from usot_plugin.registry import TASK_UTILS
 
 from .online_filter import OnlineFilter
 
-#: Shares in the preconditioner: of the energy's mean over channels in the energy, and of the penalty's mean in the whole (ECO's release).
+#: Shares in the preconditioner: of the energy's mean over channels in the energy, and of the
+#: penalty's mean in the whole (ECO's release).
 MEAN_ENERGY = 0.75
 MEAN_PENALTY = 0.3
 
 
 def low_band(spectrum: Tensor, band: int) -> Tensor:
-    """Frequencies up to ``band`` of half spectra ``(..., S, S // 2 + 1)``, as ``(..., R, F)``: what ``rfft2`` of a smaller map has."""
+    """Frequencies up to ``band`` of half spectra ``(..., S, S // 2 + 1)``, as ``(..., R, F)``: what
+    ``rfft2`` of a smaller map has."""
     return torch.cat([spectrum[..., : band + 1, : band + 1], spectrum[..., -band:, : band + 1]], -2)
 
 
 def high_resolution(spectrum: Tensor, side: int, learned_side: int) -> Tensor:
-    """Maps ``(..., side, side)`` of band-limited spectra ``(..., R, F)``: exact interpolation of a map of ``learned_side``."""
+    """Maps ``(..., side, side)`` of band-limited spectra ``(..., R, F)``: exact interpolation of a
+    map of ``learned_side``."""
     rows, columns = spectrum.shape[-2:]
     full = spectrum.new_zeros(*spectrum.shape[:-2], side, side // 2 + 1)
     full[..., : rows // 2 + 1, :columns] = spectrum[..., : rows // 2 + 1, :]
@@ -35,7 +39,8 @@ def high_resolution(spectrum: Tensor, side: int, learned_side: int) -> Tensor:
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:
-    """Real inner product of two maps from their half spectra; the columns but the first stand for two frequencies each."""
+    """Real inner product of two maps from their half spectra; the columns but the first stand for
+    two frequencies each."""
     products = a.real * b.real + a.imag * b.imag
     return 2 * products.sum() - products[..., 0].sum()
 
@@ -104,22 +109,26 @@ class SampleSpaceState:
 
 @TASK_UTILS.register_module()
 class SampleSpaceUpdate(OnlineFilter):
-    """Filter over a mixture of at most ``size`` samples, solved for by conjugate gradients every few frames.
+    """Filter over a mixture of at most ``size`` samples, solved for by conjugate gradients every
+    few frames.
 
-    Features are projected to ``channels`` principal directions of the first frame and limited to the low frequencies that the label has.
-    A sample that is one too many replaces one of negligible weight, or the two nearest samples become one.
+    Features are projected to ``channels`` principal directions of the first frame and limited to
+    the low frequencies that the label has. A sample that is one too many replaces one of negligible
+    weight, or the two nearest samples become one.
 
     Args:
         size: Most samples.
         channels: Compact channels.
         band: Highest frequency kept, in periods across the crop.
-        rate: Weight of a new sample where the response is as high as usual. The rate adapts: it falls with the square of the ratio of the
-            response to its running mean, so that a doubtful frame leaves little behind.
+        rate: Weight of a new sample where the response is as high as usual. The rate adapts: it
+            falls with the square of the ratio of the response to its running mean, so that a
+            doubtful frame leaves little behind.
         every: Frames from one solution to the next.
         iterations: Conjugate gradient steps of a solution ...
         first_iterations: ... and of the first one.
         target_share: Size of the target within the crop, which the spatial penalty is measured by.
-        penalty_middle, penalty_edge: Spatial weights in the middle and at the border of the target; they grow with the squared distance.
+        penalty_middle, penalty_edge: Spatial weights in the middle and at the border of the target;
+            they grow with the squared distance.
         least_weight: A sample of less weight is replaced instead of merged.
         score_memory: Weight of the past in the running mean of the response.
         finer: The response is interpolated to so many cells for each cell of the features.
@@ -128,8 +137,9 @@ class SampleSpaceUpdate(OnlineFilter):
         ValueError: A number is impossible.
 
     Reference:
-        UDT, Sec. 3.5 (UDT+); Danelljan et al., ECO (arXiv:1611.09224), Sec. 3; the rates of its release. The projection stays at its
-        first value; the paper of UDT does not say how it adapts the rate.
+        UDT, Sec. 3.5 (UDT+); Danelljan et al., ECO (arXiv:1611.09224), Sec. 3; the rates of its
+        release. The projection stays at its first value; the paper of UDT does not say how it
+        adapts the rate.
     """
 
     def __init__(
@@ -153,7 +163,8 @@ class SampleSpaceUpdate(OnlineFilter):
             or not 0 < rate < 1
         ):
             raise ValueError(
-                f'SampleSpaceUpdate: got size={size}, channels={channels}, band={band}, every={every}, rate={rate}'
+                f'SampleSpaceUpdate: got size={size}, channels={channels}, band={band}, '
+                f'every={every}, rate={rate}'
             )
         self.size, self.channels, self.band, self.rate, self.every = (
             size,
@@ -170,7 +181,10 @@ class SampleSpaceUpdate(OnlineFilter):
         )
         self.least_weight, self.score_memory = least_weight, score_memory
 
-    # --- the contract -------------------------------------------------------------------------------------------------------------------
+    # --- the contract
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def start(
         self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float
@@ -178,7 +192,8 @@ class SampleSpaceUpdate(OnlineFilter):
         side, channels = spectrum.shape[2], spectrum.shape[1]
         band = min(self.band, (side - 1) // 2)
         low = low_band(spectrum[0], band).flatten(1)
-        # Features that are not finite have no principal directions; the response then tells that nothing is seen.
+        # Features that are not finite have no principal directions; the response then tells that
+        # nothing is seen.
         covariance = torch.nan_to_num((low @ low.mH).real.double(), nan=0.0, posinf=0.0, neginf=0.0)
         projection = torch.linalg.eigh(covariance)[1][:, -min(self.channels, channels) :].to(
             spectrum.real.dtype
@@ -215,7 +230,10 @@ class SampleSpaceUpdate(OnlineFilter):
             return state
         return replace(state, filter=self._solved(state, self.iterations), age=0)
 
-    # --- samples ------------------------------------------------------------------------------------------------------------------------
+    # --- samples
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def _with_sample(
         self, state: SampleSpaceState, sample: Tensor, rate: float
@@ -232,7 +250,8 @@ class SampleSpaceUpdate(OnlineFilter):
     def _reduced(
         self, samples: tuple[Tensor, ...], weights: Tensor, products: Tensor
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        """One sample less: the lightest goes where it counts for nothing, otherwise the two nearest become one."""
+        """One sample less: the lightest goes where it counts for nothing, otherwise the two nearest
+        become one."""
         lightest = int(weights[:-1].argmin())
         kept = list(range(len(samples)))
         if weights[lightest] < self.least_weight:
@@ -258,10 +277,14 @@ class SampleSpaceUpdate(OnlineFilter):
             mixing @ products @ mixing.T,
         )
 
-    # --- filter -------------------------------------------------------------------------------------------------------------------------
+    # --- filter
+    # ----------------------------------------------------------------------------------------------
+    # - -
+    # - -
 
     def _penalty(self, label: Tensor, side: int) -> Tensor:
-        """Squared spatial weights ``(R, R)`` around cell (0, 0), for spectra that are not divided by the number of cells."""
+        """Squared spatial weights ``(R, R)`` around cell (0, 0), for spectra that are not divided
+        by the number of cells."""
         rows = label.shape[0]
         at = torch.arange(rows, device=label.device)
         distance = torch.where(at > rows // 2, at - rows, at) / (rows * self.target_share / 2)
@@ -289,7 +312,8 @@ class SampleSpaceUpdate(OnlineFilter):
 
 
 def _compact(spectra: Tensor, projection: Tensor, band: int) -> Tensor:
-    """Projected low frequencies ``(N, K, R, F)`` of spectra ``(N, C, S, S // 2 + 1)``, each sample of mean square 1."""
+    """Projected low frequencies ``(N, K, R, F)`` of spectra ``(N, C, S, S // 2 + 1)``, each sample
+    of mean square 1."""
     cells = spectra.shape[-2] ** 2
     low = low_band(spectra, band)
     compact = torch.einsum('nchf,ck->nkhf', low, projection.to(low.dtype))

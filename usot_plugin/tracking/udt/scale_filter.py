@@ -47,7 +47,8 @@ class ScaleFilter:
     Args:
         scales: Patches, odd.
         step: Factor between neighbouring interpolated scales.
-        interpolated: Scales that the response is interpolated to, odd; the patches cover the same range.
+        interpolated: Scales that the response is interpolated to, odd; the patches cover the same
+            range.
         area_px: Largest area of a patch.
         cell_px: Side of a cell that features are averaged over.
         rate: Weight of the newest frame.
@@ -58,8 +59,9 @@ class ScaleFilter:
         ValueError: An even number of scales.
 
     Reference:
-        Danelljan et al., Discriminative Scale Space Tracking (arXiv:1609.06141), Sec. 5: an orthonormal basis compresses the features to S
-        dimensions, and the response is interpolated. The features are those of the tracker in place of gradient histograms.
+        Danelljan et al., Discriminative Scale Space Tracking (arXiv:1609.06141), Sec. 5: an
+        orthonormal basis compresses the features to S dimensions, and the response is interpolated.
+        The features are those of the tracker in place of gradient histograms.
     """
 
     def __init__(
@@ -75,7 +77,8 @@ class ScaleFilter:
     ) -> None:
         if scales % 2 == 0 or interpolated % 2 == 0 or not 1 <= scales <= interpolated:
             raise ValueError(
-                f'ScaleFilter: scales and interpolated must be odd and rise, got {scales} and {interpolated}'
+                f'ScaleFilter: scales and interpolated must be odd and rise, got {scales} and '
+                f'{interpolated}'
             )
         self.scales, self.step, self.interpolated = scales, step, interpolated
         self.area_px, self.cell_px, self.rate, self.regularisation = (
@@ -116,7 +119,8 @@ class ScaleFilter:
         size_wh: np.ndarray,
         features: PatchFeatures,
     ) -> tuple[float, ScaleState]:
-        """Factor by which the target has grown, and the filter after it was learned at its new size."""
+        """Factor by which the target has grown, and the filter after it was learned at its new
+        size."""
         factor = self.step ** self._steps(
             state, self._sample(frame, centre_xy, size_wh, state.patch_wh, features)
         )
@@ -159,7 +163,8 @@ class ScaleFilter:
         return ScaleState(patch_wh, template, basis, numerator, mixed)
 
     def _steps(self, state: ScaleState, sample: Tensor) -> int:
-        """Place of the highest response in steps from the present size; 0 where nothing is to be seen."""
+        """Place of the highest response in steps from the present size; 0 where nothing is to be
+        seen."""
         product = (state.numerator * self._compressed(state.basis, sample)).sum(0) / (
             state.denominator + self.regularisation
         )

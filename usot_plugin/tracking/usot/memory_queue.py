@@ -1,4 +1,6 @@
-"""Which moments of a target's past stay in memory. The queue is bounded: its size depends on ``N_q``, never on the video's length."""
+"""Which moments of a target's past stay in memory.
+
+The queue is bounded: its size depends on ``N_q``, never on the video's length."""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ class Moment(Generic[EntryT]):
 
 
 def merge_multiplicity(entries: Iterable[EntryT]) -> list[tuple[EntryT, int]]:
-    """Equal entries (same object) once, with the number of times each stands in the queue, in order of first appearance."""
+    """Equal entries (same object) once, with the number of times each stands in the queue, in order
+    of first appearance."""
     counted: dict[int, list] = {}
     for entry in entries:
         counted.setdefault(id(entry), [entry, 0])[1] += 1
@@ -55,12 +58,13 @@ class MemoryQueue(Generic[EntryT]):
 
     Rules for the history of ``N_q - 3`` entries:
 
-    * ``'segments'``: the highest score in each of ``N_q - 3`` equal time segments (what the USOT release means to do). The past is kept in
-      at most ``4 (N_q - 3)`` buckets of equal length; when they run out, neighbours are merged and the better one of each pair stays, so
-      that a segment's border is exact to one bucket.
+    * ``'segments'``: the highest score in each of ``N_q - 3`` equal time segments (what the USOT
+      release means to do). The past is kept in at most ``4 (N_q - 3)`` buckets of equal length;
+      when they run out, neighbours are merged and the better one of each pair stays, so that a
+      segment's border is exact to one bucket.
     * ``'top_scores'``: the highest scores so far (the paper's wording).
-    * ``'legacy'``: what the release really does because of a stray factor in an index: once five frames are known, the best of the
-      history fills one place and the latest frame all the others.
+    * ``'legacy'``: what the release really does because of a stray factor in an index: once five
+      frames are known, the best of the history fills one place and the latest frame all the others.
 
     Instances are immutable; :meth:`push` returns the next queue.
 
@@ -156,7 +160,8 @@ class MemoryQueue(Generic[EntryT]):
         seen = self.frames
         if seen == 2:
             return [self.first] * self.history_size
-        # While the history is shorter than its places, the release's indices also hit the first frame once.
+        # While the history is shorter than its places, the release's indices also hit the first
+        # frame once.
         from_past = (
             [self.past[0].entry] if seen > self.history_size else [self.first, self.past[0].entry]
         )

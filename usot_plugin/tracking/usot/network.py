@@ -1,4 +1,5 @@
-"""The network as :class:`USOTTracker` sees it: three functions from crops to codes and scores, whatever runs them."""
+"""The network as :class:`USOTTracker` sees it: three functions from crops to codes and scores,
+whatever runs them."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ class USOTNetwork(Protocol):
     has_memory: bool
 
     def encode_template(self, crops: Sequence[np.ndarray], boxes_xyxy: np.ndarray) -> HeadCodes:
-        """Codes of ``B`` template crops ``(S, S, 3)`` uint8 BGR with boxes ``(B, 4)`` in their pixels."""
+        """Codes of ``B`` template crops ``(S, S, 3)`` uint8 BGR with boxes ``(B, 4)`` in their
+        pixels."""
 
     def look(
         self, crops: Sequence[np.ndarray], template: HeadCodes, memories: Memories | None
@@ -67,7 +69,8 @@ class USOTNetwork(Protocol):
     def encode_memory(
         self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int, margin_cells: float
     ) -> list[Tensor]:
-        """Codes ``(B, C, h, w)`` of entries pooled from :attr:`SearchView.features` at boxes ``(B, 4)`` in crop pixels."""
+        """Codes ``(B, C, h, w)`` of entries pooled from :attr:`SearchView.features` at boxes ``(B,
+        4)`` in crop pixels."""
 
 
 class TorchNetwork:

@@ -1,10 +1,12 @@
-"""A USOT network as ONNX graphs: written from a model, checked against it, and run with ONNX Runtime behind :class:`USOTTracker`.
+"""A USOT network as ONNX graphs: written from a model, checked against it, and run with ONNX
+Runtime behind :class:`USOTTracker`.
 
 Four graphs, each with a dynamic batch, and ``meta.json``:
 
 * ``template.onnx``: template crops and boxes to template codes;
 * ``track.onnx``: search crops and template codes to scores, boxes and features;
-* ``track_memory.onnx``: the same with memory codes and their multiplicity, and the memory branch's scores;
+* ``track_memory.onnx``: the same with memory codes and their multiplicity, and the memory branch's
+  scores;
 * ``memory.onnx``: features and boxes in cells to the codes of memory entries.
 
 Crops are ``(B, S, S, 3)`` uint8 BGR as OpenCV holds them; normalisation is in the graphs.
@@ -35,7 +37,8 @@ from .network import Memories, SearchView, search_view, template_codes
 
 META = 'meta.json'
 OPSET = 18
-#: Largest difference between PyTorch and ONNX Runtime that an export may show, relative to values above 1.
+#: Largest difference between PyTorch and ONNX Runtime that an export may show, relative to values
+#: above 1.
 TOLERANCE = 1e-4
 
 Named = dict[str, Tensor]
@@ -115,12 +118,14 @@ def require_exporter() -> None:
 
 
 def export_network(model: USOT, folder: str | Path, options: Mapping[str, Any]) -> float:
-    """Write the graphs of a model, compared with the model on random input of several batch sizes and the tracker's crop sizes.
+    """Write the graphs of a model, compared with the model on random input of several batch sizes
+    and the tracker's crop sizes.
 
     Args:
         model: The model, on the CPU; it is put into eval mode.
         folder: Where to write; ``meta.json`` comes last, so that a folder with it is complete.
-        options: The tracker's config; it travels with the graphs. Its ``exemplar_px`` is the only template size that they take.
+        options: The tracker's config; it travels with the graphs. Its ``exemplar_px`` is the only
+            template size that they take.
 
     Returns:
         The largest difference seen, relative to values above 1.

@@ -1,4 +1,5 @@
-"""On-line tracking with USOT: an off-line template and a memory queue that follows the target's appearance."""
+"""On-line tracking with USOT: an off-line template and a memory queue that follows the target's
+appearance."""
 
 from __future__ import annotations
 
@@ -59,14 +60,16 @@ class _Choice:
 class USOTTracker(Tracker):
     """Tracker of :class:`USOT` models; all hyper-parameters are those of the paper's release.
 
-    The template's and the memory's encodings are computed once and kept, the search area's encoding serves both branches, and equal memory
-    entries are computed once. State is bounded by ``memory_size``.
+    The template's and the memory's encodings are computed once and kept, the search area's encoding
+    serves both branches, and equal memory entries are computed once. State is bounded by
+    ``memory_size``.
 
     Args:
         model: A USOT model, which is put into eval mode, or what runs one (:class:`USOTNetwork`).
         exemplar_px: Side of the template crop.
         instance_px: Side of the search crop.
-        small_instance_px: Side of the search crop of targets that cover less than ``small_target_share`` of the first frame.
+        small_instance_px: Side of the search crop of targets that cover less than
+            ``small_target_share`` of the first frame.
         small_target_share: Area share below which a target counts as small.
         context: Context share of the crops.
         penalty_k: Strength of the scale and ratio penalty.
@@ -74,7 +77,8 @@ class USOTTracker(Tracker):
         window_influence: Share of the Hann window in the final score.
         memory_size: ``N_q``.
         memory_weight: ``w``, share of the memory branch in the score; 0 tracks off-line only.
-        memory_rule: ``'segments'``, ``'top_scores'`` or ``'legacy'``; see :class:`MemoryQueue`. Default: legacy for legacy models.
+        memory_rule: ``'segments'``, ``'top_scores'`` or ``'legacy'``; see :class:`MemoryQueue`.
+            Default: legacy for legacy models.
         memory_margin_cells: How far outside the map a box may be pooled.
         double_damping: Smooth the size twice, as the release does.
         min_size_px: Smallest side of a box.
@@ -179,9 +183,11 @@ class USOTTracker(Tracker):
     def _encode_entries(
         self, features: Tensor, boxes_xyxy: np.ndarray, crop_px: int
     ) -> list[Entry]:
-        """Memory entries from search features ``(B, C, h, w)`` and boxes ``(B, 4)`` in crop pixels."""
+        """Memory entries from search features ``(B, C, h, w)`` and boxes ``(B, 4)`` in crop
+        pixels."""
         codes = self.network.encode_memory(features, boxes_xyxy, crop_px, self.memory_margin_cells)
-        # Copies: a view would keep the codes of the whole batch alive as long as one target's entry is remembered.
+        # Copies: a view would keep the codes of the whole batch alive as long as one target's entry
+        # is remembered.
         return list(zip(*([one.clone() for one in code] for code in codes), strict=True))
 
     @torch.inference_mode()
@@ -244,7 +250,8 @@ class USOTTracker(Tracker):
         return updated, [choice.score for choice in choices]
 
     def _memories(self, targets: list[TargetState]) -> Memories:
-        """Queues of different length as one batch: shorter ones are filled up with entries of multiplicity 0."""
+        """Queues of different length as one batch: shorter ones are filled up with entries of
+        multiplicity 0."""
         queues = [
             merge_multiplicity(target.memory.entries())
             for target in targets
@@ -312,7 +319,8 @@ class USOTTracker(Tracker):
         choice: _Choice,
         entry: Entry | None,
     ) -> TargetState:
-        """The target after the chosen box: centre taken over, size smoothed, both kept inside the frame."""
+        """The target after the chosen box: centre taken over, size smoothed, both kept inside the
+        frame."""
         height, width = frame.shape[:2]
         found = xyxy_to_cxcywh(window.to_frame(choice.box_xyxy))
         rate = choice.penalty * choice.score * self.size_lr

@@ -1,4 +1,5 @@
-"""Data sets of MMTracking: a list file and a prefix become the owners' folder and a subset of it."""
+"""Data sets of MMTracking: a list file and a prefix become the owners' folder and a subset of
+it."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ class OldDataset:
 
     Attributes:
         name: Our class.
-        subsets: Our subset for each word (``train``, ``val``, ``test``) in the name of the list file.
+        subsets: Our subset for each word (``train``, ``val``, ``test``) in the name of the list
+            file.
         folder: Our root below MMTracking's prefix; its lists say ``data/...`` for some benchmarks.
     """
 
@@ -156,6 +158,7 @@ def _subset(old: Mapping[str, Any], kind: OldDataset, key: str, migration: Migra
     if found[2]:
         migration.leave(
             f'{key}.ann_file',
-            f'{listed}: the split that VOT allows is not known here, so all of subset {found[1]!r} is taken',
+            f'{listed}: the split that VOT allows is not known here, so all of subset '
+            f'{found[1]!r} is taken',
         )
     return kind.subsets[found[1]]

@@ -8,7 +8,8 @@ from typing import Any
 from .datasets import translate_test_dataset
 from .report import Migration, plain_type
 
-#: Whether frames without the target count, as MMTracking's configs of each benchmark say; our data sets name the same convention.
+#: Whether frames without the target count, as MMTracking's configs of each benchmark say; our data
+#: sets name the same convention.
 EVALUATES_VISIBLE_ONLY = {'LaSOTDataset': True, 'OTB100Dataset': False, 'UAV123Dataset': False}
 
 #: Arguments of MMTracking's metric that are taken care of, or change nothing at this value.
@@ -40,7 +41,8 @@ def translate_evaluation(
         old: The old config.
         part: ``'test'`` or ``'val'``.
         loop: Our loop for it.
-        benchmarks: What the package knows of benchmarks: protocol and metric are taken from the one with the same data set.
+        benchmarks: What the package knows of benchmarks: protocol and metric are taken from the one
+            with the same data set.
         migration: Is told what is left.
     """
     keys = [f'{part}_{name}' for name in ('dataloader', 'cfg', 'evaluator')]

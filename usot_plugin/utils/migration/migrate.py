@@ -25,7 +25,8 @@ EVALUATION_KEYS = tuple(
 NEAR = {
     'SiamRPNExpLR': 'LogSpaceLR is a straight line in log space, too',
     'SiamRPNExpParamScheduler': 'LogSpaceLR is a straight line in log space, too',
-    'SiamRPNBackboneUnfreezeHook': 'FrozenBackboneHook(train_from_epoch=..., trained=(...)) unfreezes a SiameseResNet',
+    'SiamRPNBackboneUnfreezeHook': 'FrozenBackboneHook(train_from_epoch=..., trained=(...)) '
+    'unfreezes a SiameseResNet',
 }
 
 #: Hooks that feed the visualizers of MMTracking and mmdet; nothing is drawn during a test here.
@@ -59,7 +60,8 @@ def read_plain(path: str | Path) -> dict[str, Any]:
         RuntimeError,
     ) as error:
         raise MigrationError(
-            f'{path}: cannot be read as a config: {type(error).__name__}: {" ".join(str(error).split())}'
+            f'{path}: cannot be read as a config: {type(error).__name__}: '
+            f'{" ".join(str(error).split())}'
         ) from error
 
 
@@ -74,7 +76,8 @@ def read_old_config(path: str | Path) -> dict[str, Any]:
     has_parts = any(key in old for key in ('train_dataloader', *EVALUATION_KEYS))
     if style and not has_parts:
         raise MigrationError(
-            f'{path}: has {style[0]!r}, so it is a config of MMTracking 0.x; only those of 1.x are read'
+            f'{path}: has {style[0]!r}, so it is a config of MMTracking 0.x; only those of 1.x '
+            'are read'
         )
     if not has_parts:
         raise MigrationError(
@@ -92,8 +95,10 @@ def migrate(
 
     Args:
         old: Content of the old config.
-        benchmarks: Test parts of this package's benchmark configs; protocols and metrics are taken from them.
-        model_file: Config of a model of this package that the new one builds on; without it the model is left.
+        benchmarks: Test parts of this package's benchmark configs; protocols and metrics are taken
+            from them.
+        model_file: Config of a model of this package that the new one builds on; without it the
+            model is left.
     """
     migration = Migration()
     migration.content['custom_imports'] = _imports(old, migration)
@@ -240,7 +245,8 @@ def _mixture(parts: Sequence[tuple[dict[str, Any], float]], groups: int | None) 
 
 
 def _carried(value: Any, key: str, migration: Migration) -> Any:
-    """A key of MMEngine as it was, without the parts that nothing here is registered for; None where nothing is left."""
+    """A key of MMEngine as it was, without the parts that nothing here is registered for; None
+    where nothing is left."""
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         kept = [
             item
@@ -260,7 +266,8 @@ def _carried(value: Any, key: str, migration: Migration) -> Any:
 
 
 def _visualizer(old: Mapping[str, Any], migration: Migration) -> dict[str, Any] | None:
-    """MMEngine's own visualizer, which every host has without compiled ops, with the old one's back ends; None: the default one."""
+    """MMEngine's own visualizer, which every host has without compiled ops, with the old one's back
+    ends; None: the default one."""
     name, backends = (
         plain_type(old),
         _carried(old.get('vis_backends') or [], 'visualizer.vis_backends', migration),

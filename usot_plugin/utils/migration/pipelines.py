@@ -1,4 +1,5 @@
-"""Transforms of MMTracking's training pipelines: frame sampling becomes a frame sampler, the rest a pipeline of views."""
+"""Transforms of MMTracking's training pipelines: frame sampling becomes a frame sampler, the rest a
+pipeline of views."""
 
 from __future__ import annotations
 
@@ -33,14 +34,19 @@ READING: dict[str, dict[str, Any]] = {
 
 #: Why a transform has no counterpart.
 NO_COUNTERPART = {
-    'TridentSampling': 'templates that lie around one search frame are not drawn here; the frame sampler QualityFrames is used',
-    'DiMPSampling': 'several search frames after several templates are not drawn here; the frame sampler QualityFrames is used',
+    'TridentSampling': 'templates that lie around one search frame are not drawn here; the frame '
+    'sampler QualityFrames is used',
+    'DiMPSampling': 'several search frames after several templates are not drawn here; the frame '
+    'sampler QualityFrames is used',
     'GrayAug': 'GroupGray takes the colour out of a whole group; add it by hand',
-    'SeqColorAug': 'no transform adds random RGB offsets; ViewHueSaturation and ViewBrightness are near',
+    'SeqColorAug': 'no transform adds random RGB offsets; ViewHueSaturation and ViewBrightness '
+    'are near',
     'SeqBlurAug': 'its random kernels are others than those of ViewMotionBlur; add that by hand',
     'SeqBboxJitter': 'boxes are not jittered; SiameseCrop has shift_px and scale',
-    'SeqCropLikeStark': 'no crop of sqrt(w h) times a factor; SiameseCrop cuts with context as SiamFC does',
-    'CropLikeDiMP': 'no crop of sqrt(w h) times a factor; SiameseCrop cuts with context as SiamFC does',
+    'SeqCropLikeStark': 'no crop of sqrt(w h) times a factor; SiameseCrop cuts with context as '
+    'SiamFC does',
+    'CropLikeDiMP': 'no crop of sqrt(w h) times a factor; SiameseCrop cuts with context as '
+    'SiamFC does',
     'CheckPadMaskValidity': 'there are no padding masks',
 }
 
@@ -139,7 +145,8 @@ def _pair_sampling(step: Mapping[str, Any], where: str, migration: Migration) ->
     migration.leave_others(where, step, known, 'PairSampling: not known')
     migration.note(
         where,
-        'PairSampling: the template is the earlier of two frames; MMTracking took them in either order',
+        'PairSampling: the template is the earlier of two frames; MMTracking took them in either '
+        'order',
     )
     return {
         'type': 'WindowFrames',

@@ -50,7 +50,8 @@ class Migration:
         Args:
             key: Where ``node`` is.
             node: A dict of the old config.
-            known: Entries that are taken care of, with the value that changes nothing; ``...`` for any value.
+            known: Entries that are taken care of, with the value that changes nothing; ``...`` for
+                any value.
             reason: Why the others are left.
         """
         for name, value in node.items():
@@ -59,7 +60,8 @@ class Migration:
 
 
 def _lines(entries: list[tuple[str, str]]) -> list[str]:
-    """``key: text``; what the parts of a mixture have in common, and what ``val`` and ``test`` have, is one line."""
+    """``key: text``; what the parts of a mixture have in common, and what ``val`` and ``test``
+    have, is one line."""
     lines: dict[tuple[str, str], list[str]] = {}
     for key, text in entries:
         pattern = re.sub(r'^(val|test)_', '*_', re.sub(r'\.datasets\.\d+', '.datasets.*', key))
