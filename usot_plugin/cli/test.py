@@ -161,9 +161,8 @@ def build_config(args: argparse.Namespace) -> Config:
         }
     tracker = loop.get('tracker') or (cfg.get('model') or {}).get('test_cfg')
     named = args.name or loop.get('tracker_name')
-    if not tracker and not (
-        named and (args.score_only or loop.get('score_only'))
-    ):  # files of a folder need no tracker
+    # Files of a folder need no tracker.
+    if not tracker and not (named and (args.score_only or loop.get('score_only'))):
         raise ConfigError(
             f'{args.config}: no tracker: model.test_cfg has no type, and --tracker was not given'
         )

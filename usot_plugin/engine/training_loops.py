@@ -71,9 +71,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         """Batches of this epoch that the resumed checkpoint has learnt."""
         length = len(self.dataloader)
         done = self._iter - self._epoch * length
-        if (
-            0 <= done <= length
-        ):  # all of them where it was saved after the last batch, before the epoch was closed
+        # All of them where it was saved after the last batch, before the epoch was closed
+        if 0 <= done <= length:
             return done
         print_log(
             f'iteration {self._iter} lies outside epoch {self._epoch + 1} of {length} batches '

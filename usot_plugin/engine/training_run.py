@@ -73,9 +73,8 @@ def build_runner(cfg: Config, config: str) -> Runner:
     elif local and cfg.get('runner_type'):
         extract_state_dict(load_checkpoint(local), local)
     try:
-        if cfg.get(
-            'runner_type'
-        ):  # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
+        # FlexibleRunner: the strategy builds the model later and loads what is to be loaded
+        if cfg.get('runner_type'):
             runner = RUNNERS.build(cfg)
             drop_host_notices(runner.logger)
             return runner

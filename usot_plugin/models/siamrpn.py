@@ -262,9 +262,8 @@ class SiamRPN(BaseSOTModel):
         )
         positive = (labels == 1).any(1) & masks.flatten(1).any(1)[:, None, None]
         cells = positive.nonzero()
-        if (
-            len(cells) > self.train_cfg['mask_cells']
-        ):  # evenly spread over the batch, so that no sample is left out
+        # Evenly spread over the batch, so that no sample is left out.
+        if len(cells) > self.train_cfg['mask_cells']:
             at = torch.linspace(
                 0, len(cells) - 1, self.train_cfg['mask_cells'], device=cells.device
             ).long()

@@ -162,9 +162,8 @@ class UDT(DCFNet):
         frames = inputs['frames']
         ends = self.extract_frames(frames[:, [0, -1]])
         initial = self.labels(ends.new_zeros(len(frames), 2), ends, frames.shape[-1])
-        with (
-            torch.no_grad()
-        ):  # only the way back has a gradient, and it does not touch the frames between
+        # Only the way back has a gradient, and it does not touch the frames between.
+        with torch.no_grad():
             between = self.extract_frames(frames[:, 1:-1]) if frames.shape[1] > 2 else ends[:, :0]
             features = torch.cat([ends[:, :1], between, ends[:, 1:]], 1)
             last_label, motion = self.track_forward(features, initial, frames.shape[-1])

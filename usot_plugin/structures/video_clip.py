@@ -189,9 +189,8 @@ class VideoClip(Clip):
                 )  # places of a pass, counted on
             else:
                 place = self._index.place_of(frame)
-                if (
-                    place is not None
-                ):  # otherwise a frame that a pass does not have: broken references after a seek
+                # Otherwise a frame that a pass does not have: broken references after a seek
+                if place is not None:
                     self._ahead = place, frame
         return self._ahead
 
@@ -287,9 +286,8 @@ class VideoClip(Clip):
     def _to_array(
         self, frame: av.VideoFrame, size_wh: tuple[int, int] | None, gray: bool
     ) -> np.ndarray:
-        if (
-            self._orientation is None or frame.key_frame
-        ):  # it can change where a stream begins anew; asking costs 0.05 ms
+        # It can change where a stream begins anew; asking costs 0.05 ms.
+        if self._orientation is None or frame.key_frame:
             self._orientation = orientation_of(frame)
         orientation = self._orientation
         width, height = size_wh or self.size_wh

@@ -80,9 +80,8 @@ def exit_status(
     print_any_name()
     try:
         return run() or FINE
-    except (
-        UnicodeEncodeError
-    ) as error:  # a file name in bytes that are not UTF-8, where only text can be written
+    except UnicodeEncodeError as error:
+        # A file name in bytes that are not UTF-8, where only text can be written.
         return _stop(
             USER_ERROR,
             f'{shown_name(error.object)[:LONGEST_NAME]}: the name is not UTF-8; rename the file',

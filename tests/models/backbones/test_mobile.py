@@ -25,9 +25,8 @@ def test_maps_have_the_cells_of_the_siamese_resnet(body, cells, channels):
 def test_a_cell_looks_at_its_own_pixel(body, cells, channels):
     torch.manual_seed(0)
     backbone = HostBackbone(body, outputs=(0,), cells=cells).eval()
-    for parameter in (
-        backbone.parameters()
-    ):  # all paths are open, so that the gradient is the receptive field, even on both sides
+    # All paths are open, so that the gradient is the receptive field, even on both sides.
+    for parameter in backbone.parameters():
         torch.nn.init.constant_(parameter, 0.1 if parameter.ndim == 4 else 1.0)
     for module in backbone.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

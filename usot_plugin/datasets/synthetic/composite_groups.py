@@ -236,9 +236,8 @@ class CompositeDataset(Dataset):
             j = int(rng.integers(max(0, i - gap), min(len(track.boxes_xyxy), i + gap + 1)))
             pair = (frames[track.first_frame + i], frames[track.first_frame + j])
             boxes = (track.boxes_xyxy[i], track.boxes_xyxy[j])
-            if (
-                rng.random() < 0.3
-            ):  # another region that moves along: a part, or the region with what is around it
+            # Another region that moves along: a part, or the region with what is around it.
+            if rng.random() < 0.3:
                 boxes = _neighbour(rng, boxes)
             return _Look(pair, boxes, (fill, fill))
         frame = frames[int(rng.integers(len(frames)))]

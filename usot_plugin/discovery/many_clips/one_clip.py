@@ -218,9 +218,7 @@ def guarded(task: ClipTask, config: DiscoveryConfig) -> ClipResult:
     clips are finished."""
     try:
         return discover_clip(task, config)
-    except (
-        Exception
-    ) as error:  # not silent: the parent prints the traceback and ends with an error code
+    except Exception as error:  # not silent: the parent prints the traceback
         result = skipped(
             task, config, Reason.INTERNAL_ERROR, f'{task.path}: {type(error).__name__}: {error}'
         )

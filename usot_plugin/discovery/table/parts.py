@@ -131,9 +131,8 @@ class PartFolder:
             OSError: It cannot be written; nothing of it stays.
         """
         file = self.folder / part_name(clip)
-        if not (
-            file.exists() and file.read_bytes() == part
-        ):  # a clip that fails again leaves the table as it was
+        # A clip that fails again leaves the table as it was
+        if not (file.exists() and file.read_bytes() == part):
             write_bytes(file, part)
 
     def has_all(self, clips: Iterable[str]) -> bool:

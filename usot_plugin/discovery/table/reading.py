@@ -234,7 +234,8 @@ def read_table(path: str | Path) -> PseudoBoxTable:
             except (
                 pa.ArrowInvalid,
                 OSError,
-            ):  # not ours or damaged: it is only a copy, and is written anew
+            ):
+                # Not ours or damaged: it is only a copy, and is written anew
                 remove_quietly(copy)
     return _map_copy(path, _write_copy(path, files, key), key)
 

@@ -78,9 +78,8 @@ def track_side_by_side(
             lanes, state = _fill(tracker, lanes, state, waiting, batch, readers)
             if not lanes:
                 return
-            if not any(
-                lane.finished for lane in lanes
-            ):  # a sequence of one frame is finished by its start
+            # A sequence of one frame is finished by its start
+            if not any(lane.finished for lane in lanes):
                 state = _step(tracker, lanes, state)
             yield from (
                 (lane.sequence, lane.record.trajectory()) for lane in lanes if lane.finished

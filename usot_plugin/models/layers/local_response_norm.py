@@ -28,9 +28,8 @@ def local_response_norm(
     Reference:
         AlexNet (NIPS 2012), Sec. 3.3, with the mean in place of the sum.
     """
-    with torch.autocast(
-        maps.device.type, enabled=False
-    ):  # squares of pixel-sized values have no room in half precision
+    # Squares of pixel-sized values have no room in half precision.
+    with torch.autocast(maps.device.type, enabled=False):
         pixels = (maps if maps.dtype == torch.float64 else maps.float()).permute(
             0, 2, 3, 1
         )  # rows of channels

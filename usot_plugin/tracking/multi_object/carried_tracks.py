@@ -148,9 +148,8 @@ class CarriedTracks:
         if known.state is None:
             try:
                 known.state = self.tracker.init(self._frame, known.box_xyxy)
-            except (
-                ValueError
-            ):  # the detected box lies outside the frame or is far larger: nothing to learn from
+            except ValueError:
+                # The detected box lies outside the frame or is far larger: nothing to learn from.
                 return self._give_up(known)
         prediction, known.state = self.tracker.update(frame, known.state)
         if prediction.lost[0] or prediction.scores[0] < self.min_score:
