@@ -4,7 +4,8 @@ masks, so there is still no label.
 python tools/discover_boxes.py configs/discovery/masks.py data/imagenet_vid/Data/VID/train \\
     --out data/pseudo_boxes/imagenet_vid_masks
 python tools/train.py configs/cyclesiam/cyclesiam-plus.py
-python tools/test.py configs/cyclesiam/cyclesiam-plus.py work_dirs/cyclesiam-plus/epoch_20.pth --benchmark davis2016
+python tools/test.py configs/cyclesiam/cyclesiam-plus.py work_dirs/cyclesiam-plus/epoch_20.pth \\
+    --benchmark davis2016
 """
 
 _base_ = ['./cyclesiam.py']

@@ -1,7 +1,9 @@
-"""Tracks with published SiamMask weights: the network of siammask_r50_net.py on the raw pixels that they were trained on.
+"""Tracks with published SiamMask weights: the network of siammask_r50_net.py on the raw pixels that
+they were trained on.
 
 python tools/convert_checkpoint.py PUBLISHED siammask.pth
-python tools/test.py configs/cyclesiam/siammask_published.py siammask.pth --benchmark davis2016 --data-root DAVIS
+python tools/test.py configs/cyclesiam/siammask_published.py siammask.pth --benchmark davis2016 \\
+    --data-root DAVIS
 """
 
 _base_ = [

@@ -1,9 +1,12 @@
-"""The supervised base of CycleSiam+: SiamMask from the annotated boxes and masks of DAVIS-2017's training part.
+"""The supervised base of CycleSiam+: SiamMask from the annotated boxes and masks of DAVIS-2017's
+training part.
 
-The masks of the frames a pair is drawn from are real; use it as the base of a larger mixture where more masks are at hand.
+The masks of the frames a pair is drawn from are real; use it as the base of a larger mixture where
+more masks are at hand.
 
     python tools/train.py configs/cyclesiam/siammask_supervised.py
-    python tools/test.py configs/cyclesiam/siammask_supervised.py work_dirs/siammask_supervised/epoch_20.pth --benchmark davis2016
+    python tools/test.py configs/cyclesiam/siammask_supervised.py \\
+        work_dirs/siammask_supervised/epoch_20.pth --benchmark davis2016
 """
 
 _base_ = ['./siamrpn_supervised.py']

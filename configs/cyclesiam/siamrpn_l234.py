@@ -1,7 +1,9 @@
-"""SiamRPN++ in its published form, for published weights: stages 2 to 4 of ResNet-50, scores and boxes averaged by learned weights.
+"""SiamRPN++ in its published form, for published weights: stages 2 to 4 of ResNet-50, scores and
+boxes averaged by learned weights.
 
 python tools/convert_checkpoint.py PUBLISHED siamrpn_l234.pth
-python tools/test.py configs/cyclesiam/siamrpn_l234.py siamrpn_l234.pth --benchmark vot2018 --data-root VOT2018
+python tools/test.py configs/cyclesiam/siamrpn_l234.py siamrpn_l234.pth --benchmark vot2018 \\
+    --data-root VOT2018
 """
 
 _base_ = [

@@ -2,7 +2,8 @@
 
 python tools/convert_imagenet_vid.py data/imagenet_vid
 python tools/train.py configs/cyclesiam/siamrpn_supervised.py
-python tools/test.py configs/cyclesiam/siamrpn_supervised.py work_dirs/siamrpn_supervised/epoch_20.pth --sequences SEQUENCES
+python tools/test.py configs/cyclesiam/siamrpn_supervised.py \\
+    work_dirs/siamrpn_supervised/epoch_20.pth --sequences SEQUENCES
 """
 
 _base_ = [

@@ -1,7 +1,9 @@
-"""USOT on parts of mmdet: its ResNet-50 as the backbone, its focal and GIoU losses, its visualizer. Needs mmcv with compiled ops.
+"""USOT on parts of mmdet: its ResNet-50 as the backbone, its focal and GIoU losses, its visualizer.
+Needs mmcv with compiled ops.
 
     python tools/train.py configs/mixed/usot_mmdet-r50.py
-    python tools/test.py configs/mixed/usot_mmdet-r50.py work_dirs/usot_mmdet-r50/epoch_30.pth --sequences SEQUENCES
+    python tools/test.py configs/mixed/usot_mmdet-r50.py work_dirs/usot_mmdet-r50/epoch_30.pth \\
+        --sequences SEQUENCES
 
 Everything else is configs/usot_r50.py: data, stages, schedule, cycle memory, tracker.
 """

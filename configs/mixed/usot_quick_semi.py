@@ -1,4 +1,5 @@
-"""usot_r50_semi_got10k on two CPU cores: the quick network, annotated sequences in GOT-10k's layout beside a table of pseudo boxes."""
+"""usot_r50_semi_got10k on two CPU cores: the quick network, annotated sequences in GOT-10k's layout
+beside a table of pseudo boxes."""
 
 _base_ = ['../quick/usot_quick.py']
 

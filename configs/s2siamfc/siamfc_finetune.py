@@ -1,6 +1,6 @@
 _base_ = ['./siamfc_supervised.py']
-# Table 6: the weights of siamfc_supervised.py, fine-tuned for 10 iterations on the first frame of each
-# video with the self-supervised loss; for testing only.
+# Table 6: the weights of siamfc_supervised.py, fine-tuned for 10 iterations on the first frame of
+# each video with the self-supervised loss; for testing only.
 # Its other row is model.test_cfg.tuning.iterations=5.
 model = dict(
     type='S2SiamFC',

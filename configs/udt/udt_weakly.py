@@ -1,5 +1,6 @@
 _base_ = ['./dcfnet_supervised.py']
-# UDT-Weakly: the consistency loss on crops up to 20 px beside annotated boxes, as a detector or flow would give them (Fig. 6).
+# UDT-Weakly: the consistency loss on crops up to 20 px beside annotated boxes, as a detector or
+# flow would give them (Fig. 6).
 model = dict(type='UDT')
 train_dataloader = dict(
     dataset=dict(

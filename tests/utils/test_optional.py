@@ -1,4 +1,5 @@
-"""Optional packages: one form of refusal, extras that exist, and no traceback where one is missing."""
+"""Optional packages: one form of refusal, extras that exist, and no traceback where one is
+missing."""
 
 from __future__ import annotations
 
@@ -54,7 +55,10 @@ def test_a_package_that_fails_by_itself_is_named_as_such(tmp_path, monkeypatch):
 def test_export_refuses_before_a_model_is_built(tmp_path, monkeypatch, capsys, package):
     hide(monkeypatch, package)
     assert export(['no_such_weights', '--out', str(tmp_path / 'graphs')]) == USER_ERROR
-    line = f"error: the export needs {package}, which is not installed: pip install 'usot_plugin[export]'\n"
+    line = (
+        f'error: the export needs {package}, which is not installed: pip install '
+        "'usot_plugin[export]'\n"
+    )
     assert capsys.readouterr().err == line
 
 

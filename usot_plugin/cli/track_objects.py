@@ -89,7 +89,8 @@ def track(args: argparse.Namespace) -> None:
     missing = [key for key in ('detections', 'multi_object') if key not in cfg]
     if missing:
         raise ConfigError(
-            f'{args.config}: there is no {missing[0]!r} in it (see configs/mixed/carried-tracks_usot.py)'
+            f'{args.config}: there is no {missing[0]!r} in it (see '
+            'configs/mixed/carried-tracks_usot.py)'
         )
     detector = TASK_UTILS.build(cfg.detections)
     replaced = dict(type=args.tracker) if args.tracker else None

@@ -39,7 +39,8 @@ EXTRA_RUNNER_KEYS = frozenset(
 )
 #: A key this similar to one that means something is a slip, not a variable of the config's own.
 SLIP_SIMILARITY = 0.9
-#: Classes whose arguments are compared with the config: ours and the parts of MMEngine that are built from nothing else.
+#: Classes whose arguments are compared with the config: ours and the parts of MMEngine that are
+#: built from nothing else.
 CHECKED_MODULES = (
     'usot_plugin.',
     'mmengine.hooks.',
@@ -87,11 +88,13 @@ KEY_FORMS: Mapping[str, tuple[type, ...]] = {
 
 
 class ConfigError(ValueError):
-    """A config cannot be read or means nothing; the message is one line that names the file and the key."""
+    """A config cannot be read or means nothing; the message is one line that names the file and the
+    key."""
 
 
 class ConfigOptions(DictAction):
-    """MMEngine's parser of ``--cfg-options KEY=VALUE``; what it cannot take is one line instead of a traceback."""
+    """MMEngine's parser of ``--cfg-options KEY=VALUE``; what it cannot take is one line instead of
+    a traceback."""
 
     def __call__(
         self,
@@ -128,8 +131,8 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
     Args:
         path: A Python config of MMEngine; :func:`~usot_plugin.utils.packaged.find_config` says
-            where it is looked up. A path, or a ``_base_`` in the file, that a config of this package
-            had in the release before is followed with a warning.
+            where it is looked up. A path, or a ``_base_`` in the file, that a config of this
+            package had in the release before is followed with a warning.
         options: Dotted keys and their new values.
 
     Raises:
@@ -150,7 +153,8 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     for key in options or {}:
         if key.split('.')[0] not in known:
             raise ConfigError(
-                f'--cfg-options {key}: {path} has no key {key.split(".")[0]!r}{nearest(key.split(".")[0], known)}'
+                f'--cfg-options {key}: {path} has no key '
+                f'{key.split(".")[0]!r}{nearest(key.split(".")[0], known)}'
             )
     try:
         cfg.merge_from_dict(dict(options or {}))
@@ -183,9 +187,11 @@ def _read(path: Path) -> Config:
 
 
 def refuse_base_loops(path: Path, above: tuple[Path, ...] = ()) -> None:
-    """Refuse a config whose ``_base_`` leads back to itself, which MMEngine would follow without end.
+    """Refuse a config whose ``_base_`` leads back to itself, which MMEngine would follow without
+    end.
 
-    The files are parsed and not run; what MMEngine has to say about any other mistake is left to it.
+    The files are parsed and not run; what MMEngine has to say about any other mistake is left to
+    it.
 
     Raises:
         ConfigError: The chain of files that closes the circle.
@@ -218,7 +224,8 @@ def refuse_base_loops(path: Path, above: tuple[Path, ...] = ()) -> None:
 
 
 def choose_work_dir(cfg: Config, path: str | Path, given: str | None) -> None:
-    """Set ``cfg.work_dir``: what the user gave, else what the config says, else ``work_dirs/<name of the config>``."""
+    """Set ``cfg.work_dir``: what the user gave, else what the config says, else ``work_dirs/<name
+    of the config>``."""
     cfg.work_dir = given or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
 
 
@@ -239,8 +246,9 @@ def runner_keys() -> set[str]:
 def check_config(cfg: Config, path: str | Path) -> None:
     """Find misspelt keys and types before anything is built.
 
-    Checked are top-level keys that nearly are one of the Runner's, every ``type`` (is it registered anywhere?), and the arguments of this
-    plugin's own classes and of MMEngine's loops, hooks and schedules.
+    Checked are top-level keys that nearly are one of the Runner's, every ``type`` (is it registered
+    anywhere?), and the arguments of this plugin's own classes and of MMEngine's loops, hooks and
+    schedules.
 
     Raises:
         ConfigError: The first thing found.
@@ -275,7 +283,8 @@ def check_config(cfg: Config, path: str | Path) -> None:
         for index, step in enumerate(node.get('pipeline') or ()):
             if isinstance(step, str):
                 raise ConfigError(
-                    f'{path}: {where}.pipeline.{index} is {step!r}, no transform (a {{{{_base_.x}}}} cannot be unpacked with *)'
+                    f'{path}: {where}.pipeline.{index} is {step!r}, no transform (a '
+                    f'{{{{_base_.x}}}} cannot be unpacked with *)'
                 )
 
 
@@ -302,7 +311,8 @@ def _check_forms(cfg: Config, path: str | Path) -> None:
 
 
 def _scopes(cfg: Config, nodes: list[tuple[str, dict]]) -> set[str]:
-    """Scopes that a config takes parts from: its own, those before the dot of a type (``mmdet.ResNet``) and ``_scope_`` beside one."""
+    """Scopes that a config takes parts from: its own, those before the dot of a type
+    (``mmdet.ResNet``) and ``_scope_`` beside one."""
     names = [node['type'] for _, node in nodes if isinstance(node['type'], str)]
     beside = {node['_scope_'] for _, node in nodes if '_scope_' in node}
     return {
@@ -313,7 +323,8 @@ def _scopes(cfg: Config, nodes: list[tuple[str, dict]]) -> set[str]:
 
 
 def _registered(scopes: set[str]) -> dict[str, Any]:
-    """Name to class of every entry of MMEngine's root registries and of their children in ``scopes``; the root's own entry wins."""
+    """Name to class of every entry of MMEngine's root registries and of their children in
+    ``scopes``; the root's own entry wins."""
     for scope in sorted(scopes - {'mmengine'}):
         _import_registries(scope)
     entries: dict[str, Any] = {}
@@ -323,7 +334,8 @@ def _registered(scopes: set[str]) -> dict[str, Any]:
 
 
 def _import_registries(scope: str) -> None:
-    """As MMEngine does before it builds a ``scope.Name``: until then the root knows nothing of that scope."""
+    """As MMEngine does before it builds a ``scope.Name``: until then the root knows nothing of that
+    scope."""
     try:
         import_module(f'{scope}.registry')
     except ImportError as error:
@@ -347,9 +359,8 @@ def _collect(registry: Registry, scopes: set[str], entries: dict[str, Any]) -> N
     for name, target in registry.module_dict.items():
         entries.setdefault(name, target)
     for scope, child in registry.children.items():
-        if (
-            scope in scopes
-        ):  # other hosts that happen to be loaded: importing all their parts takes seconds and prints
+        # Other hosts that happen to be loaded: importing all their parts takes seconds and prints.
+        if scope in scopes:
             _collect(child, scopes, entries)
 
 
@@ -377,12 +388,14 @@ def _check_arguments(node: dict, target: Any, where: str, path: str | Path) -> N
     for key in node:
         if key not in arguments and key not in built:
             raise ConfigError(
-                f'{path}: {where}.{key}: {node["type"]} has no argument {key!r}{nearest(key, arguments)}'
+                f'{path}: {where}.{key}: {node["type"]} has no argument '
+                f'{key!r}{nearest(key, arguments)}'
             )
 
 
 def arguments_of(target: Any) -> set[str] | None:
-    """Names of all arguments, those that ``**kwargs`` hands to base classes included; None where they cannot be known."""
+    """Names of all arguments, those that ``**kwargs`` hands to base classes included; None where
+    they cannot be known."""
     names: set[str] = set()
     constructors = (
         [vars(cls)['__init__'] for cls in target.__mro__ if '__init__' in vars(cls)]

@@ -1,4 +1,5 @@
-"""SiamMask: the network of siamrpn_r50_net.py with a 63x63 mask for each cell and its refinement to 127x127."""
+"""SiamMask: the network of siamrpn_r50_net.py with a 63x63 mask for each cell and its refinement to
+127x127."""
 
 _base_ = ['./siamrpn_r50_net.py']
 

@@ -1,9 +1,10 @@
-"""SiamRPN++ on ResNet-50 up to its third stage, 25x25 cells with five anchors, 256 channels (SiamMask's form of the network)."""
+"""SiamRPN++ on ResNet-50 up to its third stage, 25x25 cells with five anchors, 256 channels
+(SiamMask's form of the network)."""
 
 model = dict(
     type='SiamRPN',
-    # What ImageNet weights were trained on. Published SiamRPN++ and SiamMask weights want raw BGR pixels (siamrpn_l234.py,
-    # siammask_published.py).
+    # What ImageNet weights were trained on. Published SiamRPN++ and SiamMask weights want raw BGR
+    # pixels (siamrpn_l234.py, siammask_published.py).
     data_preprocessor=dict(
         type='SOTDataPreprocessor',
         mean=[103.53, 116.28, 123.675],

@@ -12,7 +12,8 @@ from ..config import DiscoveryConfig
 from .local_engine import WorkerStartError, prepare_worker
 from .one_clip import ClipResult, ClipTask, guarded, lost
 
-#: Tasks handed to Ray ahead of the CPUs, so that none waits for the driver; results stay few in the object store.
+#: Tasks handed to Ray ahead of the CPUs, so that none waits for the driver; results stay few in the
+#: object store.
 IN_FLIGHT_PER_CPU = 2
 
 
@@ -35,9 +36,11 @@ def run_ray(
     Args:
         tasks: The clips.
         config: Discovery config.
-        workers: Most clips at once; every CPU of the cluster by default. Without ``address``, the size of the local instance.
+        workers: Most clips at once; every CPU of the cluster by default. Without ``address``, the
+            size of the local instance.
         imports: Modules every worker imports first.
-        address: Of a running cluster (``'auto'``, ``'ray://host:10001'``); None starts a local instance and ends it afterwards.
+        address: Of a running cluster (``'auto'``, ``'ray://host:10001'``); None starts a local
+            instance and ends it afterwards.
 
     Raises:
         MissingPackageError: Ray is not installed.
@@ -49,7 +52,8 @@ def run_ray(
         _connect(ray, address, workers)
     try:
         cpus = max(int(ray.cluster_resources().get('CPU', 1)), 1)
-        # A task that kills its worker would kill the next one too: no retries, the clip is written off.
+        # A task that kills its worker would kill the next one too: no retries, the clip is written
+        # off.
         remote = ray.remote(max_retries=0, num_cpus=1)(_remote_clip)
         yield from _drive(
             ray,

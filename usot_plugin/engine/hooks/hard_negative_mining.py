@@ -1,4 +1,5 @@
-"""The second stage of a training: images are clustered by what the network has learnt, and look-alikes become hard negatives."""
+"""The second stage of a training: images are clustered by what the network has learnt, and
+look-alikes become hard negatives."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def pooled_features(
         batch_size: Images at a time.
 
     Returns:
-        Features ``(M, C)`` float32 and the rows ``(M,)`` they belong to: tracks whose image cannot be read are left out.
+        Features ``(M, C)`` float32 and the rows ``(M,)`` they belong to: tracks whose image cannot
+        be read are left out.
 
     Reference:
         S2SiamFC (ACM MM 2020), Sec. 3.5.
@@ -81,16 +83,19 @@ def cluster_features(features: np.ndarray, clusters: int, seed: int = 0) -> np.n
 
 @HOOKS.register_module()
 class HardNegativeMiningHook(Hook):
-    """Before its start epoch clusters the images of every :class:`HardNegativePairs` of the training data, once.
+    """Before its start epoch clusters the images of every :class:`HardNegativePairs` of the
+    training data, once.
 
-    One command runs both stages. The clusters are kept in a file: a run that is resumed goes on with the same ones, a second run with the
-    same images, number of clusters, seed and - in its default place - weights uses them again, and so does any run that names the file.
+    One command runs both stages. The clusters are kept in a file: a run that is resumed goes on
+    with the same ones, a second run with the same images, number of clusters, seed and - in its
+    default place - weights uses them again, and so does any run that names the file.
 
     Args:
         start_epoch: First epoch, counted from 0, with hard negatives.
         clusters: ``K``.
-        cluster_file: Where they are kept; ``<work_dir>/clusters.npz`` by default. A file that is there is used, if it is of the same
-            images, number of clusters and seed, whatever weights it was made with.
+        cluster_file: Where they are kept; ``<work_dir>/clusters.npz`` by default. A file that is
+            there is used, if it is of the same images, number of clusters and seed, whatever
+            weights it was made with.
         image_px: Images are resized to squares of this side.
         batch_size: Images at a time.
         seed: Of K-means.
@@ -113,7 +118,8 @@ class HardNegativeMiningHook(Hook):
     ) -> None:
         if clusters < 2 or start_epoch < 0 or image_px < 1 or batch_size < 1:
             raise ValueError(
-                f'HardNegativeMiningHook: impossible numbers: {start_epoch=}, {clusters=}, {image_px=}, {batch_size=}'
+                f'HardNegativeMiningHook: impossible numbers: {start_epoch=}, {clusters=}, '
+                f'{image_px=}, {batch_size=}'
             )
         self.start_epoch, self.clusters, self.cluster_file = start_epoch, clusters, cluster_file
         self.image_px, self.batch_size, self.seed = image_px, batch_size, seed
@@ -131,7 +137,8 @@ class HardNegativeMiningHook(Hook):
         for dataset in self._datasets(runner):
             if len(dataset.clusters) < self.clusters:
                 raise ConfigError(
-                    f'HardNegativeMiningHook: {self.clusters} clusters of only {len(dataset.clusters)} images; set clusters to fewer'
+                    f'HardNegativeMiningHook: {self.clusters} clusters of only '
+                    f'{len(dataset.clusters)} images; set clusters to fewer'
                 )
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -148,7 +155,8 @@ class HardNegativeMiningHook(Hook):
                 'seed': self.seed,
             }
             weights = weights_digest(bare_model(runner))
-            # After the first step of that epoch the weights are no longer those that the clusters were made with.
+            # After the first step of that epoch the weights are no longer those that the clusters
+            # were made with.
             compare = self.cluster_file is None and not self._has_begun(runner)
             if is_main_process() and not self._usable(path, about, weights if compare else None):
                 self._make(runner, dataset, path, {**about, 'weights': weights})
@@ -158,7 +166,8 @@ class HardNegativeMiningHook(Hook):
                 dataset.clusters[dataset.clusters != NO_CLUSTER], minlength=self.clusters
             )
             print_log(
-                f'epoch {runner.epoch + 1}: hard negatives from {self.clusters} clusters of {sizes.sum()} images ({path}; '
+                f'epoch {runner.epoch + 1}: hard negatives from {self.clusters} clusters of '
+                f'{sizes.sum()} images ({path}; '
                 f'sizes {sizes.min()} to {sizes.max()}, median {np.median(sizes):g})',
                 logger='current',
             )
@@ -176,7 +185,8 @@ class HardNegativeMiningHook(Hook):
         ]
         if not found:
             raise ConfigError(
-                "HardNegativeMiningHook: no data set of type 'HardNegativePairs' in train_dataloader"
+                "HardNegativeMiningHook: no data set of type 'HardNegativePairs' in "
+                'train_dataloader'
             )
         return found
 
@@ -200,7 +210,8 @@ class HardNegativeMiningHook(Hook):
         different = [key for key, value in about.items() if known.get(key) != value]
         if different and self.cluster_file is not None:
             raise ConfigError(
-                f'{path}: clusters of other {" and ".join(different)}; name another cluster_file, or remove this one'
+                f'{path}: clusters of other {" and ".join(different)}; name another '
+                'cluster_file, or remove this one'
             )
         return not different and weights in (None, known.get('weights'))
 
@@ -209,7 +220,8 @@ class HardNegativeMiningHook(Hook):
     ) -> None:
         if self._has_begun(runner):
             print_log(
-                f'{path} is not there: clusters are made anew, with the weights of iteration {runner.iter}',
+                f'{path} is not there: clusters are made anew, with the weights of iteration '
+                f'{runner.iter}',
                 logger='current',
             )
         features, rows = pooled_features(
@@ -217,7 +229,8 @@ class HardNegativeMiningHook(Hook):
         )
         if len(rows) < self.clusters:
             raise ConfigError(
-                f'HardNegativeMiningHook: {self.clusters} clusters of only {len(rows)} images that can be read'
+                f'HardNegativeMiningHook: {self.clusters} clusters of only {len(rows)} images '
+                'that can be read'
             )
         clusters = np.full(len(dataset.clusters), NO_CLUSTER, np.int32)
         clusters[rows] = cluster_features(features, self.clusters, self.seed)

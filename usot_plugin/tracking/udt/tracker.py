@@ -24,7 +24,8 @@ from .few_shot import adapted
 from .online_filter import OnlineFilter
 from .scale_filter import ScaleFilter, ScaleState
 
-#: Grey levels: windows with a smaller standard deviation in every channel show nothing but noise, such as that of an encoded black frame.
+#: Grey levels: windows with a smaller standard deviation in every channel show nothing but noise,
+#: such as that of an encoded black frame.
 FLAT_PIXELS = 2.0
 #: Responses that differ less than this are equal but for rounding; the label is 1 at its peak.
 FLAT_RESPONSE = 1e-4
@@ -60,32 +61,38 @@ class TargetState:
 class UDTTracker(Tracker):
     """Tracker of :class:`UDT` and :class:`DCFNet` models.
 
-    Each frame is looked at through a pyramid of windows around the last place; the filter's highest response gives place and scale, and the
-    filter then learns the new window. Where the window has no contrast, or the response is flat, not finite or nowhere above 0, nothing is
+    Each frame is looked at through a pyramid of windows around the last place; the filter's highest
+    response gives place and scale, and the filter then learns the new window. Where the window has
+    no contrast, or the response is flat, not finite or nowhere above 0, nothing is
     seen: the box stays, the score is 0 and nothing is learned.
 
-    With ``legacy`` in the model this does not hold, as in the release: a few black frames, once learned, give the highest responses, and
-    the box runs out of the frame without being called lost.
+    With ``legacy`` in the model this does not hold, as in the release: a few black frames, once
+    learned, give the highest responses, and the box runs out of the frame without being called
+    lost.
 
     Args:
         model: The model; it is put into eval mode.
         crop_px: Side of the crops.
-        online: How the filter is learned on: config of an :class:`OnlineFilter`; ``dict(type='LinearUpdate')`` for UDT,
-            ``dict(type='SampleSpaceUpdate')`` for UDT+.
+        online: How the filter is learned on: config of an :class:`OnlineFilter`;
+            ``dict(type='LinearUpdate')`` for UDT, ``dict(type='SampleSpaceUpdate')`` for UDT+.
         scales: Windows in the pyramid, odd; 1 leaves the scale alone (or to ``scale_filter``).
-        scale_step: Factor between neighbouring windows; 1.015 in the paper, 1.0275 in the PyTorch release.
+        scale_step: Factor between neighbouring windows; 1.015 in the paper, 1.0275 in the PyTorch
+            release.
         scale_penalty: Factor on the response of every window but the middle one.
-        scale_filter: Config of a :class:`ScaleFilter` that finds the scale after the place; None to leave it to the pyramid.
+        scale_filter: Config of a :class:`ScaleFilter` that finds the scale after the place; None to
+            leave it to the pyramid.
         least_scale, most_scale: Limits of the size, in first sizes.
         min_size_px: Smallest side of a box.
-        adapt_frames: Fine-tune the network for each target once so many frames were seen, the first included; 0: never. 5 in the paper.
+        adapt_frames: Fine-tune the network for each target once so many frames were seen, the first
+            included; 0: never. 5 in the paper.
         adapt_iterations: Steps of the fine-tuning.
         adapt_lr: Its learning rate.
         lost_score: Response below which a frame is weak.
         lost_frames: Weak frames in a row after which the target is called lost.
 
     Raises:
-        ValueError: An even number of scales, two or fewer frames to adapt to, or a model without a label-free loss that is to be adapted.
+        ValueError: An even number of scales, two or fewer frames to adapt to, or a model without a
+            label-free loss that is to be adapted.
         TypeError: The model is no correlation filter network.
 
     Reference:
@@ -120,7 +127,8 @@ class UDTTracker(Tracker):
             raise ValueError(f'UDTTracker: adapt_frames is 0 or at least 3, got {adapt_frames}')
         if adapt_frames and not isinstance(model, UDT):
             raise ValueError(
-                f'UDTTracker: adapt_frames={adapt_frames} needs the label-free loss of a UDT model, got {type(model).__name__}; '
+                f'UDTTracker: adapt_frames={adapt_frames} needs the label-free loss of a UDT '
+                f'model, got {type(model).__name__}; '
                 'its weights fit configs/udt/udt.py, which has one'
             )
         self.model = model.eval()
@@ -148,7 +156,10 @@ class UDTTracker(Tracker):
             gaussian_label((crop_px, crop_px), model.label_sigma(crop_px))
         )[:, None]
 
-    # --- crops and features -------------------------------------------------------------------------------------------------------------
+    # --- crops and features
+    # ----------------------------------------------------------------------------------------------
+    # -
+    # - -
 
     def _crop(self, frame: np.ndarray, centre_xy: np.ndarray, size_wh: np.ndarray) -> np.ndarray:
         side = (self.crop_px, self.crop_px)
@@ -167,7 +178,10 @@ class UDTTracker(Tracker):
             spectrum, self._label.to(spectrum.device), network.filter.regularisation, kernel_size
         )
 
-    # --- first frame --------------------------------------------------------------------------------------------------------------------
+    # --- first frame
+    # ----------------------------------------------------------------------------------------------
+    # -
+    # - -
 
     @torch.inference_mode()
     def init(
@@ -217,7 +231,10 @@ class UDTTracker(Tracker):
     def _patch_features(self, network: DCFNet):
         return lambda patches: _features(network, patches)
 
-    # --- every other frame --------------------------------------------------------------------------------------------------------------
+    # --- every other frame
+    # ----------------------------------------------------------------------------------------------
+    # -
+    # - -
 
     @torch.inference_mode()
     def update(
@@ -304,7 +321,8 @@ class UDTTracker(Tracker):
         return replace(target, weak_frames=target.weak_frames + 1 if score < self.lost_score else 0)
 
     def _has_contrast(self, frame: np.ndarray, target: TargetState) -> bool:
-        """Whether the part of the window that lies in the frame shows anything; what is filled in outside does not count."""
+        """Whether the part of the window that lies in the frame shows anything; what is filled in
+        outside does not count."""
         half = target.size_wh * (1 + self.model.padding) / 2
         left, top = np.floor(target.centre_xy - half).clip(0).astype(int)
         right, bottom = np.ceil(target.centre_xy + half).clip(0).astype(int)
@@ -313,7 +331,8 @@ class UDTTracker(Tracker):
         return seen.size > 0 and float(cv2.meanStdDev(seen)[1].max()) >= FLAT_PIXELS
 
     def _is_worth_learning(self, frame: np.ndarray, target: TargetState, score: float) -> bool:
-        """A filter of features without contrast divides by next to nothing and would drown those of all frames before."""
+        """A filter of features without contrast divides by next to nothing and would drown those of
+        all frames before."""
         return self.legacy or (score > 0 and self._has_contrast(frame, target))
 
     def _learn(
