@@ -130,7 +130,8 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def outcome(name: str, file: Path, data: bytes) -> str:
-    """What is wrong with the way these bytes are read; '' where they are read, or the file is named."""
+    """What is wrong with the way these bytes are read; '' where they are read, or the file is
+    named."""
     file.write_bytes(data)
     try:
         FORMS[name][1](file)

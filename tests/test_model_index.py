@@ -1,4 +1,5 @@
-"""model-index.yml and the metafiles: what they name exists, and their numbers are those of docs/runs.csv."""
+"""model-index.yml and the metafiles: what they name exists, and their numbers are those of
+docs/runs.csv."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from usot_plugin.cli.docs_tables import read_record
 ROOT = Path(__file__).parents[1]
 METAFILES = load(ROOT / 'model-index.yml')['Import']
 MODEL_ROWS = [(file, model) for file in METAFILES for model in load(ROOT / file)['Models']]
-#: What tests/test_model_index.py compares with the config itself; the others differ from one of these in training only.
+#: What tests/test_model_index.py compares with the config itself; the others differ from one of
+#: these in training only.
 BUILT = (
     'usot_r50',
     'usot_small',

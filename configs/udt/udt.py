@@ -24,7 +24,8 @@ train_dataloader = dict(
         box_source=dict(type='CentreBoxes', share=1 / 6),
         clips='data/imagenet_vid/Data/VID/train',
         frame_sampler={{_base_.frame_sampler}},
-        samples_per_epoch=1_120_000,  # as the release: about one group a frame of VID's training part
+        # as the release: about one group a frame of VID's training part
+        samples_per_epoch=1_120_000,
         pipeline={{_base_.train_pipeline}},
     ),
 )

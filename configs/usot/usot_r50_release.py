@@ -1,7 +1,8 @@
-"""Trains as the release does: its crops, raw pixels, its pooling axis, its way to freeze, all checkpoints kept.
+"""Trains as the release does: its crops, raw pixels, its pooling axis, its way to freeze, all
+checkpoints kept.
 
-Not its own are what has no switch in docs/architecture.md ("What differs on purpose"): the centre of the
-class label, memory frames without repeats, and how the augmentations of a range are drawn.
+Not its own are what has no switch in docs/architecture.md ("What differs on purpose"): the centre
+of the class label, memory frames without repeats, and how the augmentations of a range are drawn.
 
 Its number is the best of the checkpoints of epochs 10 to 30: tools/analysis/compare_epochs.py.
 """

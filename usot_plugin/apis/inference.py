@@ -39,9 +39,10 @@ def init_tracker(
             config nor checkpoint, weights and config are those of :func:`load_pretrained`;
             without a config, the name of shipped weights will do (``'usot_mobile'``).
         device: Where the model runs; the GPU if there is one by default.
-        tracker: Config of the tracker; ``model.test_cfg`` by default. One without a network (``dict(type='StandStill')``) needs neither
-            model nor checkpoint.
-        weights: ``'ema'`` and ``'raw'`` choose between averaged and last weights, see :func:`extract_state_dict`.
+        tracker: Config of the tracker; ``model.test_cfg`` by default. One without a network
+            (``dict(type='StandStill')``) needs neither model nor checkpoint.
+        weights: ``'ema'`` and ``'raw'`` choose between averaged and last weights, see
+            :func:`extract_state_dict`.
         cfg_options: Dotted keys of the config and their new values.
 
     Returns:
@@ -49,7 +50,8 @@ def init_tracker(
 
     Raises:
         ConfigError: The config cannot be read or has no model, or no weights are given for it.
-        CheckpointError: The checkpoint cannot be read, belongs to another model, or carries no config where none is given.
+        CheckpointError: The checkpoint cannot be read, belongs to another model, or carries no
+            config where none is given.
         ValueError: The tracker's own config is wrong, or the device cannot be used.
     """
     import usot_plugin  # noqa: F401  registers everything
@@ -129,18 +131,20 @@ def onnx_tracker(folder: str | Path) -> Tracker:
 
 
 def tracker_from_function(function: Callable[..., Any] | str) -> Tracker:
-    """A plain Python function ``function(frame, box, memory) -> box`` as a tracker; see :class:`FunctionTracker`.
+    """A plain Python function ``function(frame, box, memory) -> box`` as a tracker; see
+    :class:`FunctionTracker`.
 
     Example:
         >>> def follow(frame, box, memory):
         ...     if box is not None:
         ...         memory['box'] = box
         ...     return memory['box'] + 1
-        >>> trajectories = track_video(tracker_from_function(follow), 'video.mp4', [[20, 30, 80, 90]])
+        >>> tracker = tracker_from_function(follow)
+        >>> trajectories = track_video(tracker, 'video.mp4', [[20, 30, 80, 90]])
 
     Args:
-        function: The function; or a class with ``init(image, box)`` and ``update(image)`` as the got10k toolkit wants it; or the place of
-            either, ``'path/to/file.py:name'``.
+        function: The function; or a class with ``init(image, box)`` and ``update(image)`` as the
+            got10k toolkit wants it; or the place of either, ``'path/to/file.py:name'``.
 
     Raises:
         ValueError: It is neither, or the file has no such name.

@@ -44,14 +44,14 @@ class SOTInferencer(BaseInferencer):
     """Follows targets through clips, called like the inferencers of the host.
 
     Example:
-        >>> inferencer = SOTInferencer()                       # the weights that ship with the package
-        >>> result = inferencer('video.mp4', init_boxes=[120, 80, 180, 120], out_dir='work_dirs/demo')
+        >>> inferencer = SOTInferencer()  # the weights that ship with the package
+        >>> result = inferencer('video.mp4', init_boxes=[120, 80, 180, 120], out_dir='demo')
         >>> (prediction,) = result['predictions']
-        >>> prediction['boxes_xyxy']                           # a list of boxes, one for each target, for every frame
+        >>> prediction['boxes_xyxy']  # a list of boxes, one for each target, for every frame
 
     Args:
-        model: Name of weights that ship with the package (``'usot_mobile'``), config file, config, or a name in ``model-index.yml``
-            (``'usot_r50'``).
+        model: Name of weights that ship with the package (``'usot_mobile'``), config file, config,
+            or a name in ``model-index.yml`` (``'usot_r50'``).
         weights: Checkpoint; needed with a config, and with a name whose weights do not ship. The
             word ``'none'`` asks for random ones.
         device: Where the model runs; the GPU if there is one by default.
@@ -93,18 +93,22 @@ class SOTInferencer(BaseInferencer):
         """Follow targets through one or several clips.
 
         Args:
-            inputs: A clip, or a list of clips. A clip is a video file, a folder of images, a ``(T, H, W, 3)`` BGR array, a list of
-                ``(H, W, 3)`` BGR arrays (its frames), or a :class:`Clip`.
-            return_datasamples: Give the predictions as one ``BaseDataElement`` a frame, with ``pred_track_instances`` as in mmdet, instead
-                of plain numbers.
+            inputs: A clip, or a list of clips. A clip is a video file, a folder of images, a ``(T,
+                H, W, 3)`` BGR array, a list of ``(H, W, 3)`` BGR arrays (its frames), or a
+                :class:`Clip`.
+            return_datasamples: Give the predictions as one ``BaseDataElement`` a frame, with
+                ``pred_track_instances`` as in mmdet, instead of plain numbers.
             batch_size: Clips that are tracked as one batch; the boxes are the same.
-            init_boxes: ``(4,)`` or ``(B, 4)`` xyxy boxes in the first frame; for a list of clips one such entry a clip.
-            **kwargs: ``show`` (open a window), ``out_dir`` (folder for overlay videos), ``return_vis`` (return the drawn frames, RGB),
-                ``pred_out_file`` (JSON file for all predictions).
+            init_boxes: ``(4,)`` or ``(B, 4)`` xyxy boxes in the first frame; for a list of clips
+                one such entry a clip.
+            **kwargs: ``show`` (open a window), ``out_dir`` (folder for overlay videos),
+                ``return_vis`` (return the drawn frames, RGB), ``pred_out_file`` (JSON file for all
+                predictions).
 
         Returns:
-            ``predictions``: for each clip a dict with ``clip``, ``size_wh``, ``fps``, ``boxes_xyxy (T, B, 4)``, ``scores (T, B)`` and
-            ``lost (T, B)`` as lists. ``visualization``: for each clip its drawn frames, empty without ``return_vis``.
+            ``predictions``: for each clip a dict with ``clip``, ``size_wh``, ``fps``, ``boxes_xyxy
+            (T, B, 4)``, ``scores (T, B)`` and ``lost (T, B)`` as lists. ``visualization``: for each
+            clip its drawn frames, empty without ``return_vis``.
 
         Raises:
             InputError: No box, a box outside its frame, or not one entry a clip.
@@ -246,7 +250,8 @@ def resolve_model(model: Any, weights: str | Path | None) -> tuple[Any, str | Pa
         return load_config(old), weights
     if str(model) not in known:
         raise ConfigError(
-            f'{model}: neither a config file nor a model of this package{nearest(str(model), known)}'
+            f'{model}: neither a config file nor a model of this '
+            f'package{nearest(str(model), known)}'
         )
     config = known[str(model)]['Config']
     if weights is None:

@@ -41,7 +41,8 @@ class ModelWeights:
 
 
 def known_models() -> dict[str, dict[str, Any]]:
-    """Entries of ``model-index.yml`` by their name; empty where it did not come with the package."""
+    """Entries of ``model-index.yml`` by their name; empty where it did not come with the
+    package."""
     root = packaged_folder('configs').parent
     if not (root / 'model-index.yml').is_file():
         return {}
@@ -73,7 +74,10 @@ def model_weights(name: str, config: str | Path) -> ModelWeights:
         return ModelWeights(name, TRAINED_HERE, str(trained))
     short = _short(Path(config))
     if PUBLISHED in name:
-        how = f"convert the authors' file (usot convert PUBLISHED FILE), then weights=FILE with {short}"
+        how = (
+            "convert the authors' file (usot convert PUBLISHED FILE), then weights=FILE with "
+            f'{short}'
+        )
         return ModelWeights(name, TO_CONVERT, how)
     how = f'usot train {short}, then weights=work_dirs/{short.stem}/epoch_N.pth'
     return ModelWeights(name, TO_TRAIN, how)

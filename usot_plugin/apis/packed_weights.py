@@ -1,6 +1,7 @@
 """Weights files that carry their own config, and those of them that ship with the package.
 
-A weights file is plain data, and so is its config here: nothing of it is imported or run, and it can only name parts that are registered.
+A weights file is plain data, and so is its config here: nothing of it is imported or run, and it
+can only name parts that are registered.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ NO_CONFIG = (
 )
 #: What may stand before the dot of a registered name; MMEngine would import anything else.
 KNOWN_SCOPES = frozenset({'', 'mmdet', 'mmengine', 'usot_plugin'})
-#: Keys that MMEngine acts upon wherever it reads a config (they import, merge or run), and those that its Config keeps for itself.
+#: Keys that MMEngine acts upon wherever it reads a config (they import, merge or run), and those
+#: that its Config keeps for itself.
 ACTED_UPON = frozenset({'custom_imports', '_base_', '_delete_', '_deprecation_', *RESERVED_KEYS})
 
 
@@ -50,7 +52,8 @@ def pretrained_path(name: str = DEFAULT_PRETRAINED) -> Path:
         known = ', '.join(shipped) or 'none'
         raise CheckpointError(
             path,
-            f'no pretrained weights {name!r} in this package{nearest(name, shipped)} (there: {known})',
+            f'no pretrained weights {name!r} in this package{nearest(name, shipped)} (there: '
+            f'{known})',
         )
     from .training_record import file_hash  # reads tables, which this module need not
 
@@ -63,14 +66,16 @@ def pretrained_path(name: str = DEFAULT_PRETRAINED) -> Path:
 
 
 def _shipped_digests() -> dict[str, str]:
-    """File name to SHA-256 of the weights that ship with the package, as ``sha256sum`` writes them."""
+    """File name to SHA-256 of the weights that ship with the package, as ``sha256sum`` writes
+    them."""
     file = PRETRAINED_FOLDER / DIGESTS
     lines = file.read_text(encoding='utf-8').splitlines() if file.is_file() else []
     return {name: digest for digest, name in (line.split() for line in lines if line.strip())}
 
 
 def packed_file(checkpoint: str | Path | None) -> str | Path:
-    """A weights file: the default one for None, a shipped one by its name, and any other path as it is.
+    """A weights file: the default one for None, a shipped one by its name, and any other path as it
+    is.
 
     Raises:
         CheckpointError: A plain word that is neither a file nor the name of shipped weights.
@@ -91,8 +96,9 @@ def packed_record(path: str | Path) -> dict[str, Any]:
 
     Returns:
         ``config`` (of the run, ``model.test_cfg`` as it was chosen after it), ``trained`` (see
-        :func:`~usot_plugin.apis.training_record.run_record`), ``data`` (a dict with hashes for each data set), ``clips`` (name to SHA-256),
-        ``weights`` (which of the checkpoint's) and ``packed_at`` (versions at packing).
+        :func:`~usot_plugin.apis.training_record.run_record`), ``data`` (a dict with hashes for each
+        data set), ``clips`` (name to SHA-256), ``weights`` (which of the checkpoint's) and
+        ``packed_at`` (versions at packing).
 
     Raises:
         CheckpointError: The file cannot be read, or was not packed.
@@ -156,7 +162,8 @@ def packed_config(path: str | Path) -> Config:
     """The config that a packed weights file carries, its model and tracker checked.
 
     Raises:
-        CheckpointError: The file cannot be read, was not packed, or its config names what is not registered.
+        CheckpointError: The file cannot be read, was not packed, or its config names what is not
+            registered.
     """
     return checked_config(packed_record(path)['config'], path)
 
@@ -190,11 +197,13 @@ def checked_config(config: dict[str, Any], path: str | Path) -> Config:
             _check_part(node['type'], where)
         if not needs_model(model['test_cfg']):
             raise ConfigError(
-                f'model.test_cfg.type = {model["test_cfg"].get("type")!r} is no tracker of a network'
+                f'model.test_cfg.type = {model["test_cfg"].get("type")!r} is no tracker of a '
+                'network'
             )
     except ValueError as error:
         raise CheckpointError(path, f'its config cannot be used: {error}') from error
-    # A record of the run, of which nothing is built; what MMEngine acts upon when it sees it is left out all the same.
+    # A record of the run, of which nothing is built; what MMEngine acts upon when it sees it is
+    # left out all the same.
     rest = {
         key: value
         for key, value in config.items()
@@ -206,7 +215,8 @@ def checked_config(config: dict[str, Any], path: str | Path) -> Config:
 
 
 def _plain_values(node: Any, where: str) -> Any:
-    """A copy of what a weights file says of its model: values only, and no key that MMEngine would act upon.
+    """A copy of what a weights file says of its model: values only, and no key that MMEngine would
+    act upon.
 
     ``init_cfg`` is left out: it says where weights come from, and they are here.
 
@@ -238,7 +248,8 @@ def _plain_values(node: Any, where: str) -> Any:
 
 
 def _check_part(name: str, where: str) -> None:
-    """Refuse a type that a registry of models would not find as it is: MMEngine takes a dotted name for a place to import from then.
+    """Refuse a type that a registry of models would not find as it is: MMEngine takes a dotted name
+    for a place to import from then.
 
     Raises:
         ConfigError: It is no part of a model, or one that runs a Python file.

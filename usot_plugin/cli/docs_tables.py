@@ -3,9 +3,10 @@
     python tools/analysis/docs_tables.py            # write them
     python tools/analysis/docs_tables.py --check    # only say which pages differ
 
-A table stands between the lines ``<!-- generated: NAME -->`` and ``<!-- end -->`` of a page. What is between them is replaced, all
-else stays. So a number is typed once: in docs/runs.csv, one row for each training and each way it was tested. A row names the tables
-that show it. Numbers of parameters, training data and weights come from the metafiles that model-index.yml lists.
+A table stands between the lines ``<!-- generated: NAME -->`` and ``<!-- end -->`` of a page. What
+is between them is replaced, all else stays. So a number is typed once: in docs/runs.csv, one row
+for each training and each way it was tested. A row names the tables that show it. Numbers of
+parameters, training data and weights come from the metafiles that model-index.yml lists.
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ def read_record(root: Path) -> Record:
     """Read docs/runs.csv and the metafiles.
 
     Raises:
-        PagesError: A row has other columns, names an unknown table or an unknown config, or has a number that is none.
+        PagesError: A row has other columns, names an unknown table or an unknown config, or has a
+            number that is none.
     """
     models: dict[str, Mapping[str, Any]] = {}
     readmes: dict[str, str] = {}

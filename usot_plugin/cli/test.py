@@ -1,8 +1,11 @@
-"""Track a benchmark and score the result: ``python tools/test.py CONFIG CHECKPOINT [--sequences ROOT] [--out DIR] ...``.
+"""Track a benchmark and score the result: ``python tools/test.py CONFIG CHECKPOINT [--sequences
+ROOT] [--out DIR] ...``.
 
-The data are those of the config, of ``--benchmark NAME`` (its files below ``--data-root DIR``), or of a folder ``--sequences ROOT``. Result
-files go to ``OUT/<tracker>/``; a second run skips the finished sequences. The table, ``report.json``, ``report.md`` and the plots are made
-from the files (``--score-only`` does nothing else). What the user can mend ends in one line on stderr and exit status 2.
+The data are those of the config, of ``--benchmark NAME`` (its files below ``--data-root DIR``), or
+of a folder ``--sequences ROOT``. Result files go to ``OUT/<tracker>/``; a second run skips the
+finished sequences. The table, ``report.json``, ``report.md`` and the plots are made from the files
+(``--score-only`` does nothing else). What the user can mend ends in one line on stderr and exit
+status 2.
 """
 
 from __future__ import annotations
@@ -195,7 +198,8 @@ def set_model(cfg: Config, args: argparse.Namespace, loop: dict[str, Any]) -> No
         args.checkpoint = RANDOM_WEIGHTS
     elif args.checkpoint is None:
         raise ConfigError(
-            f"CHECKPOINT is missing: {loop['tracker']['type']} needs weights (give '{RANDOM_WEIGHTS}' for random ones)"
+            f'CHECKPOINT is missing: {loop["tracker"]["type"]} needs weights (give '
+            f"'{RANDOM_WEIGHTS}' for random ones)"
         )
 
 

@@ -1,12 +1,15 @@
-"""Track targets in a video, a folder of images, a camera or a network stream, and write the result as a video and as files.
+"""Track targets in a video, a folder of images, a camera or a network stream, and write the result
+as a video and as files.
 
-    python tools/demo.py INPUT --box x,y,w,h [--box ...] [--config CONFIG] [--checkpoint FILE] [--out DIR] [--show]
+    python tools/demo.py INPUT --box x,y,w,h [--box ...] [--config CONFIG] [--checkpoint FILE] \\
+        [--out DIR] [--show]
 
-With neither config nor checkpoint the weights that ship with the package are used; a packed checkpoint (tools/pack_pretrained.py) carries
-its config.
-Written are ``DIR/<name>.mp4`` (boxes drawn in), ``DIR/<name>_target<i>.txt`` (``x,y,w,h`` a frame) and ``DIR/<name>.json`` (boxes, scores,
-lost); --sheet FILE.jpg adds a picture of evenly spaced frames. Each file is there whole or not at all. What the user can mend ends in one
-line on stderr and exit status 2.
+With neither config nor checkpoint the weights that ship with the package are used; a packed
+checkpoint (tools/pack_pretrained.py) carries its config.
+Written are ``DIR/<name>.mp4`` (boxes drawn in), ``DIR/<name>_target<i>.txt`` (``x,y,w,h`` a frame)
+and ``DIR/<name>.json`` (boxes, scores, lost); --sheet FILE.jpg adds a picture of evenly spaced
+frames. Each file is there whole or not at all. What the user can mend ends in one line on stderr
+and exit status 2.
 """
 
 from __future__ import annotations
@@ -82,7 +85,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--tracker',
-        help="replaces the config's tracker, e.g. StandStill, which needs neither config nor checkpoint",
+        help="replaces the config's tracker, e.g. StandStill, which needs neither config nor "
+        'checkpoint',
     )
     parser.add_argument(
         '--cfg-options',
@@ -130,7 +134,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=int,
         default=0,
         metavar='N',
-        help='open a camera or stream that breaks off again, N times in a row (default: 0, end there and keep what was tracked)',
+        help='open a camera or stream that breaks off again, N times in a row (default: 0, end '
+        'there and keep what was tracked)',
     )
     parser.add_argument(
         '--stream-timeout',
@@ -150,7 +155,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.reconnect < 0 or not 0 < args.stream_timeout < float('inf'):
         parser.error(
-            f'needs --reconnect >= 0 and --stream-timeout > 0, got {args.reconnect} and {args.stream_timeout:g}'
+            f'needs --reconnect >= 0 and --stream-timeout > 0, got {args.reconnect} and '
+            f'{args.stream_timeout:g}'
         )
     if args.max_frames is not None and args.max_frames < 1:
         parser.error(f'--max-frames has to be at least 1, got {args.max_frames}')
@@ -169,7 +175,8 @@ def given_boxes(args: argparse.Namespace) -> np.ndarray | None:
         return np.stack([parse_box_xywh(text) for text in args.box])
     if not has_display():
         raise InputError(
-            'no box given: use --box x,y,w,h or --boxes FILE (drawing with the mouse needs a display, DISPLAY is not set)'
+            'no box given: use --box x,y,w,h or --boxes FILE (drawing with the mouse needs a '
+            'display, DISPLAY is not set)'
         )
     return None
 
@@ -193,7 +200,8 @@ def build_onnx(args: argparse.Namespace) -> Tracker:
     for option in ('config', 'tracker', 'cfg_options'):
         if getattr(args, option):
             raise InputError(
-                f'--{option.replace("_", "-")} is not read with --runtime onnx: the export holds all of it'
+                f'--{option.replace("_", "-")} is not read with --runtime onnx: the export holds '
+                'all of it'
             )
     if not args.checkpoint:
         raise InputError(
@@ -216,8 +224,10 @@ def limited(
     last: int | None,
     indices: list[int],
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Frames until the source ends. A source that breaks off or is damaged, or Ctrl-C on a live one, ends the frames; what was tracked so
-    far is kept."""
+    """Frames until the source ends.
+
+    A source that breaks off or is damaged, or Ctrl-C on a live one, ends the frames; what was
+    tracked so far is kept."""
     try:
         for count, (index, frame) in enumerate(frames, 1):
             indices.append(index)

@@ -1,6 +1,7 @@
 """From flow to the distance map: how far each pixel's motion is from the mean motion.
 
-USOT (arXiv:2108.12711), Sec. 3.1 and Eq. 1. The interval between the two frames of the flow adapts to the speed of the scene.
+USOT (arXiv:2108.12711), Sec. 3.1 and Eq. 1. The interval between the two frames of the flow adapts
+to the speed of the scene.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class MapGeometry:
     Attributes:
         frame_wh: Full frame in pixels.
         map_wh: Shrunk frame on which flow is computed, in pixels.
-        unit_xy: Pixels of the config's unit per map pixel, per axis; (1, 1) for ``pixel_unit='flow'``.
+        unit_xy: Pixels of the config's unit per map pixel, per axis; (1, 1) for
+            ``pixel_unit='flow'``.
         inner_xyxy: Part of the map that is left without its margin, in map pixels, ends excluded.
     """
 
@@ -38,13 +40,15 @@ class MapGeometry:
 
     @property
     def frame_per_unit(self) -> float:
-        """Frame pixels per pixel of the config's unit, averaged over the axes (they differ by rounding only)."""
+        """Frame pixels per pixel of the config's unit, averaged over the axes (they differ by
+        rounding only)."""
         per_map = self.frame_per_map_xy
         return (per_map[0] / self.unit_xy[0] + per_map[1] / self.unit_xy[1]) / 2
 
 
 def fit_within(size_wh: tuple[int, int], bound_wh: tuple[int, int]) -> tuple[int, int]:
-    """``size_wh`` shrunk to fit in ``bound_wh``, aspect kept, never enlarged, at least one pixel per side."""
+    """``size_wh`` shrunk to fit in ``bound_wh``, aspect kept, never enlarged, at least one pixel
+    per side."""
     scale = min(1.0, bound_wh[0] / size_wh[0], bound_wh[1] / size_wh[1])
     return max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
 
@@ -75,7 +79,8 @@ def adapt_interval(
         unit_xy: Pixels of the config's unit per flow pixel.
 
     Returns:
-        The flow of the interval it stops at, and that interval. It only falls or only rises on the way.
+        The flow of the interval it stops at, and that interval. It only falls or only rises on the
+        way.
     """
     direction = 0
     while True:

@@ -16,8 +16,8 @@ from .reasons import Reason
 def cut_borders(frame_wh: tuple[int, int], margin: float) -> tuple[int, int, int, int]:
     """``x1, y1, x2, y2`` of a picture without a share ``margin`` of each side, in whole pixels.
 
-    Both ends are rounded down, as in the release: where the margin is no whole number, the right and
-    the lower one are a pixel wider. At least one pixel stays.
+    Both ends are rounded down, as in the release: where the margin is no whole number, the right
+    and the lower one are a pixel wider. At least one pixel stays.
     """
     first = [int(margin * side) for side in frame_wh]
     last = [max(int((1 - margin) * side), at + 1) for side, at in zip(frame_wh, first, strict=True)]

@@ -1,4 +1,5 @@
-"""How well pseudo boxes fit annotated ones: Table 5 of the USOT paper, per sequence and in total."""
+"""How well pseudo boxes fit annotated ones: Table 5 of the USOT paper, per sequence and in
+total."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from ..structures.boxes import iou
 FRAME_SETS = ('template', 'memory', 'picked', 'all')
 THRESHOLDS = (0.3, 0.5)
 
-#: (row, column) -> the paper's (GOT-10k, VID); Table 5, and Sec. 4.3 "Video Utilization Rate" and "Frame Interval".
+#: (row, column) -> the paper's (GOT-10k, VID); Table 5, and Sec. 4.3 "Video Utilization Rate" and
+#: "Frame Interval".
 PAPER = {
     ('template', 0.3): (63.2, 64.4),
     ('template', 0.5): (45.5, 42.1),
@@ -40,10 +42,11 @@ class SequenceScore:
         samplable: Whether training would draw from it.
         quality: ``Q_v`` of the best track; nan without one.
         frames: For each frame set, how many boxes had an annotated target to be held against.
-        success: For each frame set and threshold, ``'template@0.3'``, the share with a higher IoU; nan where there was none.
+        success: For each frame set and threshold, ``'template@0.3'``, the share with a higher IoU;
+            nan where there was none.
         mean_iou: For each frame set.
-        interval: Mean ``T_u - T_l`` at the template frames, in frames: how far apart the frames of a
-            group can lie, as the paper counts it; nan where not samplable.
+        interval: Mean ``T_u - T_l`` at the template frames, in frames: how far apart the frames of
+            a group can lie, as the paper counts it; nan where not samplable.
     """
 
     name: str
@@ -74,14 +77,14 @@ def score_sequence(
 ) -> SequenceScore:
     """Hold the tracks of one sequence against its annotation.
 
-    'picked' and 'all' look at every kept track, 'template' and 'memory' at the frames that training draws from the samplable ones. A frame
-    without an annotated target is left out.
+    'picked' and 'all' look at every kept track, 'template' and 'memory' at the frames that training
+    draws from the samplable ones. A frame without an annotated target is left out.
 
     Args:
         name: Of the sequence.
         rows: Its rows of the pseudo-box table, at least one.
-        truth_xyxy: ``(T, 4)`` annotated boxes, nan where the target is absent; ``(K, T, 4)`` of ``K`` objects, of which the one counts
-            that overlaps most, frame by frame.
+        truth_xyxy: ``(T, 4)`` annotated boxes, nan where the target is absent; ``(K, T, 4)`` of
+            ``K`` objects, of which the one counts that overlaps most, frame by frame.
         draws: Training groups drawn from each samplable track.
         sampler: How they are drawn.
         seed: Of the draws; a sequence is drawn from alike whatever the others are.
@@ -146,8 +149,9 @@ def total_scores(scores: Sequence[SequenceScore]) -> dict[str, float]:
     """Means over sequences, so that each counts alike whatever its length.
 
     Returns:
-        ``kept`` and ``samplable`` as shares of all sequences; ``template@0.3`` ... and ``template_mean_iou`` ... over the sequences that
-        have such frames; ``interval`` over the samplable ones. nan where there is none.
+        ``kept`` and ``samplable`` as shares of all sequences; ``template@0.3`` ... and
+        ``template_mean_iou`` ... over the sequences that have such frames; ``interval`` over the
+        samplable ones. nan where there is none.
     """
     total = {
         'kept': _mean([score.status == KEPT for score in scores]),

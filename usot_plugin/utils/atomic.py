@@ -43,7 +43,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """As :func:`whole_file` for a folder that is not there yet; where another process was faster, its folder stays.
+    """As :func:`whole_file` for a folder that is not there yet; where another process was faster,
+    its folder stays.
 
     Raises:
         OSError: It cannot be made.

@@ -1,7 +1,7 @@
 """Checkpoints as data: no file of a user is ever unpickled with code allowed.
 
-MMEngine's own loader falls back to ``weights_only=False`` when the safe reading fails, and its allow-list holds ``getattr``, which is
-enough to run code. :func:`load_checkpoint` does neither.
+MMEngine's own loader falls back to ``weights_only=False`` when the safe reading fails, and its
+allow-list holds ``getattr``, which is enough to run code. :func:`load_checkpoint` does neither.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class CheckpointError(RuntimeError):
 
 
 def _history_statistic(owner: Any, name: str) -> Any:
-    """What ``getattr`` does for a pickled :class:`HistoryBuffer`, and nothing else: one of its statistics by name."""
+    """What ``getattr`` does for a pickled :class:`HistoryBuffer`, and nothing else: one of its
+    statistics by name."""
     if owner is not HistoryBuffer or name not in HistoryBuffer._statistics_methods:
         raise pickle.UnpicklingError(f'attribute {name!r} of {owner!r} is not allowed')
     return HistoryBuffer._statistics_methods[name]
@@ -61,7 +62,8 @@ def _history_statistic(owner: Any, name: str) -> Any:
 
 #: NumPy 1 and 2 name the same functions differently in a pickle.
 NUMPY_MODULES = ('numpy.core.multiarray', 'numpy._core.multiarray')
-#: Codes of the element types that an array in a checkpoint may have: numbers, booleans and plain objects of the same pickle.
+#: Codes of the element types that an array in a checkpoint may have: numbers, booleans and plain
+#: objects of the same pickle.
 DTYPE_CODE = re.compile(r'[?bBhHiIlLqQefdgFDGO]|[biufcO]\d{1,2}')
 
 #: What the unpickler stumbles over in a file of another kind.
@@ -74,16 +76,19 @@ NOT_A_CHECKPOINT = (
     AssertionError,
     struct.error,
 )
-#: The records of a checkpoint are not compressed; one that has more bytes than this many times the file's is meant to fill the memory.
+#: The records of a checkpoint are not compressed; one that has more bytes than this many times the
+#: file's is meant to fill the memory.
 MOST_GROWTH = 20
 #: How the state of a big-endian dtype begins in a pickle: version 3, ``'>'``.
 BIG_ENDIAN = b'K\x03X\x01\x00\x00\x00>'
 
 
 def _plain_dtype(code: Any, *_: Any) -> np.dtype:
-    """What ``numpy.dtype`` does for a pickle, and nothing else: one of NumPy's own types, which the state in a pickle cannot change.
+    """What ``numpy.dtype`` does for a pickle, and nothing else: one of NumPy's own types, which the
+    state in a pickle cannot change.
 
-    ``numpy.dtype(code, False, True)`` is a copy whose flags a pickle may set: numbers could be made to pass for objects.
+    ``numpy.dtype(code, False, True)`` is a copy whose flags a pickle may set: numbers could be made
+    to pass for objects.
     """
     if not isinstance(code, str) or not DTYPE_CODE.fullmatch(code):
         raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({str(code)[:40]!r}) is not allowed')
@@ -98,7 +103,8 @@ def _no_bytes(*arguments: Any) -> bytes:
 
 
 def safe_globals() -> list[Any]:
-    """Every class and function that a checkpoint of MMEngine's Runner names beside tensors, each harmless, with its name in a pickle."""
+    """Every class and function that a checkpoint of MMEngine's Runner names beside tensors, each
+    harmless, with its name in a pickle."""
     HistoryBuffer()  # registers its default statistics
     multiarray = (getattr(np, '_core', None) or np.core).multiarray
     arrays = [
@@ -132,10 +138,12 @@ def checkpoint_file(path: str | Path) -> Path:
 
 
 def load_checkpoint(path: str | Path, map_location: str | torch.device | None = 'cpu') -> Any:
-    """The content of a checkpoint file, read with ``weights_only=True``; what Python 2 saved is read as plain data on the CPU.
+    """The content of a checkpoint file, read with ``weights_only=True``; what Python 2 saved is
+    read as plain data on the CPU.
 
     Raises:
-        CheckpointError: No such file, not a checkpoint, cut short, or it holds objects that could run code.
+        CheckpointError: No such file, not a checkpoint, cut short, or it holds objects that could
+            run code.
     """
     file = checkpoint_file(path)
     try:
@@ -167,11 +175,13 @@ def load_checkpoint(path: str | Path, map_location: str | torch.device | None = 
 
 
 def _check_archive(file: Path) -> None:
-    """Look through the zip file of a checkpoint before anything of it is read: PyTorch compares no checksums.
+    """Look through the zip file of a checkpoint before anything of it is read: PyTorch compares no
+    checksums.
 
     Raises:
-        pickle.UnpicklingError: It would grow out of proportion, or arrays are in the other byte order: the state of a dtype is not looked
-            at (:func:`_plain_dtype`), and numbers would be read as others.
+        pickle.UnpicklingError: It would grow out of proportion, or arrays are in the other byte
+            order: the state of a dtype is not looked at (:func:`_plain_dtype`), and numbers would
+                be read as others.
         zipfile.BadZipFile: A record does not have its checksum.
     """
     if not zipfile.is_zipfile(file):
@@ -188,13 +198,17 @@ def _check_archive(file: Path) -> None:
 
 
 def _refusal(error: pickle.UnpicklingError) -> str:
-    """PyTorch's page of advice as one line: which global was refused, or that this is no pickle of tensors."""
+    """PyTorch's page of advice as one line: which global was refused, or that this is no pickle of
+    tensors."""
     text = str(error)
     found = re.search(r'GLOBAL (numpy\.dtype\(.*?\)|\S+)', text) or re.search(
         r"attribute ('\w+' of .*?) is not allowed", text
     )
     if found:
-        return f'refused: it holds the Python object {found[1]}, and loading that could run code; save tensors only'
+        return (
+            f'refused: it holds the Python object {found[1]}, and loading that could run '
+            'code; save tensors only'
+        )
     detail = text.partition('WeightsUnpickler error:')[2].strip() or text
     return f'refused: not a checkpoint of tensors only ({detail.splitlines()[0]})'
 
@@ -207,8 +221,9 @@ def extract_state_dict(
     Args:
         checkpoint: What :func:`load_checkpoint` gave: a state dict, or a mapping that holds one.
         path: The file, for messages.
-        which: ``saved`` takes what the file calls its state dict. ``ema`` and ``raw`` ask for the averaged and the last weights. MMEngine's
-            ``EMAHook`` saves the average under ``state_dict`` and the last weights under ``ema_state_dict``; this is undone here.
+        which: ``saved`` takes what the file calls its state dict. ``ema`` and ``raw`` ask for the
+            averaged and the last weights. MMEngine's ``EMAHook`` saves the average under
+            ``state_dict`` and the last weights under ``ema_state_dict``; this is undone here.
 
     Raises:
         CheckpointError: There are no such weights in the file.
@@ -242,7 +257,8 @@ def extract_state_dict(
 
 
 def refuse_non_finite(state: Mapping[str, Any], path: str | Path) -> None:
-    """Refuse weights with nan or infinity in them: a training that blew up, and whatever tracks with them stands still.
+    """Refuse weights with nan or infinity in them: a training that blew up, and whatever tracks
+    with them stands still.
 
     Args:
         state: Named tensors; anything else in it is passed over.
@@ -256,7 +272,8 @@ def refuse_non_finite(state: Mapping[str, Any], path: str | Path) -> None:
     if larger:
         raise CheckpointError(
             path,
-            f'{len(larger)} of {len(tensors)} weights are larger than what is stored of them ({_named(larger)})',
+            f'{len(larger)} of {len(tensors)} weights are larger than what is stored of them '
+            f'({_named(larger)})',
         )
     wrong = [key for key, value in tensors.items() if not _is_finite(value)]
     if wrong:
@@ -266,7 +283,8 @@ def refuse_non_finite(state: Mapping[str, Any], path: str | Path) -> None:
 
 
 def _exceeds_storage(value: Tensor) -> bool:
-    """Whether a tensor repeats few stored numbers many times: no weight does, and looking at them all could take terabytes."""
+    """Whether a tensor repeats few stored numbers many times: no weight does, and looking at them
+    all could take terabytes."""
     if value.layout != torch.strided or value.is_quantized or value.device.type == 'meta':
         return False
     return value.numel() * value.element_size() > value.untyped_storage().nbytes()
@@ -281,7 +299,8 @@ def _is_finite(value: Tensor) -> bool:
 
 
 def check_resumable(checkpoint: Any, path: str | Path) -> None:
-    """Refuse to go on from a file that holds no training, before MMEngine stumbles over what is not there.
+    """Refuse to go on from a file that holds no training, before MMEngine stumbles over what is not
+    there.
 
     Args:
         checkpoint: What :func:`load_checkpoint` gave.
@@ -319,7 +338,8 @@ def _named(keys: list[str]) -> str:
 
 
 def describe_misfit(model: nn.Module, state: Mapping[str, Tensor]) -> str | None:
-    """One line that says how ``state`` differs from the model's own keys and shapes; None where it fits."""
+    """One line that says how ``state`` differs from the model's own keys and shapes; None where it
+    fits."""
     own = model.state_dict()
     missing = [key for key in own if key not in state]
     unexpected = [key for key in state if key not in own]
@@ -335,7 +355,8 @@ def describe_misfit(model: nn.Module, state: Mapping[str, Tensor]) -> str | None
             for key in reshaped
         ]
         parts.append(
-            f'{len(reshaped)} have another shape ({"; ".join(shapes[:NAMED_KEYS])}{"; ..." if len(shapes) > NAMED_KEYS else ""})'
+            f'{len(reshaped)} have another shape '
+            f'({"; ".join(shapes[:NAMED_KEYS])}{"; ..." if len(shapes) > NAMED_KEYS else ""})'
         )
     return '; '.join(parts) or None
 
@@ -344,7 +365,8 @@ def load_weights(model: nn.Module, path: str | Path, which: Which = 'saved') -> 
     """Load a file into ``model``; every weight has to fit, nothing is changed otherwise.
 
     Raises:
-        CheckpointError: The file cannot be read, or belongs to another model (the message says which keys).
+        CheckpointError: The file cannot be read, or belongs to another model (the message says
+            which keys).
     """
     load_state(model, extract_state_dict(load_checkpoint(path), path, which), path)
 
@@ -362,15 +384,18 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], path: str | Path) 
 
 
 def check_fit(model: nn.Module, path: str | Path, partly: bool = False) -> None:
-    """Refuse a file that is of another model, before MMEngine loads what fits of it and only warns of the rest.
+    """Refuse a file that is of another model, before MMEngine loads what fits of it and only warns
+    of the rest.
 
     Args:
         model: The model it is meant for.
         path: Checkpoint file.
-        partly: Weights may be missing or unknown, as long as some are there and none has another shape (fine-tuning, a backbone's file).
+        partly: Weights may be missing or unknown, as long as some are there and none has another
+            shape (fine-tuning, a backbone's file).
 
     Raises:
-        CheckpointError: The file cannot be read, or belongs to another model (the message says which keys).
+        CheckpointError: The file cannot be read, or belongs to another model (the message says
+            which keys).
     """
     state = extract_state_dict(load_checkpoint(path), path)
     own = model.state_dict()
@@ -382,10 +407,12 @@ def check_fit(model: nn.Module, path: str | Path, partly: bool = False) -> None:
 
 
 def check_pretrained(module: nn.Module, init_cfg: Any) -> None:
-    """Refuse ``init_cfg=dict(type='Pretrained', ...)`` of ``module`` where the file lacks weights of it: the rest would start at random.
+    """Refuse ``init_cfg=dict(type='Pretrained', ...)`` of ``module`` where the file lacks weights
+    of it: the rest would start at random.
 
-    Counters of batch norm may be missing (old files have none), and other weights may be there. Files behind a URL and parts of a file
-    (``prefix``) are left to MMEngine, once the file was found to be a checkpoint of finite weights.
+    Counters of batch norm may be missing (old files have none), and other weights may be there.
+    Files behind a URL and parts of a file (``prefix``) are left to MMEngine, once the file was
+    found to be a checkpoint of finite weights.
 
     Raises:
         CheckpointError: The file cannot be read, or belongs to another network.
@@ -409,7 +436,8 @@ def check_pretrained(module: nn.Module, init_cfg: Any) -> None:
 def _load_from_local(filename: str, map_location: Any = None) -> Any:
     """MMEngine's loader interface over :func:`load_checkpoint`.
 
-    MMEngine's ``Runner.resume`` runs ``meta['config']``, the text of a Python config, to compare numbers of GPUs; it does not get it here.
+    MMEngine's ``Runner.resume`` runs ``meta['config']``, the text of a Python config, to compare
+    numbers of GPUs; it does not get it here.
     """
     content = load_checkpoint(filename, 'cpu' if map_location is None else map_location)
     meta = content.get('meta') if isinstance(content, dict) else None
@@ -420,12 +448,14 @@ def _load_from_local(filename: str, map_location: Any = None) -> Any:
 
 
 def use_safe_loader() -> None:
-    """Make MMEngine's Runner read local checkpoints (``load_from``, ``resume``) with :func:`load_checkpoint`, for the whole process."""
+    """Make MMEngine's Runner read local checkpoints (``load_from``, ``resume``) with
+    :func:`load_checkpoint`, for the whole process."""
     CheckpointLoader.register_scheme(prefixes='', loader=_load_from_local, force=True)
 
 
 def _load_safely_or_as_host(filename: str, map_location: Any = None) -> Any:
-    """MMEngine's loader interface: :func:`load_checkpoint`, and for a file that it does not read the host's own loader."""
+    """MMEngine's loader interface: :func:`load_checkpoint`, and for a file that it does not read
+    the host's own loader."""
     try:
         return load_checkpoint(filename, map_location)
     except CheckpointError:
@@ -433,11 +463,12 @@ def _load_safely_or_as_host(filename: str, map_location: Any = None) -> Any:
 
 
 def try_safe_loader_first() -> None:
-    """Make MMEngine read local checkpoints with :func:`load_checkpoint` where that reads them, and by its own rules otherwise.
+    """Make MMEngine read local checkpoints with :func:`load_checkpoint` where that reads them, and
+    by its own rules otherwise.
 
-    Importing this package does so: MMEngine 0.10.7 cannot resume from its own checkpoints under torch 2.6 and later, and
-    ``FlexibleRunner`` resumes before any hook runs. What a host loads of other models stays its own matter; nothing is read
-    with fewer checks than before.
+    Importing this package does so: MMEngine 0.10.7 cannot resume from its own checkpoints under
+    torch 2.6 and later, and ``FlexibleRunner`` resumes before any hook runs. What a host loads of
+    other models stays its own matter; nothing is read with fewer checks than before.
     """
     CheckpointLoader.register_scheme(prefixes='', loader=_load_safely_or_as_host, force=True)
 
@@ -454,7 +485,8 @@ class _WholeFileBackend(LocalBackend):
 
 
 def use_whole_files() -> None:
-    """Make MMEngine write checkpoints whole or not at all, for the whole process: a full disk leaves no half-written one behind."""
+    """Make MMEngine write checkpoints whole or not at all, for the whole process: a full disk
+    leaves no half-written one behind."""
     register_backend('local', _WholeFileBackend, prefixes='', force=True)
 
 

@@ -1,8 +1,10 @@
-"""Jobs in worker processes, their results as they end; a job that crashes or hangs costs itself and nothing else.
+"""Jobs in worker processes, their results as they end; a job that crashes or hangs costs itself and
+nothing else.
 
-A process pool of the standard library is lost as a whole when one worker dies, does not say on which job, and waits forever
-for a worker that hangs or is stopped. Here every worker has its own pipe: a worker that dies or gives no sign of life is
-replaced, and the others never notice. No worker outlives the process that started it.
+A process pool of the standard library is lost as a whole when one worker dies, does not say on
+which job, and waits forever for a worker that hangs or is stopped. Here every worker has its own
+pipe: a worker that dies or gives no sign of life is replaced, and the others never notice. No
+worker outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-#: A job is given up when it has read no frame and given no result for so long; decoding and tracking one frame takes seconds at most.
+#: A job is given up when it has read no frame and given no result for so long; decoding and
+#: tracking one frame takes seconds at most.
 TIMEOUT_S = 300.0
 #: A job that is silent for so long is told of.
 TELL_AFTER_S = 30.0
@@ -29,7 +32,8 @@ TELL_AFTER_S = 30.0
 LOOK_EVERY_S = 0.5
 #: A worker may take so long, or the time-out if that is longer, until it takes its first job.
 START_S = 300.0
-#: A parent that did not look for so long was stopped or busy itself: its workers get their time anew.
+#: A parent that did not look for so long was stopped or busy itself: its workers get their time
+#: anew.
 PARENT_PAUSE_S = 5.0
 
 #: Signs of life of one worker are at least so far apart.
@@ -65,7 +69,9 @@ def silent_for(seconds: float | None) -> LostJob:
 
 
 def sign_of_life() -> None:
-    """Say that a job goes on; whatever reads frames does so with every frame. Free where the process is no worker."""
+    """Say that a job goes on; whatever reads frames does so with every frame.
+
+    Free where the process is no worker."""
     if _wire is not None:
         _wire.sign_of_life()
 
@@ -86,18 +92,22 @@ def run_jobs(
         function: Called with the arguments of each job; a module-level function, as ``prepare``.
         jobs: Name and arguments of each job, taken when a worker is free.
         workers: Processes; 0 works in this one, where nothing is timed.
-        prepare: Called with ``prepare_args`` once in each process before its first job; not with 0 workers.
+        prepare: Called with ``prepare_args`` once in each process before its first job; not with 0
+            workers.
         timeout_s: A job without a sign of life for so long is lost; None waits forever.
-        preload: Module that is imported once for all workers, where the system can; a replacement then starts in milliseconds.
+        preload: Module that is imported once for all workers, where the system can; a replacement
+            then starts in milliseconds.
 
-        on_silent: Told once of a job without a sign of life, with its name and the seconds, long before it is given up.
+        on_silent: Told once of a job without a sign of life, with its name and the seconds, long
+            before it is given up.
 
     Yields:
         Name and result; a :class:`LostJob` where the worker was lost.
 
     Raises:
         WorkerStartError: A worker cannot be started.
-        Exception: Whatever ``function`` raised in a worker, with the worker's traceback as its cause.
+        Exception: Whatever ``function`` raised in a worker, with the worker's traceback as its
+            cause.
     """
     if workers == 0:
         for name, arguments in jobs:
@@ -225,7 +235,8 @@ class _Crew:
         self.crew[ours] = _Worker(process, ours, job, heard=time.monotonic())
 
     def _give(self, worker: _Worker) -> None:
-        """Send the job; where the worker is gone it stays in the queue, and the next look at its pipe finds out."""
+        """Send the job; where the worker is gone it stays in the queue, and the next look at its
+        pipe finds out."""
         assert worker.job is not None
         worker.heard, worker.told = time.monotonic(), False
         try:
@@ -262,7 +273,8 @@ class _Crew:
         if not worker.ready and not worker.stuck_s:
             code = worker.process.exitcode
             raise WorkerStartError(
-                f'a worker process ended with code {code} before its first job; its message is above'
+                f'a worker process ended with code {code} before its first job; its message is '
+                'above'
             )
         return worker.job
 

@@ -1,7 +1,7 @@
 """Crops of SiamRPN++ training: template 127 px, search area 255 px.
 
-Shift and scale are the releases'. Their blur is rarer (0.18 of the crops, half of them unchanged) and a
-cross; their colour noise, gray pairs and negative pairs are left out (docs/architecture.md).
+Shift and scale are the releases'. Their blur is rarer (0.18 of the crops, half of them unchanged)
+and a cross; their colour noise, gray pairs and negative pairs are left out (docs/architecture.md).
 """
 
 # Two frames of one object, at most 100 apart.
@@ -20,7 +20,8 @@ pair_pipeline = [
     dict(type='ViewMotionBlur', views=['search'], prob=0.2, kernel=(3, 9)),
     dict(type='PackSOTInputs', stacked=[], masks=['search']),
 ]
-# A hop is found as the tracker finds it, so its search area lies as far off as a target moves between frames.
+# A hop is found as the tracker finds it, so its search area lies as far off as a target moves
+# between frames.
 cycle_pipeline = [
     dict(type='SiameseCrop', views=['template'], size=127, exemplar=127, shift_px=4, scale=0.05),
     dict(type='SiameseCrop', views=['search'], size=255, exemplar=127, shift_px=64, scale=0.18),

@@ -1,8 +1,8 @@
 """Crops and augmentation of USOT training groups.
 
-Sizes, shifts, scales, probabilities and ranges are the release's. Ours are the direction and evenness
-of motion blur, the grid of dropout, and that dropout and salt and pepper change all channels alike
-(docs/architecture.md, "What differs on purpose").
+Sizes, shifts, scales, probabilities and ranges are the release's. Ours are the direction and
+evenness of motion blur, the grid of dropout, and that dropout and salt and pepper change all
+channels alike (docs/architecture.md, "What differs on purpose").
 """
 
 train_pipeline = [

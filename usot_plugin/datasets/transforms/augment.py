@@ -1,9 +1,10 @@
-"""Photometric and geometric changes of single images: plain functions, and registered transforms that draw their parameters.
+"""Photometric and geometric changes of single images: plain functions, and registered transforms
+that draw their parameters.
 
-Ranges and probabilities of the defaults are those of the USOT release (template: flips, perspective,
-dropout, salt and pepper; search: hue and saturation, brightness, motion blur; memory: flips,
-perspective and the three of search). What its library draws within them and we do not is said in the
-classes.
+Ranges and probabilities of the defaults are those of the USOT release (template: flips,
+perspective, dropout, salt and pepper; search: hue and saturation, brightness, motion blur; memory:
+flips, perspective and the three of search). What its library draws within them and we do not is
+said in the classes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ HUE_STEPS = 180
 
 
 def flip_view(view: View, axis: str) -> View:
-    """Mirror at the vertical ('horizontal' flip) or horizontal middle line; a box side at x goes to W - x."""
+    """Mirror at the vertical ('horizontal' flip) or horizontal middle line; a box side at x goes to
+    W - x."""
     height, width = view.image.shape[:2]
     x1, y1, x2, y2 = view.box_xyxy
     if axis == 'horizontal':
@@ -34,14 +36,16 @@ def flip_view(view: View, axis: str) -> View:
 
 
 def warp_view(view: View, corners_xy: np.ndarray) -> View:
-    """Stretch the quadrangle ``corners_xy`` ``(4, 2)`` (top left, top right, bottom right, bottom left; continuous pixels) over the image.
+    """Stretch the quadrangle ``corners_xy`` ``(4, 2)`` (top left, top right, bottom right, bottom
+    left; continuous pixels) over the image.
 
     The box becomes the rectangle around its four warped corners.
     """
     height, width = view.image.shape[:2]
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(np.asarray(corners_xy, np.float32), target)
-    # warpPerspective counts from pixel centres; continuous coordinates lie half a pixel beside them.
+    # warpPerspective counts from pixel centres; continuous coordinates lie half a pixel beside
+    # them.
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     centred = np.linalg.inv(half) @ matrix @ half
     fill = tuple(int(v) for v in view.fill)
@@ -68,7 +72,8 @@ def drop_cells(image: np.ndarray, dropped: np.ndarray) -> np.ndarray:
 
 
 def salt_and_pepper(image: np.ndarray, pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Replace single pixels: ``pixels`` ``(K,)`` are flat indices, ``values`` ``(K,)`` their grey values."""
+    """Replace single pixels: ``pixels`` ``(K,)`` are flat indices, ``values`` ``(K,)`` their grey
+    values."""
     noisy = image.copy()
     noisy.reshape(-1, 3)[pixels] = values[:, None]
     return noisy
@@ -126,13 +131,14 @@ class ViewFlip(ViewTransform):
 
 @TRANSFORMS.register_module()
 class ViewPerspective(ViewTransform):
-    """Look at the image from a slightly different side: its corners move inwards by random amounts, and what is left fills the image.
+    """Look at the image from a slightly different side: its corners move inwards by random amounts,
+    and what is left fills the image.
 
     Args:
         views: Names of the views.
         prob: Probability.
-        scale: A corner moves by ``|N(0, sigma)|`` of the side on each axis, sigma drawn from this range for each image (release: 0.01-0.07
-            for templates, 0.01-0.15 for memory).
+        scale: A corner moves by ``|N(0, sigma)|`` of the side on each axis, sigma drawn from this
+            range for each image (release: 0.01-0.07 for templates, 0.01-0.15 for memory).
     """
 
     #: No corner comes closer to the middle than this share of the side.
@@ -167,7 +173,8 @@ class ViewCoarseDropout(ViewTransform):
         views: Names of the views.
         prob: Probability.
         share: Range of the probability of each cell to be dropped (release: up to 5 %).
-        cells: Least and greatest number of cells along each axis of the grid (release: 19 on 127 px).
+        cells: Least and greatest number of cells along each axis of the grid (release: 19 on 127
+            px).
     """
 
     def __init__(
