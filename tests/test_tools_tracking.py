@@ -410,7 +410,7 @@ def test_demo_reads_every_usual_image(tmp_path, kind):
         ),
         (
             ('{clip}', '--box', '1,1,5,5', '--out', '{tmp}/text.mp4/x'),
-            'clip.mp4: cannot be written',
+            'text.mp4/x: cannot be written',
         ),
         (
             ('{clip}', '--box', '1,1,5,5', '--sheet', '{tmp}/sheet.mp4'),
@@ -493,7 +493,7 @@ def test_a_stream_that_breaks_off_keeps_what_was_tracked(tmp_path, capsys, monke
     monkeypatch.setattr(
         demo_tool, 'open_source', lambda *_: LiveSource('cam', 'cam', camera, 10.0, drop=False)
     )
-    assert run_demo(tmp_path, 'cam', '--tracker', 'StandStill', '--box', '1,1,9,9') == 0
+    assert run_demo(tmp_path, '0', '--tracker', 'StandStill', '--box', '1,1,9,9') == 0
     assert one_line(capsys.readouterr().err) == 'warning: cam: cable pulled; keeping 4 frames'
     assert open_clip(tmp_path / 'out' / 'cam.mp4').frame_count == 4
 
@@ -516,7 +516,7 @@ def test_a_stream_that_breaks_off_goes_on_where_the_user_wants_it(tmp_path, caps
 
     monkeypatch.setattr(demo_tool, 'open_source', open_camera)
     options = ('--reconnect', '1', '--stream-timeout', '7')
-    assert run_demo(tmp_path, 'cam', '--tracker', 'StandStill', '--box', '1,1,9,9', *options) == 0
+    assert run_demo(tmp_path, '0', '--tracker', 'StandStill', '--box', '1,1,9,9', *options) == 0
     assert 'cable pulled after 4 frames, opened again' in one_line(capsys.readouterr().err)
     result = json.loads((tmp_path / 'out' / 'cam.json').read_text())
     assert result['frames'] == list(range(8)) and len(opened) == 2
@@ -612,9 +612,7 @@ def test_the_tracker_is_ready_before_a_camera_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(
         demo_tool, 'open_source', lambda *_: LiveSource('cam', 'cam', camera, 10.0, drop=False)
     )
-    assert (
-        run_demo(tmp_path, 'cam', '--tracker', 'StandStill', '--box', '1,1,9,9', '--no-video') == 0
-    )
+    assert run_demo(tmp_path, '0', '--tracker', 'StandStill', '--box', '1,1,9,9', '--no-video') == 0
     assert order == ['tracker', 'camera']
 
 

@@ -37,12 +37,10 @@ def test_every_tool_is_a_thin_script_around_the_command_line():
 
 
 def test_each_tool_has_a_verb():
-    commands = {
-        path.stem
-        for path in Path(importlib.import_module('usot_plugin.cli').__path__[0]).glob('*.py')
-    }
+    folder = Path(importlib.import_module('usot_plugin.cli').__path__[0])
+    tools = {path.stem for path in folder.glob('*.py') if '\ndef main(' in path.read_text()}
     have_verbs = {verb.module.removeprefix('cli.') for verb in VERBS.values()}
-    assert commands - have_verbs == {'__init__', '__main__', 'main'}
+    assert tools - have_verbs == {'main', 'docs_tables'}  # the command itself; of this repository
     assert {'browse', 'convert', 'migrate', 'plot'} <= set(VERBS)
 
 

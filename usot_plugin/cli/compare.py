@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.cli.preflight import check_data, check_inputs
 from usot_plugin.cli.report import open_data, predicted_boxes
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.evaluation.reports.comparison import groups_of, read_results, uneven
@@ -139,6 +140,8 @@ def write_videos(group: Sequence[Scores], data: tuple[Any, Any], args: argparse.
 
 def run(args: argparse.Namespace) -> None:
     """Read, print, write."""
+    check_data(args)
+    check_inputs(outputs=[args.out])
     groups = groups_of(read_results(args.results))
     data = open_data(args)
     print('\n\n'.join(map(totals_text, groups)))

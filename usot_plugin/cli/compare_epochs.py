@@ -27,6 +27,7 @@ import torch
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
+from usot_plugin.cli.preflight import check_data, check_inputs
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.evaluation.tuning_set import TuningSet, add_data_arguments
@@ -120,6 +121,8 @@ def format_table(rows: Mapping[int, Mapping[str, float]], objective: str) -> str
 
 def run(args: argparse.Namespace) -> int:
     """Score, print, write; returns the exit status."""
+    check_data(args)
+    check_inputs(config=args.config, folder=args.work_dir, outputs=[args.out])
     cfg = load_config(args.config)
     checkpoints, missing = find_checkpoints(args.work_dir, *args.epochs)
     data = TuningSet(cfg, args, CONFIGS)

@@ -13,6 +13,7 @@ import sys
 
 import lmdb
 
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
 from usot_plugin.datasets.frames.crop_store import CropStoreError, StoreConfig
 from usot_plugin.datasets.frames.store_building import BuildReport, build_crop_store, extract_frames
@@ -107,6 +108,7 @@ def build(args: argparse.Namespace) -> BuildReport:
         if not args.quiet or message.startswith('failed'):
             print(f'{clip}: {message}', flush=True)
 
+    check_inputs(table=args.table, folder=args.video_root, outputs=[args.out])
     source = DiscoveredBoxes(args.table, args.video_root)
     only_samplable = not args.all_tracks
     timeout_s = args.clip_timeout or None

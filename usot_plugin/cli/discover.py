@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.frames.video_sources import LAYOUTS, VideoSourceError, find_clips
 from usot_plugin.discovery.config_file import clip_timeout, load_discovery
 from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
@@ -122,6 +123,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.engine == 'ray':
             require('ray', '--engine ray')
+        check_inputs(config=args.config, input=args.videos, outputs=[args.out])
         config, imports = load_discovery(args.config, args.cfg_options)
         clips = find_clips(args.videos, args.layout, args.split)
         options = RunOptions(

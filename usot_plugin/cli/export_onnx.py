@@ -15,6 +15,7 @@ import argparse
 import sys
 
 from usot_plugin.apis import init_tracker
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.models.usot import USOT
 from usot_plugin.tracking import USOTTracker
 from usot_plugin.tracking.usot.onnx_network import (
@@ -61,6 +62,7 @@ def export(args: argparse.Namespace) -> None:
         ExportError: The config's tracker is not USOT's.
     """
     require_exporter()
+    check_inputs(config=args.config, checkpoint=args.checkpoint, outputs=[args.out])
     tracker = init_tracker(
         args.config, args.checkpoint, 'cpu', weights=args.weights, cfg_options=args.cfg_options
     )

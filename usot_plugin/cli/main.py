@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 import usot_plugin
+from usot_plugin.cli.preflight import InputsError, check_words
 from usot_plugin.utils.cli import FINE, INTERRUPTED, PARTIAL, USER_ERROR
 from usot_plugin.utils.host import HostError
 from usot_plugin.utils.optional import as_missing_package
@@ -153,6 +154,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'error: {name} is no verb; {hint}', file=sys.stderr)
         return USER_ERROR
     sys.argv = [f'usot {name}', *rest]  # what argparse calls the program
+    try:
+        check_words(name, rest)
+    except InputsError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return USER_ERROR
     if verb.host:
         try:
             usot_plugin.register()

@@ -38,6 +38,7 @@ from mmengine.optim import OptimWrapper
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import usable_device
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets import PseudoBoxDataset
 from usot_plugin.datasets.frames.video_sources import find_clips
 from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
@@ -379,6 +380,7 @@ def as_text(rows: list[Row], facts: dict[str, str]) -> str:
 
 def measure(args: argparse.Namespace) -> None:
     """Measure, print, write."""
+    check_inputs(config=args.config, input=args.clips, outputs=[args.json])
     cfg = load_config(args.config, args.cfg_options)
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)

@@ -38,6 +38,7 @@ from mmengine.device import get_device
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import usable_device
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets import PseudoBoxDataset
 from usot_plugin.registry import MODELS
 from usot_plugin.structures.clip import ClipError
@@ -293,6 +294,7 @@ def measure(args: argparse.Namespace) -> None:
     if args.measured:
         print(report(*measured_before(args.measured), args))
         return
+    check_inputs(config=args.config, outputs=[args.json])
     cfg = load_config(args.config, args.cfg_options)
     torch.set_num_threads(1)
     start = (cfg.get('model', {}).get('train_cfg') or {}).get('cycle_start_epoch', 0)

@@ -24,6 +24,7 @@ from typing import Any
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.packed_weights import pretrained_path
 from usot_plugin.apis.training_record import file_hash
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.discovery.many_clips.pipeline import TableWriteError
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.self_training.relabel import relabel_table
@@ -153,6 +154,14 @@ def build(args: argparse.Namespace) -> tuple[Tracker, dict[str, Any]]:
 
 def run(args: argparse.Namespace) -> int:
     """Label again, print the counts; returns the exit status."""
+    known = args.checkpoint in (PRETRAINED, NO_CHECKPOINT) or bool(args.tracker)
+    check_inputs(
+        config=args.config,
+        checkpoint=None if known else args.checkpoint,
+        table=args.table,
+        folder=args.video_root,
+        outputs=[args.out],
+    )
     numbers = RelabelConfig(**{one.name: getattr(args, one.name) for one in fields(RelabelConfig)})
     tracker, model = build(args)
     seconds = args.clip_timeout or None

@@ -21,6 +21,7 @@ import numpy as np
 from mmengine.config import Config
 
 import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.cli.preflight import check_data, check_inputs
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.evaluation.reports.comparison import groups_of, read_results
 from usot_plugin.evaluation.reports.failures import Failure, failure_strip, longest_failure
@@ -160,6 +161,8 @@ def make_sections(args: argparse.Namespace, published: Sequence[PublishedRow]) -
 
 def run(args: argparse.Namespace) -> None:
     """Read, draw, write."""
+    check_data(args)
+    check_inputs(outputs=[args.out])
     published = read_published(TABLE)
     further = {}
     for name in args.published or ():

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.apis.inference import init_tracker
+from usot_plugin.apis.inference import RANDOM_WEIGHTS, init_tracker
+from usot_plugin.cli.preflight import check_data, check_inputs
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.evaluation.tuning import Range, search_space
@@ -210,6 +211,12 @@ def write_found(
 
 def run(args: argparse.Namespace) -> None:
     """Search and write."""
+    check_data(args)
+    require('optuna', 'the search')
+    known = args.checkpoint == RANDOM_WEIGHTS
+    check_inputs(
+        config=args.config, checkpoint=None if known else args.checkpoint, outputs=[args.out]
+    )
     cfg = load_config(args.config)
     data = TuningSet(cfg, args, CONFIGS)
     in_loop = bool((cfg.get('test_cfg') or {}).get('tracker'))

@@ -26,6 +26,7 @@ from mmengine.runner import Runner
 
 import usot_plugin  # registers everything
 from usot_plugin.apis.inference import RANDOM_WEIGHTS, usable_device
+from usot_plugin.cli.preflight import check_config, check_inputs
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.engine.distributed import (
     PATIENCE_S,
@@ -216,9 +217,23 @@ def about_run(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def check_run(cfg: Config, args: argparse.Namespace) -> None:
+    """Refuse what is not here before the host builds anything.
+
+    Raises:
+        ValueError: Data, weights, a folder to write to or the device is missing.
+    """
+    if args.checkpoint != RANDOM_WEIGHTS:
+        check_inputs(checkpoint=args.checkpoint)
+    check_config(cfg, ['test_dataloader'], [cfg.test_cfg.out_dir, cfg.work_dir])
+    if args.device:
+        usable_device(args.device)
+
+
 def run(args: argparse.Namespace) -> None:
     """Track, score, report."""
     cfg = build_config(args)
+    check_run(cfg, args)
     use_safe_loader()
     runner = Runner.from_cfg(cfg)
     drop_host_notices(runner.logger)

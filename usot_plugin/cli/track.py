@@ -27,9 +27,10 @@ import numpy as np
 import torch
 
 import usot_plugin  # noqa: F401  (registers everything)
-from usot_plugin.apis.inference import init_tracker, onnx_tracker
+from usot_plugin.apis.inference import RANDOM_WEIGHTS, init_tracker, onnx_tracker
 from usot_plugin.apis.known_models import weights_table
 from usot_plugin.apis.sources import TIMEOUT_S, FrameSource, SourceError, open_source
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.structures.trajectory import Prediction, Trajectory
@@ -305,6 +306,9 @@ def write_results(
 
 def track(args: argparse.Namespace) -> None:
     """Everything between the command line and the files."""
+    check_inputs(input=args.input, file=args.boxes, outputs=[args.out, args.sheet])
+    if args.checkpoint != RANDOM_WEIGHTS and not args.tracker:
+        check_inputs(checkpoint=args.checkpoint)
     boxes = given_boxes(args)
     if args.show and not has_display():
         raise InputError('--show needs a display (DISPLAY is not set)')

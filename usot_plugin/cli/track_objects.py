@@ -24,6 +24,7 @@ import numpy as np
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.sources import SourceError, open_source
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
@@ -85,6 +86,9 @@ def mot_rows(frame_index: int, objects: TrackedObjects) -> list[str]:
 
 def track(args: argparse.Namespace) -> None:
     """Everything between the command line and the files."""
+    check_inputs(config=args.config, input=args.input, outputs=[args.out])
+    if not args.tracker:
+        check_inputs(checkpoint=args.checkpoint)
     cfg = load_config(args.config, args.cfg_options)
     missing = [key for key in ('detections', 'multi_object') if key not in cfg]
     if missing:

@@ -11,6 +11,7 @@ import sys
 from mmengine.config import Config
 
 import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.cli.preflight import InputsError, check_config
 from usot_plugin.engine.distributed import enable_amp, end_process_group, prepare_launcher, set_tf32
 from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.engine.training_run import MENDABLE, build_runner
@@ -94,6 +95,8 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg.resume = True
         if args.resume != 'auto':
             cfg.load_from = args.resume
+    loaders = ['train_dataloader', *(['val_dataloader'] if cfg.get('val_cfg') else [])]
+    check_config(cfg, loaders, [cfg.work_dir])
     use_resumable_loop(cfg)
     prepare_launcher(cfg, args.launcher)
     return cfg
@@ -106,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         cfg = build_config(args)
         build_runner(cfg, args.config).train()
         end_process_group()
-    except MENDABLE as error:
+    except (*MENDABLE, InputsError) as error:
         # Errors of loader processes come with their traceback and their class before the message.
         message = re.sub(r'^[\w.]+Error: ', '', str(error).strip().splitlines()[-1])
     except OSError as error:
