@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def shared_dir() -> Path:
     """The folder of reference videos and numbers; use it in tests marked ``shared_data``."""
     return SHARED
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a disk of so many KiB, or gives the one that is there another size; returns its folder.
+
+    Skips where the system does not let a disk be mounted.
+    """
+    disk = tmp_path / 'small_disk'
+
+    def of_size(kibibytes: int) -> Path:
+        there = os.path.ismount(disk)
+        disk.mkdir(exist_ok=True)
+        options = f'size={kibibytes}k' + (',remount' if there else '')
+        command = ['mount', '-t', 'tmpfs', '-o', options, 'tmpfs', str(disk)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip('mounting a small disk is not allowed here')
+        return disk
+
+    yield of_size
+    if os.path.ismount(disk):
+        subprocess.run(['umount', '-l', str(disk)], check=True)
 
 
 @pytest.fixture(autouse=True)

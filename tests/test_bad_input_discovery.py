@@ -329,7 +329,9 @@ def test_full_disk(place, full_disk):
         write_video(films / f'{index}.mp4', FRAMES)
     out = full_disk / 'boxes'
     check_no_room(
-        run_tool(place / 'config.py', films, '--out', out, '--workers', 1), out, 'the disk is full'
+        run_tool(place / 'config.py', films, '--out', out, '--workers', 1),
+        out,
+        f'no space left on {out}',
     )
     finished = len(list(out.glob('*.parquet')))
     assert 0 < finished < 8
@@ -354,5 +356,5 @@ def test_file_size_limit(place):
     done = run_tool(
         place / 'config.py', place / 'limited', '--out', out, '--workers', 1, preexec_fn=lower
     )
-    check_no_room(done, out, 'a file may not grow so large')
+    check_no_room(done, out, f'a file in {out} may not grow so large')
     assert not list(out.iterdir())

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.utils.test_folder_lock import hold
 from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.table.reading import read_table
@@ -185,6 +186,20 @@ def test_what_the_user_can_mend_is_one_line(place, capsys, monkeypatch, argument
     assert len(error) == 1 and message in error[0]
     assert not (folder / 'new.parquet').exists()
     assert sorted(file.name for file in (folder / 'table').glob('*.parquet')) == before
+
+
+@pytest.mark.process
+def test_a_second_run_in_the_same_folder_is_refused(place, capsys):
+    folder, _ = place
+    first = hold(folder / 'taken')
+    try:
+        config = ROOT / 'configs/quick/usot_quick.py'
+        arguments = [config, 'none', folder / 'table', '--out', folder / 'taken']
+        assert run_tool_main(TOOL, *arguments, '--tracker', 'StandStill') == 2
+    finally:
+        first.kill()
+        first.wait()
+    assert capsys.readouterr().err.startswith(f'error: {folder}/taken: in use since 20')
 
 
 def test_a_clip_that_is_gone_is_named_and_the_status_says_so(place):

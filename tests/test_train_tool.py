@@ -4,6 +4,8 @@ wrong configs."""
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,6 +21,7 @@ from mmengine.registry import MODELS
 from tests.engine.tiny_training import read_losses, tiny_config
 from usot_plugin.datasets.synthetic.clips import render_clip, write_clip
 from usot_plugin.testing.tables import pseudo_track, write_table_part
+from usot_plugin.utils.folder_lock import folder_lock
 
 ROOT = Path(__file__).parents[1]
 
@@ -137,6 +140,57 @@ def test_killed_run_resumes_onto_the_same_loss_curve(tmp_path, data, saving, die
     ]
     for name, value in weights[0].items():
         torch.testing.assert_close(value, weights[1][name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(('dies_at', 'saving'), [(1, {}), (3, {}), (6, BETWEEN_BATCHES)])
+def test_loader_that_dies_ends_in_one_line_and_is_resumed_bit_for_bit(tmp_path, dies_at, saving):
+    # Iteration 3 is the last of its epoch.
+    config = _write_config(tmp_path, workers=2, **saving)
+    whole = _train(config, '--work-dir', str(tmp_path / 'whole'))
+    assert whole.returncode == 0, whole.stderr[-2000:]
+    work_dir = tmp_path / 'a b'
+    died = _train(config, '--work-dir', str(work_dir), LOADER_DIES_AT_ITERATION=str(dies_at))
+    assert died.returncode == 2 and 'Traceback' not in died.stderr
+    (line,) = [line for line in died.stderr.splitlines() if line.startswith('error: ')]
+    kept = work_dir / f'iter_{dies_at + 1}.pth'
+    begin, command = line.split(', this goes on: python ')
+    assert re.fullmatch(
+        rf'error: loader process \d+ was killed \(SIGKILL; out of memory\?\), after iteration '
+        rf'{dies_at + 1} \(epoch {(dies_at + 1) // 4 + 1}\); {re.escape(str(kept))} is kept',
+        begin,
+    )
+    resumed = _run(sys.executable, *shlex.split(command))
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert read_losses(work_dir) == read_losses(tmp_path / 'whole')
+    last = 'iter_8.pth' if saving else 'epoch_2.pth'
+    ours, expected = (
+        torch.load(folder / last, weights_only=False) for folder in (work_dir, tmp_path / 'whole')
+    )
+    ours, expected = ({**one, 'optimizer': one['optimizer']['state']} for one in (ours, expected))
+    for part in ('state_dict', 'optimizer'):
+        torch.testing.assert_close(ours[part], expected[part], rtol=0, atol=0)
+
+
+@pytest.mark.process
+def test_second_training_in_a_work_dir_is_refused(tmp_path):
+    with folder_lock(tmp_path / 'work'):  # this process is the first
+        (tmp_path / 'work' / 'log').write_text('of the first')
+        failed = _train(_write_config(tmp_path))
+    assert failed.returncode == 2 and 'Traceback' not in failed.stderr
+    line = failed.stderr.splitlines()[-1]
+    assert line.startswith(f'error: {tmp_path}/work: in use since 20')
+    assert f' by process {os.getpid()} on ' in line
+    assert sorted(file.name for file in (tmp_path / 'work').iterdir()) == ['.lock', 'log']
+
+
+@pytest.mark.process
+def test_loader_that_dies_before_anything_was_learnt(tmp_path):
+    failed = _train(_write_config(tmp_path, workers=1), LOADER_DIES_AT_START='1')
+    assert failed.returncode == 2 and 'Traceback' not in failed.stderr
+    line = failed.stderr.splitlines()[-1]
+    assert line.startswith('error: loader process ')
+    assert line.endswith('no checkpoint was saved yet, the same command begins anew')
 
 
 @pytest.mark.process
@@ -329,5 +383,9 @@ def test_full_disk_leaves_no_half_written_checkpoint(tmp_path):
     # No file may grow beyond 100 KiB, a checkpoint has more.
     failed = _run('bash', '-c', f'ulimit -f 100; exec {sys.executable} tools/train.py {config}')
     assert failed.returncode == 2
-    assert failed.stderr.splitlines()[-1] == f'error: {tmp_path}/work/epoch_1.pth: File too large'
+    work = tmp_path / 'work'
+    assert failed.stderr.splitlines()[-1] == (
+        f'error: {work}/epoch_1.pth: cannot be written (a file in {work} may not grow so large); '
+        'no checkpoint was saved yet, the same command begins anew'
+    )
     assert not [path.name for path in (tmp_path / 'work').iterdir() if 'epoch' in path.name]

@@ -46,7 +46,8 @@ if [ -e "$out/settings" ] && [ "$(cat "$out/settings")" != "$settings" ]; then
   echo "error: $out: its rounds were made with $(cat "$out/settings"): give the same, or another OUT" >&2
   exit 2
 fi
-echo "$settings" >"$out/settings"
+echo "$settings" >"$out/settings.part"
+mv "$out/settings.part" "$out/settings" # whole, on a full disk too
 before=
 for round in $(seq 1 "$rounds"); do
   here=$out/round$round

@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 
 from tests.engine.test_pair_mining import NET
+from tests.utils.test_folder_lock import hold
 from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes, RandomBoxes
 from usot_plugin.datasets.frames.frame_readers import DecodedFrames
 from usot_plugin.datasets.frames.store_building import tracks_by_clip
@@ -21,6 +22,7 @@ from usot_plugin.models import BackgroundDiscriminator
 from usot_plugin.testing.media import moving_square_frames, write_frames
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.folder_lock import FolderInUseError
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,6 +93,7 @@ class Trainings:
         if self.epochs is None:
             raise ConfigError(f'{config}: no such table')
         self.configs.append(cfg)
+        self.work_dir = cfg.work_dir
         return self
 
     def train(self):
@@ -115,6 +118,22 @@ def stages(folder: Path, **changes) -> PULStages:
 
 
 OTHER_TABLE = {'discrimination.train_dataloader.dataset.table': 'other'}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize('held', ['work', 'shared'])
+def test_a_second_run_is_refused(tmp_path, monkeypatch, held):
+    runs = Trainings(monkeypatch, 2)
+    first = hold(tmp_path / held)
+    try:
+        with pytest.raises(FolderInUseError) as refused:
+            stages(tmp_path).run()
+    finally:
+        first.kill()
+        first.wait()
+    assert refused.value.filename == str(tmp_path / held)
+    assert f'by process {first.pid} on ' in refused.value.strerror
+    assert not runs.configs
 
 
 def test_a_first_stage_that_made_nothing_locks_nothing(tmp_path, monkeypatch):

@@ -4,8 +4,10 @@ run, also in other processes."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,8 @@ class MadeUpGroups(Dataset):
         return 'cycle' if self._shared[1] else 'naive'
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        if os.environ.get('LOADER_DIES_AT_START') and multiprocessing.parent_process():
+            os.kill(os.getpid(), signal.SIGKILL)
         rng = torch.Generator().manual_seed(1000 * self.epoch + index)
         shift = 8 * int(torch.randint(-2, 3, (1,), generator=rng))
         box = [96.0 + shift, 96.0, 160.0 + shift, 160.0]
@@ -104,8 +108,10 @@ class StillNormUSOT(USOT):
 
 @HOOKS.register_module()
 class RecordLossHook(Hook):
-    """Appends each step's losses and learning rate to ``<work_dir>/losses_<rank>.jsonl``; dies at
-    ``$DIE_AT_ITERATION``."""
+    """Appends each step's losses and learning rate to ``<work_dir>/losses_<rank>.jsonl``.
+
+    At ``$DIE_AT_ITERATION`` the process dies, at ``$LOADER_DIES_AT_ITERATION`` one of its loaders.
+    """
 
     def after_train_iter(
         self, runner, batch_idx: int, data_batch=None, outputs: dict | None = None
@@ -118,6 +124,9 @@ class RecordLossHook(Hook):
             file.write(json.dumps({'iteration': runner.iter, **row}) + '\n')
         if os.environ.get('DIE_AT_ITERATION') == str(runner.iter):
             os.kill(os.getpid(), signal.SIGKILL)
+        if os.environ.get('LOADER_DIES_AT_ITERATION') == str(runner.iter):
+            multiprocessing.active_children()[0].kill()
+            time.sleep(0.5)  # the signal comes inside the step
 
 
 def read_losses(work_dir: Path, rank: int = 0) -> list[dict[str, float]]:

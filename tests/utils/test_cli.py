@@ -11,6 +11,9 @@ class OwnError(RuntimeError):
     pass
 
 
+NO_SPACE = '/none/a.txt: cannot be written (no space left on /none'
+
+
 def raising(error: BaseException):
     def run() -> None:
         raise error
@@ -29,13 +32,48 @@ def test_status_of_a_run_that_ends_well():
         (ValueError('key x\n is wrong'), USER_ERROR, 'error: key x is wrong'),
         (OwnError('a.txt: no boxes'), USER_ERROR, 'error: a.txt: no boxes'),
         (FileNotFoundError(2, 'No such file', 'b.txt'), USER_ERROR, 'error: b.txt: No such file'),
-        (OSError(28, 'No space left'), USER_ERROR, 'error: out: No space left'),
+        (OSError(5, 'Input/output error'), USER_ERROR, 'error: out: Input/output error'),
         (KeyboardInterrupt(), INTERRUPTED, 'error: interrupted'),
     ],
 )
 def test_what_the_user_can_mend_is_one_line(capsys, error, status, line):
     assert exit_status(raising(error), mendable=(OwnError,), where='out') == status
     assert capsys.readouterr().err == line + '\n'
+
+
+@pytest.mark.parametrize(
+    ('error', 'message'),
+    [
+        (OSError(28, 'No space left on device', '/none/a.txt'), NO_SPACE),
+        (
+            OSError(122, 'Disk quota exceeded', '/none/a.txt'),
+            f'{NO_SPACE}: the disk quota is used up',
+        ),
+        (
+            RuntimeError('DataLoader worker (pid 77) is killed by signal: Killed. '),
+            'loader process 77 was killed (SIGKILL; out of memory?)',
+        ),
+        (
+            RuntimeError('DataLoader worker (pid(s) 7, 8) exited unexpectedly'),
+            'loader process 7, 8 exited unexpectedly',
+        ),
+    ],
+)
+def test_what_comes_from_outside_says_how_to_go_on(capsys, error, message):
+    assert exit_status(raising(error), going_on=lambda: 'the same command goes on') == USER_ERROR
+    line = capsys.readouterr().err
+    assert line.startswith('error: ') and line.endswith('; the same command goes on\n')
+    assert message in line
+
+
+def test_error_that_a_loader_process_handed_over_is_its_last_line(capsys):
+    text = (
+        'Caught OwnError in DataLoader worker process 0.\n'
+        'Original Traceback (most recent call last):\n'
+        '  File "a.py", line 1\ntests.OwnError: a.mp4: no such file\n'
+    )
+    assert exit_status(raising(OwnError(text)), mendable=(OwnError,)) == USER_ERROR
+    assert capsys.readouterr().err == 'error: a.mp4: no such file\n'
 
 
 def test_a_fault_of_our_own_keeps_its_traceback():

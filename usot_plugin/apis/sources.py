@@ -20,6 +20,7 @@ import numpy as np
 
 from usot_plugin.structures.clip import Clip, ClipError, open_clip, resize_within
 from usot_plugin.structures.video_index import main_stream, orientation_of, reason_of, upright
+from usot_plugin.utils.atomic import NO_ROOM, write_cause
 
 #: Schemes that are opened as a stream.
 STREAM_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'http', 'https', 'udp', 'tcp', 'srt')
@@ -125,7 +126,9 @@ class DownloadedSource(ClipSource):
             super().__init__(open_clip(file))
         except OSError as error:
             self.close()
-            raise SourceError(label, f'cannot be fetched ({reason_of(error)})') from error
+            full = error.errno in NO_ROOM
+            cause = write_cause(error, file) if full else reason_of(error)
+            raise SourceError(label, f'cannot be fetched ({cause})') from error
         except ClipError as error:
             self.close()
             raise SourceError(label, error.cause) from error

@@ -23,7 +23,7 @@ from usot_plugin.datasets.frames.crop_store import CropStoreError
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
-from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.atomic import whole_file, write_cause
 from usot_plugin.utils.cli import OneLineParser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
@@ -177,7 +177,6 @@ def main(argv: list[str] | None = None) -> int:
         TableError,
         CropStoreError,
         ClipError,
-        OSError,
         ValueError,
         KeyError,
     ) as error:
@@ -185,6 +184,10 @@ def main(argv: list[str] | None = None) -> int:
             f'browse_dataset: {error.args[0] if isinstance(error, KeyError) else error}',
             file=sys.stderr,
         )
+        return 2
+    except OSError as error:
+        path = error.filename or args.out
+        print(f'browse_dataset: {path}: {write_cause(error, path)}', file=sys.stderr)
         return 2
     return 0
 

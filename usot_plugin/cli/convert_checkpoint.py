@@ -18,7 +18,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.atomic import whole_file, write_cause
 from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
 from usot_plugin.utils.cli import OneLineParser
 from usot_plugin.utils.published_siamrpn import convert_siamrpn, is_siamrpn
@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> None:
         with whole_file(args.converted) as temporary:
             temporary.write_bytes(content.getbuffer())
     except OSError as error:
-        _refuse(f'{args.converted}: cannot be written ({error.strerror or error})')
+        _refuse(f'{args.converted}: cannot be written ({write_cause(error, args.converted)})')
     print(f'{kind}: {len(converted)} tensors -> {args.converted}')
 
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-import lmdb
-
 from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
 from usot_plugin.datasets.frames.crop_store import CropStoreError, StoreConfig
 from usot_plugin.datasets.frames.store_building import BuildReport, build_crop_store, extract_frames
 from usot_plugin.discovery.table.format import TableError
+from usot_plugin.utils.atomic import write_cause
 from usot_plugin.utils.cli import OneLineParser
 from usot_plugin.utils.worker_pool import TIMEOUT_S, WorkerStartError
 
@@ -139,8 +138,13 @@ def main(argv: list[str] | None = None) -> int:
         return _stop(EXIT_USAGE, str(error))
     except WorkerStartError as error:
         return _stop(EXIT_NOT_WRITTEN, str(error))
-    except (OSError, lmdb.Error) as error:
-        return _stop(EXIT_NOT_WRITTEN, f'cannot write {args.out}: {error}')
+    except OSError as error:
+        cause = write_cause(error, error.filename or args.out)
+        return _stop(
+            EXIT_NOT_WRITTEN,
+            f'{args.out}: cannot be written ({cause}); '
+            'the finished clips are safe, the same command goes on from here',
+        )
     except KeyboardInterrupt:
         return _stop(
             EXIT_INTERRUPTED,

@@ -33,6 +33,7 @@ from usot_plugin.tracking import Tracker, needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.folder_lock import folder_lock
 from usot_plugin.utils.worker_pool import TIMEOUT_S, WorkerStartError
 
 PRETRAINED, NO_CHECKPOINT = 'pretrained', 'none'
@@ -165,18 +166,19 @@ def run(args: argparse.Namespace) -> int:
     numbers = RelabelConfig(**{one.name: getattr(args, one.name) for one in fields(RelabelConfig)})
     tracker, model = build(args)
     seconds = args.clip_timeout or None
-    tally = relabel_table(
-        args.table,
-        args.out,
-        tracker,
-        model,
-        numbers,
-        args.workers,
-        args.video_root,
-        args.overwrite,
-        args.quiet,
-        seconds,
-    )
+    with folder_lock(args.out):
+        tally = relabel_table(
+            args.table,
+            args.out,
+            tracker,
+            model,
+            numbers,
+            args.workers,
+            args.video_root,
+            args.overwrite,
+            args.quiet,
+            seconds,
+        )
     print(tally.summary())
     return PARTIAL if tally.failed else FINE
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
+import shlex
 import sys
+from pathlib import Path
 
 from mmengine.config import Config
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.cli.preflight import InputsError, check_config
-from usot_plugin.engine.distributed import enable_amp, end_process_group, prepare_launcher, set_tf32
+from usot_plugin.engine.distributed import (
+    enable_amp,
+    end_process_group,
+    prepare_launcher,
+    set_tf32,
+    work_dir_lock,
+)
 from usot_plugin.engine.training_loops import use_resumable_loop
-from usot_plugin.engine.training_run import MENDABLE, build_runner
-from usot_plugin.utils.cli import FINE, USER_ERROR, OneLineParser
+from usot_plugin.engine.training_run import MENDABLE, build_runner, latest_checkpoint, train
+from usot_plugin.utils.cli import OneLineParser, exit_status
 from usot_plugin.utils.config import ConfigError, ConfigOptions, choose_work_dir, load_config
 
 
@@ -105,19 +112,45 @@ def build_config(args: argparse.Namespace) -> Config:
 def main(argv: list[str] | None = None) -> int:
     """Train; returns the exit status. What the user can mend ends in one line on stderr."""
     args = parse_args(argv)
-    try:
+    given = list(sys.argv[1:] if argv is None else argv)
+    work_dir: list[str] = []
+
+    def run() -> None:
         cfg = build_config(args)
-        build_runner(cfg, args.config).train()
-        end_process_group()
-    except (*MENDABLE, InputsError) as error:
-        # Errors of loader processes come with their traceback and their class before the message.
-        message = re.sub(r'^[\w.]+Error: ', '', str(error).strip().splitlines()[-1])
-    except OSError as error:
-        message = f'{error.filename or args.config}: {error.strerror or error}'
-    else:
-        return FINE
-    print(f'error: {message}', file=sys.stderr)
-    return USER_ERROR
+        with work_dir_lock(cfg.work_dir, args.launcher):
+            runner = build_runner(cfg, args.config)
+            work_dir.append(cfg.work_dir)  # from here on there may be something to go on with
+            train(runner)
+            end_process_group()
+
+    def going_on() -> str:
+        kept = latest_checkpoint(work_dir[0]) if work_dir else None
+        return resume_hint(given, kept, args.launcher != 'none') if work_dir else ''
+
+    return exit_status(run, (*MENDABLE, InputsError), args.config, going_on=going_on)
+
+
+def resume_hint(given: list[str], kept: Path | None, launched: bool) -> str:
+    """What a training that was stopped has left, and the command that goes on with it.
+
+    Args:
+        given: The arguments of this run.
+        kept: The latest checkpoint.
+        launched: A launcher started this process with arguments of its own.
+    """
+    if kept is None:
+        return 'no checkpoint was saved yet, the same command begins anew'
+    if launched:
+        return f'{kept} is kept, the same command with --resume {shlex.quote(str(kept))} goes on'
+    rest = list(given)
+    while '--resume' in rest:
+        at = rest.index('--resume')
+        value = rest[at + 1 : at + 2]
+        del rest[at : at + 2 if value and not value[0].startswith('-') else at + 1]
+    rest = [word for word in rest if not word.startswith('--resume=')]
+    program = ['usot', 'train'] if sys.argv[0] == 'usot train' else ['python', 'tools/train.py']
+    command = shlex.join([*program, *rest, '--resume', str(kept)])
+    return f'{kept} is kept, this goes on: {command}'
 
 
 if __name__ == '__main__':

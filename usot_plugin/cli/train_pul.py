@@ -68,7 +68,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return exit_status(
-        lambda: run(args), MENDABLE, args.config, 'interrupted; the same command goes on'
+        lambda: run(args),
+        MENDABLE,
+        args.config,
+        going_on=lambda: 'what is done is kept, the same command goes on',
     )
 
 

@@ -4,12 +4,17 @@ without a GPU."""
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import init_dist, is_distributed
+
+from usot_plugin.utils.folder_lock import folder_lock
 
 #: A process may wait this long for another one that still tracks, mines or stores crops.
 PATIENCE_S = 7 * 24 * 3600
@@ -79,6 +84,30 @@ def start_process_group(cfg: Config) -> None:
     """
     if cfg.launcher != 'none' and not is_distributed():
         init_dist(cfg.launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
+
+
+def is_first_process(launcher: str) -> bool:
+    """Whether this is the process that writes, before the processes have found each other.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'`` or ``'slurm'``.
+    """
+    variable = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID'}.get(launcher)
+    return variable is None or os.environ.get(variable, '0') == '0'
+
+
+@contextmanager
+def work_dir_lock(folder: str | Path, launcher: str) -> Iterator[None]:
+    """Keep a second training out of a folder; the first process does so for all of them.
+
+    Raises:
+        FolderInUseError: Another training is there.
+    """
+    if is_first_process(launcher):
+        with folder_lock(folder):
+            yield
+    else:
+        yield
 
 
 def end_process_group() -> None:

@@ -27,7 +27,6 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import barrier, get_dist_info, is_main_process
 from mmengine.registry import MODELS
-from mmengine.runner import find_latest_checkpoint
 
 from usot_plugin.datasets import DiscoveredBoxes, PseudoBoxDataset
 from usot_plugin.datasets.boxes.box_sources import BoxSource
@@ -59,11 +58,13 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import write_bytes, write_text
 from usot_plugin.utils.checkpoint import load_weights, weights_digest
 from usot_plugin.utils.config import ConfigError, nearest
+from usot_plugin.utils.folder_lock import folder_lock
 from usot_plugin.utils.json_text import parse_json
 
+from .distributed import work_dir_lock
 from .pair_mining import MiningConfig, PairMiner, anchor_frames
 from .training_loops import use_resumable_loop
-from .training_run import build_runner
+from .training_run import build_runner, latest_checkpoint, train
 
 #: Keys of the config that are not the Runner's.
 STAGE_KEYS = ('discrimination', 'mining', 'shared_dir')
@@ -119,13 +120,20 @@ class PULStages:
             raise ConfigError(f'{config}: {error}') from error
 
     def run(self) -> None:
-        """All stages, as far as they are not done."""
+        """All stages, as far as they are not done.
+
+        Raises:
+            FolderInUseError: Another run works in the work dir, or in the first two stages.
+        """
         # As far as it can be said by now: better than after the hours of the first two stages.
         last = self._without_stage_keys()
         self._finished(last, _made_with(last), '--work-dir')
-        checkpoint = self.discriminate()
-        pairs = self.mine(checkpoint)
-        self.train(checkpoint, pairs)
+        launcher = self.cfg.get('launcher', 'none')
+        with work_dir_lock(self.cfg.work_dir, launcher):
+            with work_dir_lock(self.shared, launcher):  # of other configs, too
+                checkpoint = self.discriminate()
+                pairs = self.mine(checkpoint)
+            self.train(checkpoint, pairs)
 
     # --- stage 1
     # ----------------------------------------------------------------------------------------------
@@ -255,7 +263,8 @@ class PULStages:
         if self.store_crops:
             dataset.crop_store = str(self.shared / 'pair_crops')
             if is_main_process():
-                report = build_crop_store(source, dataset.crop_store, workers=0)
+                with folder_lock(self.shared):
+                    report = build_crop_store(source, dataset.crop_store, workers=0)
                 _say(f'crops of {report.clips} clips stored, {report.skipped} were there')
             barrier()
         elif self.frame_root is not None:
@@ -315,7 +324,7 @@ class PULStages:
         """Train, going on where a killed run stopped; returns the last checkpoint."""
         folder = Path(cfg.work_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        cfg.resume = _latest_checkpoint(cfg) is not None
+        cfg.resume = latest_checkpoint(cfg.work_dir) is not None
         if cfg.resume:  # or MMEngine would resume from the weights that the first start was given
             cfg.load_from = None
         # Two Runners of one process must not share logs.
@@ -326,7 +335,7 @@ class PULStages:
         runner = build_runner(cfg, self.config)
         if is_main_process():
             write_text(folder / RECORD, json.dumps(made_with, indent=1))
-        runner.train()
+        train(runner)
         barrier()  # the first process has written the last checkpoint
         checkpoint = _last_checkpoint(cfg)
         if not checkpoint.is_file():
@@ -341,12 +350,6 @@ def _made_with(cfg: Config, further: Mapping[str, Any] | None = None) -> dict[st
     """What the result of a training depends on, as JSON gives it back."""
     parts = {**{key: _nested(cfg, key) for key in TRAINED_WITH}, **(further or {})}
     return json.loads(json.dumps(parts, default=str))
-
-
-def _latest_checkpoint(cfg: Config) -> Path | None:
-    """Where to go on; what MMEngine's note names may have been removed by hand."""
-    noted = find_latest_checkpoint(cfg.work_dir)
-    return Path(noted) if noted and Path(noted).is_file() else None
 
 
 def _last_checkpoint(cfg: Config) -> Path:

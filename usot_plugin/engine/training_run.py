@@ -3,6 +3,10 @@ one line."""
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from usot_plugin.datasets import CropStoreError, NoSampleError
 from usot_plugin.datasets.benchmarks.annotations import AnnotationError
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.structures.clip import ClipError
+from usot_plugin.utils.atomic import naming_full_disk
 from usot_plugin.utils.checkpoint import (
     CheckpointError,
     check_fit,
@@ -27,11 +32,15 @@ from usot_plugin.utils.checkpoint import (
 from usot_plugin.utils.config import ConfigError
 from usot_plugin.utils.host import drop_host_notices
 from usot_plugin.utils.optional import MissingPackageError
+from usot_plugin.utils.worker_pool import loader_death
 
 from .distributed import LaunchError
 from .hooks import NonFiniteLossError
 from .hooks.training_stage import bare_model
+from .training_loops import LoaderDiedError
 
+#: MMEngine's file that names the latest checkpoint of a work dir.
+NOTE = 'last_checkpoint'
 #: Errors whose message says all; everything else is a fault of the program and keeps its traceback.
 MENDABLE = (
     AnnotationError,
@@ -40,6 +49,7 @@ MENDABLE = (
     ConfigError,
     CropStoreError,
     LaunchError,
+    LoaderDiedError,
     MissingPackageError,
     NonFiniteLossError,
     NoSampleError,
@@ -65,9 +75,11 @@ def build_runner(cfg: Config, config: str) -> Runner:
     use_safe_loader()
     use_whole_files()
     resume = bool(cfg.get('resume'))
-    start = cfg.get('load_from') or (find_latest_checkpoint(cfg.work_dir) if resume else None)
+    start = cfg.get('load_from') or (latest_checkpoint(cfg.work_dir) if resume else None)
     # Behind a URL, or a folder of shards: MMEngine's matter.
     local = start if start and '://' not in str(start) and not Path(start).is_dir() else None
+    if resume and start:  # MMEngine would go by its note alone, which a full disk leaves empty
+        cfg.load_from = str(start)
     if local and resume:
         check_resumable(load_checkpoint(local), local)
     elif local and cfg.get('runner_type'):
@@ -78,7 +90,8 @@ def build_runner(cfg: Config, config: str) -> Runner:
             runner = RUNNERS.build(cfg)
             drop_host_notices(runner.logger)
             return runner
-        runner = Runner.from_cfg(cfg)
+        with _naming_full_disk(cfg.work_dir):
+            runner = Runner.from_cfg(cfg)
         drop_host_notices(runner.logger)
         runner.train_loop  # noqa: B018  (builds the data set)
     except (KeyError, TypeError, ValueError) as error:
@@ -95,6 +108,58 @@ def build_runner(cfg: Config, config: str) -> Runner:
             'of the log meanwhile; on a GPU that can take more than a minute'
         )
     return runner
+
+
+def train(runner: Runner) -> None:
+    """Run the training.
+
+    Raises:
+        LoaderDiedError: A loader process died.
+        OSError: The disk is full; a file or the work dir is named.
+    """
+    try:
+        with _naming_full_disk(runner.work_dir):
+            runner.train()
+    except LoaderDiedError:
+        raise
+    except RuntimeError as error:  # outside of the steps of :class:`ResumableEpochLoop`
+        cause = loader_death(error)
+        if cause is None:
+            raise
+        raise LoaderDiedError(cause) from error
+
+
+@contextmanager
+def _naming_full_disk(work_dir: str) -> Iterator[None]:
+    """For MMEngine's own files: log, scalars, dumped config."""
+    usual = logging.FileHandler.handleError  # prints a traceback for every line of the log
+
+    def handle(handler: logging.Handler, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            raise error
+        usual(handler, record)  # type: ignore[arg-type]
+
+    setattr(logging.FileHandler, 'handleError', handle)  # noqa: B010  (mypy forbids the assignment)
+    try:
+        with naming_full_disk(work_dir):
+            yield
+    finally:
+        setattr(logging.FileHandler, 'handleError', usual)  # noqa: B010
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """Where a training goes on: what MMEngine's note names, or else the newest checkpoint.
+
+    What the note names may have been removed by hand, and a full disk leaves the note empty.
+    """
+    if not Path(work_dir).is_dir():
+        return None
+    noted = find_latest_checkpoint(str(work_dir)) if Path(work_dir, NOTE).is_file() else None
+    if noted and Path(noted).exists():
+        return Path(noted)
+    found = [path for kind in ('epoch_*.pth', 'iter_*.pth') for path in Path(work_dir).glob(kind)]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def compile_parts(model: nn.Module, **options: Any) -> list[str]:

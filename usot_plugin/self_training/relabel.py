@@ -18,7 +18,7 @@ import torch
 from usot_plugin.datasets.boxes.box_sources import clip_path
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.many_clips.one_clip import ClipResult
-from usot_plugin.discovery.many_clips.pipeline import TableWriteError
+from usot_plugin.discovery.many_clips.pipeline import write_error
 from usot_plugin.discovery.many_clips.progress import Progress, Tally
 from usot_plugin.discovery.quality import drop_reason, is_samplable
 from usot_plugin.discovery.reasons import Reason
@@ -127,9 +127,7 @@ def relabel_table(
         if parts.needs_merge():
             progress.line(f'merged into {parts.merge()}')
     except OSError as error:
-        raise TableWriteError(
-            f'{parts.folder}: cannot be written ({error.strerror or error})'
-        ) from error
+        raise write_error(parts.folder, error) from error
     finally:
         progress.close()
     return progress.tally

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -13,6 +14,14 @@ from pathlib import Path
 
 #: A temporary file of another machine is taken for abandoned after this long.
 STALE_AFTER_S = 24 * 3600
+#: What the system calls a disk without room, and how a message says it of a folder.
+NO_ROOM = {
+    errno.ENOSPC: 'no space left on {}',
+    errno.EDQUOT: 'no space left on {}: the disk quota is used up',
+    errno.EFBIG: 'a file in {} may not grow so large',
+}
+#: So many bytes are tried where a library does not say why it could not write.
+TRIED_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
@@ -26,7 +35,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     missing.
 
     Raises:
-        OSError: The folder cannot be made or written to; ``errno.ENOSPC`` for a full disk.
+        OSError: The folder cannot be made or written to. For a full disk its ``errno`` is a key of
+            :data:`NO_ROOM` and its ``filename`` the target, whatever library wrote.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +47,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         os.replace(temporary, target)
         _sync_folder(target.parent)
+    except Exception as error:
+        full = room_error(error, target, temporary)
+        if full is None:
+            raise
+        raise full from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,19 +62,20 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     its folder stays.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be made; of a full disk as of :func:`whole_file`.
     """
     target = Path(path)
     temporary = temporary_folder(target)
     shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same id
-    temporary.mkdir(parents=True)
     try:
-        yield temporary
-        try:
-            temporary.rename(target)
-        except OSError:
-            if not target.is_dir():
-                raise
+        with naming_full_disk(target):
+            temporary.mkdir(parents=True)
+            yield temporary
+            try:
+                temporary.rename(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -67,6 +83,92 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
 def temporary_folder(target: Path) -> Path:
     """Name for a folder that is being made; :func:`remove_abandoned` knows it."""
     return target.with_name(f'.{target.name}.{_host()}-{os.getpid()}.tmp')
+
+
+@contextlib.contextmanager
+def naming_full_disk(path: str | Path) -> Iterator[None]:
+    """Let the block's error say that the disk is full where it is; for writers of whole folders.
+
+    Args:
+        path: What is being written; named by an error that names nothing itself.
+
+    Raises:
+        OSError: As of :func:`whole_file`.
+    """
+    try:
+        yield
+    except Exception as error:
+        named = getattr(error, 'filename', None)
+        full = room_error(error, Path(named or path))
+        if full is None:
+            raise
+        raise full from error
+
+
+def room_error(
+    error: Exception, path: Path, written: Path | None = None, size: int = TRIED_BYTES
+) -> OSError | None:
+    """The full disk behind an error; None where it is something else.
+
+    Libraries say it each in their way, or not at all: NumPy '8188 requested and 0 written', LMDB
+    'Input/output error', PyTorch and PyArrow wrap the text of the system. Where an error may be one
+    and does not say, the disk is asked: so many more bytes are written.
+
+    Args:
+        error: Of a library, or of the system. An error class of this package speaks for itself.
+        path: What the returned error names.
+        written: A file of no more use, which is written to; one of its own by default.
+        size: How many bytes were to be written.
+    """
+    library = type(error).__module__.partition('.')[0] != __name__.partition('.')[0]
+    if not library or not isinstance(error, OSError | RuntimeError) and not _of_lmdb(error):
+        return None
+    for code in NO_ROOM:
+        if getattr(error, 'errno', None) == code or os.strerror(code) in str(error):
+            return _full(code, path)
+    unsaid = not isinstance(error, OSError) or error.errno in (None, errno.EIO)
+    return _ask_for_room(path, written, max(size, TRIED_BYTES)) if unsaid else None
+
+
+def _of_lmdb(error: Exception) -> bool:
+    return type(error).__module__.partition('.')[0] == 'lmdb'
+
+
+def _full(code: int, path: Path) -> OSError:
+    return OSError(code, os.strerror(code), str(path))
+
+
+def _ask_for_room(path: Path, written: Path | None, size: int) -> OSError | None:
+    folder = path if path.is_dir() else path.parent
+    trial = written or folder / f'.room.{_host()}-{os.getpid()}.tmp'
+    try:
+        with trial.open('ab') as stream:
+            for _ in range(-(-size // TRIED_BYTES)):
+                stream.write(bytes(TRIED_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        return _full(error.errno, path) if error.errno in NO_ROOM else None
+    finally:
+        remove_quietly(trial)
+    return None
+
+
+def write_cause(error: BaseException, path: object = None) -> str:
+    """Why something could not be written, in words; for a full disk 'no space left on <folder>'.
+
+    Args:
+        error: Of the system, or of a library.
+        path: What was written, for an error that names no file.
+    """
+    code = getattr(error, 'errno', None)
+    if code in NO_ROOM:
+        named = path or getattr(error, 'filename', None)
+        if not named:
+            return NO_ROOM[code].format('the disk')
+        place = Path(str(named)).absolute()
+        return NO_ROOM[code].format(place if place.is_dir() else place.parent)
+    return getattr(error, 'strerror', None) or str(error) or type(error).__name__
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

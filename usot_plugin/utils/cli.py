@@ -6,12 +6,15 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+from .atomic import NO_ROOM, write_cause
 from .names import shown_name
 from .optional import as_missing_package
+from .worker_pool import loader_death
 
 FINE = 0
 #: Exit status where a part of the input could not be used; each part is named on stderr.
@@ -63,6 +66,7 @@ def exit_status(
     mendable: tuple[type[BaseException], ...] = (),
     where: object = '',
     interrupted: str = 'interrupted',
+    going_on: Callable[[], str] = str,
 ) -> int:
     """Run a tool; what the user can mend ends in one line on stderr.
 
@@ -72,34 +76,55 @@ def exit_status(
             is one) and an ``OSError`` always are.
         where: What to name for an ``OSError`` that names no file.
         interrupted: What to say after Ctrl-C.
+        going_on: Gives what to say of going on where a run was stopped from outside (a full disk, a
+            loader process that died, Ctrl-C), the empty text for nothing.
 
     Returns:
         The exit status: what ``run`` returned, :data:`USER_ERROR`, or :data:`INTERRUPTED`.
     """
-    known: tuple[type[BaseException], ...] = (ValueError, *mendable)
     print_any_name()
     try:
         return run() or FINE
-    except UnicodeEncodeError as error:
-        # A file name in bytes that are not UTF-8, where only text can be written.
-        return _stop(
-            USER_ERROR,
-            f'{shown_name(error.object)[:LONGEST_NAME]}: the name is not UTF-8; rename the file',
-        )
-    except known as error:
-        return _stop(USER_ERROR, ' '.join(str(error).split()))
-    except ImportError as error:
-        missing = as_missing_package(error, os.path.basename(sys.argv[0]))
-        if missing is None:
-            raise
-        return _stop(USER_ERROR, str(missing))
-    except OSError as error:
-        return _stop(
-            USER_ERROR,
-            f'{error.filename or where or type(error).__name__}: {error.strerror or error}',
-        )
     except KeyboardInterrupt:
-        return _stop(INTERRUPTED, interrupted)
+        return _stop(INTERRUPTED, _and(interrupted, going_on()))
+    except Exception as error:
+        message, from_outside = _in_one_line(error, mendable, where)
+        if message is None:
+            raise
+        return _stop(USER_ERROR, _and(message, going_on() if from_outside else ''))
+
+
+def _in_one_line(
+    error: Exception, mendable: tuple[type[BaseException], ...], where: object
+) -> tuple[str | None, bool]:
+    """The line for an error, None for a fault of the program; and whether it came from outside."""
+    if isinstance(error, UnicodeEncodeError):
+        # a file name in bytes that are not UTF-8, where only text can be written
+        name = shown_name(error.object)[:LONGEST_NAME]
+        return f'{name}: the name is not UTF-8; rename the file', False
+    text = str(error).strip()
+    if text.startswith('Caught ') and 'Original Traceback' in text:
+        # Of a loader process: its traceback, and its class before the message.
+        text = re.sub(r'^[\w.]+Error: ', '', text.splitlines()[-1])
+    death = loader_death(error)
+    if death is not None or hasattr(error, 'from_outside'):
+        return death or text, True
+    if isinstance(error, (ValueError, *mendable)):
+        return ' '.join(text.split()), False
+    if isinstance(error, OSError):
+        path = error.filename or where
+        if error.errno in NO_ROOM:
+            cause = write_cause(error, path)
+            return f'{path}: cannot be written ({cause})' if path else cause, True
+        return f'{path or type(error).__name__}: {error.strerror or text}', False
+    if isinstance(error, ImportError):
+        missing = as_missing_package(error, os.path.basename(sys.argv[0]))
+        return None if missing is None else str(missing), False
+    return None, False
+
+
+def _and(message: str, more: str) -> str:
+    return f'{message}; {more}' if more else message
 
 
 def print_any_name() -> None:

@@ -13,6 +13,7 @@ import contextlib
 import multiprocessing as mp
 import os
 import pickle
+import re
 import signal
 import threading
 import time
@@ -368,3 +369,22 @@ def how_it_died(exit_code: int | None) -> str:
             ' (out of memory?)' if exit_code == -9 else ''
         )
     return f'died with exit code {exit_code}'
+
+
+def loader_death(error: BaseException) -> str | None:
+    """What PyTorch says of a loader process that died; None where the error says something else.
+
+    An error that a loader process raised and handed over is something else.
+    """
+    found = None
+    known: BaseException | None = error
+    while isinstance(known, RuntimeError):
+        text = ' '.join(str(known).split()).rstrip('.')
+        if not re.match(r'DataLoader worker \(pid', text):
+            break
+        found = text  # of two, the first to be raised knows the signal
+        known = known.__cause__ or known.__context__
+    if found is None:
+        return None
+    found = re.sub(r'^DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)', r'loader process \1', found)
+    return found.replace('is killed by signal: Killed', 'was killed (SIGKILL; out of memory?)')

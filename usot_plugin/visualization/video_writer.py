@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.atomic import whole_file, write_cause
 
 #: Encoders in order of preference with their options; all write yuv420p, which every player shows.
 ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -70,7 +70,7 @@ class VideoWriter:
         except (OSError, av.error.FFmpegError, ValueError) as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise VideoWriteError(
-                self.path, f'cannot be written ({getattr(error, "strerror", None) or error})'
+                self.path, f'cannot be written ({write_cause(error, self.path)})'
             ) from error
         return self
 
@@ -109,7 +109,7 @@ class VideoWriter:
             self._container.mux(self._stream.encode(picture))
         except (OSError, av.error.FFmpegError) as error:
             raise VideoWriteError(
-                self.path, f'cannot be written ({getattr(error, "strerror", None) or error})'
+                self.path, f'cannot be written ({write_cause(error, self.path)})'
             ) from error
         self.frame_count += 1
 
@@ -128,7 +128,7 @@ class VideoWriter:
                 container.close()
         except (OSError, av.error.FFmpegError, ValueError) as closing:
             failure = failure or VideoWriteError(
-                self.path, f'cannot be written ({getattr(closing, "strerror", None) or closing})'
+                self.path, f'cannot be written ({write_cause(closing, self.path)})'
             )
         if failure is None and self.frame_count == 0:
             failure = VideoWriteError(self.path, 'no frame to write')

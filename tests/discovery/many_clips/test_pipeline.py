@@ -334,7 +334,7 @@ def test_full_disk_stops_the_run_with_one_line_and_nothing_half_written(
     monkeypatch.setattr(os, 'fsync', full_after_two)
     with pytest.raises(
         TableWriteError,
-        match=r'cannot be written \(the disk is full\); the finished clips are safe',
+        match=r'cannot be written \(no space left on .*\); the finished clips are safe',
     ) as caught:
         discover_clips(clips, CONFIG, tmp_path / 't', RunOptions(workers=0))
     assert '\n' not in str(caught.value)

@@ -99,7 +99,7 @@ def test_a_crash_before_the_last_file_does_not_count_as_finished(tmp_path, traje
             raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(np, 'savetxt', failing)
-    with pytest.raises(ResultError, match=r'seq_time.txt: cannot be written \(No space left'):
+    with pytest.raises(ResultError, match=r'seq_time.txt: cannot be written \(no space left'):
         OnePassResults(tmp_path).write('seq', trajectory)
     assert [path.name for path in tmp_path.iterdir()] == ['seq_score.txt']
     assert OnePassResults(tmp_path).unfinished_reason(sequence_of(trajectory))

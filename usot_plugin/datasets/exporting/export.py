@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from usot_plugin.discovery.table.reading import read_table
 
 from ...structures.clip import ClipError
-from ...utils.atomic import remove_abandoned, temporary_folder, whole_file
+from ...utils.atomic import naming_full_disk, remove_abandoned, temporary_folder, whole_file
 from ...utils.names import path_below
 from ...version import __version__
 from .coco import CocoVideoExporter, TAOExporter
@@ -157,8 +157,11 @@ def _new_output(out: Path, folder: bool, overwrite: bool, info: dict[str, Any]) 
         shutil.rmtree(left, ignore_errors=True)
     moved = False
     try:
-        yield place
-        (place / MARKER).write_text(json.dumps(info, indent=1, sort_keys=True), encoding='utf-8')
+        with naming_full_disk(out):
+            yield place
+            (place / MARKER).write_text(
+                json.dumps(info, indent=1, sort_keys=True), encoding='utf-8'
+            )
         if out.exists():
             out.rename(old)
             moved = True

@@ -84,11 +84,9 @@ class GOT10kExporter:
                     file.symlink_to(opened.files[index].resolve())
             return
         for index, frame in opened.iter_frames(start, stop):
-            data = np.asarray(
-                cv2.imencode('.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-            )
+            data = cv2.imencode('.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
             for file in self._targets(clip, names, index):
-                data.tofile(file)
+                file.write_bytes(data.tobytes())
 
     def _targets(self, clip: ExportClip, names: dict[int, str], index: int) -> list[Path]:
         """Where frame ``index`` of the clip goes; frames of a sequence are counted from 1."""

@@ -95,9 +95,8 @@ class ReleaseExporter:
                 for track in clip.tracks:
                     if (index, track.number) in boxes:
                         crop = cut_crop(frame, boxes[index, track.number])
-                        np.asarray(cv2.imencode('.jpg', crop)[1]).tofile(
-                            folder / crop_name(int(numbers[index]), track.number)
-                        )
+                        file = folder / crop_name(int(numbers[index]), track.number)
+                        file.write_bytes(cv2.imencode('.jpg', crop)[1].tobytes())
 
     def finish(self) -> None:
         """Write ``train.json``."""

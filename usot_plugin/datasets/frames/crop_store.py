@@ -11,6 +11,7 @@ none and are read as they are.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import mmap
@@ -39,6 +40,7 @@ from usot_plugin.structures.crops import (
     mean_color,
     square_region,
 )
+from usot_plugin.utils.atomic import remove_quietly, room_error
 from usot_plugin.utils.json_text import parse_json
 
 from ..track import Track
@@ -324,6 +326,10 @@ def _close_backend(path: Path) -> None:
         backend._client.close()
 
 
+def _write_error(error: lmdb.Error, path: Path, size: int) -> OSError:
+    return room_error(error, path, size=size) or OSError(errno.EIO, str(error), str(path))
+
+
 class CropStoreWriter:
     """Adds clips to a crop store; one process may write at a time, any number may read.
 
@@ -333,28 +339,48 @@ class CropStoreWriter:
 
     Raises:
         CropStoreError: The store has another geometry, or the folder is no LMDB database.
+        OSError: The folder cannot be written to.
     """
 
     def __init__(self, path: str | Path, config: StoreConfig | None = None) -> None:
         self.path, self.config = Path(path), config or StoreConfig()
         self.path.mkdir(parents=True, exist_ok=True)
         _close_backend(self.path)
-        if (self.path / 'data.mdb').exists():
+        data = self.path / 'data.mdb'
+        fresh = not data.exists() or not data.stat().st_size
+        if not fresh:
             check_length(self.path)
+        try:
+            self._open()
+        except OSError:
+            if fresh:  # the half of an empty database would be taken for a damaged one
+                remove_quietly(data)
+            raise
+
+    def _open(self) -> None:
         try:
             self._env = lmdb.open(str(self.path), map_size=FIRST_MAP_BYTES, subdir=True)
         except lmdb.Error as error:
-            raise CropStoreError(f'{path}: cannot be opened as a crop store ({error})') from error
+            full = room_error(error, self.path)
+            if full is not None:
+                raise full from error
+            raise CropStoreError(
+                f'{self.path}: cannot be opened as a crop store ({error})'
+            ) from error
         known = self._get('config')
         if known is None:
-            self.add([('config', json.dumps(asdict(self.config)).encode())])
+            try:
+                self.add([('config', json.dumps(asdict(self.config)).encode())])
+            except OSError:
+                self._env.close()
+                raise
             return
         try:
             found = read_config(known, self.path)
             if replace(found, version=self.config.version) != self.config:
                 there, wanted = (json.dumps(asdict(one)) for one in (found, self.config))
                 raise CropStoreError(
-                    f'{path}: made with {there}, not with {wanted}; use another folder'
+                    f'{self.path}: made with {there}, not with {wanted}; use another folder'
                 )
         except CropStoreError:
             self._env.close()
@@ -380,7 +406,11 @@ class CropStoreWriter:
         return read_record(StoredTrack, key, value, self.path).digest == boxes_digest(track)
 
     def add(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """Write entries in one transaction."""
+        """Write entries in one transaction.
+
+        Raises:
+            OSError: They cannot be written, and the store is as it was before.
+        """
         sealed = self.config.version >= STORE_VERSION
         entries = [(key, seal(key, value) if sealed else value) for key, value in entries]
         while True:
@@ -391,6 +421,9 @@ class CropStoreWriter:
                 return
             except lmdb.MapFullError:
                 self._env.set_mapsize(self._env.info()['map_size'] * 2)
+            except lmdb.Error as error:  # a disk without room is an input/output error there
+                size = sum(len(value) for _, value in entries)
+                raise _write_error(error, self.path, size) from error
 
     def close(self) -> None:
         self._env.close()

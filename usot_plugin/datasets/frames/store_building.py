@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from usot_plugin.structures.clip import ClipError, open_clip
 from usot_plugin.utils.atomic import remove_abandoned, whole_folder
@@ -172,7 +171,7 @@ def _extract_clip(path: str, folder: Path, quality: int) -> int:
     with whole_folder(folder) as part:
         for index, frame in clip.iter_frames():
             data = cv2.imencode('.jpg', frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-            np.asarray(data).tofile(part / f'{index:06d}.jpg')
+            (part / f'{index:06d}.jpg').write_bytes(data.tobytes())
     return clip.frame_count
 
 

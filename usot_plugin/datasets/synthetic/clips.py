@@ -17,7 +17,7 @@ import numpy as np
 
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import VIDEO_SUFFIXES
-from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.atomic import naming_full_disk, whole_file
 
 from .scene import Body, draw_body, make_object, make_occluder, paint_texture, smooth_path
 
@@ -184,8 +184,11 @@ def write_sequence(folder: str | Path, frames: np.ndarray, boxes_xyxy: np.ndarra
 
 
 def _write_image(path: Path, image: np.ndarray, options: Sequence[int] = ()) -> None:
-    if not cv2.imwrite(str(path), image, list(options)):
+    done, data = cv2.imencode(path.suffix, image, list(options))
+    if not done:
         raise OSError(f'{path}: the image could not be written')
+    with naming_full_disk(path):
+        path.write_bytes(data.tobytes())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

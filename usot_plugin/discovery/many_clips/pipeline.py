@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from ...utils.atomic import NO_ROOM, write_cause
 from ...utils.names import is_utf8, shown_name
 from ...utils.worker_pool import TIMEOUT_S
 from ..config import DiscoveryConfig
@@ -23,11 +23,6 @@ from .progress import Progress, Tally
 from .ray_engine import run_ray
 
 ENGINES = ('local', 'ray')
-_NO_ROOM = {
-    errno.ENOSPC: 'the disk is full',
-    errno.EDQUOT: 'the disk quota is used up',
-    errno.EFBIG: 'a file may not grow so large',
-}
 
 
 class TableWriteError(RuntimeError):
@@ -132,7 +127,7 @@ def discover_clips(
     try:
         finished = parts.open(mine, options.overwrite)
     except OSError as error:
-        raise _write_error(parts.folder, error) from error
+        raise write_error(parts.folder, error) from error
     tasks = [
         ClipTask(name, path.absolute(), finished[name].fingerprint if name in finished else None)
         for name, path in mine.items()
@@ -187,21 +182,21 @@ def _save(parts: PartFolder, result: ClipResult) -> None:
     try:
         parts.save(result.clip, result.part)
     except OSError as error:
-        raise _write_error(parts.folder, error) from error
+        raise write_error(parts.folder, error) from error
 
 
 def _merge(parts: PartFolder, progress: Progress) -> None:
     try:
         progress.line(f'merged into {parts.merge()}')
     except OSError as error:
-        raise _write_error(parts.merged_path, error) from error
+        raise write_error(parts.merged_path, error) from error
 
 
-def _write_error(path: Path, error: OSError) -> TableWriteError:
-    cause = _NO_ROOM.get(error.errno or 0, error.strerror or str(error))
+def write_error(path: Path, error: OSError) -> TableWriteError:
+    """What to raise where a table cannot be written; a full disk says how to go on."""
     hint = (
         '; the finished clips are safe, the same command goes on from here'
-        if error.errno in _NO_ROOM
+        if error.errno in NO_ROOM
         else ''
     )
-    return TableWriteError(f'{path}: cannot be written ({cause}){hint}')
+    return TableWriteError(f'{path}: cannot be written ({write_cause(error, path)}){hint}')

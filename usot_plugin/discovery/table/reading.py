@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from usot_plugin.structures import PseudoTrack
-from usot_plugin.utils.atomic import remove_quietly, whole_file
+from usot_plugin.utils.atomic import remove_quietly, whole_file, write_cause
 
 from .format import (
     COLUMNS,
@@ -267,7 +267,7 @@ def _copy_places(path: Path, key: str) -> list[Path]:
 def _write_copy(path: Path, files: Sequence[Path], key: str) -> Path:
     parts = sorted_parts(path) if path.is_dir() else [(None, path)]
     info = common_info([file for _, file in parts])
-    last: OSError | None = None
+    last = ''
     for copy in _copy_places(path, key):
         try:
             copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -278,7 +278,7 @@ def _write_copy(path: Path, files: Sequence[Path], key: str) -> Path:
                     writer.write_batch(batch)
             return copy
         except OSError as error:
-            last = error
+            last = write_cause(error, copy)
     raise TableError(
         f'{path}: no room for its memory-mapped copy, neither beside it nor in '
         f'{tempfile.gettempdir()} ({last})'

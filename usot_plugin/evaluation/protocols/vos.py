@@ -24,7 +24,7 @@ from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.regions import MaskRegion
 from usot_plugin.structures.trajectory import Prediction
 from usot_plugin.tracking.base import Tracker
-from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.atomic import whole_file, write_cause
 from usot_plugin.utils.names import path_below
 
 from .base import Protocol
@@ -241,7 +241,7 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
         with whole_file(path) as temporary:
             image.save(temporary)
     except OSError as error:
-        raise ResultError(path, f'cannot be written ({error.strerror or error})') from error
+        raise ResultError(path, f'cannot be written ({write_cause(error, path)})') from error
 
 
 def read_result_labels(path: Path) -> np.ndarray:

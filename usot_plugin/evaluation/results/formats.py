@@ -19,7 +19,7 @@ from usot_plugin.evaluation.results.result_files import (
     write_numbers,
 )
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
-from usot_plugin.utils.atomic import write_text
+from usot_plugin.utils.atomic import write_cause, write_text
 from usot_plugin.utils.config import nearest
 from usot_plugin.utils.names import path_below
 
@@ -227,7 +227,7 @@ def write_lines(file: Path, lines: list[str]) -> None:
     try:
         write_text(file, '\n'.join(lines) + '\n')
     except OSError as error:
-        raise ResultError(file, f'cannot be written ({error.strerror or error})') from error
+        raise ResultError(file, f'cannot be written ({write_cause(error, file)})') from error
 
 
 def repeat_last(result: OnePassBoxes) -> OnePassBoxes:

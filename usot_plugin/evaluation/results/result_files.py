@@ -18,7 +18,7 @@ from usot_plugin.datasets.benchmarks.annotations import AnnotationError, read_ro
 from usot_plugin.datasets.benchmarks.sequence import AnnotatedSequence
 from usot_plugin.structures.boxes import xywh_to_xyxy, xyxy_to_xywh
 from usot_plugin.structures.trajectory import Trajectory
-from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
+from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_cause, write_text
 from usot_plugin.utils.json_text import parse_json
 from usot_plugin.utils.names import path_below
 
@@ -148,7 +148,7 @@ class ResultFolder(ABC):
         try:
             write_text(file, json.dumps(wanted, indent=2) + '\n')
         except OSError as error:
-            raise ResultError(file, f'cannot be written ({error.strerror or error})') from error
+            raise ResultError(file, f'cannot be written ({write_cause(error, file)})') from error
 
 
 class OnePassResults(ResultFolder):
@@ -331,7 +331,7 @@ def write_numbers(
         with whole_file(path) as temporary:
             np.savetxt(temporary, values, fmt=form, delimiter=delimiter)
     except OSError as error:
-        raise ResultError(path, f'cannot be written ({error.strerror or error})') from error
+        raise ResultError(path, f'cannot be written ({write_cause(error, path)})') from error
 
 
 def _short(value: Any, limit: int = 60) -> str:

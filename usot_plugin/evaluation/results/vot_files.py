@@ -23,7 +23,7 @@ from usot_plugin.evaluation.results.result_files import ResultError, ResultFolde
 from usot_plugin.evaluation.results.vot_binary import read_entries
 from usot_plugin.structures.boxes import is_valid
 from usot_plugin.structures.regions import BoxRegion, FrameCode, Region, format_region, parse_frame
-from usot_plugin.utils.atomic import remove_quietly, write_text
+from usot_plugin.utils.atomic import remove_quietly, write_cause, write_text
 from usot_plugin.utils.names import path_below
 
 #: Name of the experiment in VOT's folders.
@@ -126,7 +126,7 @@ class VOTResults(ResultFolder):
                     write_text(path, '\n'.join(lines) + '\n')
                 except OSError as error:
                     raise ResultError(
-                        path, f'cannot be written ({error.strerror or error})'
+                        path, f'cannot be written ({write_cause(error, path)})'
                     ) from error
 
     def read(self, name: str) -> dict[int, VOTRun]:
