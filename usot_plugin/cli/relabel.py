@@ -24,6 +24,7 @@ from typing import Any
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.packed_weights import pretrained_path
 from usot_plugin.apis.training_record import file_hash
+from usot_plugin.cli.dry_run import add_dry_run, show_plan, table_line
 from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.discovery.many_clips.pipeline import TableWriteError
 from usot_plugin.discovery.table.format import TableError
@@ -107,6 +108,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             metavar='X',
             help=f'(default: {one.default})',
         )
+    add_dry_run(parser)
     args = parser.parse_args(argv)
     if args.workers < 0:
         parser.error(f'--workers must be 0 or more, not {args.workers}')
@@ -153,6 +155,20 @@ def build(args: argparse.Namespace) -> tuple[Tracker, dict[str, Any]]:
     return tracker, {'model': f'{about["config"]} with {path.name}', **about}
 
 
+def show_relabelling(args: argparse.Namespace, tracker: Tracker, model: dict[str, Any]) -> int:
+    """What a run would do, for ``--dry-run``."""
+    network = getattr(tracker, 'model', None)
+    show_plan(
+        config=args.config,
+        options=args.cfg_options,
+        reads=[table_line(args.table)],
+        builds=[f'{type(tracker).__name__}: {model["model"]}'],
+        writes=[args.out, f'{args.out.rstrip("/")}.parquet'],
+        device=None if network is None else next(network.parameters()).device,
+    )
+    return FINE
+
+
 def run(args: argparse.Namespace) -> int:
     """Label again, print the counts; returns the exit status."""
     known = args.checkpoint in (PRETRAINED, NO_CHECKPOINT) or bool(args.tracker)
@@ -165,6 +181,8 @@ def run(args: argparse.Namespace) -> int:
     )
     numbers = RelabelConfig(**{one.name: getattr(args, one.name) for one in fields(RelabelConfig)})
     tracker, model = build(args)
+    if args.dry_run:
+        return show_relabelling(args, tracker, model)
     seconds = args.clip_timeout or None
     with folder_lock(args.out):
         tally = relabel_table(

@@ -26,6 +26,7 @@ from mmengine.runner import Runner
 
 import usot_plugin  # registers everything
 from usot_plugin.apis.inference import RANDOM_WEIGHTS, usable_device
+from usot_plugin.cli.dry_run import add_dry_run, data_lines, show_plan
 from usot_plugin.cli.preflight import check_config, check_inputs
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.engine.distributed import (
@@ -42,6 +43,7 @@ from usot_plugin.evaluation.running.run_config import (
     prepare_metrics,
     use_benchmark,
 )
+from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.tracking import needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
@@ -138,6 +140,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
     )
+    add_dry_run(parser)
     args = parser.parse_intermixed_args(argv)  # CHECKPOINT may come after options
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
@@ -230,10 +233,36 @@ def check_run(cfg: Config, args: argparse.Namespace) -> None:
         usable_device(args.device)
 
 
+def show_test(cfg: Config, args: argparse.Namespace) -> None:
+    """What a run would do, for ``--dry-run``; the data set is opened, no frame is decoded."""
+    sequences = DATASETS.build(cfg.test_dataloader.dataset)
+    results = Path(cfg.test_cfg.out_dir, cfg.test_cfg.tracker_name)
+    weights = 'random weights' if args.checkpoint == RANDOM_WEIGHTS else args.checkpoint
+    protocol = cfg.test_cfg.get('protocol') or {'type': 'OPE'}
+    what = 'scores alone' if cfg.test_cfg.get('score_only') else cfg.test_cfg.tracker['type']
+    show_plan(
+        config=args.config,
+        options=args.cfg_options,
+        reads=[
+            *data_lines(cfg, ['test_dataloader']),
+            f'{len(sequences)} sequences of {type(sequences).__name__}',
+        ],
+        builds=[
+            f'{cfg.model.type} with {weights}',
+            f'{what} under the protocol {protocol["type"]}',
+            *(f'metric {metric["type"]}' for metric in cfg.test_evaluator),
+        ],
+        writes=[results, cfg.work_dir],
+        device=args.device or get_device(),
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Track, score, report."""
     cfg = build_config(args)
     check_run(cfg, args)
+    if args.dry_run:
+        return show_test(cfg, args)
     use_safe_loader()
     runner = Runner.from_cfg(cfg)
     drop_host_notices(runner.logger)
