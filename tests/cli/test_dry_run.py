@@ -6,11 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from tests.apis.test_inference import MODEL
 from tests.evaluation.tiny_benchmark import write_benchmark
 from tests.utils.mmtrack_configs import write_configs
-from usot_plugin.cli import export_onnx, fetch_backbone, migrate_mmtrack_config, relabel
+from usot_plugin.cli import (
+    export_onnx,
+    fetch_backbone,
+    migrate_mmtrack_config,
+    pack_pretrained,
+    relabel,
+    train_pul,
+)
 from usot_plugin.cli import test as test_tool
 from usot_plugin.cli.dry_run import show_plan
 from usot_plugin.registry import MODELS
@@ -89,6 +97,21 @@ def test_an_old_config_is_migrated_and_not_written(place, capsys):
     assert migrate_mmtrack_config.main(words) in (0, 1)
     shown = capsys.readouterr().out
     assert 'builds   a config with custom_imports' in shown and 'writes   new.py' in shown
+    assert files(place) == before
+
+
+def test_stages_of_pul_and_packing(place, capsys):
+    meta = {'cfg': Config(dict(model=MODEL)).pretty_text}
+    state = torch.load(place / 'w.pth', weights_only=True)
+    torch.save({'state_dict': state, 'meta': meta}, place / 'e.pth')
+    before = files(place)
+    options = ['--cfg-options', 'discrimination.train_dataloader.dataset.table=table']
+    assert train_pul.main(['configs/quick/pul_quick.py', '--dry-run', *options]) == 0
+    shown = capsys.readouterr().out
+    assert 'reads    table (train_dataloader.dataset.table)' in shown and '3. the tracker' in shown
+    assert pack_pretrained.main(['e.pth', '--table', 'table', '--out', 'p.pth', '--dry-run']) == 0
+    shown = capsys.readouterr().out
+    assert f'builds   USOT: {len(state)} tensors' in shown and 'writes   p.pth' in shown
     assert files(place) == before
 
 

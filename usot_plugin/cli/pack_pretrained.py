@@ -34,6 +34,8 @@ from usot_plugin.apis.training_record import (
     training_config,
     without_machine_paths,
 )
+from usot_plugin.cli.dry_run import add_dry_run, show_plan, table_line
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.frames.video_sources import find_clips
 from usot_plugin.discovery.table.reading import TableError
 from usot_plugin.registry import MODELS
@@ -99,6 +101,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help=f'override keys below {TRACKER_KEY}',
     )
     parser.add_argument('--out', type=Path, required=True, help='the file to write')
+    add_dry_run(parser)
     args = parser.parse_args(argv)
     if not args.table and not args.sequences and not args.clips:
         parser.error('what did it learn from? give --table, --sequences or --clips')
@@ -152,10 +155,25 @@ def weights_of(cfg: Config, checkpoint: str, which: Any, half: bool) -> dict[str
 
 def pack(args: argparse.Namespace) -> None:
     """Everything between the command line and the file."""
+    check_inputs(
+        checkpoint=args.checkpoint,
+        config=args.config,
+        table=args.table,
+        folder=args.sequences,
+        outputs=[args.out],
+    )
     content = load_checkpoint(args.checkpoint)
     meta = content.get('meta') or {}
     cfg = config_of(meta, args)
     state = weights_of(cfg, args.checkpoint, args.weights, args.half)
+    if args.dry_run:
+        return show_plan(
+            config=args.config,
+            options=args.cfg_options,
+            reads=[args.checkpoint, *map(table_line, args.table), *args.sequences, *args.clips],
+            builds=[f'{cfg.model.type}: {len(state)} tensors, {args.weights} weights'],
+            writes=[args.out],
+        )
     clips = clips_record(args.table) | (files_record(find_clips(args.clips)) if args.clips else {})
     record = {
         'config': without_machine_paths(cfg.to_dict()),

@@ -17,7 +17,12 @@ import argparse
 import os
 import sys
 
+from mmengine.config import Config
+from mmengine.device import get_device
+
 import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.cli.dry_run import add_dry_run, data_lines, show_plan
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.engine.distributed import (
     PATIENCE_S,
     end_process_group,
@@ -36,6 +41,18 @@ def run(args: argparse.Namespace) -> None:
     choose_work_dir(cfg, args.config, args.work_dir)
     prepare_launcher(cfg, args.launcher, PATIENCE_S if args.launcher != 'none' else None)
     stages = PULStages(cfg, args.config)
+    check_inputs(outputs=[cfg.work_dir, stages.shared])
+    if args.dry_run:
+        first = Config(cfg.to_dict())
+        first.merge_from_dict(cfg.discrimination)
+        return show_plan(
+            config=args.config,
+            options=args.cfg_options,
+            reads=data_lines(first, ['train_dataloader']),
+            builds=['1. a tracker that tells clips apart', '2. mined pairs', '3. the tracker'],
+            writes=dict.fromkeys([str(stages.shared), cfg.work_dir]),
+            device=get_device(),
+        )
     start_process_group(cfg)
     stages.run()
     end_process_group()
@@ -65,6 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
     )
+    add_dry_run(parser)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return exit_status(
