@@ -81,7 +81,8 @@ class GOT10kTracker:
         Raises:
             ClipError: An image cannot be read.
         """
-        boxes, seconds = np.zeros((len(img_files), 4)), np.zeros(len(img_files))
+        boxes = np.zeros((len(img_files), 4))
+        seconds = np.zeros(len(img_files))
         for index, file in enumerate(img_files):
             image = read_image(Path(file), index)[..., ::-1]
             start = time.perf_counter()

@@ -233,13 +233,11 @@ class LiveSource(FrameSource):
         reconnect: int = 0,
         endless: bool = False,
     ) -> None:
-        self.name, self.label, self.fps, self.drop, self.timeout_s = (
-            name,
-            label,
-            fps,
-            drop,
-            timeout_s,
-        )
+        self.name = name
+        self.label = label
+        self.fps = fps
+        self.drop = drop
+        self.timeout_s = timeout_s
         self.reconnect, self.endless = reconnect, endless
         self._frames = frames
         self._connection: _Connection | None = None

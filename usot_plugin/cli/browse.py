@@ -144,7 +144,8 @@ def text_card(rows: list[PseudoBoxRow], detail: str, jpeg: bytes | None = None) 
 
 def render(figure: Figure) -> tuple[bytes, bytes]:
     """A figure as PNG and as the smaller JPEG of the gallery."""
-    png, jpeg = BytesIO(), BytesIO()
+    png = BytesIO()
+    jpeg = BytesIO()
     figure.savefig(png, format='png')
     Image.open(png).convert('RGB').save(jpeg, 'JPEG', quality=JPEG_QUALITY, optimize=True)
     return png.getvalue(), jpeg.getvalue()

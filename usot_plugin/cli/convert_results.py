@@ -55,7 +55,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Convert."""
-    source, target = format_of(args.source, args.from_origin), format_of(args.to, args.origin)
+    source = format_of(args.source, args.from_origin)
+    target = format_of(args.to, args.origin)
     names = convert(args.results, source, args.out, target, args.repeat_lost)
     print(
         f'wrote {args.out}: {len(names)} sequences as {args.to} ({target.reader}), pixels '

@@ -26,7 +26,11 @@ from usot_plugin.utils.config import ConfigError, ConfigOptions
 from usot_plugin.utils.optional import require
 from usot_plugin.utils.worker_pool import TIMEOUT_S
 
-EXIT_FINE, EXIT_CLIPS_FAILED, EXIT_USAGE, EXIT_NOT_WRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_FINE = 0
+EXIT_CLIPS_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NOT_WRITTEN = 3
+EXIT_INTERRUPTED = 130
 
 EPILOG = f"""\
 exit code:

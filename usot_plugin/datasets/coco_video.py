@@ -298,7 +298,8 @@ def _track_arrays(
                     f'annotation {entry.get("id")} is the second of its instance in frame {frame}',
                 )
             placed[frame] = (np.array(entry['bbox'], np.float64), os.fsencode(image['file_name']))
-        first, length = min(placed), max(placed) - min(placed) + 1
+        first = min(placed)
+        length = max(placed) - min(placed) + 1
         if first < 0 or length > LONGEST_TRACK:
             raise AnnotationError(
                 file, f'a track from frame {first} to frame {max(placed)}: impossible frame numbers'

@@ -151,11 +151,9 @@ class PseudoBoxDataset(BaseDataset):
         )
         self.samples_per_epoch, self.seed = samples_per_epoch, seed
         self.min_quality, self.max_corner_share = min_quality, max_corner_share
-        self.redraw_neighbours, self.redraw_radius, self.redraw_tries = (
-            redraw_neighbours,
-            redraw_radius,
-            redraw_tries,
-        )
+        self.redraw_neighbours = redraw_neighbours
+        self.redraw_radius = redraw_radius
+        self.redraw_tries = redraw_tries
         self.max_failures = max_failures
         #: Number that tells the parts of a mixture apart; part of every seed.
         self.stream = 0
@@ -294,10 +292,8 @@ class PseudoBoxDataset(BaseDataset):
         for _ in range(self.redraw_tries):
             if self._good[row]:
                 return row
-            low, high = (
-                max(0, track_index - self.redraw_radius),
-                min(self.track_count, track_index + self.redraw_radius + 1),
-            )
+            low = max(0, track_index - self.redraw_radius)
+            high = min(self.track_count, track_index + self.redraw_radius + 1)
             drawn = [
                 self.get_data_info(int(i))['row']
                 for i in rng.integers(low, high, self.redraw_neighbours)

@@ -15,7 +15,8 @@ from .config import CandidatesConfig
 def has_salient_motion(distance: np.ndarray, config: CandidatesConfig) -> bool:
     """The release's gate: the scene is still as a whole, or something in it moves far from the
     mean."""
-    mean, peak = float(distance.mean()), float(distance.max())
+    mean = float(distance.mean())
+    peak = float(distance.max())
     return peak > config.min_peak_px and (
         mean < config.gate_mean_px or peak > config.gate_peak_ratio * mean
     )

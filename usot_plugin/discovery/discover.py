@@ -234,7 +234,8 @@ def build_track(
         seen.boxes_xyxy[picks], picked_frames - first, length, config.fill, geometry.frame_per_unit
     )
     boxes = clip_boxes(filled, *geometry.frame_wh)
-    evaluated, picked = np.zeros(length, bool), np.zeros(length, bool)
+    evaluated = np.zeros(length, bool)
+    picked = np.zeros(length, bool)
     evaluated[seen.evaluated[(seen.evaluated >= first) & (seen.evaluated < stop)] - first] = True
     picked[picked_frames - first] = True
     quality = frame_quality(evaluated, picked, config.quality.radius * config.frames.eval_gap)
@@ -324,7 +325,8 @@ def discover(
     evaluated = candidates = 0
     for start, stop in window_spans(clip.frame_count, config.frames):
         seen = observe(clip, start, stop, config, estimator, geometry)
-        evaluated, candidates = evaluated + len(seen.evaluated), candidates + len(seen.frames)
+        evaluated = evaluated + len(seen.evaluated)
+        candidates = candidates + len(seen.frames)
         tracks += [
             build_track(seen, picks, config, geometry)
             for picks in link_objects(seen.boxes_xyxy, seen.frames, config)

@@ -74,7 +74,8 @@ def fragment_bounds(
 def _inherit(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give every frame inside the fragment of a leading frame that frame's bounds; one turn of the
     loop per fragment."""
-    first, last = lower.astype(np.int32), upper.astype(np.int32)
+    first = lower.astype(np.int32)
+    last = upper.astype(np.int32)
     leader = 0
     while leader < len(first):
         end = int(upper[leader]) + 1

@@ -25,14 +25,12 @@ FLAT_SIMILARITY = 1e-4
 #: Similarity maps are up-sampled by this factor.
 UPSAMPLING = 8
 #: Why a chain is not longer.
-FULL_LENGTH, CLIP_END, FLAT, UNLIKE, NO_WAY_BACK, LEFT = (
-    'full length',
-    'end of the clip',
-    'flat response',
-    'too little similarity',
-    'no way back',
-    'left the frame',
-)
+FULL_LENGTH = 'full length'
+CLIP_END = 'end of the clip'
+FLAT = 'flat response'
+UNLIKE = 'too little similarity'
+NO_WAY_BACK = 'no way back'
+LEFT = 'left the frame'
 
 
 @dataclass(frozen=True)
@@ -141,10 +139,8 @@ class PairMiner:
     def _start(
         self, index: int, frame: np.ndarray, boxes_xyxy: Sequence[np.ndarray]
     ) -> list[_Search]:
-        boxes, fill = (
-            [xyxy_to_cxcywh(np.asarray(box, np.float64)) for box in boxes_xyxy],
-            mean_color(frame),
-        )
+        boxes = [xyxy_to_cxcywh(np.asarray(box, np.float64)) for box in boxes_xyxy]
+        fill = mean_color(frame)
         kernels, offsets = self._templates(frame, boxes, [fill] * len(boxes))
         windows = [search_window(box, CONTEXT, EXEMPLAR_PX, SEARCH_PX) for box in boxes]
         surroundings = self._features(frame, windows, [fill] * len(boxes))

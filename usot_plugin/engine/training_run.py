@@ -138,7 +138,7 @@ def _naming_full_disk(work_dir: str) -> Iterator[None]:
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
             raise error
-        usual(handler, record)  # type: ignore[arg-type]
+        usual(handler, record)
 
     setattr(logging.FileHandler, 'handleError', handle)  # noqa: B010  (mypy forbids the assignment)
     try:

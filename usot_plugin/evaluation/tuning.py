@@ -101,7 +101,8 @@ def reported_split_reason(dataset: Any) -> str | None:
             if metainfo['tuning_allowed']
             else f'{metainfo.get("dataset_name", type(dataset).__name__)} says so itself'
         )
-    name, kind = str(metainfo.get('dataset_name', '')), type(dataset).__name__
+    name = str(metainfo.get('dataset_name', ''))
+    kind = type(dataset).__name__
     if kind != 'SequenceFolderDataset':
         subset = getattr(dataset, 'subset', None)
         allowed = TUNING_SUBSETS.get(kind, ())

@@ -101,11 +101,9 @@ class TuningSet:
         self.metrics = [
             dict(metric) for metric in (metrics if isinstance(metrics, list | tuple) else [metrics])
         ]
-        self.threads, self.batch_sequences, self.objective = (
-            args.threads,
-            args.batch_sequences,
-            args.objective,
-        )
+        self.threads = args.threads
+        self.batch_sequences = args.batch_sequences
+        self.objective = args.objective
 
     @property
     def title(self) -> str:

@@ -92,7 +92,8 @@ class CycleSiam(SiamRPN):
         self.hops = check_hops(self.train_cfg['hops'])
 
     def check_views(self, view_counts: Mapping[str, int]) -> None:
-        given, needed = view_counts.get('hops', 0), max(self.hops) - 1
+        given = view_counts.get('hops', 0)
+        needed = max(self.hops) - 1
         if self.train_cfg['cycle_start_epoch'] is not None and given < needed:
             raise ConfigError(
                 f'model.train_cfg.hops = {self.hops} visit {needed} frames besides the first, '

@@ -56,7 +56,8 @@ class BackgroundDiscriminator(SiamFC):
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list) -> dict[str, Tensor]:
         """``loss_contrast`` of a batch."""
-        kernel, search = self.extract(inputs['template']), self.extract(inputs['search'])
+        kernel = self.extract(inputs['template'])
+        search = self.extract(inputs['search'])
         similarity = self.compare(search, kernel)[:, 0]
         offsets = mined_offsets(
             self.stack_boxes(data_samples, 'search_box_xyxy', similarity),

@@ -131,11 +131,13 @@ def there_and_back(tracker: Tracker, clip: Clip, starts: Sequence[Start], step: 
     later = [start for start in starts if start.until > start.frame]
     earlier = [start for start in starts if start.until < start.frame]
     bounds = [frame for start in starts for frame in (start.frame, start.until)]
-    first, last = min(bounds), max(bounds)
+    first = min(bounds)
+    last = max(bounds)
     there = follow(tracker, frames_forward(clip, first, last, step), later)
     backward = [*earlier, *_ways_back(there, clip.size_wh)]
     seen = follow(tracker, frames_backward(clip, first, last, step), backward)
-    there_earlier, back = seen[: len(earlier)], seen[len(earlier) :]
+    there_earlier = seen[: len(earlier)]
+    back = seen[len(earlier) :]
     back_earlier = (
         follow(
             tracker,
@@ -178,11 +180,9 @@ def _compare(start: Start, way: Way, back: Way, step: int) -> Pass:
         start.until + np.sign(start.until - start.frame),
         step if start.until > start.frame else -step,
     )
-    boxes, scores, agreement = (
-        np.full((len(frames), 4), np.nan),
-        np.zeros(len(frames)),
-        np.zeros(len(frames)),
-    )
+    boxes = np.full((len(frames), 4), np.nan)
+    scores = np.zeros(len(frames))
+    agreement = np.zeros(len(frames))
     boxes[: len(way.frames)], scores[: len(way.frames)] = way.boxes_xyxy, way.scores
     reached = len(back.frames)  # the way back walks over the same frames
     end = way.frames.index(back.frames[0])

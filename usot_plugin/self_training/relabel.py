@@ -99,7 +99,8 @@ def relabel_table(
         ValueError: ``table`` was not written by discovery.
         WorkerStartError: A worker cannot be started.
     """
-    old, config = read_table(table), config or RelabelConfig()
+    old = read_table(table)
+    config = config or RelabelConfig()
     DiscoveryConfig.from_dict(old.info.config)  # refused here, not clip by clip
     record = {'round': len(old.info.rounds) + 1, **model, 'relabel': config.to_dict()}
     info = TableInfo(old.info.config, rounds=(*old.info.rounds, record))

@@ -169,7 +169,8 @@ def relabelled_track(
         The new track over the same frames; None where no frame has a box.
     """
     grid = grid_frames(track, config.step_frames)
-    boxes, quality = np.full((len(track), 4), np.nan), np.zeros(len(track))
+    boxes = np.full((len(track), 4), np.nan)
+    quality = np.zeros(len(track))
     for frame, seen in _by_frame(passes, _usual_score(passes), config).items():
         at = frame - track.first_frame
         old = track.boxes_xyxy[at].astype(np.float64)
@@ -237,10 +238,8 @@ def fuse_frame(
         return np.full(4, np.nan), 0.0
     good, good_weights = seen.boxes_xyxy[held], np.maximum(seen.weights[held], 1e-9)
     if is_valid(old_xyxy):
-        good, good_weights = (
-            np.concatenate([good, old_xyxy[None]]),
-            np.append(good_weights, old_weight),
-        )
+        good = np.concatenate([good, old_xyxy[None]])
+        good_weights = np.append(good_weights, old_weight)
     overlaps = iou(good[: held.sum(), None], good[None])
     leader = np.argmax(overlaps @ good_weights)
     members = overlaps[leader] >= 0.5

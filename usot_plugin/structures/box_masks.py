@@ -56,8 +56,10 @@ def paste_in_box(
     x1, y1, x2, y2 = (float(value) for value in box_xyxy)
     if not all(map(math.isfinite, (x1, y1, x2, y2))) or x2 <= x1 or y2 <= y1:
         return 0, 0, np.zeros((0, 0), np.float32)
-    left, top = max(math.floor(x1), 0), max(math.floor(y1), 0)
-    right, bottom = min(math.ceil(x2), width), min(math.ceil(y2), height)
+    left = max(math.floor(x1), 0)
+    top = max(math.floor(y1), 0)
+    right = min(math.ceil(x2), width)
+    bottom = min(math.ceil(y2), height)
     if right <= left or bottom <= top:
         return 0, 0, np.zeros((0, 0), np.float32)
     across, down = grid.shape[1] / (x2 - x1), grid.shape[0] / (y2 - y1)

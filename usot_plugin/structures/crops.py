@@ -59,7 +59,8 @@ def rect_region(
         raise ValueError(
             f'a crop needs finite numbers, got centre {tuple(center_xy)} and size {tuple(size_wh)}'
         )
-    width, height = round(size_wh[0]), round(size_wh[1])
+    width = round(size_wh[0])
+    height = round(size_wh[1])
     if width < 1 or height < 1:
         raise ValueError(f'a crop needs at least one pixel, got size {tuple(size_wh)}')
     x1 = round(center_xy[0] - (width + 1) / 2)
@@ -93,8 +94,10 @@ def crop_region(
     """
     height, width = image.shape[:2]
     x1, y1, x2, y2 = region
-    left, top = min(max(0, -x1), x2 - x1), min(max(0, -y1), y2 - y1)
-    right, bottom = min(max(0, x2 - width), x2 - x1), min(max(0, y2 - height), y2 - y1)
+    left = min(max(0, -x1), x2 - x1)
+    top = min(max(0, -y1), y2 - y1)
+    right = min(max(0, x2 - width), x2 - x1)
+    bottom = min(max(0, y2 - height), y2 - y1)
     color = tuple(int(v) for v in fill)
     if left + right >= x2 - x1 or top + bottom >= y2 - y1:  # nothing of the frame is visible
         return np.full((out_wh[1], out_wh[0], 3), color, np.uint8)

@@ -31,7 +31,8 @@ def polygon_spans(
     total = crossings.shape[1]
     firsts = np.zeros((len(rows), max(total // 2, 1)), np.int64)
     lasts = np.full_like(firsts, -1)
-    pending, found = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    pending = np.zeros(len(rows), np.int64)
+    found = np.zeros(len(rows), np.int64)
     covered = np.full(len(rows), np.iinfo(np.int64).min)
     for k in range(total - 1):
         turn = (pending == k) & (k < count - 1)
@@ -41,10 +42,8 @@ def polygon_spans(
         pending[repeated] += 1
         filled = np.flatnonzero(turn & ~repeated)
         pending[filled] += 2
-        first, last = (
-            np.maximum(crossings[filled, k], covered[filled] + 1),
-            crossings[filled, k + 1],
-        )
+        first = np.maximum(crossings[filled, k], covered[filled] + 1)
+        last = crossings[filled, k + 1]
         firsts[filled, found[filled]], lasts[filled, found[filled]] = first, last
         covered[filled] = last
         found[filled] += 1
@@ -86,7 +85,8 @@ def _crossings(
     """Sorted columns ``(R, N)`` where edges meet the rows, ends of edges included, and how many of
     them count."""
     x, y = points_xy[..., 0], points_xy[..., 1]
-    x_before, y_before = np.roll(x, 1, axis=1), np.roll(y, 1, axis=1)
+    x_before = np.roll(x, 1, axis=1)
+    y_before = np.roll(y, 1, axis=1)
     rise = y_before - y
     row = rows[:, None]
     meets = (np.minimum(y, y_before) <= row) & (row <= np.maximum(y, y_before))

@@ -135,7 +135,8 @@ class MaskRegion:
         """Smallest box around the pixels, ``(4,)``: the right edge of pixel ``x`` is ``x + 1``.
 
         nan where there is no pixel."""
-        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
+        rows = np.flatnonzero(self.mask.any(1))
+        columns = np.flatnonzero(self.mask.any(0))
         if not len(rows):
             return np.full(4, np.nan)
         return np.array(
@@ -152,12 +153,10 @@ class MaskRegion:
         """Pixels in a frame, ``(height, width)`` bool."""
         frame = np.zeros((height, width), bool)
         h, w = self.mask.shape
-        x1, y1, x2, y2 = (
-            max(self.left, 0),
-            max(self.top, 0),
-            min(self.left + w, width),
-            min(self.top + h, height),
-        )
+        x1 = max(self.left, 0)
+        y1 = max(self.top, 0)
+        x2 = min(self.left + w, width)
+        y2 = min(self.top + h, height)
         if x2 > x1 and y2 > y1:
             frame[y1:y2, x1:x2] = self.mask[
                 y1 - self.top : y2 - self.top, x1 - self.left : x2 - self.left

@@ -95,7 +95,8 @@ def write_lasot(
         images, boxes, _ = render(frames, seed)
         write_frames(folder / 'img', images, '{:08d}.jpg')
         _write_boxes(folder / 'groundtruth.txt', boxes, origin=1)
-        occluded, outside = np.zeros(frames, int), np.zeros(frames, int)
+        occluded = np.zeros(frames, int)
+        outside = np.zeros(frames, int)
         occluded[3], outside[5] = 1, 1
         _write_lines(folder / 'full_occlusion.txt', occluded, ',')
         _write_lines(folder / 'out_of_view.txt', outside, ',')
@@ -122,7 +123,8 @@ def write_got10k(root: str | Path, subset: str = 'val', count: int = 2, frames: 
             boxes[1:] = np.nan
             _write_boxes(folder / 'groundtruth.txt', boxes[:1], origin=0, digits=4)
         else:
-            absent, cover = np.zeros(frames, int), np.full(frames, 8)
+            absent = np.zeros(frames, int)
+            cover = np.full(frames, 8)
             absent[4], cover[4], cover[5], cover[6] = 1, 0, 3, 0
             _write_boxes(folder / 'groundtruth.txt', boxes, origin=0, digits=4)
             _write_lines(folder / 'absence.label', absent)
@@ -179,7 +181,9 @@ def write_uav123(
     rows = {row[0]: row for row in read_list(subset.lower())}
     written = {}
     for seed, name in enumerate(names):
-        folder, first, last = rows[name][1], int(rows[name][2]), int(rows[name][3])
+        folder = rows[name][1]
+        first = int(rows[name][2])
+        last = int(rows[name][3])
         frames, boxes, _ = render(last, seed)
         write_frames(Path(root, 'data_seq', 'UAV123', folder), frames, '{:06d}.jpg')
         boxes = boxes[first - 1 :]

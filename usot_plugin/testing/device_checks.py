@@ -112,12 +112,10 @@ class Bench:
     """
 
     def __init__(self, folder: Path, device: str, batch: int, limit_s: float) -> None:
-        self.folder, self.device, self.batch, self.limit_s = (
-            folder,
-            torch.device(device),
-            batch,
-            limit_s,
-        )
+        self.folder = folder
+        self.device = torch.device(device)
+        self.batch = batch
+        self.limit_s = limit_s
         self._groups: dict[str, list[dict]] = {}
         self._float32_losses: dict[str, list[float]] = {}
 
@@ -197,7 +195,8 @@ def loss_and_gradient(
 def check_losses(bench: Bench, family: str) -> Outcome:
     """Loss and gradient in float32 on the device against the CPU in float64, or in float32 where
     that is nearer."""
-    model, batch = bench.model(family), bench.batches(family)[0]
+    model = bench.model(family)
+    batch = bench.batches(family)[0]
     cpu = torch.device('cpu')
     exact, plain = (
         loss_and_gradient(model, batch, dtype, cpu) for dtype in (torch.float64, torch.float32)
@@ -211,7 +210,8 @@ def check_losses(bench: Bench, family: str) -> Outcome:
             (one[1] - gradient).norm() / gradient.norm().clamp(min=1e-12)
         )
 
-    own, there = difference(plain, exact), difference(found, exact)
+    own = difference(plain, exact)
+    there = difference(found, exact)
     # A network that chooses (the best cell, an anchor) may choose otherwise in float32: then the
     # CPU's own float32 is the measure.
     number = there[1] if there[1] <= GRADIENT_BOUND else min(there[1], difference(found, plain)[1])
@@ -340,7 +340,8 @@ def relative(losses: np.ndarray, others: np.ndarray) -> float:
 
 def check_amp_tool(bench: Bench) -> Outcome:
     """``tools/train.py --amp`` against the same command without."""
-    plain, reduced = train_here(bench, 'plain'), train_here(bench, 'amp', '--amp')
+    plain = train_here(bench, 'plain')
+    reduced = train_here(bench, 'amp', '--amp')
     return agreement(
         relative(reduced, plain),
         STEP_BOUNDS['float16'],

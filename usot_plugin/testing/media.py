@@ -46,7 +46,8 @@ def moving_square_frames(
     )
     square[[0, -1]] = square[:, [0, -1]] = 255
     room = width - side_px
-    frames, boxes = np.empty((count, height, width, 3), np.uint8), np.empty((count, 4))
+    frames = np.empty((count, height, width, 3), np.uint8)
+    boxes = np.empty((count, 4))
     for index in range(count):
         way = (index * step_px) % (2 * room) if room else 0
         left = round(way if way <= room else 2 * room - way)
@@ -90,7 +91,8 @@ def write_video(
                 np.ascontiguousarray(frame), format='bgr24'
             ).reformat(format=pixel_format)
             if times is not None:
-                picture.pts, picture.time_base = int(times[index]), Fraction(1, fps)
+                picture.pts = int(times[index])
+                picture.time_base = Fraction(1, fps)
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return path

@@ -45,7 +45,8 @@ class CheckpointError(RuntimeError):
     """
 
     def __init__(self, path: str | Path, cause: str) -> None:
-        self.path, self.cause = Path(path), ' '.join(cause.split())
+        self.path = Path(path)
+        self.cause = ' '.join(cause.split())
         super().__init__(f'{path}: {self.cause}')
 
     def __reduce__(self):

@@ -58,7 +58,10 @@ class _View:
     def __init__(
         self, storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
     ) -> None:
-        self.storage, self.offset, self.shape, self.stride = storage, offset, shape, stride
+        self.storage = storage
+        self.offset = offset
+        self.shape = shape
+        self.stride = stride
 
     def tensor(self) -> Tensor:
         counts = [*self.shape, *self.stride, self.offset]

@@ -149,7 +149,10 @@ def convert_mobile(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _flat_mobile(found: re.Match, state: Mapping[str, Tensor]) -> str:
     """torchvision groups convolution, norm and ReLU6 of a block: ``conv.1.0`` is ``conv.3``
     here."""
-    block, layer, inner, rest = found[1], int(found[2]), found[3], found[4]
+    block = found[1]
+    layer = int(found[2])
+    inner = found[3]
+    rest = found[4]
     groups = sum(f'features.{block}.conv.{number}.0.weight' in state for number in (0, 1))
     number = 3 * layer + int(inner[1:]) if inner else 3 * groups + layer - groups
     return f'features.{block}.conv.{number}{rest}'
@@ -177,7 +180,8 @@ def convert_siamfc(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     converted = {}
     for key, value in state.items():
-        layer, norm = SIAMFC_LAYER.match(key), SIAMFC_NORM.match(key)
+        layer = SIAMFC_LAYER.match(key)
+        norm = SIAMFC_NORM.match(key)
         if layer:
             converted[f'backbone.{layer[1]}.{layer[2]}.{layer[3]}'] = value
         elif norm:

@@ -148,7 +148,8 @@ def _curves(
     points = np.stack([np.arange(count), np.zeros(count)], axis=1)
     places = axes.transData.transform(points)[:, 0]
     picture = cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR)
-    pale, inside = picture.copy(), axes.get_window_extent()
+    pale = picture.copy()
+    inside = axes.get_window_extent()
     # Matplotlib counts rows from below. Labels and legend stay as they are.
     rows = slice(CURVES_PX - int(inside.y1), CURVES_PX - int(inside.y0))
     part = pale[rows, : int(inside.x1)]

@@ -131,7 +131,8 @@ def _dashed_line(
     color: tuple[int, int, int],
     line: int,
 ) -> None:
-    a, b = np.array(start, np.float64), np.array(end, np.float64)
+    a = np.array(start, np.float64)
+    b = np.array(end, np.float64)
     length = float(np.hypot(*(b - a)))
     dash = 4 * line + 2
     for position in np.arange(0, max(length, 1), 2 * dash):

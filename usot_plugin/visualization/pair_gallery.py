@@ -11,7 +11,10 @@ from ..structures.clip import Clip
 from ..structures.crops import boxes_to_crop, context_side, crop_region, mean_color, square_region
 from .gallery import Card
 
-TILE_PX, COLUMNS, CAPTION_PX, GAP_PX = 132, 8, 18, 4
+TILE_PX = 132
+COLUMNS = 8
+CAPTION_PX = 18
+GAP_PX = 4
 INSTANCE_BGR, PATCH_BGR = (80, 170, 30), (40, 120, 235)
 JPEG_QUALITY = 85
 #: Colours of the reasons why chains end; the rest is grey.

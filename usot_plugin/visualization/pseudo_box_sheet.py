@@ -27,7 +27,11 @@ PICKED, FILLED, CANDIDATE, INK, FAINT = '#17b169', '#ff8c1a', '#9aa4b2', '#1f273
 STATUS_COLORS = {'kept': '#178a50', 'dropped': '#c26a00', 'skipped': '#6b7280'}
 #: Frames are shrunk to this before they are put on the sheet.
 THUMBNAIL_PX = 420
-COLUMN_IN, MARGIN_IN, CURVES_IN, HEADER_IN, DPI = 2.9, 0.35, 2.6, 0.95, 100
+COLUMN_IN = 2.9
+MARGIN_IN = 0.35
+CURVES_IN = 2.6
+HEADER_IN = 0.95
+DPI = 100
 
 
 def legend_entries(config: QualityConfig) -> list[tuple[str, str]]:
@@ -197,19 +201,18 @@ class _Sheet:
         evidence: ClipEvidence,
         frames: list[int],
     ) -> None:
-        self.clip, self.rows, self.tracks, self.config, self.evidence, self.frames = (
-            clip,
-            rows,
-            tracks,
-            config,
-            evidence,
-            frames,
-        )
+        self.clip = clip
+        self.rows = rows
+        self.tracks = tracks
+        self.config = config
+        self.evidence = evidence
+        self.frames = frames
         self.geometry: MapGeometry = map_geometry(clip.size_wh, config.map)
 
     def draw(self) -> Figure:
         """Header, frames, flow, distance maps, curves."""
-        columns, map_rows = len(self.frames), 2 if self.evidence.shown else 0
+        columns = len(self.frames)
+        map_rows = 2 if self.evidence.shown else 0
         tile_in = COLUMN_IN * self.clip.size_wh[1] / self.clip.size_wh[0]
         width = max(COLUMN_IN * columns, 11.0) + 2 * MARGIN_IN
         heights = [HEADER_IN] + [tile_in + 0.36] * (1 + map_rows) + [CURVES_IN + 0.85]
@@ -410,7 +413,8 @@ class _Sheet:
             at = frame - track.first_frame
             if 0 <= at < len(track) and track.picked[at]:
                 _rectangle(axes, track.boxes_xyxy[at], PICKED, 2.2)
-        mean, peak = float(evidence.distance.mean()), float(evidence.distance.max())
+        mean = float(evidence.distance.mean())
+        peak = float(evidence.distance.max())
         count = len(evidence.boxes_xyxy)
         candidates = counted(count, 'candidate') if count else 'no candidates'
         self._tile(axes, f'peak {peak / max(mean, 1e-9):.1f} x mean, {candidates}')

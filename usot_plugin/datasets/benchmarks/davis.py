@@ -153,7 +153,8 @@ class DAVISDataset(BoxFileBenchmark):
         return int(objects[0])
 
     def read_annotation(self, name: str, files: SequenceFiles, frame_count: int) -> dict[str, Any]:
-        target, load_labels = self.target_label(files), self.labels_of(files)
+        target = self.target_label(files)
+        load_labels = self.labels_of(files)
         boxes = np.full((frame_count, 4), np.nan)
         for index in range(frame_count):
             labels = load_labels(index)

@@ -48,12 +48,10 @@ class SequenceFolderDataset(BenchmarkDataset):
         absence: str = 'absence.label',
         metainfo: dict[str, Any] | None = None,
     ) -> None:
-        self.origin, self.frames, self.annotation, self.absence = (
-            origin,
-            frames,
-            annotation,
-            absence,
-        )
+        self.origin = origin
+        self.frames = frames
+        self.annotation = annotation
+        self.absence = absence
         super().__init__(
             data_root,
             sequences,

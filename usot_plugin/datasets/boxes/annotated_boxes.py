@@ -31,7 +31,8 @@ def visible_runs(visible: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndar
     at = np.arange(len(visible))
     starts = np.maximum.accumulate(np.where(visible, -1, at)) + 1
     ends = np.minimum.accumulate(np.where(visible, len(visible), at)[::-1])[::-1] - 1
-    starts, ends = np.maximum(starts, at - longest), np.minimum(ends, at + longest)
+    starts = np.maximum(starts, at - longest)
+    ends = np.minimum(ends, at + longest)
     return np.where(visible, starts, at).astype(np.int32), np.where(visible, ends, at).astype(
         np.int32
     )

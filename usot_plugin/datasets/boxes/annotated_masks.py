@@ -42,7 +42,8 @@ class AnnotatedMasks(AnnotatedBoxes):
 
 @lru_cache(maxsize=64)
 def _load_masks(source: AnnotatedMasks, row: int) -> Track:
-    track, sequence = AnnotatedBoxes.track(source, row), source._dataset[int(source.rows[row])]
+    track = AnnotatedBoxes.track(source, row)
+    sequence = source._dataset[int(source.rows[row])]
     _, target = _first_object(sequence)
     runs = [np.zeros(0, np.int32)] * track.length
     for index in track.usable_frames().tolist():

@@ -34,7 +34,8 @@ def most_informative_box(
         Box ``(4,)`` float64, the topmost, then leftmost of equals; None where no window holds two
         different bins.
     """
-    width, height = min(size_wh[0], image.shape[1]), min(size_wh[1], image.shape[0])
+    width = min(size_wh[0], image.shape[1])
+    height = min(size_wh[1], image.shape[0])
     binned = image.astype(np.int32) * bins // 256
     entropy = np.zeros((image.shape[0] - height + 1, image.shape[1] - width + 1))
     for value in np.unique(binned):

@@ -72,10 +72,8 @@ class GOT10kExporter:
 
     def _write_frames(self, clip: ExportClip, names: dict[int, str]) -> None:
         opened = clip.open()
-        start, stop = (
-            min(int(t.frames[0]) for t in clip.tracks),
-            max(int(t.frames[-1]) for t in clip.tracks) + 1,
-        )
+        start = min(int(t.frames[0]) for t in clip.tracks)
+        stop = max(int(t.frames[-1]) for t in clip.tracks) + 1
         if isinstance(opened, FolderClip) and all(
             file.suffix.lower() in ('.jpg', '.jpeg') for file in opened.files
         ):

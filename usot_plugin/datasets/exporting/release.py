@@ -89,7 +89,8 @@ class ReleaseExporter:
             for t in clip.tracks
             for f, box in zip(t.frames, t.boxes_xyxy, strict=True)
         }
-        start, stop = min(frame for frame, _ in boxes), max(frame for frame, _ in boxes) + 1
+        start = min(frame for frame, _ in boxes)
+        stop = max(frame for frame, _ in boxes) + 1
         with complete_folders([folder]):
             for index, frame in opened.iter_frames(start, stop):
                 for track in clip.tracks:

@@ -214,10 +214,8 @@ def read_record(kind: type[RecordT], key: str, value: bytes, path: Path) -> Reco
     try:
         record = kind(**parse_json(value))
         if isinstance(record, StoredTrack):
-            frames, fills = (
-                np.array(record.frames, np.int64),
-                np.array(record.fills, np.float64).reshape(-1, 3),
-            )
+            frames = np.array(record.frames, np.int64)
+            fills = np.array(record.fills, np.float64).reshape(-1, 3)
             if (
                 frames.ndim != 1
                 or len(frames) != len(fills)
@@ -343,7 +341,8 @@ class CropStoreWriter:
     """
 
     def __init__(self, path: str | Path, config: StoreConfig | None = None) -> None:
-        self.path, self.config = Path(path), config or StoreConfig()
+        self.path = Path(path)
+        self.config = config or StoreConfig()
         self.path.mkdir(parents=True, exist_ok=True)
         _close_backend(self.path)
         data = self.path / 'data.mdb'

@@ -44,7 +44,9 @@ class ClipPool:
         if self._pid != os.getpid():
             # The parent's decoders are put aside, not closed: closing one waits for its threads,
             # which do not exist in a forked process.
-            self._inherited, self._clips, self._pid = self._clips, OrderedDict(), os.getpid()
+            self._inherited = self._clips
+            self._clips = OrderedDict()
+            self._pid = os.getpid()
         clip = self._clips.pop(path, None)
         if clip is None:
             clip = open_clip_or_image(path)

@@ -85,7 +85,8 @@ def build_crop_store(
         raise ValueError(
             f'{type(source).__name__} finds its boxes in full frames: there are no crops to store'
         )
-    config, report = config or StoreConfig(), BuildReport()
+    config = config or StoreConfig()
+    report = BuildReport()
     with CropStoreWriter(out, config) as writer:
 
         def jobs() -> Iterator[tuple[str, tuple]]:

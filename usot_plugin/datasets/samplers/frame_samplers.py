@@ -91,11 +91,9 @@ class QualityFrames(FrameSampler):
             )
         self.search_gap_frames = search_gap_frames
         self.memory, self.extra_memory, self.draws = memory, extra_memory, draws
-        self.naive_centrality, self.cycle_centrality, self.cycle_fragment = (
-            naive_centrality,
-            cycle_centrality,
-            cycle_fragment,
-        )
+        self.naive_centrality = naive_centrality
+        self.cycle_centrality = cycle_centrality
+        self.cycle_fragment = cycle_fragment
 
     def scores(self, track: Track, frames: np.ndarray, stage: str) -> np.ndarray:
         """Score of each frame of the clip, ``(N,)``; zeros for a track without boxes."""
@@ -137,10 +135,8 @@ class QualityFrames(FrameSampler):
         if not self.search_gap_frames:
             return template
         first, last = track.fragment(template)
-        first, last = (
-            max(first, template - self.search_gap_frames),
-            min(last, template + self.search_gap_frames),
-        )
+        first = max(first, template - self.search_gap_frames)
+        last = min(last, template + self.search_gap_frames)
         pool = usable[(usable >= first) & (usable <= last)]
         return int(rng.choice(pool)) if len(pool) else template
 

@@ -109,7 +109,8 @@ def chain_track(chain: MinedChain, object_id: int) -> PseudoTrack:
 
     The frame quality is the similarity; the instance's own frame has quality 1.
     """
-    first, length = int(chain.frames[0]), int(chain.frames[-1] - chain.frames[0]) + 1
+    first = int(chain.frames[0])
+    length = int(chain.frames[-1] - chain.frames[0]) + 1
     at = chain.frames - first
     boxes = np.full((length, 4), np.nan, np.float32)
     boxes[at] = chain.boxes_xyxy

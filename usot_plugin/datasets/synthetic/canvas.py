@@ -15,7 +15,8 @@ def random_outline(rng: np.random.Generator) -> np.ndarray:
     super-ellipse."""
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     power = np.exp(rng.uniform(np.log(0.45), np.log(1.2)))
-    c, s = np.cos(angle), np.sin(angle)
+    c = np.cos(angle)
+    s = np.sin(angle)
     points = np.stack([np.sign(c) * np.abs(c) ** power, np.sign(s) * np.abs(s) ** power], -1)
     waves = [
         rng.uniform(-0.14, 0.14) * np.sin(k * angle + rng.uniform(0, 2 * np.pi))
@@ -23,14 +24,16 @@ def random_outline(rng: np.random.Generator) -> np.ndarray:
     ]
     radius = 1 + np.sum(waves, axis=0)
     points = points * radius[:, None]
-    low, high = points.min(0), points.max(0)
+    low = points.min(0)
+    high = points.max(0)
     return (points - (low + high) / 2) / ((high - low) / 2)
 
 
 def turned_scale(half_wh: np.ndarray, angle: float) -> np.ndarray:
     """``(2, 2)`` from the unit square [-1, 1] to a box of half sides ``half_wh`` turned by
     ``angle`` radians."""
-    c, s = np.cos(angle), np.sin(angle)
+    c = np.cos(angle)
+    s = np.sin(angle)
     return np.array([[c, -s], [s, c]]) * half_wh
 
 

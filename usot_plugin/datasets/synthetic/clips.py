@@ -113,7 +113,8 @@ def visible_boxes(
             polygon = bodies[layer].polygon(t)
             area = abs(cv2.contourArea(polygon.astype(np.float32)))
             if np.count_nonzero(silhouettes[layer] & ~in_front) >= max(1.0, HIDDEN_SHARE * area):
-                low, high = np.clip(polygon.min(0), 0, size_wh), np.clip(polygon.max(0), 0, size_wh)
+                low = np.clip(polygon.min(0), 0, size_wh)
+                high = np.clip(polygon.max(0), 0, size_wh)
                 boxes[layer] = (*low, *high)
         in_front |= silhouettes[layer]
     return boxes

@@ -155,10 +155,8 @@ def cut_surface(frames: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
     repeats its border."""
     surfaces = []
     for frame, box in zip(frames, boxes_xyxy, strict=True):
-        centre, half = (
-            (box[:2] + box[2:]) / 2,
-            np.maximum((box[2:] - box[:2]) / 2, 4) * SURFACE_REACH,
-        )
+        centre = (box[:2] + box[2:]) / 2
+        half = np.maximum((box[2:] - box[:2]) / 2, 4) * SURFACE_REACH
         scale = SURFACE_PX / (2 * half)
         matrix = np.array(
             [

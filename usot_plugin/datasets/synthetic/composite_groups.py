@@ -308,14 +308,16 @@ class CompositeDataset(Dataset):
         search, _ = self._background(
             rng, self.search_px, behind if rng.random() < 0.7 else self._clip(rng), window
         )
-        outline, whole = random_outline(rng), np.array([-1.0, -1, 1, 1])
+        outline = random_outline(rng)
+        whole = np.array([-1.0, -1, 1, 1])
         if rng.random() < recipe.part:  # the target is a part of the piece that is drawn
             share = rng.uniform(0.35, 0.8, 2)
             middle = rng.uniform(-1, 1, 2) * (1 - share)
             whole = np.concatenate([(-1 - middle) / share, (1 - middle) / share])
         drawn_outline = (outline + 1) / 2 * (whole[2:] - whole[:2]) + whole[:2]
         is_part = whole[0] < -1 or whole[2] > 1
-        soft, gain = rng.uniform(0, 1.2), np.exp(rng.normal(0, 0.12, 3))
+        soft = rng.uniform(0, 1.2)
+        gain = np.exp(rng.normal(0, 0.12, 3))
         wobble = (
             1
             + rng.normal(0, 0.05, (1, 2))
@@ -361,7 +363,8 @@ class CompositeDataset(Dataset):
         else:
             gap = self.recipe.frame_gap
             index = int(np.clip(near[0] + rng.integers(-gap, gap + 1), 0, len(frames) - 1))
-            zoom, centre = near[2] * np.exp(rng.uniform(-0.2, 0.2)), near[1] + rng.normal(0, 20, 2)
+            zoom = near[2] * np.exp(rng.uniform(-0.2, 0.2))
+            centre = near[1] + rng.normal(0, 20, 2)
         matrix = np.array(
             [[zoom, 0, size / 2 - zoom * centre[0]], [0, zoom, size / 2 - zoom * centre[1]]]
         )
@@ -387,7 +390,8 @@ class CompositeDataset(Dataset):
         for _ in range(int(rng.choice(len(self.recipe.distractors), p=self.recipe.distractors))):
             if rng.random() < self.recipe.twin:
                 frames = self.bank.frames[clip]
-                frame, box = frames[int(rng.integers(len(frames)))], look.boxes[1].copy()
+                frame = frames[int(rng.integers(len(frames)))]
+                box = look.boxes[1].copy()
                 if rng.random() < 0.5:  # beside the target in its own clip
                     box += np.tile(
                         rng.choice([-1, 1], 2) * rng.uniform(0.4, 1.0, 2) * (box[2:] - box[:2]), 2
@@ -444,7 +448,8 @@ class CompositeDataset(Dataset):
 def _neighbour(
     rng: np.random.Generator, boxes: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    share, shift = np.exp(rng.uniform(-0.7, 0.3, 2)), rng.uniform(-0.25, 0.25, 2)
+    share = np.exp(rng.uniform(-0.7, 0.3, 2))
+    shift = rng.uniform(-0.25, 0.25, 2)
     moved = []
     for box in boxes:
         middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2

@@ -46,11 +46,9 @@ def change_light(
             share = 1.0 if colourless else rng.uniform(-0.4, 0.9)
             image = cv2.addWeighted(flat, share, image, 1 - share, 0)
         if rng.random() < 0.75:
-            gamma, gain, lift = (
-                np.exp(rng.normal(0, 0.22)),
-                np.exp(rng.normal(0, 0.2)),
-                rng.normal(0, 0.06),
-            )
+            gamma = np.exp(rng.normal(0, 0.22))
+            gain = np.exp(rng.normal(0, 0.2))
+            lift = rng.normal(0, 0.06)
             cast = np.exp(rng.normal(0, 0.07, 3))
             curves = ((levels[:, None] ** gamma - 0.5) * gain + 0.5 + lift) * cast
             image = cv2.LUT(image, np.clip(curves * 255, 0, 255).astype(np.uint8)[None])

@@ -231,7 +231,8 @@ def read_tracks(path: str | Path) -> dict[str, list[RegionTrack]]:
     """
     try:
         with np.load(path, allow_pickle=False) as data:
-            boxes, ends = data['boxes'].astype(float), np.cumsum(data['length'])
+            boxes = data['boxes'].astype(float)
+            ends = np.cumsum(data['length'])
             tracks: dict[str, list[RegionTrack]] = {}
             for name, first, length, end in zip(
                 data['clip'], data['first'], data['length'], ends, strict=True

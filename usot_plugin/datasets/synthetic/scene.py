@@ -30,7 +30,8 @@ def value_noise(
         rows = max(2, round(columns * height / width))
         grid = rng.random((rows, columns), np.float32)
         total += cv2.resize(grid, size_wh, interpolation=cv2.INTER_CUBIC) * 0.55**octave
-    low, high = float(total.min()), float(total.max())
+    low = float(total.min())
+    high = float(total.max())
     return (total - low) / max(high - low, 1e-6)
 
 
@@ -97,7 +98,8 @@ class Body:
 
     def matrix(self, t: int) -> np.ndarray:
         """From units of the radius to frame pixels, ``(2, 3)``."""
-        c, s = np.cos(self.angle[t]) * self.radius_px[t], np.sin(self.angle[t]) * self.radius_px[t]
+        c = np.cos(self.angle[t]) * self.radius_px[t]
+        s = np.sin(self.angle[t]) * self.radius_px[t]
         stretch = 1.0 if self.stretch is None else float(self.stretch[t])
         return np.array(
             [
@@ -243,7 +245,8 @@ def draw_body(frame: np.ndarray, body: Body, t: int) -> np.ndarray:
     )
     kernel = _blur_kernel(velocity)
     if kernel is not None:
-        alpha, surface = cv2.filter2D(alpha, -1, kernel), cv2.filter2D(surface, -1, kernel)
+        alpha = cv2.filter2D(alpha, -1, kernel)
+        surface = cv2.filter2D(surface, -1, kernel)
     region = frame[top:bottom, left:right]
     region[:] = np.round(region + (surface.astype(np.float32) - region) * alpha[..., None]).astype(
         np.uint8

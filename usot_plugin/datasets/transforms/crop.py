@@ -86,13 +86,11 @@ class SiameseCrop(ViewTransform):
                 f'SiameseCrop: got size={size}, exemplar={exemplar}, shift_px={shift_px}, '
                 f'scale={scale}'
             )
-        self.size, self.exemplar, self.context, self.window, self.scaled = (
-            size,
-            exemplar,
-            context,
-            window,
-            scaled,
-        )
+        self.size = size
+        self.exemplar = exemplar
+        self.context = context
+        self.window = window
+        self.scaled = scaled
         self.shift_px, self.scale, self.keep_aspect = shift_px, scale, keep_aspect
 
     def draw(self, view: View, rng: np.random.Generator) -> dict:

@@ -59,7 +59,9 @@ class PackSOTInputs(BaseTransform):
         stacked: Sequence[str] = ('memory',),
         masks: Sequence[str] = (),
     ) -> None:
-        self.single, self.stacked, self.masks = tuple(single), tuple(stacked), tuple(masks)
+        self.single = tuple(single)
+        self.stacked = tuple(stacked)
+        self.masks = tuple(masks)
 
     def transform(self, results: dict) -> dict:
         views: dict[str, list[View]] = results['views']

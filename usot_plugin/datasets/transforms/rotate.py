@@ -33,6 +33,7 @@ class ViewRotate(ViewTransform):
     def apply(self, view: View, angle_deg: float) -> View:
         height, width = view.image.shape[:2]
         middle = np.array([width, height]) / 2
-        cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+        cos = np.cos(np.deg2rad(angle_deg))
+        sin = np.sin(np.deg2rad(angle_deg))
         corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - middle
         return warp_view(view, corners @ np.array([[cos, sin], [-sin, cos]]) + middle)

@@ -120,7 +120,10 @@ class ProgressLines:
         quiet: bool = False,
         every_s: float = 10.0,
     ) -> None:
-        self.total, self.unit, self.done, self.earlier = total, unit, 0, 0
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self.earlier = 0
         self._stream = stream or sys.stderr
         self._quiet, self._every_s = quiet, every_s
         self._bar = None

@@ -172,7 +172,8 @@ class TableInfo:
         if self.config == other.config:
             rounds = _rounds_in_words(self.rounds), _rounds_in_words(other.rounds)
             return [' != '.join(rounds)] if self.rounds != other.rounds else []
-        mine, theirs = dict(_leaves(self.config)), dict(_leaves(other.config))
+        mine = dict(_leaves(self.config))
+        theirs = dict(_leaves(other.config))
         not_set = '(not set)'
         pairs = [
             (key, mine.get(key, not_set), theirs.get(key, not_set))

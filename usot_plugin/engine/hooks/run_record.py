@@ -97,7 +97,8 @@ class RunRecordHook(Hook):
             checkpoint['meta']['code'] = self._entry['code']
 
     def _write(self, runner: Runner, epoch: int) -> None:
-        wall, cpu = time.monotonic() - self._began[0], cpu_seconds() - self._began[1]
+        wall = time.monotonic() - self._began[0]
+        cpu = cpu_seconds() - self._began[1]
         self._entry |= {
             'epoch': epoch,
             'iteration': runner.iter,

@@ -39,11 +39,9 @@ class TimeBudgetHook(Hook):
     def __init__(self, minutes: float, warmup_iters: int = 100, final_factor: float = 0.01) -> None:
         if minutes <= 0:
             raise ValueError(f'TimeBudgetHook: minutes must be positive, got {minutes}')
-        self.seconds, self.warmup_iters, self.final_factor = (
-            minutes * 60,
-            warmup_iters,
-            final_factor,
-        )
+        self.seconds = minutes * 60
+        self.warmup_iters = warmup_iters
+        self.final_factor = final_factor
         self._begin: float | None = None
         self._before = 0.0
         self._rates: list[float] = []

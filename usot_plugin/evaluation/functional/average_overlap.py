@@ -101,6 +101,7 @@ def bounded_overlaps(
 
 
 def _bounded(boxes_xyxy: np.ndarray, size_wh: tuple[int, int], origin: int) -> np.ndarray:
-    boxes, size = xyxy_to_xywh(boxes_xyxy), np.array(size_wh, np.float64)
+    boxes = xyxy_to_xywh(boxes_xyxy)
+    size = np.array(size_wh, np.float64)
     corners = np.clip(boxes[:, :2] + origin, 0, size)
     return xywh_to_xyxy(np.concatenate([corners, np.clip(boxes[:, 2:], 0, size - corners)], 1))

@@ -164,10 +164,8 @@ def score_one_pass(
         ValueError: Different lengths, or no frame is left to score.
     """
     rules = CONVENTIONS[convention] if isinstance(convention, str) else convention
-    predicted, annotated = (
-        np.asarray(predicted_xyxy, np.float64),
-        np.asarray(annotated_xyxy, np.float64),
-    )
+    predicted = np.asarray(predicted_xyxy, np.float64)
+    annotated = np.asarray(annotated_xyxy, np.float64)
     if predicted.shape != annotated.shape or predicted.ndim != 2 or predicted.shape[1] != 4:
         raise ValueError(
             f'predicted and annotated boxes are (T, 4) with the same T, got {predicted.shape} '
@@ -244,7 +242,8 @@ def _one_based_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
 def _matlab_overlaps(predicted_xyxy: np.ndarray, annotated_xyxy: np.ndarray) -> np.ndarray:
     """Overlaps by the toolkit's order of operations on 1-based inclusive corners; only the last
     bits differ from :func:`iou`."""
-    predicted, annotated = _one_based_xywh(predicted_xyxy), _one_based_xywh(annotated_xyxy)
+    predicted = _one_based_xywh(predicted_xyxy)
+    annotated = _one_based_xywh(annotated_xyxy)
     right_bottom = np.minimum(
         predicted[:, :2] + predicted[:, 2:] - 1, annotated[:, :2] + annotated[:, 2:] - 1
     )

@@ -70,7 +70,8 @@ def region_overlaps(
         groups[tuple(_signature(region) for region in pair)].append(index)
     overlaps = np.empty(len(predicted))
     for signatures, indices in groups.items():
-        first, second = [predicted[i] for i in indices], [annotated[i] for i in indices]
+        first = [predicted[i] for i in indices]
+        second = [annotated[i] for i in indices]
         overlaps[indices] = _group_overlaps(signatures, first, second, bounds, rule)
     return overlaps
 
@@ -148,7 +149,8 @@ class _Pixels:
 
 
 def _toolkit_overlaps(first: list, second: list, bounds: tuple[float, float] | None) -> np.ndarray:
-    a, b = _Pixels(first), _Pixels(second)
+    a = _Pixels(first)
+    b = _Pixels(second)
     windows, overlaps = _windows(a.boxes, b.boxes, bounds)
     todo = np.flatnonzero(np.isnan(overlaps))
     overlaps[todo] = _count_overlaps(a.spans, b.spans, todo, windows[todo])

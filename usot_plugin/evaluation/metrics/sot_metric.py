@@ -136,11 +136,9 @@ class SOTMetric(ReportingMetric):
 
     def _score(self, sample: Mapping[str, Any]) -> ScoredSequence:
         convention = self.used_convention()
-        predicted, annotated, updates = (
-            sample['boxes_xyxy'],
-            sample['annotated_xyxy'],
-            sample['seconds'][1:],
-        )
+        predicted = sample['boxes_xyxy']
+        annotated = sample['annotated_xyxy']
+        updates = sample['seconds'][1:]
         by_attribute = {}
         for name, flags in sample.get('frame_attributes', {}).items():
             # Frames without annotation say nothing about a tracker, whatever the convention counts

@@ -60,12 +60,10 @@ class VOTMultiStartMetric(VOTMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(overlap, report_dir=report_dir, about=about, **kwargs)
-        self.eao_low, self.eao_high, self.threshold, self.grace = (
-            eao_low,
-            eao_high,
-            threshold,
-            grace,
-        )
+        self.eao_low = eao_low
+        self.eao_high = eao_high
+        self.threshold = threshold
+        self.grace = grace
         if not 1 <= eao_low < eao_high:
             raise ValueError(
                 f'an EAO window needs 1 <= eao_low < eao_high, got {eao_low}..{eao_high}'
@@ -106,10 +104,8 @@ class VOTMultiStartMetric(VOTMetric):
         )
 
     def _row(self, entries: Sequence[dict[str, Any]]) -> tuple[dict[str, float], Any]:
-        sequences, frame_counts = (
-            [entry['runs'] for entry in entries],
-            [entry['frames'] for entry in entries],
-        )
+        sequences = [entry['runs'] for entry in entries]
+        frame_counts = [entry['frames'] for entry in entries]
         score = score_multistart(
             sequences, frame_counts, self.eao_low, self.eao_high, self.threshold, self.grace
         )

@@ -56,7 +56,8 @@ def one_pass(tracker: Tracker, sequence: AnnotatedSequence, repetition: int = 0)
         sequence: What it runs over.
         repetition: Number of the run among several over this sequence.
     """
-    record, tracker = PassRecord(sequence), tracker.for_run(sequence.boxes_xyxy, repetition)
+    record = PassRecord(sequence)
+    tracker = tracker.for_run(sequence.boxes_xyxy, repetition)
     state = None
     for index, frame in sequence.clip.iter_frames():
         start = time.perf_counter()

@@ -19,11 +19,9 @@ class PassRecord:
         count = len(sequence)
         self._boxes_xyxy = np.full((count, 4), np.nan)
         self._boxes_xyxy[0] = sequence.boxes_xyxy[0]
-        self._scores, self._lost, self._seconds = (
-            np.ones(count),
-            np.zeros(count, bool),
-            np.zeros(count),
-        )
+        self._scores = np.ones(count)
+        self._lost = np.zeros(count, bool)
+        self._seconds = np.zeros(count)
         #: Frames recorded so far.
         self.frames = 0
 

@@ -62,11 +62,9 @@ class VOTReset(Protocol):
         if overlap not in OVERLAP_RULES:
             raise ValueError(f'unknown overlap {overlap!r}; known are {", ".join(OVERLAP_RULES)}')
         self.repetitions, self.skip_frames = repetitions, skip_frames
-        self.failure_overlap, self.overlap, self.start = (
-            failure_overlap,
-            overlap,
-            check_start(start),
-        )
+        self.failure_overlap = failure_overlap
+        self.overlap = overlap
+        self.start = check_start(start)
 
     def run(self, tracker: Tracker, sequence: AnnotatedSequence) -> dict[int, VOTRun]:
         """Drive ``tracker`` over ``sequence``.
@@ -97,7 +95,8 @@ class VOTReset(Protocol):
                     record.set(index, FrameCode.INITIALISATION, seconds)
                 continue
             (prediction, state), seconds = timed(tracker.update, frame, state)
-            region, score = prediction.region(0), float(prediction.scores[0])
+            region = prediction.region(0)
+            score = float(prediction.scores[0])
             lost = (
                 region is None
                 or region_overlap(region, annotated[index], size_wh, self.overlap)

@@ -40,7 +40,8 @@ def start_box(region: Region | None, bounds_xyxy: np.ndarray, rule: str) -> np.n
         return bounds_xyxy
     points = region.points_xy
     size = points.max(0) - points.min(0)
-    first, second = np.linalg.norm(points[1] - points[0]), np.linalg.norm(points[2] - points[1])
+    first = np.linalg.norm(points[1] - points[0])
+    second = np.linalg.norm(points[2] - points[1])
     # The vertices name pixels, so the size in pixels is one more than their distance.
     return cxcywh_to_xyxy(
         np.concatenate([points.mean(0), np.sqrt(first * second / size.prod()) * size + 1])
@@ -63,7 +64,8 @@ class RunRecord:
 
     def __init__(self, count: int) -> None:
         self._entries: list[Region | FrameCode] = [FrameCode.UNKNOWN] * count
-        self._seconds, self._scores = np.full(count, np.nan), np.full(count, np.nan)
+        self._seconds = np.full(count, np.nan)
+        self._scores = np.full(count, np.nan)
 
     def set(
         self, index: int, entry: Region | FrameCode | None, seconds: float, score: float = 1.0

@@ -141,7 +141,8 @@ def _region(
     known = np.array([box for box in (annotated_xyxy, predicted_xyxy) if is_valid(box)])
     if not len(known):
         known = np.array([[0.0, 0.0, *size_wh]])
-    low, high = known[:, :2].min(0), known[:, 2:].max(0)
+    low = known[:, :2].min(0)
+    high = known[:, 2:].max(0)
     target = (known[0, 2:] - known[0, :2]).max()
     side = min(max((high - low).max() * MARGIN, target * LEAST_TARGETS), 2.0 * max(size_wh))
     left, top = ((low + high - side) / 2).round().astype(int)

@@ -64,7 +64,8 @@ def _of_table(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_vot(content: dict[str, Any]) -> dict[str, Any]:
-    about, rows = dict(content['about']), _renamed(content['sequences'])
+    about = dict(content['about'])
+    rows = _renamed(content['sequences'])
     last = list(rows)[-1]
     y = content['curves']['expected_average_overlap']
     totals = {last: rows.pop(last)}

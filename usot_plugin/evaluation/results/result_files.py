@@ -203,8 +203,11 @@ class OnePassResults(ResultFolder):
         """
         boxes = xywh_to_xyxy(read_numbers(self.box_file(name), 4))
         count = len(boxes)
-        scores, lost, seconds = np.ones(count), np.zeros(count, bool), np.full(count, np.nan)
-        score_file, time_file = self.side_file(name, '_score'), self.side_file(name, '_time')
+        scores = np.ones(count)
+        lost = np.zeros(count, bool)
+        seconds = np.full(count, np.nan)
+        score_file = self.side_file(name, '_score')
+        time_file = self.side_file(name, '_time')
         if is_side_file(score_file):
             rows = read_numbers(score_file, 2, count)
             scores, lost = rows[:, 0], rows[:, 1].astype(bool)

@@ -99,19 +99,15 @@ class SOTTestLoop(BaseLoop):
         self.protocol_cfg = dict(protocol or dict(type='OPE'))
         self.protocol = TASK_UTILS.build(dict(self.protocol_cfg))
         self.out_dir = Path(out_dir) if out_dir else Path(runner.work_dir) / 'results'
-        self.workers, self.threads, self.overwrite, self.score_only = (
-            workers,
-            threads,
-            overwrite,
-            score_only,
-        )
+        self.workers = workers
+        self.threads = threads
+        self.overwrite = overwrite
+        self.score_only = score_only
         if batch_sequences < 1:
             raise ValueError(f'batch_sequences is at least 1, got {batch_sequences}')
-        self.batch_sequences, self.fp16, self.timeout_s = (
-            batch_sequences,
-            fp16,
-            clip_timeout or None,
-        )
+        self.batch_sequences = batch_sequences
+        self.fp16 = fp16
+        self.timeout_s = clip_timeout or None
 
     def run(self) -> dict[str, float]:
         """Track, score, and return the metrics."""

@@ -106,7 +106,8 @@ def _fill(
         return lanes, state
     states = [] if state is None else [state]
     for lane in fresh:
-        frame, start = lane.take(), time.perf_counter()
+        frame = lane.take()
+        start = time.perf_counter()
         try:
             states.append(tracker.init(frame, lane.sequence.boxes_xyxy[:1]))
         except ValueError as error:

@@ -76,10 +76,8 @@ class CIResNet(BaseModule):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(2, stride=2)
         first, second = stage_blocks
-        inner, outer = (
-            base_channels * CropInsideUnit.expansion,
-            2 * base_channels * CropInsideUnit.expansion,
-        )
+        inner = base_channels * CropInsideUnit.expansion
+        outer = 2 * base_channels * CropInsideUnit.expansion
         self.layer1 = nn.Sequential(
             *(
                 CropInsideUnit(inner if number else base_channels, base_channels)

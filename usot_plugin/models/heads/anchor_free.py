@@ -117,10 +117,8 @@ class AnchorFreeHead(BaseModule):
             self.make_correlation(),
             self.make_correlation(),
         )
-        self.cls_tower, self.reg_tower = (
-            _tower(channels, tower_depth),
-            _tower(channels, tower_depth),
-        )
+        self.cls_tower = _tower(channels, tower_depth)
+        self.reg_tower = _tower(channels, tower_depth)
         self.cls_conv = nn.Conv2d(channels, 1, 3, padding=1)
         self.reg_conv = nn.Conv2d(channels, 4, 3, padding=1)
         self.reg_scale = nn.Parameter(torch.full((1,), 0.1))

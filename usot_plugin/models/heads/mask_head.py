@@ -158,8 +158,6 @@ class SiamMaskRefiner(BaseModule):
 
 def _two_convs(in_channels: int, middle: int, out_channels: int) -> nn.Sequential:
     """Two padded 3x3 convolutions with ReLU."""
-    first, second = (
-        nn.Conv2d(in_channels, middle, 3, padding=1),
-        nn.Conv2d(middle, out_channels, 3, padding=1),
-    )
+    first = nn.Conv2d(in_channels, middle, 3, padding=1)
+    second = nn.Conv2d(middle, out_channels, 3, padding=1)
     return nn.Sequential(first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True))

@@ -34,10 +34,8 @@ class _Branch(nn.Module):
     ) -> None:
         super().__init__()
         self.groups, self.with_search = groups, with_search
-        self.template, self.search = (
-            nn.Conv2d(channels, channels, 1),
-            nn.Conv2d(channels, channels, 1),
-        )
+        self.template = nn.Conv2d(channels, channels, 1)
+        self.search = nn.Conv2d(channels, channels, 1)
         maps = groups * TEMPLATE_CELLS**2 + (2 * channels if with_search else 0)
         self.mix = nn.Sequential(
             nn.Conv2d(maps, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
@@ -116,10 +114,8 @@ class PixelwiseHead(BaseModule):
             )
         self.cls = _Branch(channels, groups, width, depth, with_search)
         self.reg = _Branch(channels, groups, width, depth, with_search)
-        self.cls_conv, self.reg_conv = (
-            nn.Conv2d(width, 1, 3, padding=1),
-            nn.Conv2d(width, 4, 3, padding=1),
-        )
+        self.cls_conv = nn.Conv2d(width, 1, 3, padding=1)
+        self.reg_conv = nn.Conv2d(width, 4, 3, padding=1)
         # Boxes start with the template's size, scores near 0.05, as is usual with focal losses.
         for conv, start in ((self.reg_conv, 0.0), (self.cls_conv, -3.0)):
             assert conv.bias is not None

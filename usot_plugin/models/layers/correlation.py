@@ -35,7 +35,8 @@ def correlate_depthwise(search: Tensor, kernel: Tensor) -> Tensor:
 def _correlate_by_shifts(search: Tensor, kernel: Tensor) -> Tensor:
     """The same as a sum over the kernel's cells: an ONNX convolution has a fixed number of groups,
     so it would fix the batch."""
-    rows, columns = int(kernel.shape[2]), int(kernel.shape[3])
+    rows = int(kernel.shape[2])
+    columns = int(kernel.shape[3])
     shifted = (
         search[:, :, y : y - rows + 1 or None, x : x - columns + 1 or None]
         * kernel[:, :, y : y + 1, x : x + 1]

@@ -67,7 +67,10 @@ class LocalResponseNorm(nn.Module):
         super().__init__()
         if size < 1 or size % 2 == 0:
             raise ValueError(f'LocalResponseNorm: size must be odd, got {size}')
-        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
 
     def forward(self, maps: Tensor) -> Tensor:
         """See :func:`local_response_norm`."""

@@ -32,7 +32,8 @@ def anti_clutter_weights(responses: Tensor, threshold: float = 0.5, power: float
         S2SiamFC (ACM MM 2020), Eq. 3 and 4.
     """
     flat = responses.detach().flatten(1)
-    low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
+    low = flat.amin(1, keepdim=True)
+    high = flat.amax(1, keepdim=True)
     # Written without a division, so that a flat map needs no case of its own: all its cells reach
     # the threshold.
     clutter = flat - low >= threshold * (high - low)

@@ -37,11 +37,9 @@ class InstanceContrastLoss(nn.Module):
                 f'InstanceContrastLoss: temperature is above 0, got {temperature}; '
                 f'hard_negatives at least 0, got {hard_negatives}'
             )
-        self.temperature, self.hard_negatives, self.loss_weight = (
-            temperature,
-            hard_negatives,
-            loss_weight,
-        )
+        self.temperature = temperature
+        self.hard_negatives = hard_negatives
+        self.loss_weight = loss_weight
 
     def forward(self, positive: Tensor, others: Tensor, background: Tensor) -> Tensor:
         """Mean over the instances; one without a single negative contributes 0.

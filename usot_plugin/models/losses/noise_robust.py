@@ -48,7 +48,8 @@ def _second_moment_factors(
     """``(..., n, n)`` factors of the columns and of the rows, whose Kronecker product (rows first)
     is ``E[y y']``."""
     spread = 2 * alpha_px2 + beta_px2
-    one, other = offsets_px.unsqueeze(-1), offsets_px.unsqueeze(-2)
+    one = offsets_px.unsqueeze(-1)
+    other = offsets_px.unsqueeze(-2)
     exponent = (one - other).square() / (4 * beta_px2) + ((one + other) / 2).square() / spread
     x, y = ((beta_px2 / spread) ** 0.5 * torch.exp(-exponent)).nan_to_num(0.0).unbind(-3)
     return x, y
@@ -87,7 +88,8 @@ def inverse_quadratic_form(
     def rotated(maps: Tensor) -> Tensor:
         return vectors[..., 1, :, :].mT @ maps @ vectors[..., 0, :, :]
 
-    e, mu = rotated(error), rotated(noisy_label_mean(offsets_px, alpha_px2, beta_px2))
+    e = rotated(error)
+    mu = rotated(noisy_label_mean(offsets_px, alpha_px2, beta_px2))
     plain, cross, own = ((a * b / scales).sum((-2, -1)) for a, b in ((e, e), (e, mu), (mu, mu)))
     return plain + cross.square() / (1 - own)
 
@@ -146,12 +148,10 @@ class NoiseRobustLoss(nn.Module):
                 'NoiseRobustLoss: alpha_px2 is at least 0, beta_px2 and ridge above it, got '
                 f'{alpha_px2}, {beta_px2}, {ridge}'
             )
-        self.alpha_px2, self.beta_px2, self.ridge, self.loss_weight = (
-            alpha_px2,
-            beta_px2,
-            ridge,
-            loss_weight,
-        )
+        self.alpha_px2 = alpha_px2
+        self.beta_px2 = beta_px2
+        self.ridge = ridge
+        self.loss_weight = loss_weight
         self.register_buffer('centred_inverse', None, persistent=False)
         self.register_buffer('centred_offsets', None, persistent=False)
         if centred is not None and alpha_px2 is not None:

@@ -25,7 +25,8 @@ def overlap_focal(logits: Tensor, label: Tensor, beta: float = 2.0) -> Tensor:
     Reference:
         Generalized Focal Loss (arXiv:2006.04388), Eq. 5.
     """
-    logits, label = logits.float(), label.float()
+    logits = logits.float()
+    label = label.float()
     losses = F.binary_cross_entropy_with_logits(logits, label, reduction='none')
     weight = (label - logits.sigmoid()).abs() ** beta
     return (losses * weight).sum() / (label > 0).sum().clamp(min=1)

@@ -28,7 +28,8 @@ def channel_saliency(
         of Eq. 7 is known in closed form: the search features that lie under the template, averaged
         over the positive cells.
     """
-    template, search = template_features.detach(), search_features.detach()
+    template = template_features.detach()
+    search = search_features.detach()
     batch, channels, height, width = search.shape
     share = positive.to(search.dtype)
     share = share / share.sum((1, 2), keepdim=True).clamp(min=1)
@@ -56,7 +57,8 @@ def salient_regions(saliency: Tensor, size_px: int, threshold: float = 0.5) -> T
         S2SiamFC, Eq. 9.
     """
     maps = F.interpolate(saliency, size=(size_px, size_px), mode='bilinear', align_corners=False)
-    low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
+    low = maps.amin((1, 2, 3), keepdim=True)
+    high = maps.amax((1, 2, 3), keepdim=True)
     return maps - low > threshold * (high - low)
 
 

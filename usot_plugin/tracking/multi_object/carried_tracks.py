@@ -154,10 +154,8 @@ class CarriedTracks:
         prediction, known.state = self.tracker.update(frame, known.state)
         if prediction.lost[0] or prediction.scores[0] < self.min_score:
             return self._give_up(known)
-        known.box_xyxy, known.score = (
-            np.asarray(prediction.boxes_xyxy[0], np.float64),
-            float(prediction.scores[0]),
-        )
+        known.box_xyxy = np.asarray(prediction.boxes_xyxy[0], np.float64)
+        known.score = float(prediction.scores[0])
         return True
 
     @staticmethod

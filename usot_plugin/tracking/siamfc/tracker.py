@@ -167,11 +167,9 @@ class SiamFCTracker(Tracker):
         self.exemplar_px, self.instance_px, self.context = exemplar_px, instance_px, context
         self.factors = scale_step ** (np.arange(scales) - scales // 2).astype(float)
         self.penalties = np.where(self.factors == 1, 1.0, scale_penalty)
-        self.scale_lr, self.window_influence, self.upsampling = (
-            scale_lr,
-            window_influence,
-            upsampling,
-        )
+        self.scale_lr = scale_lr
+        self.window_influence = window_influence
+        self.upsampling = upsampling
         self.template_rate = template_rate
         self.tuning, self.tuning_search_px = FirstFrameTuning(**(tuning or {})), tuning_search_px
         self.lost_score, self.lost_frames = lost_score, lost_frames
@@ -328,7 +326,8 @@ class SiamFCTracker(Tracker):
     ) -> list[SiamFCState]:
         """Templates moved towards what is seen now (Sec. 4.1 of S2SiamFC); a target without a peak
         keeps its own."""
-        boxes, fills = [target.box_cxcywh for target in state], [target.fill for target in state]
+        boxes = [target.box_cxcywh for target in state]
+        fills = [target.fill for target in state]
         seen, _ = self._encode_templates([target.model for target in state], frames, boxes, fills)
         rate = self.template_rate
         return [

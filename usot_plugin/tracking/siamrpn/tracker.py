@@ -101,12 +101,10 @@ class SiamRPNTracker(Tracker):
         self.model = model.eval()
         self.exemplar_px, self.instance_px, self.context = exemplar_px, instance_px, context
         self.penalty_k, self.window_influence, self.size_lr = penalty_k, window_influence, size_lr
-        self.min_size_px, self.region, self.mask_threshold, self.refine = (
-            min_size_px,
-            region,
-            mask_threshold,
-            refine,
-        )
+        self.min_size_px = min_size_px
+        self.region = region
+        self.mask_threshold = mask_threshold
+        self.refine = refine
         self.lost_score, self.lost_frames = lost_score, lost_frames
 
     def _crops(

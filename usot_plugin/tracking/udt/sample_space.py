@@ -166,19 +166,15 @@ class SampleSpaceUpdate(OnlineFilter):
                 f'SampleSpaceUpdate: got size={size}, channels={channels}, band={band}, '
                 f'every={every}, rate={rate}'
             )
-        self.size, self.channels, self.band, self.rate, self.every = (
-            size,
-            channels,
-            band,
-            rate,
-            every,
-        )
+        self.size = size
+        self.channels = channels
+        self.band = band
+        self.rate = rate
+        self.every = every
         self.iterations, self.first_iterations, self.finer = iterations, first_iterations, finer
-        self.target_share, self.penalty_middle, self.penalty_edge = (
-            target_share,
-            penalty_middle,
-            penalty_edge,
-        )
+        self.target_share = target_share
+        self.penalty_middle = penalty_middle
+        self.penalty_edge = penalty_edge
         self.least_weight, self.score_memory = least_weight, score_memory
 
     # --- the contract

@@ -81,12 +81,10 @@ class ScaleFilter:
                 f'{interpolated}'
             )
         self.scales, self.step, self.interpolated = scales, step, interpolated
-        self.area_px, self.cell_px, self.rate, self.regularisation = (
-            area_px,
-            cell_px,
-            rate,
-            regularisation,
-        )
+        self.area_px = area_px
+        self.cell_px = cell_px
+        self.rate = rate
+        self.regularisation = regularisation
         offsets = np.arange(scales) - scales // 2
         self.factors = step ** (offsets * interpolated / scales)
         label = torch.exp(

@@ -145,11 +145,9 @@ class UDTTracker(Tracker):
             TASK_UTILS.build(scale_filter) if scale_filter else None
         )
         self.least_scale, self.most_scale, self.min_size_px = least_scale, most_scale, min_size_px
-        self.adapt_frames, self.adapt_iterations, self.adapt_lr = (
-            adapt_frames,
-            adapt_iterations,
-            adapt_lr,
-        )
+        self.adapt_frames = adapt_frames
+        self.adapt_iterations = adapt_iterations
+        self.adapt_lr = adapt_lr
         self.lost_score, self.lost_frames = lost_score, lost_frames
         self._window = torch.from_numpy(hann_window(crop_px)).float()
         self._label = torch.fft.rfft2(

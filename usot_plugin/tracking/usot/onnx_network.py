@@ -274,11 +274,9 @@ class OnnxNetwork:
         folder = Path(folder)
         try:
             meta = parse_json((folder / META).read_text(encoding='utf-8'))
-            self.legacy, self.has_memory, self.options = (
-                meta['legacy'],
-                meta['has_memory'],
-                meta['tracker'],
-            )
+            self.legacy = meta['legacy']
+            self.has_memory = meta['has_memory']
+            self.options = meta['tracker']
             self.grid = CellGrid(**meta['grid'], legacy_axis=self.legacy)
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise ExportError(

@@ -115,11 +115,9 @@ class USOTTracker(Tracker):
         self.model = model
         self.network: USOTNetwork = TorchNetwork(model) if isinstance(model, USOT) else model
         self.legacy = self.network.legacy
-        self.exemplar_px, self.instance_px, self.small_instance_px = (
-            exemplar_px,
-            instance_px,
-            small_instance_px,
-        )
+        self.exemplar_px = exemplar_px
+        self.instance_px = instance_px
+        self.small_instance_px = small_instance_px
         self.small_target_share, self.context = small_target_share, context
         self.penalty_k, self.size_lr, self.window_influence = penalty_k, size_lr, window_influence
         self.memory_size, self.memory_margin_cells = memory_size, memory_margin_cells

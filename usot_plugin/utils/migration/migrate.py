@@ -268,10 +268,8 @@ def _carried(value: Any, key: str, migration: Migration) -> Any:
 def _visualizer(old: Mapping[str, Any], migration: Migration) -> dict[str, Any] | None:
     """MMEngine's own visualizer, which every host has without compiled ops, with the old one's back
     ends; None: the default one."""
-    name, backends = (
-        plain_type(old),
-        _carried(old.get('vis_backends') or [], 'visualizer.vis_backends', migration),
-    )
+    name = plain_type(old)
+    backends = _carried(old.get('vis_backends') or [], 'visualizer.vis_backends', migration)
     if name != 'Visualizer':
         migration.note(
             'visualizer',

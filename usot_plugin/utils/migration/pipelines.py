@@ -157,11 +157,9 @@ def _pair_sampling(step: Mapping[str, Any], where: str, migration: Migration) ->
 
 
 def _shift_scale(step: Mapping[str, Any], crop: Mapping[str, Any]) -> list[dict[str, Any]]:
-    sizes, shifts, scales = (
-        step.get('target_size', [127, 255]),
-        step.get('shift', [4, 64]),
-        step.get('scale', [0.05, 0.18]),
-    )
+    sizes = step.get('target_size', [127, 255])
+    shifts = step.get('shift', [4, 64])
+    scales = step.get('scale', [0.05, 0.18])
     rows = zip(VIEWS, sizes, shifts, scales, strict=True)
     return [
         {'type': 'SiameseCrop', 'views': [view], 'size': size, **crop, 'shift_px': px, 'scale': by}
