@@ -1,4 +1,5 @@
-"""The code on the pages runs: every recipe of docs/recipes.md, and the config of every method page."""
+"""The code on the pages runs: every recipe of docs/recipes.md, and the config of every method
+page."""
 
 from __future__ import annotations
 

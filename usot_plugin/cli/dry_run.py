@@ -1,4 +1,5 @@
-"""``--dry-run`` of the tools that write or run for long: everything is checked, nothing is written."""
+"""``--dry-run`` of the tools that write or run for long: everything is checked, nothing is
+written."""
 
 from __future__ import annotations
 
