@@ -22,7 +22,7 @@ from usot_plugin.utils.config import load_config
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = ('Add a tracker', 'Add a benchmark', 'Add a loss', 'Add a flow')
-METHODS = ('usot', 'udt', 's2siamfc')
+METHODS = ('usot', 'udt', 's2siamfc', 'pul')
 
 
 def code(page: str, heading: str) -> str:
