@@ -258,4 +258,4 @@ def test_a_usage_error_of_the_process_itself(config, tmp_path):
 def test_help_lists_the_exit_codes(capsys):
     assert run_main('--help') == 0
     text = capsys.readouterr().out
-    assert 'exit code' in text and 'disk full' in text
+    assert 'exit status' in text and 'disk full' in text

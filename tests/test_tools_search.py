@@ -65,9 +65,9 @@ def test_search_goes_on_and_says_what_it_was_tuned_on(tmp_path, config, data, ca
     first = json.loads((tmp_path / 'search' / 'best.json').read_text())
     assert first['trials'] == 4 and first['objective'] == 'sot/success' and first['seed'] == 0
     assert first['tuned_on'] == {'dataset': 'videos', 'sequences': ['a', 'c'], 'test_split': False}
-    assert capsys.readouterr().out.count('trial ') == 4
+    assert capsys.readouterr().err.count('trial ') == 4
     assert search(config, data, '--every', 2, '--trials', 14) == 0
-    assert capsys.readouterr().out.count('trial ') == 10
+    assert capsys.readouterr().err.count('trial ') == 10
     row = json.loads((tmp_path / 'search' / 'best.json').read_text())
     assert (
         row['trials'] == 14 and row['value'] >= first['value'] > row['value_of_the_config'] - 1e-9

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from usot_plugin.utils.cli import FINE, INTERRUPTED, PARTIAL, USER_ERROR, exit_status, tool_parser
+from usot_plugin.utils.cli import (
+    FINE,
+    INTERRUPTED,
+    PARTIAL,
+    USER_ERROR,
+    exit_status,
+    note,
+    output,
+    tool_parser,
+)
 
 
 class OwnError(RuntimeError):
@@ -83,14 +92,27 @@ def test_a_fault_of_our_own_keeps_its_traceback():
 
 def test_parser_refuses_in_one_line_and_explains_statuses(capsys):
     parser = tool_parser('Does things.\n\n    tool IN', {0: 'all done', 2: 'wrong input'})
-    assert (
-        '    tool IN' in parser.format_help()
-        and 'exit code: 0 = all done; 2 = wrong input' in parser.format_help()
-    )
+    statuses = '0 = all done; 1 = done in part, the rest is named; 2 = wrong input'
+    assert '    tool IN' in parser.format_help() and statuses in parser.format_help()
     with pytest.raises(SystemExit) as stopped:
         parser.parse_args(['--no-such'])
     assert stopped.value.code == USER_ERROR
     assert capsys.readouterr().err == 'error: unrecognized arguments: --no-such (see --help)\n'
+
+
+def test_verbose_shows_where_it_was_refused(capsys):
+    tool_parser('A tool.').parse_args(['--verbose'])
+    assert exit_status(raising(ValueError('wrong'))) == USER_ERROR
+    shown = capsys.readouterr().err
+    assert 'in run' in shown and shown.endswith('error: wrong\n')
+
+
+def test_notes_are_not_for_a_quiet_tool(capsys):
+    for option, said in (('--quiet', ''), ('--verbose', 'a word\n')):
+        tool_parser('A tool.').parse_args([option])
+        exit_status(lambda: note('a word'))
+        assert capsys.readouterr().err == said
+    assert output() is None, 'the tool has ended'
 
 
 def test_a_name_that_is_not_utf8_is_named(capsys):

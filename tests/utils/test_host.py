@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MMLogger, print_log
 
 from usot_plugin.utils import host
 
@@ -136,3 +138,38 @@ def test_scopes_of_the_root_need_nothing_and_unknown_ones_are_named():
         host.HostError, match="default_scope = 'mmnowhere': its registries cannot be imported"
     ):
         host.import_scope('mmnowhere')
+
+
+def written_by(module, function, text, logger, level=logging.INFO):
+    """A line of the log as a function of a module writes it, by MMEngine's ``print_log``."""
+    names = {'__name__': module, 'print_log': print_log}
+    exec(f'def {function}(*args): print_log(*args)', names)
+    names[function](text, logger, level)
+
+
+LINES = {  # module, function, text, level -> shown by a tool, shown by a quiet tool
+    ('mmengine.runner.runner', '_log_env', 'the environment', logging.INFO): (False, False),
+    ('mmengine.hooks.logger_hook', 'after_train_iter', 'a loss', logging.INFO): (True, False),
+    ('mmengine.hooks.logger_hook', 'after_test_epoch', 'a metric', logging.INFO): (True, True),
+    ('usot_plugin.engine.x', 'f', 'a line of ours', logging.INFO): (True, False),
+    ('my_project.model', 'f', 'a line of the user', logging.INFO): (True, False),
+    (host.FILE_ONLY_MODULES[0], 'f', 'a sequence', logging.INFO): (False, False),
+    (host.RESULT_MODULES[0], 'f', 'the table', logging.INFO): (True, True),
+    ('mmengine.runner.runner', 'f', 'does not fit', logging.WARNING): (True, True),
+    ('mmengine.fileio', 'f', host.HOST_NOTICES[0], logging.WARNING): (False, False),
+}
+
+
+@pytest.mark.parametrize('only_results', [False, True])
+def test_a_tool_shows_part_of_the_log_and_the_file_has_all(tmp_path, capsys, only_results):
+    old = MMLogger.get_instance(f'old {only_results}')
+    with host.tool_log(only_results):
+        new = MMLogger.get_instance(f'new {only_results}', log_file=str(tmp_path / 'log'))
+        for logger in (old, new):
+            for (module, function, text, level), shown in LINES.items():
+                written_by(module, function, text, logger, level)
+                assert (text in capsys.readouterr().out) == shown[only_results], text
+    in_file = (tmp_path / 'log').read_text()
+    assert all(text in in_file for _, _, text, _ in LINES)
+    written_by('mmengine.runner.runner', 'f', 'after the tool', old)
+    assert 'after the tool' in capsys.readouterr().out

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from usot_plugin.testing.tools import run_tool_main
 from usot_plugin.visualization.loss_curves import ScalarsError, plot_losses, read_scalars
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'plot_losses.py'
@@ -70,10 +71,8 @@ def test_tool(tmp_path):
         check=False,
     )
     assert done.returncode == 0 and (tmp_path / 'x.png').exists(), done.stderr
-    failed = subprocess.run(
-        [sys.executable, TOOL, tmp_path / 'b', '--out', tmp_path / 'y.png'],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert failed.returncode == 2 and failed.stderr.count('\n') == 1
+
+
+def test_a_folder_without_losses_is_refused_in_one_line(tmp_path, capsys):
+    assert run_tool_main(TOOL, tmp_path / 'b', '--out', tmp_path / 'y.png') == 2
+    assert capsys.readouterr().err.count('\n') == 1

@@ -58,6 +58,7 @@ class FrameSource(ABC):
         label: For messages: the path or URL.
         fps: Frames per second; 0 where unknown.
         live: The end is not known, and frames may be dropped.
+        frame_count: Number of frames, where it is known beforehand.
         notes: What is wrong with the source though it can be read.
     """
 
@@ -65,6 +66,7 @@ class FrameSource(ABC):
     label: str
     fps: float = 0.0
     live: bool = False
+    frame_count: int | None = None
     notes: tuple[str, ...] = ()
 
     def close(self) -> None:  # noqa: B027  files have nothing to let go of
@@ -96,6 +98,10 @@ class ClipSource(FrameSource):
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.clip.notes
+
+    @property
+    def frame_count(self) -> int:  # type: ignore[override]
+        return self.clip.frame_count
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         return self.clip.iter_frames()

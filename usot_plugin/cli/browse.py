@@ -3,7 +3,7 @@
 A sheet shows frames with their boxes (picked or interpolated), flow, distance maps with candidates,
 the chosen path, and the quality curve.
 
-    python tools/analysis/browse_pseudo_boxes.py work_dirs/boxes --out work_dirs/browse
+    usot browse TABLE --out work_dirs/browse
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from PIL import Image
 
 from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.many_clips.local_engine import prepare_worker
-from usot_plugin.discovery.many_clips.progress import ProgressLines, counted
 from usot_plugin.discovery.table.format import KEPT, TableError, part_name
 from usot_plugin.discovery.table.reading import PseudoBoxRow, PseudoBoxTable, read_table
 from usot_plugin.structures import ClipError, open_clip
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
+from usot_plugin.utils.progress import ProgressLines, counted
 from usot_plugin.visualization.gallery import Card, gallery_html
 from usot_plugin.visualization.pseudo_box_sheet import STATUS_COLORS, draw_sheet, legend_entries
 

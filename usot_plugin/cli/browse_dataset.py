@@ -1,5 +1,8 @@
-"""Contact sheet of training groups: template, search area and memory frames with their boxes, as
-the network gets them.
+"""Contact sheets of training groups, as the network gets them.
+
+    usot browse-dataset configs/quick/usot_quick.py --out work_dirs/sheets
+
+A group is template, search area and memory frames with their boxes.
 
 One PNG file for each stage that is asked for. Look at it before training: most mistakes in data
 show here.
@@ -23,8 +26,8 @@ from usot_plugin.datasets.frames.crop_store import CropStoreError
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
-from usot_plugin.utils.atomic import whole_file, write_cause
-from usot_plugin.utils.cli import OneLineParser
+from usot_plugin.utils.atomic import whole_file
+from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 
 CAPTION_PX = 16
@@ -34,9 +37,7 @@ BOX_BGR = (60, 220, 60)
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = OneLineParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='training config')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder of the PNG files')
     parser.add_argument(
@@ -145,51 +146,34 @@ def build_dataset(cfg: Config) -> Any:
     return DATASETS.build(cfg.train_dataloader.dataset)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; returns its exit code."""
-    args = parse_args(argv)
+def draw_sheets(args: argparse.Namespace) -> None:
+    """One sheet for each stage that is asked for."""
     try:
         dataset = build_dataset(load_config(args.config, args.cfg_options))
-        dataset.set_epoch(args.epoch)
-        for stage in args.stages:
-            dataset.set_stage(stage)
-            indices = (
-                np.linspace(0, len(dataset) - 1, min(args.count, len(dataset)))
-                .round()
-                .astype(int)
-                .tolist()
-            )
-            started = time.perf_counter()
-            items = [dataset[index] for index in indices]
-            rate = len(items) / (time.perf_counter() - started)
-            path = Path(args.out) / f'{stage}.png'
-            with whole_file(path) as part:
-                if not cv2.imwrite(
-                    str(part), contact_sheet([draw_group(item) for item in items], args.columns)
-                ):
-                    raise OSError(f'{path}: OpenCV could not write it')
-            print(
-                f'{path}: {len(items)} of {len(dataset)} samples, {rate:.1f} samples/s in one '
-                'process'
-            )
-    except (
-        ConfigError,
-        TableError,
-        CropStoreError,
-        ClipError,
-        ValueError,
-        KeyError,
-    ) as error:
-        print(
-            f'browse_dataset: {error.args[0] if isinstance(error, KeyError) else error}',
-            file=sys.stderr,
-        )
-        return 2
-    except OSError as error:
-        path = error.filename or args.out
-        print(f'browse_dataset: {path}: {write_cause(error, path)}', file=sys.stderr)
-        return 2
-    return 0
+    except KeyError as error:
+        raise ConfigError(error.args[0]) from error
+    dataset.set_epoch(args.epoch)
+    for stage in args.stages:
+        dataset.set_stage(stage)
+        count = min(args.count, len(dataset))
+        indices = np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist()
+        started = time.perf_counter()
+        items = [dataset[index] for index in indices]
+        rate = len(items) / (time.perf_counter() - started)
+        path = Path(args.out) / f'{stage}.png'
+        sheet = contact_sheet([draw_group(item) for item in items], args.columns)
+        with whole_file(path) as part:
+            if not cv2.imwrite(str(part), sheet):
+                raise OSError(f'{path}: OpenCV could not write it')
+        rates = f'{rate:.1f} samples/s in one process'
+        print(f'{path}: {len(items)} of {len(dataset)} samples, {rates}')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns its exit status."""
+    args = parse_args(argv)
+    mendable = (TableError, CropStoreError, ClipError)
+    return exit_status(lambda: draw_sheets(args), mendable, args.config)
 
 
 if __name__ == '__main__':

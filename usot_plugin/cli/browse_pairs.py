@@ -1,6 +1,8 @@
 """Look at mined pairs: one HTML page with every instance and all patches that were found for it.
 
-python tools/analysis/browse_pairs.py work_dirs/alexpul/pairs --out work_dirs/alexpul/pair_gallery
+    usot browse-pairs work_dirs/pul/pairs --out work_dirs/pul/pair_gallery
+
+PAIRS is the table that the second stage of PUL has written.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from usot_plugin.datasets.samplers.mined_pairs import MinedChain, evidence_file, read_chains
 from usot_plugin.discovery.table.format import TableError
@@ -21,6 +22,7 @@ from usot_plugin.structures import ClipError
 from usot_plugin.structures.image_clip import open_clip_or_image
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
+from usot_plugin.utils.progress import with_progress
 from usot_plugin.visualization.gallery import gallery_html
 from usot_plugin.visualization.pair_gallery import chain_card
 
@@ -70,9 +72,8 @@ def chosen_chains(args: argparse.Namespace) -> Iterator[tuple[str, str, list[Min
 def browse(args: argparse.Namespace) -> int:
     """Write the page; returns the exit status."""
     cards, failed = [], 0
-    for name, path, chains in tqdm(
-        list(chosen_chains(args)), unit='clip', disable=not sys.stderr.isatty()
-    ):
+    chosen = list(chosen_chains(args))
+    for name, path, chains in with_progress(chosen, len(chosen), 'clip'):
         try:
             clip = open_clip_or_image(path)
             cards += [chain_card(name, clip, chain) for chain in chains]

@@ -1,7 +1,7 @@
 """Say what is missing or broken in a benchmark's folder, sequence by sequence.
 
-    python tools/check_dataset.py configs/_base_/benchmarks/otb100.py --root data/OTB100
-    python tools/check_dataset.py --type LaSOTDataset --root data/LaSOT --subset test
+    usot check configs/_base_/benchmarks/otb100.py --root data/OTB100
+    usot check --type LaSOTDataset --root data/LaSOT --subset test
 
 All sequences are looked at. Checked are: sequences of the published list, frames (with their
 numbers), annotation, label and attribute files, numbers of lines, sizes, boxes outside the image;
@@ -22,6 +22,7 @@ from usot_plugin.registry import DATASETS
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config, nearest
 from usot_plugin.utils.names import shown_name
+from usot_plugin.utils.progress import with_progress
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         title = dataset.metainfo.get('dataset_name', title)
         miscounted = None if config.get('sequences') else count_problem(dataset)
         general += [miscounted] if miscounted else []
-        for name in dataset.names:
+        for name in with_progress(dataset.names, len(dataset.names), 'sequence'):
             found.append(check_sequence(dataset, name, args.decode))
             if not args.json:
                 show(found[-1])

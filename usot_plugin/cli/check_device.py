@@ -1,9 +1,9 @@
 """Does this package work on this card? A table of checks on rendered clips; nothing is fetched, no
 data are needed.
 
-    python tools/analysis/check_device.py [--device cuda] [--seconds 300] [--json FILE]
-    python tools/analysis/check_device.py --only 'losses-*' train-amp
-    python tools/analysis/check_device.py --list
+    usot check-device --device cuda --seconds 300 --json FILE
+    usot check-device --only 'losses-*' train-amp
+    usot check-device --list
 
 Losses and gradients of every family against the CPU; training steps in float32, float16, bfloat16,
 TF32 and channels-last layout; the training tool under mixed precision, resumed, distributed (one

@@ -28,7 +28,7 @@ from usot_plugin.evaluation.reports.measures import legend, measure_of
 from usot_plugin.evaluation.reports.scores import Scores, aligned_table
 from usot_plugin.evaluation.results.result_files import ResultError
 from usot_plugin.structures.clip import ClipError
-from usot_plugin.utils.cli import exit_status, tool_parser
+from usot_plugin.utils.cli import exit_status, note, tool_parser
 from usot_plugin.utils.config import nearest
 from usot_plugin.utils.names import path_below, shown_name
 from usot_plugin.visualization.comparison_video import write_comparison
@@ -133,7 +133,7 @@ def write_videos(group: Sequence[Scores], data: tuple[Any, Any], args: argparse.
         sequence = dataset.load(name)
         boxes = {tracker: predicted_boxes(folder, sequence) for tracker, folder in folders.items()}
         path = path_below(args.out, f'{name}.mp4', 'sequence')
-        print(f'{shown_name(name)}: {len(sequence)} frames', file=sys.stderr, flush=True)
+        note(f'{shown_name(name)}: {len(sequence)} frames')
         write_comparison(path, sequence, boxes)
         print(f'wrote {path}')
 

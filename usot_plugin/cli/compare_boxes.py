@@ -1,8 +1,7 @@
 """How far two runs agree, box by box: IoU and distance in pixels for each sequence of two folders
 of result files.
 
-    python tools/analysis/compare_boxes.py work_dirs/udt_published/results/UDTTracker RECORDED \\
-        [--least-iou 0.98]
+    usot compare-boxes work_dirs/udt_published/results/UDTTracker RECORDED --least-iou 0.98
 
 A result file is SEQUENCE.txt with x,y,w,h (0-based) a line, as tools/test.py and most toolkits
 write it. Sequences that only one folder has are left out and counted. A frame without a box in both

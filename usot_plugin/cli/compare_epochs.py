@@ -1,10 +1,7 @@
-"""Score the checkpoints of several epochs on a named set of sequences, never on a test set by
-accident, and print the table.
+"""Score the checkpoints of several epochs on a tuning set, print the table.
 
-    python tools/analysis/compare_epochs.py CONFIG WORK_DIR --epochs 10:30 --sequences ROOT \\
-        --every 2 --out work_dirs/epochs
-    python tools/analysis/compare_epochs.py CONFIG WORK_DIR --epochs 10:30 \\
-        --benchmark got10k_val --data-root DIR --out work_dirs/epochs
+    usot epochs CONFIG WORK_DIR --epochs 10:30 --sequences ROOT --every 2 --out work_dirs/epochs
+    usot epochs CONFIG WORK_DIR --epochs 10:30 --benchmark got10k_val --data-root DIR --out DIR2
 
 The USOT release quotes the best of its epochs 10 to 30. A training keeps its last three
 checkpoints; all of them with ``--cfg-options default_hooks.checkpoint.max_keep_ckpts=-1``. Results
@@ -34,7 +31,7 @@ from usot_plugin.evaluation.tuning_set import TuningSet, add_data_arguments
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.checkpoint import CheckpointError
-from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
+from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, note, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config
 from usot_plugin.utils.packaged import packaged_folder
 
@@ -138,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
         metrics = data.measure(tracker, options, args.out / 'results' / f'epoch_{epoch}')
         rows[epoch] = {name: float(value) for name, value in metrics.items()}
         objective = data.objective_of(rows[epoch])
-        print(f'epoch {epoch}: {objective} {rows[epoch][objective]:.4f}', flush=True)
+        note(f'epoch {epoch}: {objective} {rows[epoch][objective]:.4f}')
     write_text(
         args.out / 'epochs.json', json.dumps(_record(args, data, rows, objective), indent=1) + '\n'
     )

@@ -1,4 +1,6 @@
-"""Turn published weights into ours: ``python tools/convert_checkpoint.py PUBLISHED OURS``.
+"""Convert published weights to the names used here.
+
+    usot convert USOT_star.pth weights/usot_star.pth
 
 Reads the published USOT, USOT*, UDT, DCFNet, SiamFC-AlexNet, SiamRPN++ (ResNet) and SiamMask
 trackers, ResNet-50 backbones in torchvision's or MoCo-v2's form, and MobileNetV2 and
@@ -13,14 +15,13 @@ import io
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from torch import Tensor
 
 from usot_plugin.utils.atomic import whole_file, write_cause
 from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
-from usot_plugin.utils.cli import OneLineParser
+from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.published_siamrpn import convert_siamrpn, is_siamrpn
 from usot_plugin.utils.published_weights import (
     UnknownCheckpointError,
@@ -39,7 +40,7 @@ from usot_plugin.version import __version__
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = OneLineParser(description=__doc__.split('\n')[0])
+    parser = tool_parser(__doc__)
     parser.add_argument('published', type=Path, help='published checkpoint')
     parser.add_argument('converted', type=Path, help='where to write ours')
     parser.add_argument(
@@ -71,32 +72,36 @@ def convert(
     return 'backbone', convert_resnet(state, not keep_shortcuts)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Convert; a file that is none of the known forms, or cannot be written, ends in one line and
-    exit status 2."""
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> None:
+    """Convert.
+
+    Raises:
+        CheckpointError: The file is none of the known forms.
+        OSError: It cannot be written.
+    """
     try:
         state = extract_state_dict(load_checkpoint(args.published), args.published)
         kind, converted = convert(state, args.keep_shortcuts)
-    except (CheckpointError, UnknownCheckpointError) as error:
-        _refuse(str(error) if str(args.published) in str(error) else f'{args.published}: {error}')
+    except UnknownCheckpointError as error:
+        raise CheckpointError(args.published, str(error)) from error
     meta = {'usot_plugin_version': __version__, 'converted_from': args.published.name}
-    content = (
-        io.BytesIO()
-    )  # on a full disk torch.save itself fails with a message about its own file format
+    # On a full disk torch.save itself fails with a message about its own file format.
+    content = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': converted}, content)
     try:
         with whole_file(args.converted) as temporary:
             temporary.write_bytes(content.getbuffer())
     except OSError as error:
-        _refuse(f'{args.converted}: cannot be written ({write_cause(error, args.converted)})')
+        cause = write_cause(error, args.converted)
+        raise OSError(error.errno, f'cannot be written ({cause})', str(args.converted)) from error
     print(f'{kind}: {len(converted)} tensors -> {args.converted}')
 
 
-def _refuse(message: str) -> NoReturn:
-    print(f'error: {message}', file=sys.stderr)
-    sys.exit(2)
+def main(argv: list[str] | None = None) -> int:
+    """Run; returns the exit status."""
+    args = parse_args(argv)
+    return exit_status(lambda: run(args), (CheckpointError,), args.converted)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

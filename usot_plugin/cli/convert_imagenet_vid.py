@@ -1,7 +1,8 @@
 """Turn the XML files of ImageNet VID into the CocoVID file that supervised configs read.
 
-    # writes data/imagenet_vid/annotations/imagenet_vid_train.json
-    python tools/convert_imagenet_vid.py data/imagenet_vid
+    usot imagenet-vid data/imagenet_vid
+
+That writes data/imagenet_vid/annotations/imagenet_vid_train.json.
 
 ROOT is the unpacked ILSVRC2015_VID archive: Annotations/VID/{train,val} with an XML file a frame,
 Data/VID/{train,val} with the frames.
@@ -14,12 +15,11 @@ import json
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from usot_plugin.datasets.benchmarks import AnnotationError
 from usot_plugin.datasets.imagenet_vid import SPLITS, convert_vid, find_snippets
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
+from usot_plugin.utils.progress import with_progress
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -41,7 +41,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='FILE',
         help='default: ROOT/annotations/imagenet_vid_<split>.json',
     )
-    parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     return parser.parse_args(argv)
 
 
@@ -49,9 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Convert; returns the exit status."""
     out = args.out or args.root / 'annotations' / f'imagenet_vid_{args.split}.json'
     snippets = find_snippets(args.root, args.split)
-    result = convert_vid(
-        args.root, tqdm(snippets, unit='snippet', disable=args.quiet or not sys.stderr.isatty())
-    )
+    result = convert_vid(args.root, with_progress(snippets, len(snippets), 'snippet'))
     for problem in result.problems:
         print(f'left out: {problem}', file=sys.stderr)
     counts = {name: len(result.content[name]) for name in ('videos', 'images', 'annotations')}

@@ -1,8 +1,9 @@
 """Convert one tracker's result files to the format of another community, and back.
 
-``convert_results.py RESULTS --to got10k --out DIR`` reads ``RESULTS`` (``OUT/<tracker>`` of
-``tools/test.py``; ``--from`` for another format) and writes ``DIR``, which has to be new or empty.
-Formats and what they are read by:
+    usot convert-results RESULTS --to got10k --out DIR
+
+RESULTS is ``OUT/<tracker>`` of ``usot test`` (``--from`` for another format); DIR has to be new or
+empty. Formats and what they are read by:
 
 {formats}
 """

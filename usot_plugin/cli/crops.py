@@ -1,5 +1,7 @@
 """Store crops around the pseudo boxes of a table, so that training needs no video decoding.
 
+    usot crops TABLE --out STORE --workers 8
+
 The store is an LMDB database for ``PseudoBoxDataset(crop_store=...)``. With ``--frames`` all frames
 of the clips are written as JPEG files instead, for ``PseudoBoxDataset(frame_root=...)``, which also
 serves box sources that look at full frames. A clip is written whole or not at all; a second run
@@ -14,37 +16,29 @@ import sys
 from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
 from usot_plugin.datasets.frames.crop_store import CropStoreError, StoreConfig
-from usot_plugin.datasets.frames.store_building import BuildReport, build_crop_store, extract_frames
+from usot_plugin.datasets.frames.store_building import (
+    THERE,
+    BuildReport,
+    build_crop_store,
+    extract_frames,
+    tracks_by_clip,
+)
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.utils.atomic import write_cause
-from usot_plugin.utils.cli import OneLineParser
+from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
+from usot_plugin.utils.progress import ProgressLines
 from usot_plugin.utils.worker_pool import TIMEOUT_S, WorkerStartError
 
-EXIT_FINE = 0
-EXIT_CLIPS_FAILED = 1
-EXIT_USAGE = 2
-EXIT_NOT_WRITTEN = 3
-EXIT_INTERRUPTED = 130
-
-EPILOG = f"""\
-exit code:
-  {EXIT_FINE}    every clip was read
-  {EXIT_CLIPS_FAILED}    some clips could not be read; each is named, the others are stored
-  {EXIT_USAGE}    wrong arguments, table or store: nothing was done
-  {EXIT_NOT_WRITTEN}    the store could not be written, or a worker died: what was finished is safe,
-      the same command goes on
-  {EXIT_INTERRUPTED}  interrupted: the same command goes on
-
-example:
-  build_crop_store.py work_dirs/boxes --out work_dirs/crops --workers 8
-"""
+STATUSES = {
+    FINE: 'every clip was read',
+    PARTIAL: 'some clips could not be read; each is named, the others are stored',
+    USER_ERROR: 'wrong arguments, table or store, or the store cannot be written',
+}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = OneLineParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__, STATUSES)
     parser.add_argument('table', help='pseudo-box table: folder of parts or .parquet file')
     parser.add_argument(
         '--out', required=True, metavar='STORE', help='folder of the database, or of the frames'
@@ -88,7 +82,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='SECONDS',
         help='give a clip up of which no frame comes for so long; 0: never (default: %(default)g)',
     )
-    parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     args = parser.parse_args(argv)
     if (
         args.workers < 0
@@ -106,14 +99,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def build(args: argparse.Namespace) -> BuildReport:
     """Run what the command line asks for."""
-
-    def on_clip(clip: str, message: str) -> None:
-        if not args.quiet or message.startswith('failed'):
-            print(f'{clip}: {message}', flush=True)
-
     check_inputs(table=args.table, folder=args.video_root, outputs=[args.out])
     source = DiscoveredBoxes(args.table, args.video_root)
     only_samplable = not args.all_tracks
+    progress = ProgressLines(sum(1 for _ in tracks_by_clip(source, only_samplable)))
+
+    def on_clip(clip: str, message: str) -> None:
+        if message.startswith('failed') or args.verbose:
+            progress.line(f'{clip}: {message}')
+        if message == THERE:
+            progress.skip()
+        else:
+            progress.advance()
+
     timeout_s = args.clip_timeout or None
     if args.frames:
         return extract_frames(
@@ -133,38 +131,33 @@ def build(args: argparse.Namespace) -> BuildReport:
     )
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; returns its exit code."""
-    args = parse_args(argv)
+def run(args: argparse.Namespace) -> int:
+    """Store, print the counts; returns the exit status."""
     try:
         report = build(args)
-    except (TableError, CropStoreError, ValueError) as error:
-        return _stop(EXIT_USAGE, str(error))
-    except WorkerStartError as error:
-        return _stop(EXIT_NOT_WRITTEN, str(error))
     except OSError as error:
         cause = write_cause(error, error.filename or args.out)
-        return _stop(
-            EXIT_NOT_WRITTEN,
+        raise CropStoreError(
             f'{args.out}: cannot be written ({cause}); '
-            'the finished clips are safe, the same command goes on from here',
-        )
-    except KeyboardInterrupt:
-        return _stop(
-            EXIT_INTERRUPTED,
-            f'interrupted; finished clips are in {args.out}, the same command goes on from here',
-        )
+            'the finished clips are safe, the same command goes on from here'
+        ) from error
     kind = 'frames' if args.frames else 'crops'
     print(
-        f'{report.clips} clips, {report.images} {kind} written to {args.out}; {report.skipped} '
-        f'were there, {len(report.failed)} failed'
+        f'{report.clips} clips, {report.images} {kind} written to {args.out}; '
+        f'{report.skipped} were there, {len(report.failed)} failed'
     )
-    return EXIT_CLIPS_FAILED if report.failed else EXIT_FINE
+    return PARTIAL if report.failed else FINE
 
 
-def _stop(code: int, message: str) -> int:
-    print(f'build_crop_store: {message}', file=sys.stderr)
-    return code
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns its exit status."""
+    args = parse_args(argv)
+    return exit_status(
+        lambda: run(args),
+        (TableError, CropStoreError, WorkerStartError),
+        args.out,
+        f'interrupted; finished clips are in {args.out}, the same command goes on from here',
+    )
 
 
 if __name__ == '__main__':

@@ -1,7 +1,12 @@
 """Find moving objects in unlabeled videos and write them to a pseudo-box table.
 
+    usot discover configs/discovery/default.py videos/ --out TABLE
+    usot discover configs/discovery/default.py GOT-10k/ --layout got10k --out TABLE --shard 0/4
+    usot discover configs/discovery/default.py videos/ --out TABLE --engine ray --ray-address auto
+
 The table is a folder of Parquet parts, one per clip, that a stopped run goes on with, and
-``<out>.parquet`` as soon as all clips are done.
+``<out>.parquet`` as soon as all clips are done. With ``--shard 0/4`` the same command runs with
+1/4, 2/4 and 3/4 elsewhere.
 """
 
 from __future__ import annotations
@@ -21,40 +26,21 @@ from usot_plugin.discovery.many_clips.pipeline import (
     parse_shard,
 )
 from usot_plugin.discovery.table.format import TableError
-from usot_plugin.utils.cli import OneLineParser, print_any_name
+from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions
 from usot_plugin.utils.optional import require
 from usot_plugin.utils.worker_pool import TIMEOUT_S
 
-EXIT_FINE = 0
-EXIT_CLIPS_FAILED = 1
-EXIT_USAGE = 2
-EXIT_NOT_WRITTEN = 3
-EXIT_INTERRUPTED = 130
-
-EPILOG = f"""\
-exit code:
-  {EXIT_FINE}    every clip was read (one in which nothing moves counts as read)
-  {EXIT_CLIPS_FAILED}    some clips could not be read; each is named, the others are finished
-  {EXIT_USAGE}    wrong arguments, config or table: nothing was done
-  {EXIT_NOT_WRITTEN}    the table could not be written (disk full, no permission): what was finished
-      is safe
-  {EXIT_INTERRUPTED}  interrupted: the same command goes on
-
-examples:
-  discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes
-  discover_boxes.py configs/discovery/default.py GOT-10k/ --layout got10k --out boxes/got10k \\
-      --shard 0/4   (and 1/4, 2/4, 3/4 elsewhere)
-  discover_boxes.py configs/discovery/default.py videos/ --out work_dirs/boxes --engine ray \\
-      --ray-address auto
-"""
+STATUSES = {
+    FINE: 'every clip was read (one in which nothing moves counts as read)',
+    PARTIAL: 'some clips could not be read; each is named, the others are finished',
+    USER_ERROR: 'wrong arguments, config or table, or the table cannot be written (disk full)',
+}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = OneLineParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__, STATUSES)
     parser.add_argument('config', help='discovery config')
     parser.add_argument(
         'videos', nargs='+', help='video files, folders of frames, or folders of those at any depth'
@@ -111,7 +97,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--no-merge', action='store_true', help='leave the table as a folder of parts'
     )
-    parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     args = parser.parse_args(argv)
     if args.workers is not None and args.workers < 0:
         parser.error(f'--workers must be 0 or more, not {args.workers}')
@@ -120,44 +105,38 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the tool; returns its exit code."""
-    args = parse_args(argv)
-    print_any_name()
-    try:
-        if args.engine == 'ray':
-            require('ray', '--engine ray')
-        check_inputs(config=args.config, input=args.videos, outputs=[args.out])
-        config, imports = load_discovery(args.config, args.cfg_options)
-        clips = find_clips(args.videos, args.layout, args.split)
-        options = RunOptions(
-            workers=args.workers,
-            engine=args.engine,
-            ray_address=args.ray_address,
-            shard=parse_shard(args.shard),
-            overwrite=args.overwrite,
-            merge=not args.no_merge,
-            imports=imports,
-            quiet=args.quiet,
-            clip_timeout_s=clip_timeout(args.config, args.cfg_options, args.clip_timeout),
-        )
-        tally = discover_clips(clips, config, args.out, options)
-    except (ConfigError, VideoSourceError, TableError, WorkerStartError, ValueError) as error:
-        return _stop(EXIT_USAGE, str(error))
-    except TableWriteError as error:
-        return _stop(EXIT_NOT_WRITTEN, str(error))
-    except KeyboardInterrupt:
-        return _stop(
-            EXIT_INTERRUPTED,
-            f'interrupted; finished clips are in {args.out}, the same command goes on from here',
-        )
+def run(args: argparse.Namespace) -> int:
+    """Discover, print the counts; returns the exit status."""
+    if args.engine == 'ray':
+        require('ray', '--engine ray')
+    check_inputs(config=args.config, input=args.videos, outputs=[args.out])
+    config, imports = load_discovery(args.config, args.cfg_options)
+    clips = find_clips(args.videos, args.layout, args.split)
+    options = RunOptions(
+        workers=args.workers,
+        engine=args.engine,
+        ray_address=args.ray_address,
+        shard=parse_shard(args.shard),
+        overwrite=args.overwrite,
+        merge=not args.no_merge,
+        imports=imports,
+        quiet=args.quiet,
+        clip_timeout_s=clip_timeout(args.config, args.cfg_options, args.clip_timeout),
+    )
+    tally = discover_clips(clips, config, args.out, options)
     print(tally.summary())
-    return EXIT_CLIPS_FAILED if tally.failed else EXIT_FINE
+    return PARTIAL if tally.failed else FINE
 
 
-def _stop(code: int, message: str) -> int:
-    print(f'discover_boxes: {message}', file=sys.stderr)
-    return code
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns its exit status."""
+    args = parse_args(argv)
+    return exit_status(
+        lambda: run(args),
+        (ConfigError, VideoSourceError, TableError, TableWriteError, WorkerStartError),
+        args.out,
+        f'interrupted; finished clips are in {args.out}, the same command goes on from here',
+    )
 
 
 if __name__ == '__main__':

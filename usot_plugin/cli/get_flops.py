@@ -1,8 +1,7 @@
 """What a tracker costs: parameters, and multiply-adds of the template branch, the search branch and
 a tracked frame.
 
-    python tools/analysis/get_flops.py CONFIG [--shape TEMPLATE_PX SEARCH_PX] \\
-        [--modules [DEPTH]] [--json FILE]
+    usot flops CONFIG --modules 2 --json FILE
 
 The config's own tracker runs on the CPU with random weights and one target; what it computes is
 counted, all scales of a pyramid and a full memory included. One multiply-add is one multiplication

@@ -15,7 +15,7 @@ from importlib import import_module
 
 import usot_plugin
 from usot_plugin.cli.preflight import InputsError, check_words
-from usot_plugin.utils.cli import FINE, INTERRUPTED, PARTIAL, USER_ERROR
+from usot_plugin.utils.cli import FINE, INTERRUPTED, STATUSES, USER_ERROR
 from usot_plugin.utils.host import HostError
 from usot_plugin.utils.optional import as_missing_package
 from usot_plugin.version import __version__
@@ -124,7 +124,8 @@ def help_text() -> str:
             '',
         ]
     lines += [EXAMPLES, '']
-    statuses = f'{FINE} = done; {PARTIAL} = done in part, the rest is named; {USER_ERROR} = refused'
+    lines += ['every verb: --help with examples, --quiet for the result alone, --verbose for all']
+    statuses = '; '.join(f'{status} = {meaning}' for status, meaning in STATUSES.items())
     lines += [f'exit status: {statuses}; {INTERRUPTED} = interrupted']
     lines += [
         'tab completion (pip install argcomplete): eval "$(register-python-argcomplete usot)"'

@@ -1,5 +1,6 @@
-"""Pack results for a benchmark's server: ``make_submission.py CONFIG RESULTS --server got10k --out
-FILE.zip``.
+"""Pack results for a benchmark's server.
+
+    usot submit CONFIG RESULTS --server got10k --out FILE.zip
 
 CONFIG names the test set (``test_dataloader``), RESULTS is ``OUT/<tracker>`` as ``tools/test.py``
 wrote it with the protocol that the server asks for: GOT10k for got10k, OPE for trackingnet.

@@ -1,6 +1,6 @@
 """Speed of every stage in one table: discovery, loading, training, tracking.
 
-Each number stands beside a baseline of the same run.
+    usot measure-speed CONFIG --parts train track --threads 1 --json FILE
 
     python tools/analysis/measure_speed.py CONFIG [--parts discovery loader train track] \\
         [--clips PATH] [--threads 1] [--json FILE]

@@ -1,9 +1,8 @@
 """What a training step is made of: loading, forward, backward, optimizer, and the all-reduce of
 several processes.
 
-    python tools/analysis/measure_step.py CONFIG [--batch 4] [--steps 10] [--json FILE]
-    # what more GPUs would do, computed
-    python tools/analysis/measure_step.py CONFIG --gpus 4 8 64 --bandwidth-gbytes 20 --workers 8
+    usot measure-step CONFIG --batch 4 --steps 10 --json FILE
+    usot measure-step CONFIG --gpus 4 8 64 --bandwidth-gbytes 20 --workers 8
 
 Each part is the median over the steps, one thread; on a CPU it is processor time, which other
 programs do not lengthen. All-reduce is the fastest of several, measured alone, on a buffer of the

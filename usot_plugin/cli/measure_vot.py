@@ -1,5 +1,6 @@
-"""CPU time of VOT's overlaps and measures: ``python tools/analysis/measure_vot.py [--frames N]
-[--sequences N] [--repetitions N]``.
+"""CPU time of VOT's overlaps and measures.
+
+    usot measure-vot --sequences 10
 
 Random boxes against rotated rectangles, by each overlap rule, by filling polygons with OpenCV, and
 by the official toolkit where it is installed; then accuracy, robustness and EAO of random runs by

@@ -1,7 +1,6 @@
 """Rewrite a single-object-tracking config of MMTracking 1.x (dev-1.x) for this package.
 
-    python tools/migrate_mmtrack_config.py OLD.py --out NEW.py \\
-        [--model configs/_base_/models/usot_r50_net.py]
+    usot migrate OLD.py --out NEW.py --model configs/_base_/models/usot_r50_net.py
 
 Data sets, test loop and metrics are translated, and what MMEngine itself knows is kept. Every key
 that has no counterpart is named on stderr, with the reason, and in the first lines of NEW.py.

@@ -1,7 +1,6 @@
 """Pack trained weights into one small file that carries its config and says what it learnt from.
 
-    python tools/pack_pretrained.py CHECKPOINT --table TABLE [--sequences FOLDER] \\
-        [--config CONFIG] --out NAME.pth
+    usot pack CHECKPOINT --table TABLE --out NAME.pth
 
 Kept are the weights alone (no optimizer, no averages beside them) and, out of the checkpoint, the
 config, seed, time and commit of the run that wrote it; a SHA-256 of each data set and of each clip

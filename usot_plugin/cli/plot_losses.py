@@ -1,5 +1,9 @@
-"""Draw the loss curves of one or several runs: ``python tools/analysis/plot_losses.py WORK_DIR
-[WORK_DIR ...] --out losses.png``."""
+"""Draw the loss curves of one or several runs.
+
+    usot plot work_dirs/usot_quick work_dirs/other --out losses.png
+
+The losses are those that the training has written to its work dir.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from usot_plugin.utils.cli import OneLineParser, exit_status
+from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.visualization.loss_curves import ScalarsError, plot_losses, read_scalars
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = OneLineParser(description='Draw the loss curves of one or several runs.')
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'work_dirs',
         nargs='+',

@@ -1,6 +1,8 @@
 """Print a config as a run sees it: bases merged, options applied, checked.
 
-python tools/analysis/print_config.py CONFIG [--cfg-options KEY=VALUE ...] [--save FILE.py]
+    usot config CONFIG --cfg-options KEY=VALUE --save FILE.py
+
+What is printed can be read as a config again.
 """
 
 from __future__ import annotations

@@ -1,15 +1,13 @@
-"""Label the clips of a pseudo-box table again with a trained tracker: ``python tools/relabel.py
-CONFIG CHECKPOINT TABLE --out NEWTABLE``.
+"""Label the clips of a pseudo-box table again with a trained tracker.
 
-From the best frames of each kept trajectory the tracker goes forward and backward in time, and back
-to where it began. Where it agrees with itself the frame gets its box; the rest has none. NEWTABLE
-is a table like TABLE (training, crop stores and galleries read it), and says in its metadata which
-model made it. CHECKPOINT is a file, 'pretrained' for the weights that ship with the package under
-the config's name, or 'none' with a tracker that needs no weights. A stopped run goes on; a finished
-one is left as it is.
+    usot relabel CONFIG CHECKPOINT TABLE --out NEWTABLE
 
-    python tools/relabel.py configs/quick/usot_quick.py work_dirs/usot_quick/epoch_10.pth \\
-        work_dirs/quick/table --out work_dirs/quick/table2
+From the best frames of each kept trajectory the tracker goes forward and backward in time, and
+back to where it began. Where it agrees with itself the frame gets its box; the rest has none.
+NEWTABLE is a table like TABLE (training, crop stores and galleries read it), and says in its
+metadata which model made it. CHECKPOINT is a file, 'pretrained' for the weights that ship with the
+package under the config's name, or 'none' with a tracker that needs no weights. A stopped run goes
+on; a finished one is left as it is.
 """
 
 from __future__ import annotations
@@ -84,7 +82,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='make the clips anew that NEWTABLE has already'
     )
-    parser.add_argument('--quiet', action='store_true', help='only failures and the summary')
     parser.add_argument(
         '--cfg-options',
         nargs='+',

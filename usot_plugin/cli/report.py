@@ -1,13 +1,12 @@
-"""Compare trackers in one HTML file that needs no network: ``python tools/analysis/report.py
-RESULTS... --out report.html``.
+"""Compare trackers in one HTML file that needs no network.
+
+    usot report RESULTS... --out report.html
+    usot report RESULTS --sequences SEQUENCES --published --out report.html
 
 RESULTS are folders that tools/test.py has written: OUT/<tracker>, or OUT for all trackers in it.
 With the data given (--sequences ROOT, or --benchmark NAME --data-root DIR) the worst failures are
 shown, and every result file is held against its sequence. --published puts the numbers of papers
 beside ours, each with its source.
-
-    python tools/analysis/report.py work_dirs/usot_quick/results --sequences SEQUENCES \\
-        --published --out report.html
 """
 
 from __future__ import annotations

@@ -4,17 +4,15 @@ SEQUENCES holds one folder per sequence: frames in img/ (or in the folder itself
 groundtruth.txt with x, y, w, h per frame (0-based, commas or blanks; nan = target absent).
 Discovery runs on the frames and never sees the boxes.
 
-    python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py data/eval \\
-        --out work_dirs/boxes_eval
+    usot score-boxes configs/discovery/default.py data/eval --out work_dirs/boxes_eval
 
 With --annotation FILE (CocoVID, TAO) the sequences are the videos of that file, SEQUENCES is the
 folder that their names are relative to, and of several annotated objects the one counts that a box
 overlaps most:
 
-    python tools/analysis/score_pseudo_boxes.py configs/discovery/default.py \\
-        data/imagenet_vid/Data/VID \\
-        --annotation data/imagenet_vid/annotations/imagenet_vid_train.json --table
-        data/pseudo_boxes/imagenet_vid --out work_dirs/vid
+    usot score-boxes configs/discovery/default.py data/imagenet_vid/Data/VID \\
+        --annotation data/imagenet_vid/annotations/imagenet_vid_train.json \\
+        --table data/pseudo_boxes/imagenet_vid --out work_dirs/vid
 
 The folder --out gets boxes/ (the pseudo-box table; a second run goes on with it), scores.json and
 scores.csv.

@@ -1,9 +1,7 @@
 """Search a tracker's hyper-parameters on a named set of sequences, never on a test set by accident.
 
-    python tools/analysis/search_params.py CONFIG CHECKPOINT --sequences ROOT --every 2 \\
-        --trials 40 --out work_dirs/search
-    python tools/analysis/search_params.py CONFIG CHECKPOINT --benchmark got10k_val \\
-        --data-root DIR --trials 40 --out work_dirs/search
+    usot search CONFIG CHECKPOINT --sequences ROOT --every 2 --trials 40 --out work_dirs/search
+    usot search CONFIG CHECKPOINT --benchmark got10k_val --data-root DIR --trials 40 --out DIR2
 
 The first trial is the config as it is. The study lies in OUT/study.db, results of every setting in
 OUT/results: the same command goes on where it stopped, and no setting is tracked twice.
@@ -36,7 +34,7 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.tracking import Tracker, build_tracker
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.checkpoint import CheckpointError, weights_digest
-from usot_plugin.utils.cli import exit_status, tool_parser
+from usot_plugin.utils.cli import exit_status, note, tool_parser
 from usot_plugin.utils.config import ConfigError, load_config
 from usot_plugin.utils.optional import require
 from usot_plugin.utils.packaged import packaged_folder
@@ -122,7 +120,7 @@ class Search:
         trial.set_user_attr('metrics', {name: float(value) for name, value in metrics.items()})
         trial.set_user_attr('objective', objective)
         shown = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
-        print(f'trial {trial.number}: {objective} {metrics[objective]:.4f} ({shown})', flush=True)
+        note(f'trial {trial.number}: {objective} {metrics[objective]:.4f} ({shown})')
         return float(metrics[objective])
 
 

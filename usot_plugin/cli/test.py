@@ -1,11 +1,13 @@
-"""Track a benchmark and score the result: ``python tools/test.py CONFIG CHECKPOINT [--sequences
-ROOT] [--out DIR] ...``.
+"""Track a benchmark and score the result.
 
-The data are those of the config, of ``--benchmark NAME`` (its files below ``--data-root DIR``), or
-of a folder ``--sequences ROOT``. Result files go to ``OUT/<tracker>/``; a second run skips the
+    usot test CONFIG CHECKPOINT --sequences SEQUENCES
+    usot test CONFIG CHECKPOINT --benchmark otb100 --data-root data/OTB100 --out RESULTS
+
+The data are those of the config, of ``--benchmark NAME`` (its files below ``--data-root DIR``),
+or of a folder ``--sequences ROOT``. Result files go to ``OUT/<tracker>/``; a second run skips the
 finished sequences. The table, ``report.json``, ``report.md`` and the plots are made from the files
-(``--score-only`` does nothing else). What the user can mend ends in one line on stderr and exit
-status 2.
+(``--score-only`` does nothing else). The terminal shows the table; the whole log lies in the work
+dir.
 """
 
 from __future__ import annotations
@@ -274,6 +276,8 @@ def run(args: argparse.Namespace) -> None:
         load_weights(model, args.checkpoint, args.weights)
     if args.device:
         model.to(usable_device(args.device))
+    log = os.path.join(runner.log_dir, f'{runner.timestamp}.log')
+    runner.logger.info(f'{cfg.test_cfg.tracker_name} of {args.config}; the whole log: {log}')
     runner.test()
     folder = Path(cfg.test_cfg.out_dir, cfg.test_cfg.tracker_name)
     if is_main_process() and has_scores(folder):

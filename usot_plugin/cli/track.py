@@ -1,15 +1,17 @@
-"""Track targets in a video, a folder of images, a camera or a network stream, and write the result
-as a video and as files.
+"""Track targets and write the result as a video and as files.
 
-    python tools/demo.py INPUT --box x,y,w,h [--box ...] [--config CONFIG] [--checkpoint FILE] \\
-        [--out DIR] [--show]
+    usot track VIDEO --box 120,80,60,40 --out DIR
+    usot track VIDEO --boxes boxes.json --config CONFIG --checkpoint FILE --out DIR
+    usot track 0 --show
+
+The input is a video, a folder of images, a camera or a network stream; without boxes they are
+drawn with the mouse.
 
 With neither config nor checkpoint the weights that ship with the package are used; a packed
-checkpoint (tools/pack_pretrained.py) carries its config.
-Written are ``DIR/<name>.mp4`` (boxes drawn in), ``DIR/<name>_target<i>.txt`` (``x,y,w,h`` a frame)
-and ``DIR/<name>.json`` (boxes, scores, lost); --sheet FILE.jpg adds a picture of evenly spaced
-frames. Each file is there whole or not at all. What the user can mend ends in one line on stderr
-and exit status 2.
+checkpoint (tools/pack_pretrained.py) carries its config. Written are ``DIR/<name>.mp4`` (boxes
+drawn in), ``DIR/<name>_target<i>.txt`` (``x,y,w,h`` a frame) and ``DIR/<name>.json`` (boxes,
+scores, lost); --sheet FILE.jpg adds a picture of evenly spaced frames. Each file is there whole or
+not at all.
 """
 
 from __future__ import annotations
@@ -46,8 +48,9 @@ from usot_plugin.tracking.box_input import (
 from usot_plugin.tracking.video import track_frames
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 from usot_plugin.utils.checkpoint import CheckpointError
-from usot_plugin.utils.cli import FINE, OneLineParser, exit_status
+from usot_plugin.utils.cli import FINE, exit_status, note, tool_parser
 from usot_plugin.utils.config import ConfigOptions
+from usot_plugin.utils.progress import with_progress
 from usot_plugin.visualization.contact_sheet import ContactSheet, check_image_suffix
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
@@ -63,9 +66,7 @@ class ListModels(argparse.Action):
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line; a box with a negative corner is written ``--box=-5,10,40,30``."""
-    parser = OneLineParser(
-        description='Track targets and write the result as a video and as files.'
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'input', help='video file, folder of images, number of a camera, or URL (rtsp, http ...)'
     )
@@ -245,6 +246,12 @@ def limited(
         print(f'stopped; keeping {len(indices)} frames', file=sys.stderr)
 
 
+def expected_frames(source: FrameSource, last: int | None) -> int | None:
+    """How many frames will be tracked, None where nobody knows."""
+    known = [count for count in (last, source.frame_count) if count is not None]
+    return min(known, default=None)
+
+
 def output_files(args: argparse.Namespace, name: str, targets: int) -> list[Path]:
     """All files that a run writes."""
     names = [f'{name}.mp4'] * (not args.no_video) + [
@@ -343,7 +350,8 @@ def track(args: argparse.Namespace) -> None:
         files = output_files(args, name, len(boxes))
         refuse_to_replace([args.input, args.boxes], files)
         indices: list[int] = []
-        stream = limited(chain([first], frames), source, args.max_frames, indices)
+        tracked = limited(chain([first], frames), source, args.max_frames, indices)
+        stream = with_progress(tracked, expected_frames(source, args.max_frames), 'frame')
         sheet = ContactSheet(args.sheet_frames) if args.sheet else None
         if args.no_video:
             tracks = track_frames(tracker, stream, boxes, on_frame_for(args, None, sheet))
@@ -354,8 +362,8 @@ def track(args: argparse.Namespace) -> None:
                 write_results(folder, name, source, tracker, tracks, indices, size)
     if sheet is not None:
         sheet.write(args.sheet)
-    for note in source.notes:
-        print(f'note: {source.label}: {note}', file=sys.stderr)
+    for remark in source.notes:
+        note(f'note: {source.label}: {remark}')
     seconds = float(tracks[0].seconds[1:].sum())
     speed = f', {(len(indices) - 1) / seconds:.1f} frames/s' if seconds > 0 else ''
     lost = ', '.join(

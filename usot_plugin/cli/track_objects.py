@@ -1,14 +1,12 @@
 """Track many objects: detections get identities, a single-object tracker carries each object
 through missed detections.
 
-    python tools/track_objects.py CONFIG INPUT --checkpoint FILE [--out DIR] \\
-        [--cfg-options detections.path=FILE ...]
+    usot objects CONFIG VIDEO --checkpoint FILE --cfg-options detections.path=FILE --out DIR
 
-CONFIG names the tracker (``model``), where detections come from (``detections``) and how identities
-are kept (``multi_object``); see configs/mixed/. Written are ``DIR/<name>.txt`` in MOTChallenge's
-form (``frame, id, x, y, w, h, score, class, carried``; frames and pixels from 1) and
-``DIR/<name>.mp4``, carried boxes dashed. What the user can mend ends in one line on stderr and exit
-status 2.
+CONFIG names the tracker (``model``), where detections come from (``detections``) and how
+identities are kept (``multi_object``); see configs/mixed/. Written are ``DIR/<name>.txt`` in
+MOTChallenge's form (``frame, id, x, y, w, h, score, class, carried``; frames and pixels from 1)
+and ``DIR/<name>.mp4``, carried boxes dashed.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ import argparse
 import re
 import sys
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.sources import SourceError, open_source
 from usot_plugin.cli.preflight import check_inputs
+from usot_plugin.cli.track import expected_frames
 from usot_plugin.registry import TASK_UTILS
 from usot_plugin.structures.boxes import xyxy_to_xywh
 from usot_plugin.structures.clip import ClipError
@@ -35,6 +35,7 @@ from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
 from usot_plugin.utils.host import HostError
+from usot_plugin.utils.progress import with_progress
 from usot_plugin.visualization.overlay import draw_targets
 from usot_plugin.visualization.video_writer import VideoWriteError, VideoWriter
 
@@ -113,9 +114,9 @@ def track(args: argparse.Namespace) -> None:
             if args.no_video
             else stack.enter_context(VideoWriter(Path(args.out, f'{name}.mp4'), source.fps))
         )
-        for index, (_, frame) in enumerate(source):
-            if args.max_frames is not None and index >= args.max_frames:
-                break
+        limited = islice(source, args.max_frames)
+        expected = expected_frames(source, args.max_frames)
+        for index, (_, frame) in enumerate(with_progress(limited, expected, 'frame')):
             found = objects.update(frame, detector.detect(index, frame))
             rows += mot_rows(index, found)
             frames, carried = frames + 1, carried + int(found.carried.sum())

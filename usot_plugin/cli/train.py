@@ -1,5 +1,10 @@
-"""Train a model: ``python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp]
-...``."""
+"""Train a tracker.
+
+    usot train configs/quick/usot_quick.py --cfg-options train_dataloader.dataset.table=TABLE
+    usot train configs/quick/usot_quick.py --resume
+
+The terminal shows the losses; the work dir gets checkpoints, the config and the whole log.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.cli.preflight import InputsError, check_config
@@ -22,13 +28,13 @@ from usot_plugin.engine.distributed import (
 )
 from usot_plugin.engine.training_loops import use_resumable_loop
 from usot_plugin.engine.training_run import MENDABLE, build_runner, latest_checkpoint, train
-from usot_plugin.utils.cli import OneLineParser, exit_status
+from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, choose_work_dir, load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line of OpenMMLab's training tools."""
-    parser = OneLineParser(description='Train a tracker.')
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir',
@@ -110,7 +116,7 @@ def build_config(args: argparse.Namespace) -> Config:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train; returns the exit status. What the user can mend ends in one line on stderr."""
+    """Train; returns the exit status."""
     args = parse_args(argv)
     given = list(sys.argv[1:] if argv is None else argv)
     work_dir: list[str] = []
@@ -119,8 +125,13 @@ def main(argv: list[str] | None = None) -> int:
         cfg = build_config(args)
         with work_dir_lock(cfg.work_dir, args.launcher):
             runner = build_runner(cfg, args.config)
+            log = Path(runner.log_dir, f'{runner.timestamp}.log')
+            runner.logger.info(f'{args.config} trains in {cfg.work_dir}; the whole log: {log}')
             work_dir.append(cfg.work_dir)  # from here on there may be something to go on with
             train(runner)
+            last = latest_checkpoint(cfg.work_dir) if is_main_process() else None
+            if last:
+                print(f'trained: {last}')
             end_process_group()
 
     def going_on() -> str:

@@ -1,7 +1,7 @@
 """PUL-style training in one command: background discrimination, pair mining, training on the mined
 pairs.
 
-    python tools/train_pul.py configs/pul/alexpul.py [--work-dir DIR] [--cfg-options KEY=VALUE ...]
+    usot train-pul configs/pul/alexpul.py --work-dir DIR
 
 On several processes: TOOL=train_pul.py tools/dist_train.sh configs/pul/alexpul.py GPUS [--work-dir
 DIR ...]. Stages 1 and 3 train on all of them, and each mines its share of the clips.

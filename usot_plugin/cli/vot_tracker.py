@@ -1,10 +1,11 @@
-"""A tracker as a TraX server, which the VOT toolkit starts from its own workspace; or its entry in
-that workspace.
+"""A tracker as a TraX server, which the VOT toolkit starts; or its entry in the workspace.
 
-``vot_tracker.py CONFIG [CHECKPOINT]`` is the server: it talks TraX on stdin and stdout (or the
-socket in ``TRAX_SOCKET``) and writes everything else to stderr. With ``--write-ini trackers.ini
---name NAME`` it adds an entry to the workspace's registry that starts this server with the same
-arguments, and ends.
+    usot vot CONFIG CHECKPOINT
+    usot vot CONFIG CHECKPOINT --write-ini trackers.ini --name NAME
+
+The first form is the server: it talks TraX on stdin and stdout (or the socket in ``TRAX_SOCKET``)
+and writes everything else to stderr. With ``--write-ini trackers.ini --name NAME`` it adds an
+entry to the workspace's registry that starts this server with the same arguments, and ends.
 """
 
 from __future__ import annotations

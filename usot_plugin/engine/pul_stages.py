@@ -13,6 +13,7 @@ is mined from a clip does not depend on how many there are.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -57,6 +58,7 @@ from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import write_bytes, write_text
 from usot_plugin.utils.checkpoint import load_weights, weights_digest
+from usot_plugin.utils.cli import Output, output
 from usot_plugin.utils.config import ConfigError, nearest
 from usot_plugin.utils.folder_lock import folder_lock
 from usot_plugin.utils.json_text import parse_json
@@ -381,7 +383,7 @@ def _mine_clip(
                 anchors.setdefault(index, []).append(boxes[0])
         chains = miner.mine(clip, anchors)
     except (ClipError, ValueError) as error:
-        _tell(f'warning: nothing mined: {error}')
+        print(f'warning: nothing mined: {error}', file=sys.stderr, flush=True)
         empty = {'width': 0, 'height': 0, 'fps': 0.0, 'frame_count': 0}
         return [_row({**about, **empty}, SKIPPED, 'clip cannot be used', None, str(error))], []
     size = {
@@ -454,4 +456,5 @@ def _say(text: str) -> None:
 
 def _tell(text: str) -> None:
     """What this process alone knows."""
-    print(text, flush=True)
+    if output() is not Output.QUIET:
+        print(text, flush=True)

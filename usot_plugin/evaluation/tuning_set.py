@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from usot_plugin.registry import DATASETS, TASK_UTILS
 from usot_plugin.tracking import Tracker
 from usot_plugin.utils.checkpoint import weights_digest
 from usot_plugin.utils.config import ConfigError
+from usot_plugin.utils.progress import ProgressLines
 
 #: What is made as large as possible: the first of these that the data set's metrics give.
 OBJECTIVES = ('vot/eao', 'got10k/ao', 'sot/success', 'vos/j_and_f')
@@ -133,9 +135,17 @@ class TuningSet:
         results = self.protocol.result_folder(folder)
         results.claim({'tracker': dict(options), 'protocol': self.protocol_cfg, 'weights': weights})
         sequences = (self.dataset.load(name) for name in self.names)
-        run_sequences(
-            tracker, self.protocol, sequences, results, 0, self.threads, None, self.batch_sequences
-        )
+        with closing(ProgressLines(len(self.names), 'sequence')) as progress:
+            run_sequences(
+                tracker,
+                self.protocol,
+                sequences,
+                results,
+                0,
+                self.threads,
+                lambda name, fps: progress.advance(),
+                self.batch_sequences,
+            )
         evaluator = Evaluator([dict(metric) for metric in self.metrics])
         evaluator.dataset_meta = self.dataset.metainfo
         for name in self.names:

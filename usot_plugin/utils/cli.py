@@ -1,5 +1,4 @@
-"""What command-line tools have in common: one line for what the user can mend, and an exit
-status."""
+"""What command-line tools have in common: exit statuses, errors of one line, how much is said."""
 
 from __future__ import annotations
 
@@ -8,35 +7,87 @@ import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import NoReturn
 
 from .atomic import NO_ROOM, write_cause
+from .host import tool_log
 from .names import shown_name
 from .optional import as_missing_package
 from .worker_pool import loader_death
 
 FINE = 0
-#: Exit status where a part of the input could not be used; each part is named on stderr.
+#: A part of the input could not be used; each part is named on stderr.
 PARTIAL = 1
-#: Exit status for everything that the user can mend.
+#: The user can mend it: refused at the start, or stopped (a full disk); finished parts stay.
 USER_ERROR = 2
 INTERRUPTED = 130
+#: The rule for all tools; docs/usage.md says the same.
+STATUSES = {FINE: 'done', PARTIAL: 'done in part, the rest is named', USER_ERROR: 'refused'}
 #: A name in a message is cut to this many characters.
 LONGEST_NAME = 200
 
 
+class Output(Enum):
+    """How much a tool says."""
+
+    QUIET = 'quiet'
+    NORMAL = 'normal'
+    VERBOSE = 'verbose'
+
+
+#: Of the tool that runs in this process; None where there is none, as in a script of the user.
+_output: Output | None = None
+
+
+def output() -> Output | None:
+    """How much the running tool says; None where no tool runs."""
+    return _output
+
+
+def note(text: str) -> None:
+    """Say on stderr what is going on, unless the running tool is quiet."""
+    if _output is not Output.QUIET:
+        print(text, file=sys.stderr, flush=True)
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """``--quiet`` and ``--verbose``, which every tool has."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument('--quiet', action='store_true', help='only the result, warnings and errors')
+    group.add_argument(
+        '--verbose',
+        action='store_true',
+        help='everything: the whole log of the host, and where in the code a run was refused',
+    )
+
+
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, without the usage, and that answers the shell's
-    request for completions."""
+    """The parser of every tool.
+
+    Its errors are one line, without the usage; it has ``--quiet`` and ``--verbose``; it answers
+    the shell's request for completions.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        add_output_options(self)
 
     def parse_known_args(self, args=None, namespace=None):
         """As in argparse; for completions the process ends here."""
+        global _output
         if '_ARGCOMPLETE' in os.environ:
             import argcomplete
 
             argcomplete.autocomplete(self)
-        return super().parse_known_args(args, namespace)
+        parsed, rest = super().parse_known_args(args, namespace)
+        if parsed.quiet:
+            _output = Output.QUIET
+        else:
+            _output = Output.VERBOSE if parsed.verbose else Output.NORMAL
+        return parsed, rest
 
     def error(self, message: str) -> NoReturn:
         self.exit(USER_ERROR, f'error: {message} (see --help)\n')
@@ -49,13 +100,10 @@ def tool_parser(
 
     Args:
         description: The tool's ``__doc__``, shown as it is.
-        statuses: What each exit status means, for the end of ``--help``.
+        statuses: What exit statuses mean for this tool, for the end of ``--help``.
     """
-    epilog = (
-        'exit code: ' + '; '.join(f'{status} = {meaning}' for status, meaning in statuses.items())
-        if statuses
-        else None
-    )
+    meanings = {**STATUSES, **(statuses or {})}
+    epilog = 'exit status: ' + '; '.join(f'{key} = {text}' for key, text in meanings.items())
     return OneLineParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=epilog
     )
@@ -82,8 +130,12 @@ def exit_status(
     Returns:
         The exit status: what ``run`` returned, :data:`USER_ERROR`, or :data:`INTERRUPTED`.
     """
+    global _output
     print_any_name()
     try:
+        if _output in (Output.QUIET, Output.NORMAL):
+            with tool_log(only_results=_output is Output.QUIET):
+                return run() or FINE
         return run() or FINE
     except KeyboardInterrupt:
         return _stop(INTERRUPTED, _and(interrupted, going_on()))
@@ -92,6 +144,8 @@ def exit_status(
         if message is None:
             raise
         return _stop(USER_ERROR, _and(message, going_on() if from_outside else ''))
+    finally:
+        _output = None
 
 
 def _in_one_line(
@@ -136,5 +190,7 @@ def print_any_name() -> None:
 
 
 def _stop(status: int, message: str) -> int:
+    if _output is Output.VERBOSE:
+        traceback.print_exc()
     print(f'error: {message}', file=sys.stderr)
     return status

@@ -3,7 +3,6 @@ host and with two of them, too."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import sys
@@ -12,6 +11,7 @@ from importlib.util import find_spec
 import torch
 from torch import distributed
 
+from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.host import (
     HostError,
     check_host,
@@ -105,20 +105,30 @@ def _cuda_devices() -> str:
     )
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Print the environment, one item a line; ``--brief`` prints one line in all."""
-    parser = argparse.ArgumentParser(description='Print the versions that a bug report needs.')
+USAGE = """Print the versions that a bug report needs, and what is missing.
+
+    usot doctor
+    usot doctor --brief
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the environment, one item a line, and return the exit status."""
+    parser = tool_parser(USAGE)
     parser.add_argument(
         '--brief', action='store_true', help='one line: this package, Python, torch and the host'
     )
     args = parser.parse_args(argv)
+    return exit_status(lambda: show(args.brief or args.quiet))
+
+
+def show(brief: bool) -> None:
+    """Print the environment; ``brief`` in one line."""
     info = collect_env()
-    if args.brief:
+    if brief:
         host = ' and '.join(value for key, value in info.items() if key.startswith('Host'))
-        print(
-            f'usot_plugin {info["usot_plugin"]}, Python {platform.python_version()}, torch '
-            f'{info["torch"]}, {host}'
-        )
+        versions = f'Python {platform.python_version()}, torch {info["torch"]}'
+        print(f'usot_plugin {info["usot_plugin"]}, {versions}, {host}')
         return
     width = max(map(len, info))
     for name, value in info.items():
@@ -126,4 +136,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

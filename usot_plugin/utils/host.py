@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
 from importlib import import_module, metadata
 from importlib.util import find_spec
 
@@ -18,6 +21,19 @@ STACKS = {
 HOST_NOTICES = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias of')
 
 HOST_MODULES = ('mmengine', 'mmcv', 'mmdet')
+
+#: Modules whose lines are the result of a run: tables of scores.
+RESULT_MODULES = (
+    'usot_plugin.evaluation.metrics.reporting',
+    'usot_plugin.evaluation.metrics.submission_only',
+)
+#: Where the host writes the numbers of any metric: module and function.
+HOST_RESULTS = (
+    ('mmengine.hooks.logger_hook', 'after_val_epoch'),
+    ('mmengine.hooks.logger_hook', 'after_test_epoch'),
+)
+#: Modules that show a bar on the terminal; their line for each sequence is for the log file.
+FILE_ONLY_MODULES = ('usot_plugin.evaluation.running.runner_loops',)
 
 _HOW_TO_INSTALL = (
     'install one of the two: `bash tools/install_stack.sh` in a clone of this repository (the '
@@ -96,6 +112,92 @@ def check_host() -> None:
 def drop_host_notices(logger: logging.Logger) -> None:
     """Keep :data:`HOST_NOTICES` out of the log of a run."""
     logger.addFilter(lambda record: not record.getMessage().startswith(HOST_NOTICES))
+
+
+class ToolLines(logging.Filter):
+    """The lines of MMEngine's log that a tool shows on the terminal; the log file has all of them.
+
+    Shown are warnings and errors, the lines of this package and of the user's own modules, and
+    the host's progress (its hooks). Left out are the environment, the config, the table of hooks
+    and what else the host says of itself.
+
+    Args:
+        only_results: Show no progress either.
+    """
+
+    def __init__(self, only_results: bool = False) -> None:
+        super().__init__()
+        self.only_results = only_results
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is shown."""
+        if record.levelno >= logging.WARNING:
+            return not record.getMessage().startswith(HOST_NOTICES)
+        module, function = _speaker()
+        if module in RESULT_MODULES or (module, function) in HOST_RESULTS:
+            return True
+        if self.only_results or module in FILE_ONLY_MODULES:
+            return False
+        return module.partition('.')[0] not in HOST_MODULES or module.startswith('mmengine.hooks.')
+
+
+def _speaker() -> tuple[str, str]:
+    """Module and function that wrote the current line of the log.
+
+    The record itself names ``print_log``, through which most of the host's code writes.
+    """
+    frame = sys._getframe(1)
+    while True:
+        module = frame.f_globals.get('__name__', '')
+        passed = module == __name__ or module.startswith(('logging', 'mmengine.logging'))
+        if not passed or frame.f_back is None:
+            return module, frame.f_code.co_name
+        frame = frame.f_back
+
+
+@contextmanager
+def tool_log(only_results: bool = False) -> Iterator[None]:
+    """Show only :class:`ToolLines` on the terminal, whichever logger of MMEngine writes.
+
+    A Runner makes its logger and writes the environment and the config to it in one step, so the
+    filter has to be there from the logger's first line.
+
+    Args:
+        only_results: See :class:`ToolLines`.
+    """
+    try:
+        from mmengine.logging import MMLogger
+    except ImportError:  # no host: nothing writes to its log
+        yield
+        return
+    lines = ToolLines(only_results)
+    make = MMLogger.__init__
+
+    def terminals() -> Iterator[logging.Handler]:
+        for logger in MMLogger._instance_dict.values():
+            yield from filter(_is_terminal, logger.handlers)
+
+    @wraps(make)
+    def make_with_filter(self: MMLogger, *args, **kwargs) -> None:
+        make(self, *args, **kwargs)
+        for handler in filter(_is_terminal, self.handlers):
+            handler.addFilter(lines)
+
+    for handler in terminals():
+        handler.addFilter(lines)
+    MMLogger.__init__ = make_with_filter
+    try:
+        yield
+    finally:
+        MMLogger.__init__ = make
+        for handler in terminals():
+            handler.removeFilter(lines)
+
+
+def _is_terminal(handler: logging.Handler) -> bool:
+    return isinstance(handler, logging.StreamHandler) and not isinstance(
+        handler, logging.FileHandler
+    )
 
 
 def has_full_host() -> bool:

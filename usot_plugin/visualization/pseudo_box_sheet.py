@@ -17,10 +17,10 @@ from matplotlib.patches import Rectangle
 from ..discovery.config import DiscoveryConfig, QualityConfig
 from ..discovery.discover import FrameEvidence, evaluated_frames, watch, window_spans
 from ..discovery.flow import FlowEstimator, build_flow
-from ..discovery.many_clips.progress import counted
 from ..discovery.motion_map import MapGeometry, map_geometry
 from ..discovery.table.reading import PseudoBoxRow
 from ..structures import Clip, PseudoTrack
+from ..utils.progress import counted
 from .flow_color import color_wheel, flow_to_color
 
 PICKED, FILLED, CANDIDATE, INK, FAINT = '#17b169', '#ff8c1a', '#9aa4b2', '#1f2733', '#d7dce3'

@@ -395,9 +395,10 @@ def test_progress_is_a_bar_on_a_terminal_and_plain_lines_elsewhere(monkeypatch):
         and '\r' in terminal.getvalue()
     )
     assert log.getvalue() == 'skipped b: broken [unreadable]\n'
-    monkeypatch.setattr('usot_plugin.discovery.many_clips.progress.LINE_EVERY_S', -1)
     slow = io.StringIO()
-    Progress(2, slow).add(results[0])
+    progress = Progress(2, slow)
+    monkeypatch.setattr(progress, '_every_s', -1)
+    progress.add(results[0])
     assert slow.getvalue().startswith('1/2 clips, ') and slow.getvalue().endswith(' left\n')
 
 

@@ -38,6 +38,10 @@ class BuildReport:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+#: What is said of a clip that an earlier run has stored.
+THERE = 'there already'
+
+
 def tracks_by_clip(source: BoxSource, only_samplable: bool = True) -> Iterator[list[Track]]:
     """The tracks of each clip together; rows of one clip are neighbours in a table."""
     group: list[Track] = []
@@ -93,6 +97,7 @@ def build_crop_store(
             for tracks in tracks_by_clip(source, only_samplable):
                 if all(writer.holds(track) for track in tracks):
                     report.skipped += 1
+                    on_clip(tracks[0].clip, THERE)
                 else:
                     yield tracks[0].clip, (_cut_clip, (tracks, config, min_quality, step))
 
@@ -148,6 +153,7 @@ def extract_frames(
             folder = path_below(out, tracks[0].clip, 'clip')
             if folder.is_dir():
                 report.skipped += 1
+                on_clip(tracks[0].clip, THERE)
             else:
                 yield tracks[0].clip, (_extract_clip, (tracks[0].path, folder, quality))
 

@@ -16,8 +16,10 @@ import cv2
 import numpy as np
 
 from usot_plugin.structures.boxes import xyxy_to_xywh
-from usot_plugin.structures.clip import VIDEO_SUFFIXES
+from usot_plugin.structures.clip import VIDEO_SUFFIXES, ClipError
 from usot_plugin.utils.atomic import naming_full_disk, whole_file
+from usot_plugin.utils.cli import exit_status, tool_parser
+from usot_plugin.utils.progress import ProgressLines
 
 from .scene import Body, draw_body, make_object, make_occluder, paint_texture, smooth_path
 
@@ -192,12 +194,17 @@ def _write_image(path: Path, image: np.ndarray, options: Sequence[int] = ()) -> 
         path.write_bytes(data.tobytes())
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write a small collection: unlabeled clips under ``OUT/clips``, annotated sequences under
-    ``OUT/sequences``."""
-    parser = argparse.ArgumentParser(
-        description='Render clips with moving objects, with exact boxes.'
-    )
+USAGE = """Render clips with moving objects, with exact boxes.
+
+    usot render data --clips 8 --sequences 2
+
+Unlabeled clips lie in OUT/clips, annotated sequences in OUT/sequences.
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = tool_parser(USAGE)
     parser.add_argument('out', type=Path, help='folder to write to')
     parser.add_argument('--clips', type=int, default=8, help='unlabeled video files')
     parser.add_argument('--sequences', type=int, default=2, help='annotated test sequences')
@@ -207,13 +214,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--objects', type=int, default=1)
     parser.add_argument('--seed', type=int, default=0)
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def write_collection(args: argparse.Namespace) -> None:
+    """Render and write what the command line asks for."""
     size = (args.size[0], args.size[1])
+    progress = ProgressLines(args.clips + args.sequences, 'clip')
     for number in range(args.clips):
         video, _ = render_clip(args.seed + number, args.frames, size, args.objects)
         print(write_clip(args.out / 'clips' / f'clip_{number:03d}.mp4', video))
+        progress.advance()
     for number in range(args.sequences):
-        # Test sequences must not share footage with the clips, and start with a visible target.
+        # Test sequences share no footage with the clips, and start with a visible target.
         seed = args.seed + 1_000_000 + number * 1000
         video, boxes = next(
             pair
@@ -223,7 +236,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not np.isnan(pair[1][0, 0]).any()
         )
         print(write_sequence(args.out / 'sequences' / f'seq_{number:03d}', video, boxes[0]))
-    return 0
+        progress.advance()
+    progress.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write a small collection; returns the exit status."""
+    args = parse_args(argv)
+    return exit_status(lambda: write_collection(args), (ClipError,), args.out)
 
 
 if __name__ == '__main__':

@@ -16,7 +16,6 @@ writes ``DIR/<number>/{img/*.jpg, groundtruth.txt}``, which
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from usot_plugin.discovery.table.format import TableError
 from usot_plugin.discovery.table.reading import read_table
 from usot_plugin.structures.clip import ClipError, open_clip
+from usot_plugin.utils.cli import exit_status, tool_parser
+from usot_plugin.utils.progress import with_progress
 
 from ..frames.video_sources import find_clips
 from .clips import visible_boxes, write_sequence
@@ -241,12 +243,15 @@ def discovered_tracks(table: str | Path) -> dict[str, np.ndarray]:
     }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write a collection of sequences; those that are there already are kept, so that a killed run
-    goes on."""
-    parser = argparse.ArgumentParser(
-        description='Render training sequences with exact boxes from unlabeled clips.'
-    )
+USAGE = """Render training sequences with exact boxes from unlabeled clips.
+
+    usot compose CLIPS... --out DIR --count 200 --table TABLE
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = tool_parser(USAGE)
     parser.add_argument(
         'clips', nargs='+', help='video files, folders of frames, or folders of those'
     )
@@ -261,27 +266,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         help='longer side of the frames (default: %(default)s)',
     )
     parser.add_argument('--seed', type=int, default=0)
-    args = parser.parse_args(argv)
-    try:
-        clips = find_clips(args.clips)
-        tracks = discovered_tracks(args.table) if args.table else {}
-        for number in range(args.count):
-            folder = args.out / f'{number:05d}'
-            if not (folder / 'groundtruth.txt').exists():  # written last
-                video, boxes = render_sequence(
-                    np.random.default_rng([args.seed, number]),
-                    clips,
-                    tracks,
-                    args.frames,
-                    args.longer_px,
-                    Motion(),
-                )
-                write_sequence(folder, video, boxes)
-    except (ClipError, ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    return parser.parse_args(argv)
+
+
+def write_collection(args: argparse.Namespace) -> None:
+    """Write the sequences; those that are there already are kept, so a killed run goes on."""
+    clips = find_clips(args.clips)
+    tracks = discovered_tracks(args.table) if args.table else {}
+    for number in with_progress(range(args.count), args.count, 'sequence'):
+        folder = args.out / f'{number:05d}'
+        if not (folder / 'groundtruth.txt').exists():
+            random = np.random.default_rng([args.seed, number])
+            video, boxes = render_sequence(
+                random, clips, tracks, args.frames, args.longer_px, Motion()
+            )
+            write_sequence(folder, video, boxes)
     print(f'{args.count} sequences of {args.frames} frames in {args.out}')
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write a collection of sequences; returns the exit status."""
+    args = parse_args(argv)
+    return exit_status(lambda: write_collection(args), (ClipError, TableError), args.out)
 
 
 if __name__ == '__main__':

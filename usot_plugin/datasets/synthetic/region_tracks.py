@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ import numpy as np
 
 from ...structures.clip import ClipError
 from ...utils.atomic import whole_file
+from ...utils.cli import exit_status, tool_parser
+from ...utils.progress import with_progress
 from ..frames.clip_bank import LONGER_PX, MAX_FRAMES, ClipBank
 
 #: Smallest side of a followed region, pixels.
@@ -245,11 +246,15 @@ def read_tracks(path: str | Path) -> dict[str, list[RegionTrack]]:
         raise ValueError(f'{path}: no region tracks in it ({error})') from error
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Follow regions of all clips and write the file."""
-    parser = argparse.ArgumentParser(
-        description='Follow random and moving regions of unlabeled clips, there and back.'
-    )
+USAGE = """Follow random and moving regions of unlabeled clips, there and back.
+
+    usot follow CLIPS... --out TRACKS.npz
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = tool_parser(USAGE)
     parser.add_argument(
         'clips', nargs='+', help='video files, folders of frames, or folders of those'
     )
@@ -267,20 +272,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=MAX_FRAMES,
         help='frames of each clip (default: %(default)s)',
     )
-    args = parser.parse_args(argv)
-    try:
-        bank = ClipBank(args.clips, args.longer_px, args.max_frames)
-        tracks = {
-            name: find_region_tracks(np.random.default_rng([args.seed, number]), frames)
-            for number, (name, frames) in enumerate(zip(bank.names, bank.frames, strict=True))
-        }
-        write_tracks(args.out, tracks)
-    except (ClipError, ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    count = sum(map(len, tracks.values()))
-    print(f'{count} regions of {len(bank)} clips in {args.out}')
-    return 0
+    return parser.parse_args(argv)
+
+
+def follow(args: argparse.Namespace) -> None:
+    """Follow regions of all clips and write the file."""
+    bank = ClipBank(args.clips, args.longer_px, args.max_frames)
+    tracks = {}
+    clips = zip(bank.names, bank.frames, strict=True)
+    for number, (name, frames) in enumerate(with_progress(clips, len(bank), 'clip')):
+        random = np.random.default_rng([args.seed, number])
+        tracks[name] = find_region_tracks(random, frames)
+    write_tracks(args.out, tracks)
+    print(f'{sum(map(len, tracks.values()))} regions of {len(bank)} clips in {args.out}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run; returns the exit status."""
+    args = parse_args(argv)
+    return exit_status(lambda: follow(args), (ClipError,), args.out)
 
 
 if __name__ == '__main__':

@@ -3,21 +3,17 @@ end."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from tqdm import tqdm
+from usot_plugin.utils.progress import ProgressLines, clock, counted
 
 from ..reasons import FAILED_REASONS
 from ..table.format import DROPPED, KEPT, SKIPPED
 from ..table.parts import FinishedClip
 from .one_clip import ClipResult
-
-#: Without a terminal a line of a discovery comes at most this often.
-LINE_EVERY_S = 30.0
 
 
 @dataclass
@@ -81,8 +77,8 @@ class Tally:
         seconds = time.perf_counter() - self.started
         done = max(self.done, 1)
         lines = [
-            f'{self.done} of {self.total} clips in {_clock(seconds)}, {self.frames} frames, '
-            f'{self.frames / max(seconds, 1e-9):.0f} frames/s'
+            f'{self.done} of {self.total} clips in {clock(seconds)}, '
+            f'{self.frames} frames, {self.frames / max(seconds, 1e-9):.0f} frames/s'
             + (f'; {self.earlier} were finished by an earlier run' if self.earlier else ''),
             f'  kept       {self.status[KEPT]:6d}  ({self.status[KEPT] / done:.1%}), '
             f'{counted(self.tracks, "object")}',
@@ -101,93 +97,23 @@ class Tally:
         return '\n'.join(lines)
 
 
-class ProgressLines:
-    """A bar on a terminal; elsewhere a plain line now and then, with a time left.
-
-    Args:
-        total: Number of items.
-        unit: What they are called.
-        stream: Where to write.
-        quiet: No line without a terminal.
-        every_s: A line comes at most this often.
-    """
-
-    def __init__(
-        self,
-        total: int,
-        unit: str = 'clip',
-        stream: TextIO | None = None,
-        quiet: bool = False,
-        every_s: float = 10.0,
-    ) -> None:
-        self.total = total
-        self.unit = unit
-        self.done = 0
-        self.earlier = 0
-        self._stream = stream or sys.stderr
-        self._quiet, self._every_s = quiet, every_s
-        self._bar = None
-        if self._stream.isatty():
-            self._bar = tqdm(
-                total=total, unit=unit, file=self._stream, dynamic_ncols=True, smoothing=0.05
-            )
-        self._started = self._last_line = time.perf_counter()
-
-    def advance(self, state: str = '') -> None:
-        """One item more is done; ``state`` stands behind the count."""
-        self.done += 1
-        if self._bar is not None:
-            if state:
-                self._bar.set_postfix_str(state, refresh=False)
-            self._bar.update(1)
-        elif not self._quiet and time.perf_counter() - self._last_line > self._every_s:
-            self._last_line = time.perf_counter()
-            parts = [
-                f'{self.done}/{counted(self.total, self.unit)}',
-                state,
-                f'{self._time_left()} left',
-            ]
-            self.line(', '.join(filter(None, parts)))
-
-    def line(self, text: str) -> None:
-        """A line that stays, above the bar if there is one."""
-        if self._bar is not None:
-            self._bar.write(text, file=self._stream)
-        else:
-            print(text, file=self._stream, flush=True)
-
-    def close(self) -> None:
-        """End the bar."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def _time_left(self) -> str:
-        elapsed = time.perf_counter() - self._started
-        return _clock((self.total - self.done) * elapsed / max(self.done - self.earlier, 1))
-
-
 class Progress(ProgressLines):
     """The display of a discovery.
 
     Args:
         total: Number of clips.
         stream: See :class:`ProgressLines`.
-        quiet: No line for clips in which nothing moves, and no progress lines without a terminal.
+        quiet: No line for clips in which nothing moves, and no progress.
     """
 
     def __init__(self, total: int, stream: TextIO | None = None, quiet: bool = False) -> None:
-        super().__init__(total, 'clip', stream, quiet, LINE_EVERY_S)
+        super().__init__(total, 'clip', stream, quiet)
         self.tally = Tally(total)
 
     def finished_before(self, clip: FinishedClip) -> None:
         """Count a clip of an earlier run."""
         self.tally.add_finished(clip)
-        self.done += 1
-        self.earlier += 1
-        if self._bar is not None:
-            self._bar.update(0)
-            self._bar.initial += 1  # not part of the rate that the time left is computed from
-            self._bar.n += 1
+        self.skip()
 
     def add(self, result: ClipResult) -> None:
         """Count and show a clip of this run."""
@@ -219,19 +145,3 @@ class Progress(ProgressLines):
             f'{tally.status[DROPPED]} dropped'
         )
         return f'{text}, skipped: {skipped}' if skipped else text
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 object``, ``2 objects``."""
-    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
-
-
-def _clock(seconds: float) -> str:
-    if seconds < 60:
-        return f'{seconds:.1f} s'
-    minutes, rest = divmod(round(seconds), 60)
-    return (
-        f'{minutes // 60}:{minutes % 60:02d}:{rest:02d} h'
-        if minutes >= 60
-        else f'{minutes}:{rest:02d} min'
-    )

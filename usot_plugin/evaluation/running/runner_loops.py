@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from usot_plugin.evaluation.running.sharing import own_share
 from usot_plugin.registry import LOOPS, MODELS, TASK_UTILS
 from usot_plugin.tracking import Tracker, build_tracker, tracker_label
 from usot_plugin.utils.checkpoint import weights_digest
+from usot_plugin.utils.cli import Output, output
 from usot_plugin.utils.names import shown_name
+from usot_plugin.utils.progress import ProgressLines, counted
 from usot_plugin.utils.worker_pool import TIMEOUT_S
 
 
@@ -164,13 +167,21 @@ class SOTTestLoop(BaseLoop):
                     folder.discard(name)
         barrier()
         dataset, position, logger = self.dataloader.dataset, 0, self.runner.logger
+        before: list[str] = []
         one_by_one = self.workers <= 0 and self.batch_sequences == 1
         share = own_share(
             dataset,
             folder,
             one_by_one,
-            lambda name: logger.info(f'{shown_name(name)}: finished before, skipped'),
+            before.append,
         )
+        for name in before:
+            logger.info(f'{shown_name(name)}: finished before, skipped')
+        # The log has a line for each sequence; a tool that shows no log shows how far it is.
+        shown = is_main_process() and output() is Output.NORMAL
+        progress = ProgressLines(len(share), 'sequence', quiet=not shown)
+        if shown and before:
+            progress.line(f'{counted(len(before), "sequence")} finished before')
 
         def report(name: str, fps: float | None) -> None:
             nonlocal position
@@ -179,19 +190,21 @@ class SOTTestLoop(BaseLoop):
                 f'[{position}/{len(share)}] {shown_name(name)}: '
                 + ('finished in the meantime' if fps is None else f'{fps:.1f} frames/s')
             )
+            progress.advance('' if fps is None else f'{fps:.1f} frames/s')
 
         sequences = (dataset[index] for index in share)
-        run_sequences(
-            tracker,
-            self.protocol,
-            sequences,
-            folder,
-            self.workers,
-            self.threads,
-            report,
-            self.batch_sequences,
-            self.timeout_s,
-        )
+        with closing(progress):
+            run_sequences(
+                tracker,
+                self.protocol,
+                sequences,
+                folder,
+                self.workers,
+                self.threads,
+                report,
+                self.batch_sequences,
+                self.timeout_s,
+            )
         barrier()
 
     def _score(self, folder: ResultFolder) -> None:
