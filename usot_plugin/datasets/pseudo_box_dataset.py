@@ -166,10 +166,7 @@ class PseudoBoxDataset(BaseDataset):
             pipeline=list(pipeline), indices=indices, test_mode=test_mode, lazy_init=lazy_init
         )
 
-    # --- MMEngine
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- MMEngine ---------------------------------------------------------------------------------
 
     def load_data_list(self) -> list[dict]:
         """One small entry a track; the tracks themselves stay with the box source."""
@@ -238,10 +235,7 @@ class PseudoBoxDataset(BaseDataset):
             f'{self.max_failures + 1} clips in a row could not be used; the last: {last}'
         ) from last
 
-    # --- epoch and stage
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- epoch and stage --------------------------------------------------------------------------
 
     @property
     def epoch(self) -> int:
@@ -267,10 +261,7 @@ class PseudoBoxDataset(BaseDataset):
             raise ValueError(f'stage is one of {STAGES}, got {stage!r}')
         self._shared[1] = STAGES.index(stage)
 
-    # --- drawing
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- drawing ----------------------------------------------------------------------------------
 
     def _ordered_track(self, position: int) -> int:
         """Track at a position of the endless visiting order: one random permutation after

@@ -137,10 +137,7 @@ class PULStages:
                 pairs = self.mine(checkpoint)
             self.train(checkpoint, pairs)
 
-    # --- stage 1
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- stage 1 ----------------------------------------------------------------------------------
 
     def discriminate(self) -> Path:
         """Train for background discrimination; returns the checkpoint."""
@@ -155,10 +152,7 @@ class PULStages:
         cfg.work_dir = str(self.shared / 'discrimination')
         return cfg
 
-    # --- stage 2
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- stage 2 ----------------------------------------------------------------------------------
 
     def mine(self, checkpoint: Path) -> Path:
         """Mine pairs from every clip that has no part yet; returns the table.
@@ -240,10 +234,7 @@ class PULStages:
             f'{table.parent / "pair_gallery"}'
         )
 
-    # --- stage 3
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- stage 3 ----------------------------------------------------------------------------------
 
     def train(self, checkpoint: Path, pairs: Path) -> None:
         """Train on the mined pairs, from the weights of stage 1."""
@@ -283,10 +274,7 @@ class PULStages:
         cfg.load_from = str(checkpoint)
         self._train(cfg, made_with, 'stage 3, mined pairs')
 
-    # --- all
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- all --------------------------------------------------------------------------------------
 
     def _without_stage_keys(self) -> Config:
         kept = {key: value for key, value in self.cfg.to_dict().items() if key not in STAGE_KEYS}

@@ -177,10 +177,7 @@ class SampleSpaceUpdate(OnlineFilter):
         self.penalty_edge = penalty_edge
         self.least_weight, self.score_memory = least_weight, score_memory
 
-    # --- the contract
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- the contract -----------------------------------------------------------------------------
 
     def start(
         self, spectrum: Tensor, label_spectrum: Tensor, regularisation: float, kernel_size: float
@@ -226,10 +223,7 @@ class SampleSpaceUpdate(OnlineFilter):
             return state
         return replace(state, filter=self._solved(state, self.iterations), age=0)
 
-    # --- samples
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- samples ----------------------------------------------------------------------------------
 
     def _with_sample(
         self, state: SampleSpaceState, sample: Tensor, rate: float
@@ -273,10 +267,7 @@ class SampleSpaceUpdate(OnlineFilter):
             mixing @ products @ mixing.T,
         )
 
-    # --- filter
-    # ----------------------------------------------------------------------------------------------
-    # - -
-    # - -
+    # --- filter -----------------------------------------------------------------------------------
 
     def _penalty(self, label: Tensor, side: int) -> Tensor:
         """Squared spatial weights ``(R, R)`` around cell (0, 0), for spectra that are not divided

@@ -154,10 +154,7 @@ class UDTTracker(Tracker):
             gaussian_label((crop_px, crop_px), model.label_sigma(crop_px))
         )[:, None]
 
-    # --- crops and features
-    # ----------------------------------------------------------------------------------------------
-    # -
-    # - -
+    # --- crops and features -----------------------------------------------------------------------
 
     def _crop(self, frame: np.ndarray, centre_xy: np.ndarray, size_wh: np.ndarray) -> np.ndarray:
         side = (self.crop_px, self.crop_px)
@@ -176,10 +173,7 @@ class UDTTracker(Tracker):
             spectrum, self._label.to(spectrum.device), network.filter.regularisation, kernel_size
         )
 
-    # --- first frame
-    # ----------------------------------------------------------------------------------------------
-    # -
-    # - -
+    # --- first frame ------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def init(
@@ -229,10 +223,7 @@ class UDTTracker(Tracker):
     def _patch_features(self, network: DCFNet):
         return lambda patches: _features(network, patches)
 
-    # --- every other frame
-    # ----------------------------------------------------------------------------------------------
-    # -
-    # - -
+    # --- every other frame ------------------------------------------------------------------------
 
     @torch.inference_mode()
     def update(
