@@ -19,28 +19,18 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'usot_plugin'
 FILES = sorted(PACKAGE.rglob('*.py'))
 
-#: What each room may import besides itself.
-GROUND = {'_moved', 'registry', 'version', 'utils', 'structures'}
-MIDDLE = GROUND | {'discovery', 'datasets', 'models', 'tracking'}
-UPPER = MIDDLE | {'engine', 'evaluation', 'self_training', 'visualization'}
-ALLOWED = {
-    'version': set(),
-    '_moved': set(),
-    'registry': set(),
-    'utils': {'_moved', 'version', 'registry'},
-    'structures': {'registry', 'utils'},
-    'discovery': GROUND,
-    'datasets': GROUND,
-    'models': GROUND,
-    'tracking': GROUND | {'models'},
-    'visualization': MIDDLE,
-    'engine': MIDDLE,
-    'self_training': MIDDLE,
-    'evaluation': MIDDLE | {'visualization'},
-    'apis': UPPER,
-    'cli': UPPER | {'apis', 'testing'},
-    'testing': UPPER | {'apis'},
-}
+#: Files of no room, and what they may import; every room may import them.
+LOOSE: dict[str, set[str]] = {'version': set(), '_moved': set(), 'registry': set()}
+
+
+def _rooms() -> dict[str, set[str]]:
+    """Room -> what it may import besides itself, from the table of docs/architecture.md."""
+    text = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+    rows = re.findall(r'^\| `(\w+)/` \|[^|]*\| ([^|]*) \|$', text, re.MULTILINE)
+    return {room: set(re.findall(r'`(\w+)`', imports)) | set(LOOSE) for room, imports in rows}
+
+
+ALLOWED = LOOSE | _rooms()
 #: Single doors between rooms of one floor.
 DOORS = {
     ('datasets', 'usot_plugin.discovery.quality'),
@@ -72,7 +62,7 @@ def test_imports_point_one_way(path):
     room = path.relative_to(PACKAGE).parts[0].removesuffix('.py')
     if room in ('__init__', '__main__'):
         return
-    assert room in ALLOWED, f'{room} is a new room: say here what it may import'
+    assert room in ALLOWED, f'{room}: no such room in docs/architecture.md'
     for name in sorted(_imports(path)):
         target = name.split('.')[1]
         assert target == room or target in ALLOWED[room] or (room, name) in DOORS, (
@@ -208,7 +198,7 @@ def test_modules_stay_readable():
         str(path.relative_to(ROOT)): len(path.read_text(encoding='utf-8').splitlines())
         for path in FILES
     }
-    assert not {name: lines for name, lines in long.items() if lines > 500}
+    assert not {name: lines for name, lines in long.items() if lines > 550}
 
 
 @pytest.mark.process

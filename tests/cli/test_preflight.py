@@ -37,21 +37,42 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['usot'])
 
 
-@pytest.mark.parametrize(('words', 'line'), [
-    ('test configs/quick/usot_quik.py a.pth', "configs/quick/usot_quik.py: no such config, did you mean 'usot_quick.py'?"),
-    (f'test {QUICK} a.pth --sequences here', 'a.pth: no such checkpoint'),
-    (f'test {QUICK} none --sequences not_here', 'not_here: no such folder'),
-    (f'test {QUICK} --data-root=not_here', 'not_here: no such folder'),
-    (f'test {QUICK} none --benchmark otb10', "--benchmark otb10: no such benchmark, did you mean 'otb100'?"),
-    (f'relabel {QUICK} none no_table --out new', 'no_table: no such pseudo-box table'),
-    ('discover configs/discovery/default.py no_videos --out table', 'no_videos: no such file or folder'),
-    ('track no.mp4 --box 1,1,5,5', 'no.mp4: no such file or folder'),
-    ('track here --box 1,1,5,5 --checkpoint a.pth', 'a.pth: no such checkpoint'),
-    ('crops no_table --out crops', 'no_table: no such pseudo-box table'),
-    (f'train {QUICK} --work-dir file/work', 'file/work: cannot be written ({tmp}/file is no folder)'),
-    ('browse here --out file/x/gallery', 'file/x/gallery: cannot be written ({tmp}/file is no folder)'),
-    ('report results --out page.html --benchmark lasott', "no such benchmark, did you mean 'lasot'?"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('words', 'line'),
+    [
+        (
+            'test configs/quick/usot_quik.py a.pth',
+            "configs/quick/usot_quik.py: no such config, did you mean 'usot_quick.py'?",
+        ),
+        (f'test {QUICK} a.pth --sequences here', 'a.pth: no such checkpoint'),
+        (f'test {QUICK} none --sequences not_here', 'not_here: no such folder'),
+        (f'test {QUICK} --data-root=not_here', 'not_here: no such folder'),
+        (
+            f'test {QUICK} none --benchmark otb10',
+            "--benchmark otb10: no such benchmark, did you mean 'otb100'?",
+        ),
+        (f'relabel {QUICK} none no_table --out new', 'no_table: no such pseudo-box table'),
+        (
+            'discover configs/discovery/default.py no_videos --out table',
+            'no_videos: no such file or folder',
+        ),
+        ('track no.mp4 --box 1,1,5,5', 'no.mp4: no such file or folder'),
+        ('track here --box 1,1,5,5 --checkpoint a.pth', 'a.pth: no such checkpoint'),
+        ('crops no_table --out crops', 'no_table: no such pseudo-box table'),
+        (
+            f'train {QUICK} --work-dir file/work',
+            'file/work: cannot be written ({tmp}/file is no folder)',
+        ),
+        (
+            'browse here --out file/x/gallery',
+            'file/x/gallery: cannot be written ({tmp}/file is no folder)',
+        ),
+        (
+            'report results --out page.html --benchmark lasott',
+            "no such benchmark, did you mean 'lasot'?",
+        ),
+    ],
+)
 def test_refused_before_the_host_is_imported(tmp_path, monkeypatch, capsys, words, line):
     (tmp_path / 'here').mkdir()
     (tmp_path / 'file').touch()
@@ -62,17 +83,20 @@ def test_refused_before_the_host_is_imported(tmp_path, monkeypatch, capsys, word
     assert len(said) == 1 and line.format(tmp=tmp_path) in said[0]
 
 
-@pytest.mark.parametrize('words', [
-    f'test {QUICK} usot_mobile',
-    f'test {QUICK} none --out new/folder',
-    f'test {QUICK} gone.pth --score-only',
-    f'test {QUICK} gone.pth --tracker=StandStill',
-    'track 0 --box 1,1,5,5',
-    'track rtsp://camera/1',
-    'track gone.mp4 --help',
-    'discover --out table configs/gone.py gone',
-    'test configs/usot/usot_r50_no-naive-stage.py none',
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'words',
+    [
+        f'test {QUICK} usot_mobile',
+        f'test {QUICK} none --out new/folder',
+        f'test {QUICK} gone.pth --score-only',
+        f'test {QUICK} gone.pth --tracker=StandStill',
+        'track 0 --box 1,1,5,5',
+        'track rtsp://camera/1',
+        'track gone.mp4 --help',
+        'discover --out table configs/gone.py gone',
+        'test configs/usot/usot_r50_no-naive-stage.py none',
+    ],
+)
 def test_left_to_the_verb(words):
     verb, *rest = words.split()
     check_words(verb, rest)
@@ -142,18 +166,33 @@ def nothing_is_built(monkeypatch):
 
 
 @pytest.mark.usefixtures('nothing_is_built')
-@pytest.mark.parametrize(('tool', 'words', 'line'), [
-    (test_tool.main, f'{QUICK} a.pth --sequences .', 'a.pth: no such checkpoint'),
-    (test_tool.main, f'{QUICK} none --sequences gone', 'gone: no such folder (test_dataloader.dataset.data_root)'),
-    (test_tool.main, f'{QUICK} none --sequences . --out file/x', 'file/x: cannot be written'),
-    (test_tool.main, f'{QUICK} none --sequences . --device cuda:99', "device 'cuda:99' cannot be used"),
-    (train, QUICK, 'no such pseudo-box table (train_dataloader.dataset.table)'),
-    (train, f'{QUICK} --cfg-options train_dataloader.dataset.table=. load_from=a.pth', 'a.pth: no such checkpoint'),
-    (relabel.main, f'{QUICK} a.pth . --out new', 'a.pth: no such checkpoint'),
-    (discover.main, 'configs/discovery/default.py . --out file/x', 'file/x: cannot be written'),
-    (track.main, '. --box 1,1,5,5 --checkpoint a.pth', 'a.pth: no such checkpoint'),
-    (track.main, '. --box 1,1,5,5 --out file/x', 'file/x: cannot be written'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('tool', 'words', 'line'),
+    [
+        (test_tool.main, f'{QUICK} a.pth --sequences .', 'a.pth: no such checkpoint'),
+        (
+            test_tool.main,
+            f'{QUICK} none --sequences gone',
+            'gone: no such folder (test_dataloader.dataset.data_root)',
+        ),
+        (test_tool.main, f'{QUICK} none --sequences . --out file/x', 'file/x: cannot be written'),
+        (
+            test_tool.main,
+            f'{QUICK} none --sequences . --device cuda:99',
+            "device 'cuda:99' cannot be used",
+        ),
+        (train, QUICK, 'no such pseudo-box table (train_dataloader.dataset.table)'),
+        (
+            train,
+            f'{QUICK} --cfg-options train_dataloader.dataset.table=. load_from=a.pth',
+            'a.pth: no such checkpoint',
+        ),
+        (relabel.main, f'{QUICK} a.pth . --out new', 'a.pth: no such checkpoint'),
+        (discover.main, 'configs/discovery/default.py . --out file/x', 'file/x: cannot be written'),
+        (track.main, '. --box 1,1,5,5 --checkpoint a.pth', 'a.pth: no such checkpoint'),
+        (track.main, '. --box 1,1,5,5 --out file/x', 'file/x: cannot be written'),
+    ],
+)
 def test_tools_refuse_before_they_build(tmp_path, capsys, tool, words, line):
     (tmp_path / 'file').touch()
     assert tool(words.split()) == 2
