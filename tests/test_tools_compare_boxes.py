@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.test_tools_tracking import as_process, one_line
+from usot_plugin.cli import compare_boxes
 
 
 def write(folder, name: str, boxes) -> None:
@@ -41,15 +42,15 @@ def test_each_sequence_has_a_row_and_a_low_overlap_is_told_by_the_status(runs):
     )
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     ('lines', 'message'),
     [(3, '3 lines, and 4 in a'), (0, 'not a result file'), (None, 'no result file of the same')],
 )
-def test_what_cannot_be_compared_is_one_line(runs, lines, message):
+def test_what_cannot_be_compared_is_one_line(runs, lines, message, capsys, monkeypatch):
     for file in (runs / 'b').iterdir():
         file.unlink()
     if lines is not None:
         (runs / 'b' / 'same.txt').write_text('1,2,3,4\n' * lines or 'text\n')
-    done = as_process('analysis/compare_boxes', 'a', 'b', cwd=runs)
-    assert done.returncode == 2 and message in one_line(done.stderr)
+    monkeypatch.chdir(runs)
+    assert compare_boxes.main(['a', 'b']) == 2
+    assert message in one_line(capsys.readouterr().err)
