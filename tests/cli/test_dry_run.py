@@ -11,12 +11,17 @@ from mmengine.config import Config
 from tests.apis.test_inference import MODEL
 from tests.evaluation.tiny_benchmark import write_benchmark
 from tests.utils.mmtrack_configs import write_configs
+from tests.utils.test_published_siamfc import published
 from usot_plugin.cli import (
+    convert_checkpoint,
+    crops,
+    discover,
     export_onnx,
     fetch_backbone,
     migrate_mmtrack_config,
     pack_pretrained,
     relabel,
+    train,
     train_pul,
 )
 from usot_plugin.cli import test as test_tool
@@ -25,6 +30,7 @@ from usot_plugin.registry import MODELS
 from usot_plugin.testing.media import moving_square_frames, write_frames
 from usot_plugin.testing.tables import pseudo_track, write_table_part
 
+QUICK = 'configs/quick/usot_quick.py'
 test_tool.__test__ = False  # not a test of pytest
 
 
@@ -36,12 +42,21 @@ def place(tmp_path, monkeypatch) -> Path:
         f"custom_imports = dict(imports=['usot_plugin'])\nmodel = {MODEL!r}\n"
     )
     torch.save(MODELS.build(dict(MODEL)).state_dict(), tmp_path / 'w.pth')
+    torch.save(published('features.'), tmp_path / 'siamfc.pth')
     write_benchmark(tmp_path / 'data')
     write_frames(tmp_path / 'clip', moving_square_frames(5)[0])
     write_table_part(
         tmp_path / 'table', 'clip', tmp_path / 'clip', pseudo_track([[10, 10, 40, 40]] * 5)
     )
+    write_table_part(tmp_path / 'other', 'a', tmp_path / 'clip', None, config={'other': 1})
     return tmp_path
+
+
+def status(tool, words: str) -> int:
+    try:
+        return tool([*words.split(), '--dry-run']) or 0
+    except SystemExit as ended:
+        return int(ended.code or 0)
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -97,11 +112,44 @@ def files(folder: Path) -> dict[str, int]:
                 'writes   m.pth',
             ],
         ),
+        (
+            train.main,
+            f'{QUICK} --work-dir run --cfg-options train_dataloader.dataset.table=table',
+            [
+                "changed  train_dataloader.dataset.table = 'table'",
+                'reads    table: 1 clips, 1 kept tracks (train_dataloader.dataset.table)',
+                'builds   USOT with USOTTracker',
+                'batches of',
+                'max_epochs',
+                'writes   run\n',
+                'device   cpu',
+            ],
+        ),
+        (
+            discover.main,
+            'configs/discovery/default.py clip data --out new',
+            [
+                'reads    4 of 4 clips, 0 of them are in the table',
+                'builds   flow DISFlow, engine local',
+                'writes   new\n',
+                'writes   new.parquet',
+            ],
+        ),
+        (
+            crops.main,
+            'table --out crops',
+            ['reads    table: 1 clips, 1 kept tracks', 'crops of 511 px', 'writes   crops'],
+        ),
+        (
+            convert_checkpoint.main,
+            'siamfc.pth ours.pth',
+            ['reads    siamfc.pth', 'builds   tracker: ', 'writes   ours.pth'],
+        ),
     ],
 )
 def test_what_would_happen_is_shown_and_nothing_is_written(place, capsys, tool, words, lines):
     before = files(place)
-    assert tool([*words.split(), '--dry-run']) == 0
+    assert status(tool, words) == 0
     shown = capsys.readouterr().out
     assert shown.startswith('dry run: nothing is written\n')
     for line in lines:
@@ -117,11 +165,24 @@ def test_what_would_happen_is_shown_and_nothing_is_written(place, capsys, tool, 
         (relabel.main, 'tiny.py w.pth gone --out new', 'gone: no such pseudo-box table'),
         (export_onnx.main, 'tiny.py w.pth --out w.pth/graphs', 'w.pth/graphs: cannot be written'),
         (fetch_backbone.main, 'mobilenetv2 --out w.pth/m.pth', 'w.pth/m.pth: cannot be written'),
+        (
+            train.main,
+            'configs/quick/usot_quick.py --work-dir run',
+            'no such pseudo-box table (train_dataloader.dataset.table)',
+        ),
+        (train.main, 'tiny.py', 'tiny.py: there is no train_dataloader in it'),
+        (
+            discover.main,
+            'configs/discovery/default.py clip --out other',
+            'made with another discovery config',
+        ),
+        (crops.main, 'gone --out crops', 'gone: no such pseudo-box table'),
+        (convert_checkpoint.main, 'tiny.py ours.pth', 'error: tiny.py: '),
     ],
 )
 def test_refusals_are_the_same(place, capsys, tool, words, line):
     before = files(place)
-    assert tool([*words.split(), '--dry-run']) == 2
+    assert status(tool, words) == 2
     assert line in capsys.readouterr().err and files(place) == before
 
 
@@ -143,7 +204,7 @@ def test_stages_of_pul_and_packing(place, capsys):
     options = ['--cfg-options', 'discrimination.train_dataloader.dataset.table=table']
     assert train_pul.main(['configs/quick/pul_quick.py', '--dry-run', *options]) == 0
     shown = capsys.readouterr().out
-    assert 'reads    table (train_dataloader.dataset.table)' in shown and '3. the tracker' in shown
+    assert '1 kept tracks (train_dataloader.dataset.table)' in shown and '3. the tracker' in shown
     assert pack_pretrained.main(['e.pth', '--table', 'table', '--out', 'p.pth', '--dry-run']) == 0
     shown = capsys.readouterr().out
     assert f'builds   USOT: {len(state)} tensors' in shown and 'writes   p.pth' in shown

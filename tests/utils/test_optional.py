@@ -87,5 +87,5 @@ def test_a_verb_whose_module_needs_a_missing_package(monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, 'usot_plugin.visualization.pseudo_box_sheet', raising=False)
     hide(monkeypatch, 'matplotlib.axes')
     monkeypatch.setattr(sys, 'argv', ['usot'])
-    assert usot(['browse', 'table', '--out', 'gallery']) == USER_ERROR
+    assert usot(['browse', '.', '--out', 'gallery']) == USER_ERROR
     assert "pip install 'usot_plugin[eval]'" in capsys.readouterr().err

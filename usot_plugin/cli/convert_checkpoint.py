@@ -19,6 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from usot_plugin.cli.dry_run import add_dry_run, show_plan
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.utils.atomic import whole_file, write_cause
 from usot_plugin.utils.checkpoint import CheckpointError, extract_state_dict, load_checkpoint
 from usot_plugin.utils.cli import exit_status, tool_parser
@@ -48,6 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='leave the 1x1 shortcuts of a backbone as they are',
     )
+    add_dry_run(parser)
     return parser.parse_args(argv)
 
 
@@ -79,11 +82,18 @@ def run(args: argparse.Namespace) -> None:
         CheckpointError: The file is none of the known forms.
         OSError: It cannot be written.
     """
+    check_inputs(outputs=[args.converted])
     try:
         state = extract_state_dict(load_checkpoint(args.published), args.published)
         kind, converted = convert(state, args.keep_shortcuts)
     except UnknownCheckpointError as error:
         raise CheckpointError(args.published, str(error)) from error
+    if args.dry_run:
+        return show_plan(
+            reads=[args.published],
+            builds=[f'{kind}: {len(converted)} tensors'],
+            writes=[args.converted],
+        )
     meta = {'usot_plugin_version': __version__, 'converted_from': args.published.name}
     # On a full disk torch.save itself fails with a message about its own file format.
     content = io.BytesIO()

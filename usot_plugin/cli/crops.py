@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from usot_plugin.cli.dry_run import add_dry_run, show_plan, table_line
 from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.boxes.box_sources import DiscoveredBoxes
 from usot_plugin.datasets.frames.crop_store import CropStoreError, StoreConfig
@@ -82,6 +83,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='SECONDS',
         help='give a clip up of which no frame comes for so long; 0: never (default: %(default)g)',
     )
+    add_dry_run(parser)
     args = parser.parse_args(argv)
     if (
         args.workers < 0
@@ -99,7 +101,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def build(args: argparse.Namespace) -> BuildReport:
     """Run what the command line asks for."""
-    check_inputs(table=args.table, folder=args.video_root, outputs=[args.out])
     source = DiscoveredBoxes(args.table, args.video_root)
     only_samplable = not args.all_tracks
     progress = ProgressLines(sum(1 for _ in tracks_by_clip(source, only_samplable)))
@@ -131,8 +132,23 @@ def build(args: argparse.Namespace) -> BuildReport:
     )
 
 
+def show_store(args: argparse.Namespace) -> int:
+    """What a run would do, for ``--dry-run``."""
+    what = 'full frames' if args.frames else f'crops of {args.size} px'
+    show_plan(
+        reads=[table_line(args.table), *([args.video_root] if args.video_root else [])],
+        builds=[f'{what}, JPEG quality {args.quality}, one frame in {args.step}'],
+        writes=[args.out],
+        device=f'cpu, {args.workers} processes',
+    )
+    return FINE
+
+
 def run(args: argparse.Namespace) -> int:
     """Store, print the counts; returns the exit status."""
+    check_inputs(table=args.table, folder=args.video_root, outputs=[args.out])
+    if args.dry_run:
+        return show_store(args)
     try:
         report = build(args)
     except OSError as error:

@@ -13,19 +13,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
+from usot_plugin.cli.dry_run import add_dry_run, show_plan
 from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.frames.video_sources import LAYOUTS, VideoSourceError, find_clips
+from usot_plugin.discovery.config import DiscoveryConfig
 from usot_plugin.discovery.config_file import clip_timeout, load_discovery
 from usot_plugin.discovery.many_clips.local_engine import WorkerStartError
 from usot_plugin.discovery.many_clips.pipeline import (
     ENGINES,
     RunOptions,
     TableWriteError,
+    clips_of_shard,
     discover_clips,
     parse_shard,
 )
-from usot_plugin.discovery.table.format import TableError
+from usot_plugin.discovery.table.format import TableError, TableInfo
+from usot_plugin.discovery.table.parts import PartFolder
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions
 from usot_plugin.utils.optional import require
@@ -97,12 +103,34 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--no-merge', action='store_true', help='leave the table as a folder of parts'
     )
+    add_dry_run(parser)
     args = parser.parse_args(argv)
     if args.workers is not None and args.workers < 0:
         parser.error(f'--workers must be 0 or more, not {args.workers}')
     if args.ray_address is not None and args.engine != 'ray':
         parser.error('--ray-address needs --engine ray')
     return args
+
+
+def show_discovery(
+    args: argparse.Namespace,
+    clips: Mapping[str, Path],
+    config: DiscoveryConfig,
+    options: RunOptions,
+) -> int:
+    """What a run would do, for ``--dry-run``; no clip is opened."""
+    mine = clips_of_shard(clips, options.shard)
+    parts = PartFolder(args.out, TableInfo(config.to_dict()))
+    finished = {} if args.overwrite else parts.look(mine)
+    show_plan(
+        config=args.config,
+        options=args.cfg_options,
+        reads=[f'{len(mine)} of {len(clips)} clips, {len(finished)} of them are in the table'],
+        builds=[f'flow {config.flow["type"]}, engine {options.engine}'],
+        writes=[args.out, *([parts.merged_path] if options.merge else [])],
+        device='cpu' if options.workers is None else f'cpu, {options.workers} processes',
+    )
+    return FINE
 
 
 def run(args: argparse.Namespace) -> int:
@@ -123,6 +151,8 @@ def run(args: argparse.Namespace) -> int:
         quiet=args.quiet,
         clip_timeout_s=clip_timeout(args.config, args.cfg_options, args.clip_timeout),
     )
+    if args.dry_run:
+        return show_discovery(args, clips, config, options)
     tally = discover_clips(clips, config, args.out, options)
     print(tally.summary())
     return PARTIAL if tally.failed else FINE

@@ -57,8 +57,11 @@ def show_plan(
 
 
 def data_lines(cfg: Config, loaders: Iterable[str]) -> list[str]:
-    """What the data sets of a config read, each with its key."""
-    return [f'{path} ({key})' for key, _, path in config_inputs(cfg, loaders)]
+    """What the data sets of a config read, each with its key and, where it is quick, its size."""
+    lines = []
+    for key, kind, path in config_inputs(cfg, loaders):
+        lines.append(f'{table_line(path) if kind == "table" else path} ({key})')
+    return lines
 
 
 def table_line(path: str | Path) -> str:

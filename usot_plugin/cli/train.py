@@ -15,9 +15,11 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 
 import usot_plugin  # noqa: F401  (registers everything)
+from usot_plugin.cli.dry_run import add_dry_run, data_lines, show_plan
 from usot_plugin.cli.preflight import InputsError, check_config
 from usot_plugin.engine.distributed import (
     enable_amp,
@@ -27,7 +29,13 @@ from usot_plugin.engine.distributed import (
     work_dir_lock,
 )
 from usot_plugin.engine.training_loops import use_resumable_loop
-from usot_plugin.engine.training_run import MENDABLE, build_runner, latest_checkpoint, train
+from usot_plugin.engine.training_run import (
+    MENDABLE,
+    build_runner,
+    check_trainable,
+    latest_checkpoint,
+    train,
+)
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, ConfigOptions, choose_work_dir, load_config
 
@@ -76,9 +84,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
     )
+    add_dry_run(parser)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
+
+
+def loaders_of(cfg: Config) -> list[str]:
+    """The data loaders that a training builds."""
+    return ['train_dataloader', *(['val_dataloader'] if cfg.get('val_cfg') else [])]
 
 
 def build_config(args: argparse.Namespace) -> Config:
@@ -108,11 +122,37 @@ def build_config(args: argparse.Namespace) -> Config:
         cfg.resume = True
         if args.resume != 'auto':
             cfg.load_from = args.resume
-    loaders = ['train_dataloader', *(['val_dataloader'] if cfg.get('val_cfg') else [])]
-    check_config(cfg, loaders, [cfg.work_dir])
+    check_config(cfg, loaders_of(cfg), [cfg.work_dir])
     use_resumable_loop(cfg)
     prepare_launcher(cfg, args.launcher)
     return cfg
+
+
+def show_training(cfg: Config, args: argparse.Namespace) -> None:
+    """What a run would do, for ``--dry-run``."""
+    check_trainable(cfg, args.config)
+    resume = bool(cfg.get('resume'))
+    start = cfg.get('load_from') or (latest_checkpoint(cfg.work_dir) if resume else None)
+    loader, loop = cfg.train_dataloader, dict(cfg.train_cfg)
+    length = [f'{key} {loop[key]}' for key in ('max_epochs', 'max_iters') if key in loop]
+    samples = loader.dataset.get('samples_per_epoch')
+    tracker = (cfg.model.get('test_cfg') or {}).get('type', 'no tracker')
+    show_plan(
+        config=args.config,
+        options=args.cfg_options,
+        reads=[
+            *data_lines(cfg, loaders_of(cfg)),
+            *([f'{start} ({"goes on" if resume else "starts"} from it)'] if start else []),
+        ],
+        builds=[
+            f'{cfg.model.type} with {tracker}',
+            f'{loader.dataset.get("type")}: batches of {loader.get("batch_size")}'
+            + (f', {samples} samples an epoch' if samples else ''),
+            f'{cfg.optim_wrapper.get("type", "OptimWrapper")}, {", ".join(length)}',
+        ],
+        writes=[cfg.work_dir],
+        device=get_device(),
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -123,6 +163,8 @@ def main(argv: list[str] | None = None) -> int:
 
     def run() -> None:
         cfg = build_config(args)
+        if args.dry_run:
+            return show_training(cfg, args)
         with work_dir_lock(cfg.work_dir, args.launcher):
             runner = build_runner(cfg, args.config)
             log = Path(runner.log_dir, f'{runner.timestamp}.log')

@@ -57,6 +57,17 @@ MENDABLE = (
 )
 
 
+def check_trainable(cfg: Config, config: str) -> None:
+    """Refuse a config without what every training needs.
+
+    Raises:
+        ConfigError: A key is missing.
+    """
+    for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if not cfg.get(key):
+            raise ConfigError(f'{config}: there is no {key} in it, so it cannot be trained')
+
+
 def build_runner(cfg: Config, config: str) -> Runner:
     """Model and data set, and the checkpoint to start from held against the model.
 
@@ -69,9 +80,7 @@ def build_runner(cfg: Config, config: str) -> Runner:
         CheckpointError: The checkpoint is of another model, holds no training to resume, or weights
             that are not finite.
     """
-    for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
-        if not cfg.get(key):
-            raise ConfigError(f'{config}: there is no {key} in it, so it cannot be trained')
+    check_trainable(cfg, config)
     use_safe_loader()
     use_whole_files()
     resume = bool(cfg.get('resume'))

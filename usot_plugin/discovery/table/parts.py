@@ -76,6 +76,20 @@ class PartFolder:
             return {}
         return self._finished(list(clips))
 
+    def look(self, clips: Iterable[str]) -> dict[str, FinishedClip]:
+        """What :meth:`open` would tell, with nothing made, cleared or removed.
+
+        Args:
+            clips: Names of the clips a run would do.
+
+        Raises:
+            TableError: As :meth:`open` without ``overwrite``.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise TableError(f'{self.folder}: the table is to be a folder, but this is a file')
+        self._check_merged(overwrite=False)
+        return self._finished(list(clips)) if self.folder.is_dir() else {}
+
     def _check_merged(self, overwrite: bool) -> None:
         if not self.merged_path.exists():
             return
