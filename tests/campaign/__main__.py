@@ -25,6 +25,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -147,6 +148,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         wanted = {kind: range(counts[kind]) for kind in KINDS if counts[kind]}
     import_tools(MODULES)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a small disk is unmounted
     try:
         campaign = Campaign(args.out, seed)
     except FileExistsError as error:

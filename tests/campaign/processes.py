@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -14,8 +15,9 @@ from pathlib import Path
 
 #: A run that takes so long hangs.
 HANGS_AFTER_S = 600.0
-#: Workers of a killed process have so long to end; loaders look for it every five seconds.
-WORKERS_END_S = 60.0
+#: Workers of a killed process have so long to end: one that is just starting looks for its parent
+#: when its imports are done (6 s of CPU time), loaders look every five seconds.
+WORKERS_END_S = 300.0
 #: Audit events of Python that change files.
 CHANGES = frozenset({'os.rename', 'os.remove', 'os.mkdir', 'os.rmdir', 'os.truncate', 'os.link'})
 
@@ -75,6 +77,7 @@ class Child:
         status = 70
         try:
             os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
@@ -108,6 +111,20 @@ class Child:
         Raises:
             TimeoutError: It hung, and was killed with all that it had started.
         """
+        try:
+            return self._wait()
+        except BaseException:  # the campaign is ended
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        for one in (self.pid, *session(self.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def _wait(self) -> int:
         kill_after = self.limits.kill_after_s
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -118,9 +135,6 @@ class Child:
                 os.kill(self.pid, signal.SIGKILL)
                 kill_after = None
             if passed > HANGS_AFTER_S:
-                for one in (self.pid, *session(self.pid)):
-                    os.kill(one, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
                 raise TimeoutError(f'hangs: it ran for {HANGS_AFTER_S:g} seconds')
             time.sleep(0.002)
 
