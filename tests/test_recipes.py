@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS
 
 import usot_plugin  # noqa: F401  (registers everything)
@@ -18,11 +19,10 @@ from usot_plugin.datasets.synthetic.clips import render_clip, write_sequence
 from usot_plugin.discovery.flow.base import build_flow
 from usot_plugin.registry import DATASETS, METRICS, TASK_UTILS
 from usot_plugin.structures.boxes import iou
-from usot_plugin.utils.config import load_config
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = ('Add a tracker', 'Add a benchmark', 'Add a loss', 'Add a flow')
-METHODS = ('usot', 'udt', 's2siamfc', 'pul')
+METHODS = ('usot', 'udt', 's2siamfc', 'pul', 'cyclesiam')
 
 
 def code(page: str, heading: str) -> str:
@@ -114,7 +114,7 @@ def page_config(folder: Path, text: str):
     """A config file of a page beside the folder ``configs``, read."""
     shutil.copytree(ROOT / 'configs', folder / 'configs')
     (folder / 'mine.py').write_text(text, encoding='utf-8')
-    return load_config(folder / 'mine.py')
+    return Config.fromfile(folder / 'mine.py')
 
 
 @pytest.mark.parametrize('name', METHODS)
