@@ -35,8 +35,10 @@ def register() -> None:
         visualization,
     )
     from .utils.checkpoint import try_safe_loader_first
+    from .utils.forked import use_one_thread_after_fork
 
     try_safe_loader_first()
+    use_one_thread_after_fork()
 
 
 def _is_command() -> bool:

@@ -3,6 +3,7 @@ pass, however it is read."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -103,6 +104,7 @@ class VideoClip(Clip):
         self.name = self.path.stem
         self._container: av.container.InputContainer | None = None
         self._scaler: VideoReformatter | None = None
+        self._pid = os.getpid()  # whose decoder it is
         self._lost: list[int] = []  # frames that another stands for
         self._let_go()
         try:
@@ -155,11 +157,21 @@ class VideoClip(Clip):
         self._shown: tuple[int, av.VideoFrame] | None = None  # the last frame that came out
         self._ahead: tuple[int, av.VideoFrame | None] | None = None  # decoded, not yet given
 
+    def _leave_to_parent(self) -> None:
+        """Take no more of a decoder that was there when this process was forked.
+
+        Both would move the one position in the file. It is put aside, not closed: closing a decoder
+        may wait for its threads, which do not exist in a forked process.
+        """
+        self._inherited = self._container, self._decoder, self._scaler, self._shown, self._ahead
+        self._container = self._scaler = None
+        self._let_go()
+
     def _restart(self, index: int, keys_back: int | None = None) -> None:
         """Open the decoder at or before a frame: ``keys_back`` key frames earlier than needed, or
         at the start of the file."""
         self._let_go()
-        self._container = open_video(self.path)
+        self._container, self._pid = open_video(self.path), os.getpid()
         stream = cast(VideoStream, self._container.streams[self._index.stream])
         one_thread(stream)
         if keys_back is not None:
@@ -212,12 +224,16 @@ class VideoClip(Clip):
     def _frames(self, start: int, stop: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decoded frames ``start <= index < stop``; keeps the decoder for the next call."""
         wanted, keys_back = start, 0
+        if self._container is not None and self._pid != os.getpid():
+            self._leave_to_parent()
         near = (
             self._container is not None
             and self._next_index <= start <= self._next_index + STEP_FORWARD_FRAMES
         )
         expected = self._next_index if near else None
         while wanted < stop:
+            if self._container is not None and self._pid != os.getpid():  # forked since the last
+                self._leave_to_parent()
             if self._container is None or self._next_index != expected:
                 self._reopen(
                     wanted, 0
@@ -323,7 +339,15 @@ class VideoClip(Clip):
         return fingerprint_of(self.path)
 
     def __getstate__(self) -> dict:  # the decoder stays in its process
-        decoder = ('_container', '_decoder', '_problems', '_scaler', '_shown', '_ahead')
+        decoder = (
+            '_container',
+            '_decoder',
+            '_problems',
+            '_scaler',
+            '_shown',
+            '_ahead',
+            '_inherited',
+        )
         return {key: value for key, value in self.__dict__.items() if key not in decoder}
 
     def __setstate__(self, state: dict) -> None:

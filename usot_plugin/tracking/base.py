@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,16 @@ from usot_plugin.structures.trajectory import Prediction
 
 class TargetBoxError(ValueError):
     """No tracker can start from a box; the message has the box and the cause."""
+
+
+def _made(kind: type[Tracker], attributes: dict[str, Any]) -> Tracker:
+    tracker = kind.__new__(kind)
+    tracker.__dict__.update(attributes)
+    return tracker
+
+
+def _unpacked(kind: type[Tracker], packed: bytes) -> Tracker:
+    return _made(kind, pickle.loads(packed))
 
 
 class Tracker(ABC):
@@ -29,6 +41,17 @@ class Tracker(ABC):
     #: Whether two runs over the same frames may differ. Protocols that average over repetitions run
     #: such a tracker several times.
     stochastic = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As plain bytes: tensors that travel to another process as shared memory are an open file
+        # each, and a fork server takes 253 of them, fewer than a network has.
+        return _unpacked, (type(self), pickle.dumps(self.__dict__))
+
+    def __copy__(self) -> Tracker:
+        return _made(type(self), self.__dict__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tracker:
+        return _made(type(self), deepcopy(self.__dict__, memo))
 
     def for_run(self, annotation_xyxy: np.ndarray, repetition: int = 0) -> Tracker:
         """The tracker to start one run over a sequence with: protocols call

@@ -40,6 +40,7 @@ PARENT_PAUSE_S = 5.0
 #: Signs of life of one worker are at least so far apart.
 LIFE_EVERY_S = 0.5
 
+_imported_by = os.getpid()
 _wire: _Wire | None = None  # to the parent; None in a process that is no worker
 
 
@@ -144,7 +145,11 @@ class _Crew:
         self.start = function, prepare, prepare_args
         self.workers, self.timeout_s = workers, timeout_s
         # Not forked from this process: the child of one that has used OpenMP or CUDA can hang.
-        by_server = preload is not None and 'forkserver' in mp.get_all_start_methods()
+        # A forked process cannot wait for the server that its parent may have started.
+        forked = os.getpid() != _imported_by
+        by_server = (
+            preload is not None and 'forkserver' in mp.get_all_start_methods() and not forked
+        )
         self.context: Any = mp.get_context('forkserver' if by_server else 'spawn')
         if by_server:
             self.context.set_forkserver_preload([preload])
@@ -229,6 +234,10 @@ class _Crew:
             timer.cancel()
 
     def _hire(self, job: tuple[str, tuple]) -> None:
+        if mp.current_process().daemon:
+            raise WorkerStartError(
+                'a daemonic process (of a multiprocessing.Pool, say) cannot start workers; use 0'
+            )
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_work, args=(theirs, *self.start), daemon=True)
         process.start()
