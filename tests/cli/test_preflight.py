@@ -206,3 +206,12 @@ def test_every_config_can_be_looked_through(path):
     cfg = Config.fromfile(path)
     for _, kind, place in config_inputs(cfg, ['train_dataloader', 'test_dataloader']):
         assert kind and place
+
+
+def test_data_on_the_command_line_are_looked_at_too(tmp_path):
+    key = 'train_dataloader.dataset'
+    with pytest.raises(InputsError, match=rf'gone: no such crop store \({key}\.crop_store\)'):
+        check_words('train', [QUICK, '--cfg-options', f'{key}.crop_store=gone'])
+    for value in ('None', '[gone,there]', 's3://bucket/store', str(tmp_path)):
+        check_words('train', [QUICK, '--cfg-options', f'{key}.clips={value}'])
+    check_words('train', [QUICK, '--cfg-options', f'{key}.samples_per_epoch=3'])

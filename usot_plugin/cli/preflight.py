@@ -7,6 +7,7 @@ host. The second half looks through a config for the files that its data sets wi
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -78,6 +79,8 @@ OPTIONS = {
     '--out': 'output',
     '--work-dir': 'output',
 }
+#: A plain path for a data set on the command line; lists and quoted values are left to the verb.
+DATA_OPTION = re.compile(r'(train|val|test)_dataloader\.dataset\.\w+=[^\[({"\'][^,]*')
 #: Words after which a checkpoint may be any word: no network is built.
 NO_NETWORK = {'--score-only', '--tracker'}
 
@@ -103,12 +106,23 @@ def check_words(verb: str, words: Sequence[str]) -> None:
             check_one(kind, word)
     for place, word in enumerate(words):
         name, equals, value = word.partition('=')
+        if DATA_OPTION.fullmatch(word):
+            _check_data_option(name, value)
         if name not in kinds:
             continue
         if not equals:
             value = words[place + 1] if place + 1 < len(words) else ''
         if value and not value.startswith('-'):
             check_one(kinds[name], value)
+
+
+def _check_data_option(key: str, value: str) -> None:
+    """``--cfg-options train_dataloader.dataset.table=TABLE``: the file of one plain value."""
+    kind = DATA_KEYS.get(key.rpartition('.')[2])
+    if kind is None or key.endswith('.ann_file') or value == 'None' or '://' in value:
+        return
+    if not Path(value).expanduser().exists():
+        raise InputsError(f'{value}: {MISSING[kind]} ({key})')
 
 
 def check_inputs(
