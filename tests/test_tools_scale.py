@@ -48,6 +48,7 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, config, data, checkpoin
         str(data),
         '--out',
         'two',
+        '--verbose',
     ]
     two = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
