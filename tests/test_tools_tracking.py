@@ -95,7 +95,9 @@ def test_benchmark_as_a_command(tmp_path, config, benchmark, checkpoint):
     }
     report = json.loads((folder / 'report.json').read_text())
     assert report['about']['config'] == str(config) and list(report['sequences']) == ['a', 'b', 'c']
-    assert 'AUC' in done.stderr + done.stdout
+    assert 'AUC' in done.stdout and len(done.stdout.splitlines()) < 25, done.stdout
+    log = next((tmp_path / 'work_dirs').rglob('*.log')).read_text()
+    assert 'System environment' in log and 'System environment' not in done.stdout
 
 
 def run_test(tmp_path, config, *args: object) -> int:
