@@ -179,7 +179,7 @@ def test_the_hash_follows_the_data(tmp_path, trained):
     [
         (['--max-mb', '0.01'], 'more than 0.01 MB; --half stores it in half the size'),
         (['--table', 'nothing'], 'nothing: no such pseudo-box table'),
-        (['--sequences', 'nothing'], 'nothing: no files in this folder'),
+        (['--sequences', 'nothing'], 'nothing: no such folder'),
         (['--config', 'nothing.py'], 'nothing.py: no such config'),
     ],
 )
