@@ -53,6 +53,9 @@ GROUPS: dict[str, dict[str, Verb]] = {
     },
     'Training': {
         'train': Verb('cli.train', 'train a tracker'),
+        'adapt': Verb(
+            'cli.adapt', 'fine-tune the shipped tracker on your clips, and show before and after'
+        ),
         'train-pul': Verb('cli.train_pul', 'the three stages of PUL-style training'),
         'plot': Verb('cli.plot_losses', 'draw the loss curves of runs'),
         'browse-dataset': Verb('cli.browse_dataset', 'pictures of what training reads'),
