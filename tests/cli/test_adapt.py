@@ -145,3 +145,8 @@ def test_a_stopped_run_goes_on_and_a_finished_one_does_nothing(tmp_path, monkeyp
     assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-8:] == first.splitlines()[-8:]
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+    # Another result in its place, of other settings say, does not stay there.
+    (out / 'adapted.pth').write_bytes(b'other')
+    assert main(command) == 0
+    init_tracker(None, out / 'adapted.pth')

@@ -66,6 +66,8 @@ from usot_plugin.visualization.before_after import Shown, before_after_sheet
 
 #: Objects on the picture, those that differ most, and frames of each.
 SHOWN_OBJECTS, SHOWN_FRAMES = 4, 4
+#: Files of a result.
+WEIGHTS, PICTURE, SCORES = 'adapted.pth', 'before_after.png', 'before_after.json'
 VERDICTS = {
     'better': 'better after than before',
     'worse': 'WORSE after than before',
@@ -382,32 +384,39 @@ def run(args: argparse.Namespace) -> None:
     if not targets:
         raise ConfigError('no discovered object that a tracker can be started on')
     cfg, folder = training_config(args, table, targets, weights)
-    result = folder / 'before_after.json'
+    result = folder / SCORES
     if not result.exists():
         with stage('2/3 train on it'):
             checkpoint = train(cfg, folder, args.config)
             clips = cfg.train_dataloader.dataset.clips
-            after = pack(checkpoint, clips, args.out / 'adapted.pth')
+            after = pack(checkpoint, clips, folder / WEIGHTS)
         with stage('3/3 follow the same objects before and after, there and back'):
             seen, scores = compare(targets, weights, after)
         _, png = cv2.imencode('.png', picture(targets, seen, scores))
-        write_bytes(args.out / 'before_after.png', png.tobytes())
+        write_bytes(folder / PICTURE, png.tobytes())
         difference = difference_of(*zip(*scores, strict=True))
-        text = json.dumps(report_of(targets, scores, difference), indent=1)
-        write_text(args.out / 'before_after.json', text)
-        write_text(result, text)
+        write_text(result, json.dumps(report_of(targets, scores, difference), indent=1))
+    publish(folder, args.out)
     report = json.loads(result.read_text(encoding='utf-8'))
     print(report_text(report))
-    print(f'side by side   {args.out / "before_after.png"}')
-    print(f'after          {args.out / "adapted.pth"}')
+    print(f'side by side   {args.out / PICTURE}')
+    print(f'after          {args.out / WEIGHTS}')
     print(f'to be used     usot track VIDEO --checkpoint {better_of(report, args)}')
+
+
+def publish(folder: Path, out: Path) -> None:
+    """Copy the result of these settings to where users look; another one may lie there."""
+    for name in (WEIGHTS, PICTURE, SCORES):
+        made = (folder / name).read_bytes()
+        if not (out / name).exists() or (out / name).read_bytes() != made:
+            write_bytes(out / name, made)
 
 
 def better_of(report: Mapping[str, Any], args: argparse.Namespace) -> str:
     """The weights to go on with: the adapted ones only where they are not worse."""
     gain = report['mean']['after'] - report['mean']['before']
     if gain > 0:
-        return str(args.out / 'adapted.pth')
+        return str(args.out / WEIGHTS)
     return f'{args.checkpoint}   (the weights that you had: the adapted ones are not better)'
 
 
