@@ -37,6 +37,7 @@ from usot_plugin.apis.inference import init_tracker
 from usot_plugin.apis.packed_weights import DEFAULT_PRETRAINED, packed_file, packed_record
 from usot_plugin.apis.training_record import file_hash
 from usot_plugin.cli import pack_pretrained
+from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.frames.video_sources import VideoSourceError, find_clips
 from usot_plugin.discovery.config_file import load_discovery
 from usot_plugin.discovery.many_clips.pipeline import RunOptions, TableWriteError, discover_clips
@@ -374,6 +375,8 @@ def report_text(report: Mapping[str, Any]) -> str:
 
 def run(args: argparse.Namespace) -> None:
     """Discover, train, compare; what is done already is not done again."""
+    configs = [args.config, args.discovery]
+    check_inputs(config=configs, input=args.clips, outputs=[args.out])
     weights = Path(packed_file(args.checkpoint))
     packed_record(weights)  # refused now, not after the training
     args.out.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,7 @@ MISSING = {
 }
 #: Verb -> kinds of its first words, as far as they stand before any option.
 LEADING: dict[str, tuple[str, ...]] = {
+    'adapt': ('input',),
     'browse': ('table',),
     'browse-dataset': ('config',),
     'compare-boxes': ('folder', 'folder'),
