@@ -49,8 +49,8 @@ def test_it_says_when_after_is_not_better():
     )
     args = parse_args(['clips', '--out', 'o'])
     assert better_of(report(0.7, 0.8, 0.01, 'better'), args) == 'o/adapted.pth'
-    # The same to the last digit is no reason to change anything.
-    assert better_of(report(0.8, 0.8, 0.01, 'unclear'), args).startswith('usot_mobile ')
+    # A gain within its noise is no reason to leave weights that were measured on annotated video.
+    assert better_of(report(0.8, 0.9, 0.2, 'unclear'), args).startswith('usot_mobile ')
 
 
 def test_clips_are_taken_evenly_from_many(capsys):

@@ -416,11 +416,12 @@ def publish(folder: Path, out: Path) -> None:
 
 
 def better_of(report: Mapping[str, Any], args: argparse.Namespace) -> str:
-    """The weights to go on with: the adapted ones only where they are not worse."""
-    gain = report['mean']['after'] - report['mean']['before']
-    if gain > 0:
+    """The weights to go on with: the adapted ones only where they are clearly better."""
+    if report['verdict'] == 'better':
         return str(args.out / WEIGHTS)
-    return f'{args.checkpoint}   (the weights that you had: the adapted ones are not better)'
+    return (
+        f'{args.checkpoint}   (the weights that you had: the adapted ones are not clearly better)'
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
