@@ -106,6 +106,8 @@ def test_from_scratch(home):
 def test_clips_that_teach_nothing_end_in_one_line(home, tmp_path, way):
     (tmp_path / 'clips').mkdir()
     (tmp_path / 'clips/a.mp4').write_bytes(b'no video')
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/rendered').symlink_to(home / 'scratch/rendered')
     done = run(home, *way, str(tmp_path / 'clips'), OUT=str(tmp_path / 'out'))
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
