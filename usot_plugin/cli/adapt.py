@@ -317,10 +317,10 @@ def picture(
         picks = np.linspace(0, len(first.frames) - 1, SHOWN_FRAMES + 1).round().astype(int)[1:]
         picks = np.unique(picks)
         numbers = first.frames[picks].tolist()
-        wanted = dict.fromkeys(numbers)
+        wanted: dict[int, np.ndarray] = {}
         clip = open_clip(target.path)
         for number, image in clip.iter_frames(min(numbers), max(numbers) + 1):
-            if number in wanted:
+            if number in numbers:
                 wanted[number] = image
         title = f'{shown_name(target.clip)}: followed from frame {first.start}; white: discovery'
         rows = [

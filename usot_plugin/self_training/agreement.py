@@ -57,22 +57,24 @@ def choose_targets(
         At most ``count`` targets; none of a clip where no box can start a tracker.
     """
     config = RelabelConfig(step_frames=step_frames, horizon_frames=horizon_frames)
-    rows = sorted(table.samplable(), key=lambda row: (-row.track.sequence_quality, row.clip))
+    found = [(row, row.track) for row in table.samplable()]
+    pairs = [(row, track) for row, track in found if track is not None]
+    pairs.sort(key=lambda pair: (-pair[1].sequence_quality, pair[0].clip))
     targets: dict[str, Target] = {}
-    for row in rows:
+    for row, track in pairs:
         if len(targets) == count:
             break
-        start = None if row.clip in targets else _longest_way(row, config)
+        start = None if row.clip in targets else _longest_way(row, track, config)
         if start is not None:
-            targets[row.clip] = Target(row.clip, row.path, row.track, start)
+            targets[row.clip] = Target(row.clip, row.path, track, start)
     return list(targets.values())
 
 
-def _longest_way(row: PseudoBoxRow, config: RelabelConfig) -> Start | None:
+def _longest_way(row: PseudoBoxRow, track: PseudoTrack, config: RelabelConfig) -> Start | None:
     """From one of the good frames of a trajectory, forward or backward in time."""
-    grid, ways = grid_frames(row.track, config.step_frames), []
-    for anchor in choose_anchors(row.track, config).tolist():
-        box = np.asarray(row.track.boxes_xyxy[anchor - row.track.first_frame], np.float64)
+    grid, ways = grid_frames(track, config.step_frames), []
+    for anchor in choose_anchors(track, config).tolist():
+        box = np.asarray(track.boxes_xyxy[anchor - track.first_frame], np.float64)
         if not can_start(box, (row.width, row.height)):
             continue
         near = grid[np.abs(grid - anchor) <= config.horizon_frames]
