@@ -28,7 +28,7 @@ from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 
 CAPTION_PX = 16
 GAP_PX = 4
@@ -54,13 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--epoch', type=int, default=0, help='draw the samples of this epoch, 0-based (default: 0)'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     args = parser.parse_args(argv)
     if args.count < 1 or args.columns < 1:
         parser.error('needs --count and --columns of at least 1')

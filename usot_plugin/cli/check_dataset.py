@@ -20,7 +20,7 @@ from usot_plugin.datasets.benchmarks import AnnotationError, BenchmarkDataset
 from usot_plugin.datasets.benchmarks.checking import SequenceCheck, check_sequence, count_problem
 from usot_plugin.registry import DATASETS
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config, nearest
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config, nearest
 from usot_plugin.utils.names import shown_name
 from usot_plugin.utils.progress import with_progress
 
@@ -48,13 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--decode', action='store_true', help='decode every image')
     parser.add_argument('--json', action='store_true', help='print the findings as JSON')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     args = parser.parse_intermixed_args(argv)
     if (args.config is None) == (args.type is None):
         parser.error('give a config, or --type and --root')

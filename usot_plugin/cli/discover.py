@@ -33,7 +33,7 @@ from usot_plugin.discovery.many_clips.pipeline import (
 from usot_plugin.discovery.table.format import TableError, TableInfo
 from usot_plugin.discovery.table.parts import PartFolder
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions
+from usot_plugin.utils.config import ConfigError, add_config_options
 from usot_plugin.utils.optional import require
 from usot_plugin.utils.worker_pool import TIMEOUT_S
 
@@ -81,13 +81,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='where the clips lie (default: anywhere)',
     )
     parser.add_argument('--split', help='split of the layout (default: its training split)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='e.g. discovery.frames.eval_gap=1',
-    )
+    add_config_options(parser, 'e.g. discovery.frames.eval_gap=1')
     parser.add_argument(
         '--clip-timeout',
         type=float,

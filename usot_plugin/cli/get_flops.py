@@ -22,7 +22,7 @@ import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.complexity import Complexity, tracker_complexity
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -46,13 +46,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='list the modules, so many levels deep (without DEPTH: 2)',
     )
     parser.add_argument('--json', metavar='FILE', help='write all numbers to a file, too')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     args = parser.parse_args(argv)
     if args.shape is not None and (len(args.shape) > 2 or min(args.shape) < 1):
         parser.error('--shape takes one or two positive numbers')

@@ -53,7 +53,7 @@ from usot_plugin.tracking import Tracker, USOTTracker, build_tracker
 from usot_plugin.tracking.usot.network import Memories, TorchNetwork
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 
 PARTS = ('discovery', 'loader', 'train', 'track')
 
@@ -104,13 +104,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='targets tracked at once',
     )
     parser.add_argument('--json', metavar='FILE', help='write the numbers to a file, too')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 

@@ -44,7 +44,7 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.testing.groups import rendered_groups, rendered_table
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 from usot_plugin.utils.worker_pool import end_with_parent
 
 #: Steps that are not counted: caches and memory pools fill.
@@ -131,13 +131,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--measured', metavar='FILE', help='measure nothing, compute from such a file'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     args = parser.parse_args(argv)
     if min([args.batch, args.steps, args.workers, *args.gpus]) < 1 or args.bandwidth_gbytes <= 0:
         parser.error(

@@ -42,7 +42,7 @@ from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.checkpoint import CheckpointError, load_checkpoint, load_weights
 from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.code_version import code_version
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 
 #: Largest file that is packed: what a wheel should carry.
 LARGEST_MB = 4.0
@@ -92,13 +92,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=LARGEST_MB,
         help='refuse a larger file (default: %(default)s)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help=f'override keys below {TRACKER_KEY}',
-    )
+    add_config_options(parser, f'override keys below {TRACKER_KEY}')
     parser.add_argument('--out', type=Path, required=True, help='the file to write')
     add_dry_run(parser)
     args = parser.parse_args(argv)

@@ -14,7 +14,7 @@ from pathlib import Path
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.utils.atomic import whole_file
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigOptions, load_config
+from usot_plugin.utils.config import add_config_options, load_config
 
 #: What MMEngine's ``Config.dump`` can write.
 FORMATS = ('.py', '.json', '.yaml', '.yml')
@@ -27,13 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--save', metavar='FILE', help=f'write it to a file, too ({", ".join(FORMATS)})'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     args = parser.parse_args(argv)
     if args.save and Path(args.save).suffix not in FORMATS:
         parser.error(f'--save {args.save}: the name ends in one of {", ".join(FORMATS)}')

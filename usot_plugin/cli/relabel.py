@@ -31,7 +31,7 @@ from usot_plugin.self_training.relabelling import RelabelConfig
 from usot_plugin.tracking import Tracker, needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 from usot_plugin.utils.folder_lock import folder_lock
 from usot_plugin.utils.worker_pool import TIMEOUT_S, WorkerStartError
 
@@ -82,13 +82,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='make the clips anew that NEWTABLE has already'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--clip-timeout',
         type=float,

@@ -54,7 +54,7 @@ from usot_plugin.evaluation.pseudo_boxes import (
 )
 from usot_plugin.utils.atomic import write_bytes
 from usot_plugin.utils.cli import FINE, PARTIAL, USER_ERROR, exit_status, tool_parser
-from usot_plugin.utils.config import ConfigOptions
+from usot_plugin.utils.config import add_config_options
 
 ANNOTATION, ABSENCE, FRAMES = 'groundtruth.txt', 'absence.label', 'img'
 
@@ -90,13 +90,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N',
         help='training groups drawn per sequence (default: 200)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='e.g. discovery.frames.eval_gap=1',
-    )
+    add_config_options(parser, 'e.g. discovery.frames.eval_gap=1')
     args = parser.parse_args(argv)
     if args.draws < 1:
         parser.error(f'--draws must be at least 1, not {args.draws}')

@@ -49,8 +49,8 @@ from usot_plugin.registry import DATASETS
 from usot_plugin.structures.clip import ClipError
 from usot_plugin.tracking import needs_model, tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError, load_weights, use_safe_loader
-from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, choose_work_dir, load_config
+from usot_plugin.utils.cli import add_launcher_options, exit_status, tool_parser
+from usot_plugin.utils.config import ConfigError, add_config_options, choose_work_dir, load_config
 from usot_plugin.utils.host import drop_host_notices
 from usot_plugin.utils.packaged import packaged_folder
 from usot_plugin.utils.worker_pool import WorkerLostError, WorkerStartError
@@ -126,22 +126,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='throw away results that are there'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='how the processes were started',
-    )
-    parser.add_argument(
-        '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
-    )
+    add_config_options(parser)
+    add_launcher_options(parser)
     add_dry_run(parser)
     args = parser.parse_intermixed_args(argv)  # CHECKPOINT may come after options
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -49,7 +49,7 @@ from usot_plugin.tracking.video import track_frames
 from usot_plugin.utils.atomic import remove_abandoned, whole_file, write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import FINE, exit_status, note, tool_parser
-from usot_plugin.utils.config import ConfigOptions
+from usot_plugin.utils.config import add_config_options
 from usot_plugin.utils.progress import with_progress
 from usot_plugin.visualization.contact_sheet import ContactSheet, check_image_suffix
 from usot_plugin.visualization.overlay import draw_targets
@@ -90,13 +90,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="replaces the config's tracker, e.g. StandStill, which needs neither config nor "
         'checkpoint',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--box',
         action='append',

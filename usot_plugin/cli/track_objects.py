@@ -33,7 +33,7 @@ from usot_plugin.tracking.multi_object import CarriedTracks
 from usot_plugin.utils.atomic import write_text
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 from usot_plugin.utils.host import HostError
 from usot_plugin.utils.progress import with_progress
 from usot_plugin.visualization.overlay import draw_targets
@@ -57,13 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--device', help='of the single-object tracker (default: the GPU if there is one)'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 

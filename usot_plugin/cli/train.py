@@ -36,8 +36,8 @@ from usot_plugin.engine.training_run import (
     latest_checkpoint,
     train,
 )
-from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, choose_work_dir, load_config
+from usot_plugin.utils.cli import add_launcher_options, exit_status, tool_parser
+from usot_plugin.utils.config import ConfigError, add_config_options, choose_work_dir, load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -68,22 +68,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate with the batch size (auto_scale_lr of the config)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config, e.g. randomness.seed=1',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='how the processes were started',
-    )
-    parser.add_argument(
-        '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
-    )
+    add_config_options(parser, 'override keys of the config, e.g. randomness.seed=1')
+    add_launcher_options(parser)
     add_dry_run(parser)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

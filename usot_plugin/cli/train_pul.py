@@ -31,8 +31,8 @@ from usot_plugin.engine.distributed import (
 )
 from usot_plugin.engine.pul_stages import PULStages
 from usot_plugin.engine.training_run import MENDABLE
-from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigOptions, choose_work_dir, load_config
+from usot_plugin.utils.cli import add_launcher_options, exit_status, tool_parser
+from usot_plugin.utils.config import add_config_options, choose_work_dir, load_config
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,22 +66,8 @@ def main(argv: list[str] | None = None) -> int:
         '--work-dir',
         help='folder for checkpoints and logs (default: work_dirs/<name of the config>)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
-        default='none',
-        help='how the processes were started',
-    )
-    parser.add_argument(
-        '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
-    )
+    add_config_options(parser)
+    add_launcher_options(parser)
     add_dry_run(parser)
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

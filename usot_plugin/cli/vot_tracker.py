@@ -23,7 +23,7 @@ from usot_plugin.structures.clip import ClipError
 from usot_plugin.tracking import tracker_label
 from usot_plugin.utils.checkpoint import CheckpointError
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigOptions
+from usot_plugin.utils.config import add_config_options
 from usot_plugin.utils.packaged import packaged_folder
 
 
@@ -44,13 +44,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         help='which weights of the checkpoint',
     )
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the config',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--write-ini',
         metavar='FILE',

@@ -93,6 +93,19 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(USER_ERROR, f'error: {message} (see --help)\n')
 
 
+def add_launcher_options(parser: argparse.ArgumentParser) -> None:
+    """How the processes of a distributed run were started."""
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='how the processes were started',
+    )
+    parser.add_argument(
+        '--local-rank', '--local_rank', type=int, default=0, help='set by older launchers'
+    )
+
+
 def tool_parser(
     description: str | None, statuses: Mapping[int, str] | None = None
 ) -> OneLineParser:

@@ -120,6 +120,15 @@ class ConfigOptions(DictAction):
             ) from error
 
 
+def add_config_options(
+    parser: argparse.ArgumentParser, purpose: str = 'override keys of the config'
+) -> None:
+    """``--cfg-options KEY=VALUE ...`` of a tool, kept as ``cfg_options``."""
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=purpose
+    )
+
+
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """``", did you mean 'x'?"``, or nothing where nothing is near."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
