@@ -1,9 +1,11 @@
-"""The weights that ship with the package, fine-tuned on a few unlabeled clips: minutes on two CPU cores.
+"""The weights that ship with the package, fine-tuned on a few unlabeled clips: minutes on two CPU
+cores.
 
     usot adapt my_videos/ --out work_dirs/adapt
 
-``usot adapt`` sets the clips, and load_from to the weights to begin with. Groups are composites of the
-clips themselves, with exact boxes, as in the training of those weights; the backbone stays as it is.
+``usot adapt`` sets the clips, and load_from to the weights to begin with. Groups are composites of
+the clips themselves, with exact boxes, as in the training of those weights; the backbone stays as
+it is.
 """
 
 _base_ = ['../pretrained/usot_mobile.py']

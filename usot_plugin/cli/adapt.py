@@ -59,7 +59,7 @@ from usot_plugin.self_training.relabelling import Pass
 from usot_plugin.structures import ClipError, open_clip
 from usot_plugin.utils.atomic import remove_abandoned, write_bytes, write_text
 from usot_plugin.utils.cli import exit_status, tool_parser
-from usot_plugin.utils.config import ConfigError, ConfigOptions, load_config
+from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 from usot_plugin.utils.names import shown_name
 from usot_plugin.utils.packaged import find_config
 from usot_plugin.utils.worker_pool import WorkerStartError
@@ -129,13 +129,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--workers', type=int, metavar='N', help='clips at once (default: one per CPU)'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='override keys of the training config',
-    )
+    add_config_options(parser, 'override keys of the training config')
     args = parser.parse_args(argv)
     for name in ('limit', 'frames', 'objects'):
         if getattr(args, name) < 1:

@@ -1,4 +1,5 @@
-"""A score that needs no annotation: how well a tracker agrees with itself, there and back, on objects that move."""
+"""A score that needs no annotation: how well a tracker agrees with itself, there and back, on
+objects that move."""
 
 from __future__ import annotations
 
@@ -133,7 +134,8 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """``'better'`` or ``'worse'`` where the difference is over twice its error, ``'unclear'``."""
+        """``'better'`` or ``'worse'`` where the difference is over twice its error,
+        ``'unclear'``."""
         gain = self.after - self.before
         if not abs(gain) > 2 * self.error:  # nan: one target proves nothing
             return 'unclear'
