@@ -3,6 +3,7 @@ its data."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -134,61 +135,66 @@ def test_model_of_ours_and_training_data(place, tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.process
-def test_export_and_migrated_config_train_together(place, tmp_path):
-    """Boxes of a table go out in MMTracking's form, and MMTracking's config for such a file trains
-    a model of ours on them."""
+@pytest.fixture(scope='module')
+def migrated(place, tmp_path_factory) -> tuple[Path, list[str]]:
+    """A training config as migrated, and the options that give it boxes exported from a table."""
+    folder = tmp_path_factory.mktemp('migrated')
     frames, boxes = moving_square_frames(8, (160, 120), 30)
-    write_frames(tmp_path / 'clips/a', frames, '{:06d}.jpg', first=0)
-    write_table_part(tmp_path / 'table', 'a', tmp_path / 'clips/a', pseudo_track(boxes))
-    for arguments in (
-        (
-            'export_annotations.py',
-            tmp_path / 'table',
-            '--format',
-            'mmtrack',
-            '--out',
-            tmp_path / 'boxes.json',
-        ),
-        (
-            'migrate_mmtrack_config.py',
-            'configs/sot/siamese_otb100.py',
-            '--out',
-            tmp_path / 'new.py',
-            '--model',
-            QUICK,
-        ),
-    ):
-        assert run(arguments[0], place, *arguments[1:]).returncode < 2
+    write_frames(folder / 'clips/a', frames, '{:06d}.jpg', first=0)
+    write_table_part(folder / 'table', 'a', folder / 'clips/a', pseudo_track(boxes))
+    exported = run(
+        'export_annotations.py',
+        place,
+        *(folder / 'table', '--format', 'mmtrack', '--out', folder / 'boxes.json'),
+    )
+    assert exported.returncode == 0, exported.stderr[-2000:]
+    config = folder / 'new.py'
+    written = run(
+        'migrate_mmtrack_config.py',
+        place,
+        *('configs/sot/siamese_otb100.py', '--out', config, '--model', QUICK),
+    )
+    assert written.returncode < 2, written.stderr[-2000:]
     data = 'train_dataloader.dataset.datasets'
-    options = [f'{data}.{n}.annotation={tmp_path}/boxes.json' for n in (0, 1)] + [
-        f'{data}.{n}.image_root={tmp_path}/clips' for n in (0, 1)
-    ]
-    options += [
+    return config, [
+        *(f'{data}.{n}.annotation={folder}/boxes.json' for n in (0, 1)),
+        *(f'{data}.{n}.image_root={folder}/clips' for n in (0, 1)),
         'train_dataloader.dataset.quotas=[3,1]',
         'train_dataloader.batch_size=2',
         'train_dataloader.num_workers=0',
-    ]
-    options += [
         'train_dataloader.persistent_workers=False',
         'val_dataloader.dataset.sequences=[Deer]',
-        'train_cfg.max_epochs=1',
         'default_hooks.logger.interval=1',
     ]
-    trained = run(
-        'train.py',
-        place,
-        tmp_path / 'new.py',
-        '--work-dir',
-        tmp_path / 'work',
-        '--cfg-options',
-        *options,
-    )
-    assert trained.returncode == 0, trained.stderr[-2000:]
-    assert (
-        '[1][2/2]' in trained.stdout + trained.stderr
-        and 'loss_cls' in trained.stdout + trained.stderr
-    )
+
+
+@pytest.mark.process
+def test_export_and_migrated_config_train_together(place, migrated, tmp_path):
+    """Boxes of a table go out in MMTracking's form, and MMTracking's config for such a file trains
+    a model of ours on them."""
+    config, options = migrated
+    words = [config, '--work-dir', tmp_path / 'work', '--cfg-options', *options]
+    trained = run('train.py', place, *words, 'train_cfg.max_epochs=1')
+    said = trained.stdout + trained.stderr
+    assert trained.returncode == 0, said[-2000:]
+    assert '[1][2/2]' in said and 'loss_cls' in said
+
+
+@pytest.mark.process
+def test_migrated_config_trains_and_resumes_under_the_hosts_own_tool(place, migrated, tmp_path):
+    found = importlib.util.find_spec('mmdet')
+    assert found is not None and found.origin is not None
+    tool = Path(found.origin).parent / '.mim/tools/train.py'
+    if not tool.is_file():
+        pytest.skip('this mmdet brings no tools/train.py')
+    config, options = migrated
+    for epochs, more in ((1, []), (2, ['--resume'])):
+        words = [config, '--work-dir', tmp_path / 'work', *more, '--cfg-options', *options]
+        trained = run(tool, place, *words, f'train_cfg.max_epochs={epochs}')
+        said = trained.stdout + trained.stderr
+        assert trained.returncode == 0, said[-2000:]
+        assert f'[{epochs}][2/2]' in said and (epochs == 1 or '[1][2/2]' not in said)
+        assert (tmp_path / f'work/epoch_{epochs}.pth').is_file()
 
 
 @pytest.fixture
