@@ -36,9 +36,10 @@ def place(tmp_path_factory):
 
 
 def run(tool: str, place: Path, *arguments: object) -> subprocess.CompletedProcess:
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get('PYTHONPATH')) if part)
     environment = {
         **os.environ,
-        'PYTHONPATH': str(ROOT),
+        'PYTHONPATH': path,
         'OMP_NUM_THREADS': '1',
         'CUDA_VISIBLE_DEVICES': '',
     }
