@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,7 @@ from usot_plugin.engine import (
     TrainingStageHook,
 )
 from usot_plugin.engine.hooks.training_stage import walk_datasets
-from usot_plugin.structures.sot_sample import SOTSample
+from usot_plugin.structures.sot_sample import SOTSample, StackedSamples
 from usot_plugin.utils.config import ConfigError
 
 
@@ -177,6 +178,14 @@ def test_non_finite_loss_is_named_with_its_clips(value):
         'batch: c0.mp4 (frame 0), '
     )
     assert message.endswith('c15.mp4 (frame 15), and 2 more')
+
+
+def test_non_finite_loss_of_rendered_groups_is_named():
+    batch = {'data_samples': StackedSamples({'gt_bboxes': torch.zeros(32, 4)})}
+    with pytest.raises(NonFiniteLossError, match='32 rendered groups'):
+        NonFiniteLossHook().after_train_iter(
+            _runner(_Model(), epoch=0), 0, batch, {'loss': torch.tensor(math.nan)}
+        )
 
 
 def test_other_numbers_of_the_log_may_be_infinite():

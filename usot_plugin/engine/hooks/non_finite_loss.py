@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from usot_plugin.registry import HOOKS
+from usot_plugin.structures.sot_sample import StackedSamples
 
 #: A message names so many clips of the batch at most.
 NAMED_CLIPS = 16
@@ -58,6 +59,9 @@ class NonFiniteLossHook(Hook):
 
 def _clips(data_batch: Any) -> Iterator[str]:
     samples = data_batch.get('data_samples') or [] if isinstance(data_batch, dict) else []
+    if isinstance(samples, StackedSamples):  # a group is made of several clips and names none
+        yield f'{len(samples)} rendered groups, which the same seed and epoch draw again'
+        return
     for sample in samples[:NAMED_CLIPS]:
         frame = getattr(sample, 'frame_index', None)
         yield f'{getattr(sample, "clip", "?")}' + ('' if frame is None else f' (frame {frame})')
