@@ -14,6 +14,7 @@ from usot_plugin.utils.cli import STATUSES
 
 #: A command line of each verb with a file or folder that does not exist, below the place {no}.
 REFUSED = {
+    'adapt': '{no} --out {out}',
     'discover': 'discovery/default.py {no} --out {out}',
     'browse': '{no} --out {out}',
     'crops': '{no} --out {out}',
