@@ -171,7 +171,7 @@ def test_results_of_other_weights_are_not_mixed(tmp_path, config, benchmark, che
         ),
         (
             ('--sequences', '{tmp}/nowhere', '--tracker', 'StandStill'),
-            'nowhere: cannot list the sequences',
+            'nowhere: no such folder',
         ),
         (('--sequences', '{data}', '--tracker', 'StandStil'), "'StandStil' is no tracker"),
         (('--sequences', '{data}', '--tracker', 'StandStill', '--only', 'A'), "no sequence 'A'"),

@@ -154,6 +154,8 @@ LINES = {  # module, function, text, level -> shown by a tool, shown by a quiet 
     ('usot_plugin.engine.x', 'f', 'a line of ours', logging.INFO): (True, False),
     ('my_project.model', 'f', 'a line of the user', logging.INFO): (True, False),
     (host.FILE_ONLY_MODULES[0], 'f', 'a sequence', logging.INFO): (False, False),
+    ('mmengine.runner.runner', 'resume', 'resumed epoch: 1', logging.INFO): (True, False),
+    ('mmengine.runner.runner', 'train', 'hooks', logging.INFO): (False, False),
     (host.RESULT_MODULES[0], 'f', 'the table', logging.INFO): (True, True),
     ('mmengine.runner.runner', 'f', 'does not fit', logging.WARNING): (True, True),
     ('mmengine.fileio', 'f', host.HOST_NOTICES[0], logging.WARNING): (False, False),

@@ -27,6 +27,8 @@ RESULT_MODULES = (
     'usot_plugin.evaluation.metrics.reporting',
     'usot_plugin.evaluation.metrics.submission_only',
 )
+#: What the host says of the checkpoint that a run begins with: shown unless only results are.
+HOST_STARTS = ('resume', 'load_checkpoint')
 #: Where the host writes the numbers of any metric: module and function.
 HOST_RESULTS = (
     ('mmengine.hooks.logger_hook', 'after_val_epoch'),
@@ -118,8 +120,8 @@ class ToolLines(logging.Filter):
     """The lines of MMEngine's log that a tool shows on the terminal; the log file has all of them.
 
     Shown are warnings and errors, the lines of this package and of the user's own modules, and
-    the host's progress (its hooks). Left out are the environment, the config, the table of hooks
-    and what else the host says of itself.
+    the host's progress (its hooks, the checkpoint that it begins with). Left out are the
+    environment, the config, the table of hooks and what else the host says of itself.
 
     Args:
         only_results: Show no progress either.
@@ -138,6 +140,8 @@ class ToolLines(logging.Filter):
             return True
         if self.only_results or module in FILE_ONLY_MODULES:
             return False
+        if module.startswith(('mmengine.runner.', 'mmengine._strategy.')):
+            return function in HOST_STARTS
         return module.partition('.')[0] not in HOST_MODULES or module.startswith('mmengine.hooks.')
 
 
