@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.fileio import load
 
+from usot_plugin.engine.training_run import latest_checkpoint
 from usot_plugin.utils.packaged import packaged_folder
 
 from . import packed_weights
@@ -69,7 +70,7 @@ def model_weights(name: str, config: str | Path) -> ModelWeights:
     if name in shipped_names():
         path = packed_weights.PRETRAINED_FOLDER / f'{name}.pth'
         return ModelWeights(name, SHIPPED, str(path))
-    trained = last_checkpoint(Path('work_dirs', Path(config).stem))
+    trained = latest_checkpoint(Path('work_dirs', Path(config).stem))
     if trained is not None:
         return ModelWeights(name, TRAINED_HERE, str(trained))
     short = _short(Path(config))
@@ -99,15 +100,6 @@ def weights_table() -> str:
     rows += [(one.name, one.state, one.how) for one in all_weights()]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return '\n'.join(f'{name:{widths[0]}}  {state:{widths[1]}}  {how}' for name, state, how in rows)
-
-
-def last_checkpoint(work_dir: Path) -> Path | None:
-    """The newest checkpoint of a training, as MMEngine's record in the folder names it."""
-    record = work_dir / 'last_checkpoint'
-    if not record.is_file():
-        return None
-    path = Path(record.read_text(encoding='utf-8').strip())
-    return next((one for one in (path, work_dir / path.name) if one.is_file()), None)
 
 
 def _short(config: Path) -> Path:

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 import usot_plugin  # noqa: F401  (registers everything)
 from usot_plugin.apis.inference import init_tracker
@@ -41,12 +41,11 @@ from usot_plugin.cli.preflight import check_inputs
 from usot_plugin.datasets.frames.video_sources import VideoSourceError, find_clips
 from usot_plugin.discovery.config_file import load_discovery
 from usot_plugin.discovery.many_clips.pipeline import RunOptions, TableWriteError, discover_clips
-from usot_plugin.discovery.many_clips.progress import ProgressLines, counted
 from usot_plugin.discovery.reasons import FAILED_REASONS
 from usot_plugin.discovery.table.format import TableError
 from usot_plugin.discovery.table.reading import PseudoBoxTable, read_table
 from usot_plugin.engine.training_loops import use_resumable_loop
-from usot_plugin.engine.training_run import MENDABLE, build_runner
+from usot_plugin.engine.training_run import MENDABLE, build_runner, latest_checkpoint
 from usot_plugin.self_training.agreement import (
     Difference,
     Target,
@@ -62,6 +61,7 @@ from usot_plugin.utils.cli import exit_status, tool_parser
 from usot_plugin.utils.config import ConfigError, add_config_options, load_config
 from usot_plugin.utils.names import shown_name
 from usot_plugin.utils.packaged import find_config
+from usot_plugin.utils.progress import ProgressLines, counted
 from usot_plugin.utils.worker_pool import WorkerStartError
 from usot_plugin.visualization.before_after import Shown, before_after_sheet
 
@@ -246,7 +246,7 @@ def train(cfg: Config, folder: Path, name: str) -> Path:
     finished = folder / 'trained'
     if finished.exists():
         return folder / finished.read_text(encoding='utf-8').strip()
-    cfg.resume = (folder / 'last_checkpoint').is_file()
+    cfg.resume = latest_checkpoint(folder) is not None
     if cfg.resume:
         cfg.load_from = None
     use_resumable_loop(cfg)
@@ -258,7 +258,8 @@ def train(cfg: Config, folder: Path, name: str) -> Path:
         runner = build_runner(cfg, name)
         runner.register_hook(TrainingProgress())
         runner.train()
-    last = Path(find_latest_checkpoint(str(folder)))
+    last = latest_checkpoint(folder)
+    assert last is not None  # a training that ends has saved its last epoch
     write_text(finished, last.name)
     return last
 
@@ -354,9 +355,9 @@ def report_of(
 def report_text(report: Mapping[str, Any]) -> str:
     """The scores as a table, and in words what they say."""
     rows = report['objects']
-    width = max(len('mean'), *(len(row['clip']) for row in rows))
-    lines = [f'{"agreement there and back":{max(width, 24)}s}  before  after']
-    width = max(width, 24)
+    title = 'agreement there and back'
+    width = max(len(title), *(len(row['clip']) for row in rows))
+    lines = [f'{title:{width}s}  before  after']
     lines += [f'{row["clip"]:{width}s}  {row["before"]:6.3f}  {row["after"]:5.3f}' for row in rows]
     mean = report['mean']
     lines += [f'{"mean":{width}s}  {mean["before"]:6.3f}  {mean["after"]:5.3f}', '']
