@@ -62,7 +62,7 @@ rendered=$out/rendered
 mkdir -p "$out"
 if [ ! -e "$rendered/complete" ] && { [ -z "$source_path" ] || [ -n "$from_scratch" ]; }; then
   step 'render clips with exact boxes'
-  python -m usot_plugin.datasets.synthetic.clips "$rendered" --clips 12 --sequences 2 --frames 60 >/dev/null
+  python -m usot_plugin render "$rendered" --clips 12 --sequences 2 --frames 60 >/dev/null
   touch "$rendered/complete"
 fi
 clips=${source_path:-$rendered/clips}

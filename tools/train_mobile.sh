@@ -33,7 +33,7 @@ if [ "${DEVICE:-cpu}" = gpu ]; then
     train_dataloader.pin_memory=True train_dataloader.prefetch_factor=4 env_cfg.cudnn_benchmark=True)
 fi
 [ -f "$out/mobilenetv2.pth" ] || python tools/fetch_backbone.py mobilenetv2 --out "$out/mobilenetv2.pth"
-[ -f "$out/tracks.npz" ] || python -m usot_plugin.cli follow "${clips[@]}" --out "$out/tracks.npz"
+[ -f "$out/tracks.npz" ] || python -m usot_plugin follow "${clips[@]}" --out "$out/tracks.npz"
 packed=()
 for clip in "${clips[@]}"; do packed+=(--clips "$clip"); done
 work=$out/seed$seed

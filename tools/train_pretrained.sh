@@ -30,7 +30,7 @@ read -ra relabel_options <<<"${RELABEL:-}"
 newest() { cat "$data/$1/last_checkpoint"; }
 
 composites() {  # COUNT
-  python -m usot_plugin.datasets.synthetic.composite "${clips[@]}" --table "$data/table" --out "$data/composites" --count "$1" --frames 40
+  python -m usot_plugin compose "${clips[@]}" --table "$data/table" --out "$data/composites" --count "$1" --frames 40
 }
 
 train() {  # ROUND CONFIG SEED TABLE CROPS [ROUND BEFORE]

@@ -2,7 +2,7 @@
 USOT*.
 
     python tools/fetch_backbone.py mobilenetv2 --out work_dirs/pretrained/mobilenetv2.pth
-    python -m usot_plugin.cli follow CLIPS --out work_dirs/mobile/tracks.npz
+    usot follow CLIPS --out work_dirs/mobile/tracks.npz
     python tools/train.py configs/pretrained/usot_mobile.py \\
         --cfg-options train_dataloader.dataset.clips=CLIPS
 

@@ -6,8 +6,7 @@ moves, turns, grows and stretches over another clip; other pieces pass in front 
 The look is real, the motion and the box are known to the sub-pixel, which optical flow on the same
 clips cannot give.
 
-    python -m usot_plugin.datasets.synthetic.composite CLIPS... --out DIR [--count 200] \\
-        [--table TABLE]
+    usot compose CLIPS... --out DIR [--count 200] [--table TABLE]
 
 writes ``DIR/<number>/{img/*.jpg, groundtruth.txt}``, which
 ``PseudoBoxDataset(box_source='annotated')`` trains on.

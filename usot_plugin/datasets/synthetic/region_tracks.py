@@ -1,7 +1,7 @@
 """Regions of unlabeled clips that were followed by the motion of their points: real pairs with
 boxes that nobody drew.
 
-    python -m usot_plugin.cli follow CLIPS... --out TRACKS.npz
+    usot follow CLIPS... --out TRACKS.npz
 
 ``CompositeDataset(tracks=...)`` reads the file. Regions are followed in the frames that it keeps of
 each clip, so ``--longer-px`` and ``--max-frames`` have to be the same for both.
