@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +111,15 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, small_disk):
 def test_lock_file_that_says_nothing(tmp_path):
     (tmp_path / LOCK_FILE).write_text('{')
     assert module._holder(tmp_path).startswith('in use by another process')
+
+
+def test_what_a_killed_process_had_half_written_is_removed(tmp_path):
+    gone = subprocess.Popen([sys.executable, '-c', ''])
+    gone.wait()
+    name = re.sub(r'\W', '_', socket.gethostname())
+    left = tmp_path / f'.iter_3.pth.{name}-{gone.pid}.tmp.pth'
+    other = tmp_path / f'.iter_4.pth.{name}-{os.getppid()}.tmp.pth'
+    for file in (left, other):
+        file.write_bytes(b'half')
+    with folder_lock(tmp_path):
+        assert not left.exists() and other.exists(), 'that of a living process stays'

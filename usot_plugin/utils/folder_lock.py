@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .atomic import naming_full_disk
+from .atomic import naming_full_disk, remove_abandoned
 from .json_text import parse_json
 
 #: File in the folder that is locked; it stays there, and says nothing while nobody holds the lock.
@@ -38,9 +38,9 @@ class FolderInUseError(BlockingIOError):
 def folder_lock(folder: str | Path) -> Iterator[None]:
     """Hold a folder, which is made when it is missing, while the block runs.
 
-    A process that holds it already just goes on. The lock is one of POSIX (on Windows one of a byte
-    range): a killed process loses it at once, and children that it forked, such as loaders, do not
-    keep it. It works between machines on NFS and other network disks that pass such locks on; where
+    A process that holds it already just goes on. Files that a killed process had half written there
+    are removed. The lock is one of POSIX (on Windows one of a byte range): a killed process loses
+    it at once, and children that it forked, such as loaders, do not keep it. It works between machines on NFS and other network disks that pass such locks on; where
     the disk has none, a warning says so and nothing is held.
 
     Raises:
@@ -72,6 +72,7 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
             return
         _held[place] = os.getpid()
         try:
+            remove_abandoned(place)  # what a killed run has left
             os.ftruncate(lock, 0)
             with naming_full_disk(place):
                 os.write(lock, _about().encode('utf-8', 'backslashreplace'))
