@@ -40,8 +40,9 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
 
     A process that holds it already just goes on. Files that a killed process had half written there
     are removed. The lock is one of POSIX (on Windows one of a byte range): a killed process loses
-    it at once, and children that it forked, such as loaders, do not keep it. It works between machines on NFS and other network disks that pass such locks on; where
-    the disk has none, a warning says so and nothing is held.
+    it at once, and children that it forked, such as loaders, do not keep it. It works between
+    machines on NFS and other network disks that pass such locks on; where the disk has none, a
+    warning says so and nothing is held.
 
     Raises:
         FolderInUseError: Another process holds it; named are process, host, command and since when.
